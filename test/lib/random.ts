@@ -1,0 +1,20 @@
+// Random numbers that can be had again: the seed is printed, and SEED replays it.
+
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+
+export interface Random {
+  readonly seed: number;
+  /** An unsigned 32-bit number. */
+  next(): number;
+  /** A whole number from 0 to `limit - 1`. */
+  below(limit: number): number;
+}
+
+/** A generator from SEED, or from a fresh seed, which it prints. */
+export function random(): Random {
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+  console.log(`SEED=${seed}`);
+  const generator = xoroshiro128plus(seed);
+  const next = () => generator.next() >>> 0;
+  return { seed, next, below: (limit) => Math.floor((next() / 2 ** 32) * limit) };
+}
