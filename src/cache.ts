@@ -1,0 +1,120 @@
+// The cache: a ring of shards and the counters. Every call that a protocol may
+// make is here. No I/O, no timers, no globals; the caller reads the clock.
+//
+//   const cache = new Cache({ shards: 64, virtualNodes: 1024 });
+//   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
+
+import { xxh32 } from "./hash.ts";
+import { HashRing } from "./ring.ts";
+import type { ByteBuffer, Bytes } from "./store/bytes.ts";
+import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
+import { MapShard } from "./store/map-shard.ts";
+import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./store/shard.ts";
+
+export { ByteBuffer, type Bytes } from "./store/bytes.ts";
+export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
+
+export interface CacheOptions {
+  /** 1 to 65,535. */
+  readonly shards: number;
+  /** Points on the ring for each shard, at least 1. */
+  readonly virtualNodes: number;
+}
+
+/** Sums over all shards and workers; counts since the start. */
+export interface CacheFigures extends ShardFigures {
+  readonly put: number;
+  readonly hit: number;
+  readonly miss: number;
+  readonly deleted: number;
+}
+
+export class Cache {
+  readonly ring: HashRing;
+  readonly #shards: readonly Shard[];
+  readonly #counterMemory: SharedArrayBuffer;
+  readonly #counters: Counters;
+  /** The shard that the next sweep goes on with. */
+  #sweeping = 0;
+
+  constructor(options: CacheOptions) {
+    this.ring = new HashRing(options.shards, options.virtualNodes);
+    this.#shards = Array.from({ length: options.shards }, () => new MapShard());
+    this.#counterMemory = allocateCounters(1);
+    this.#counters = new Counters(this.#counterMemory, 0);
+  }
+
+  /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
+  get(key: Bytes, nowMs: number, into: ByteBuffer): number {
+    const length = this.#shardOf(key).get(key, nowMs, into);
+    this.#counters.add(length === MISS ? "miss" : "hit");
+    return length;
+  }
+
+  /** Stores a copy of key and value until `deadlineMs` (NEVER: for good). O(1). */
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): void {
+    this.#shardOf(key).put(key, value, deadlineMs, nowMs);
+    this.#counters.add("put");
+  }
+
+  /** Removes the entry; false if there was none. O(1). */
+  delete(key: Bytes, nowMs: number): boolean {
+    const removed = this.#shardOf(key).delete(key, nowMs);
+    if (removed) this.#counters.add("delete");
+    return removed;
+  }
+
+  /**
+   * Read-modify-write in one step: `change` sees the live entry or undefined and
+   * says what becomes of it. It must not call the cache. O(1).
+   */
+  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): void {
+    this.#shardOf(key).update(key, nowMs, change);
+  }
+
+  /** Shows every live entry once, in no order; `visit` must not call the cache. O(entries). */
+  scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void {
+    for (const shard of this.#shards) shard.scan(nowMs, visit);
+  }
+
+  /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
+  sweep(nowMs: number, maxEntries: number): void {
+    let left = maxEntries;
+    for (let ended = 0; ended < this.#shards.length && left > 0; ended++) {
+      left -= this.#shards[this.#sweeping]?.sweep(nowMs, left) ?? 0;
+      // A shard that used up what was left may not be at its end: the next call goes on there.
+      if (left > 0) this.#sweeping = (this.#sweeping + 1) % this.#shards.length;
+    }
+  }
+
+  /** What each shard holds, by its number on the ring. */
+  shardFigures(): ShardFigures[] {
+    return this.#shards.map((shard) => shard.figures());
+  }
+
+  /** What the cache holds and has counted since the start. O(shards). */
+  figures(): CacheFigures {
+    const figures = this.shardFigures();
+    const sum = (name: keyof ShardFigures) =>
+      figures.reduce((total, { [name]: n }) => total + n, 0);
+    return {
+      entries: sum("entries"),
+      bytes: sum("bytes"),
+      expired: sum("expired"),
+      evicted: sum("evicted"),
+      put: sumOf(this.#counterMemory, "put"),
+      hit: sumOf(this.#counterMemory, "hit"),
+      miss: sumOf(this.#counterMemory, "miss"),
+      deleted: sumOf(this.#counterMemory, "delete"),
+    };
+  }
+
+  /** Throws if a law of any shard does not hold. O(entries), for tests. */
+  check(): void {
+    for (const shard of this.#shards) shard.check();
+  }
+
+  #shardOf(key: Bytes): Shard {
+    return this.#shards[this.ring.shardOf(xxh32(key.bytes, key.start, key.end))] as Shard;
+  }
+}

@@ -1,0 +1,58 @@
+// Bytes without copies: a named run of bytes in somebody's buffer, and a
+// growable buffer to build one in. Keys and values travel as these, so that
+// neither a string nor a view is made for each call.
+
+/** The run `bytes[start, end)`. Valid until its owner writes to the buffer again. */
+export interface Bytes {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A growable buffer, used again and again by one owner. Its content is a `Bytes`. */
+export class ByteBuffer implements Bytes {
+  bytes: Buffer;
+  readonly start = 0;
+  end = 0;
+
+  constructor(capacity = 4096) {
+    this.bytes = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** A new buffer that holds the text in UTF-8. */
+  static ofText(text: string): ByteBuffer {
+    const buffer = new ByteBuffer(Math.max(16, text.length));
+    buffer.appendText(text);
+    return buffer;
+  }
+
+  clear(): void {
+    this.end = 0;
+  }
+
+  /** Appends well-formed text in UTF-8. O(length). */
+  appendText(text: string): void {
+    // UTF-8 takes at most three bytes for each UTF-16 unit.
+    this.reserve(text.length * 3);
+    this.end += this.bytes.write(text, this.end);
+  }
+
+  /** Appends a string whose characters are bytes, U+0000 to U+00FF. O(length). */
+  appendByteString(text: string): void {
+    this.reserve(text.length);
+    this.end += this.bytes.write(text, this.end, "latin1");
+  }
+
+  /** Makes room for `count` bytes more; doubles, so that appending n bytes is O(n). */
+  reserve(count: number): void {
+    if (this.end + count <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.end + count, this.bytes.length * 2));
+    this.bytes.copy(grown, 0, 0, this.end);
+    this.bytes = grown;
+  }
+
+  /** The content read as UTF-8. */
+  toText(): string {
+    return this.bytes.toString("utf8", 0, this.end);
+  }
+}

@@ -1,0 +1,45 @@
+// Counters in shared memory: each worker owns a block and is its only writer;
+// a reader adds the blocks up. Nothing is contended and nothing is lost.
+//
+// A count is two 32-bit words, because a 64-bit atomic add goes through BigInt:
+// measured in one run, 33 ns against 2.3 ns for the 32-bit one.
+
+/** Each counter's low word in a block; its high word is HIGH words further on. */
+const LOW = { put: 0, hit: 1, miss: 2, delete: 3 } as const;
+const HIGH = 8;
+/** 64 bytes, a cache line of its own for each worker. */
+const WORDS_PER_WORKER = 16;
+const BYTES_PER_WORKER = WORDS_PER_WORKER * Uint32Array.BYTES_PER_ELEMENT;
+
+export type CounterName = keyof typeof LOW;
+
+/** Zeroed memory for the counters of `workers` workers. */
+export function allocateCounters(workers: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(workers * BYTES_PER_WORKER);
+}
+
+/** One worker's block. Guard: only that worker's thread may call `add`. */
+export class Counters {
+  readonly #words: Uint32Array;
+
+  constructor(memory: SharedArrayBuffer, worker: number) {
+    this.#words = new Uint32Array(memory, worker * BYTES_PER_WORKER, WORDS_PER_WORKER);
+  }
+
+  /** Adds 1. */
+  add(name: CounterName): void {
+    const low = LOW[name];
+    const before = Atomics.add(this.#words, low, 1);
+    if (before === 0xffffffff) Atomics.add(this.#words, low + HIGH, 1);
+  }
+}
+
+/** A counter's sum over all workers; exact while none of them is counting. */
+export function sumOf(memory: SharedArrayBuffer, name: CounterName): number {
+  const words = new Uint32Array(memory);
+  let sum = 0;
+  for (let low: number = LOW[name]; low < words.length; low += WORDS_PER_WORKER) {
+    sum += Atomics.load(words, low) + Atomics.load(words, low + HIGH) * 2 ** 32;
+  }
+  return sum;
+}
