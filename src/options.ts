@@ -1,0 +1,207 @@
+// Command-line options from a table: one row gives the flag, the environment
+// variable, the default, the range, the help text and the row of the documents.
+//
+// Precedence: flag, then environment, then default. Nothing here ends the
+// process or prints: a bad option is an OptionError, which the caller reports.
+
+import { parseArgs } from "node:util";
+
+interface Row<T> {
+  readonly help: string;
+  readonly default: T;
+  /** One-letter or historical spellings of the flag, without dashes. */
+  readonly aliases?: readonly string[];
+  /** A variable read when the table's own one is not set. */
+  readonly alsoEnv?: string;
+  /** Read from no variable. */
+  readonly flagOnly?: boolean;
+}
+export interface NumberOption extends Row<number> {
+  readonly kind: "integer" | "number";
+  readonly min: number;
+  readonly max: number;
+  readonly unit?: string;
+}
+export interface ChoiceOption<T extends string = string> extends Row<T> {
+  readonly kind: "choice";
+  readonly of: readonly T[];
+}
+export interface SwitchOption extends Row<boolean> {
+  readonly kind: "switch";
+}
+export interface TextOption extends Row<string> {
+  readonly kind: "text";
+  readonly placeholder: string;
+}
+export type Option = NumberOption | ChoiceOption | SwitchOption | TextOption;
+
+/** Options by their camel-case names: `maxKeyLength` is `--max-key-length`. */
+export type OptionTable = Readonly<Record<string, Option>>;
+
+/** What reading a table gives: each option's name with a value of its kind. */
+export type OptionValues<T extends OptionTable> = {
+  readonly [K in keyof T]: T[K] extends ChoiceOption<infer C> ? C : Widen<T[K]["default"]>;
+};
+type Widen<T> = T extends number ? number : T extends boolean ? boolean : string;
+
+/** One line that names the option, the value and what is allowed. */
+export class OptionError extends Error {}
+
+/**
+ * Reads arguments and environment through a table.
+ * `envPrefix` with its underscore ("RINGCACHE_"), or undefined to read no environment.
+ * Throws OptionError on the first unknown flag, missing or bad value, or stray argument.
+ */
+export function readOptions<T extends OptionTable>(
+  table: T,
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  envPrefix: string | undefined,
+): OptionValues<T> {
+  const given = envPrefix === undefined ? {} : fromEnvironment(table, env, envPrefix);
+  Object.assign(given, fromArguments(table, args));
+  const values = Object.entries(table).map(([name, row]) => [name, given[name] ?? row.default]);
+  return Object.fromEntries(values) as OptionValues<T>;
+}
+
+/** `maxKeyLength` to `--max-key-length`. */
+export function flagOf(name: string): string {
+  return `--${kebab(name)}`;
+}
+
+/** The variables an option is read from, in order: `maxKeyLength` to `RINGCACHE_MAX_KEY_LENGTH`. */
+export function variablesOf(name: string, row: Option, envPrefix: string): string[] {
+  if (row.flagOnly === true) return [];
+  const own = envPrefix + kebab(name).replaceAll("-", "_").toUpperCase();
+  return row.alsoEnv === undefined ? [own] : [own, row.alsoEnv];
+}
+
+/** What values a row takes, in words: "a whole number from 0 to 65535". */
+export function allowed(row: Option): string {
+  switch (row.kind) {
+    case "integer":
+    case "number": {
+      const noun = row.kind === "integer" ? "a whole number" : "a number";
+      const unit = row.unit === undefined ? "" : ` of ${row.unit}`;
+      return `${noun}${unit} from ${row.min} to ${row.max}`;
+    }
+    case "choice":
+      return row.of.join(" or ");
+    case "switch":
+      return "true or false";
+    case "text":
+      return row.placeholder;
+  }
+}
+
+/** The `--help` lines of a table, two columns, one option a line. */
+export function helpText(table: OptionTable, envPrefix: string | undefined): string {
+  const rows = Object.entries(table).map(([name, row]) => {
+    const spellings = [flagOf(name), ...(row.aliases ?? []).map((alias) => `-${alias}`)];
+    const variables = envPrefix === undefined ? [] : variablesOf(name, row, envPrefix);
+    const range = row.kind === "switch" ? "a switch" : allowed(row);
+    const facts = [range, defaultText(row), ...variables].filter((fact) => fact !== "");
+    return [spellings.join(", "), `${row.help} [${facts.join("; ")}]`] as const;
+  });
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+}
+
+/** The table as Markdown, as the README and docs/operations.md show it. */
+export function markdownTable(table: OptionTable, envPrefix: string): string {
+  const inEnvironment = Object.entries(table).filter(([, row]) => row.flagOnly !== true);
+  const rows = inEnvironment.map(([name, row]) => {
+    const variables = variablesOf(name, row, envPrefix).map((variable) => `\`${variable}\``);
+    const cells = [`\`${flagOf(name)}\``, variables.join(", "), `\`${row.default}\``];
+    return `| ${[...cells, allowed(row), row.help].join(" | ")} |`;
+  });
+  return [
+    "| option | environment | default | allowed | what it does |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n");
+}
+
+type Given = Record<string, number | string | boolean>;
+
+function fromEnvironment(
+  table: OptionTable,
+  env: Readonly<Record<string, string | undefined>>,
+  envPrefix: string,
+): Given {
+  const given: Given = {};
+  for (const [name, row] of Object.entries(table)) {
+    // An empty variable counts as not set: `${NAME:-}` in a compose file gives one.
+    const variable = variablesOf(name, row, envPrefix).find((candidate) => env[candidate]);
+    if (variable !== undefined) given[name] = parseValue(variable, row, env[variable] ?? "");
+  }
+  return given;
+}
+
+function fromArguments(table: OptionTable, args: readonly string[]): Given {
+  const names = new Map<string, string>();
+  for (const [name, row] of Object.entries(table)) {
+    for (const spelling of [kebab(name), ...(row.aliases ?? [])]) names.set(spelling, name);
+  }
+  const types = [...names].map(([spelling, name]) => {
+    return [spelling, { type: table[name]?.kind === "switch" ? "boolean" : "string" }] as const;
+  });
+  // `-port 1` is `--port 1`: one dash or two, whatever the length of the name.
+  const doubled = args.map((arg) => (/^-[a-z]/.test(arg) ? `-${arg}` : arg));
+  const { tokens } = parseArgs({
+    args: doubled,
+    options: Object.fromEntries(types),
+    strict: false,
+    tokens: true,
+  });
+  const given: Given = {};
+  for (const token of tokens) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      throw new OptionError(`unexpected argument "${token.value}"; options start with --`);
+    }
+    const name = names.get(token.name);
+    const row = name === undefined ? undefined : table[name];
+    if (name === undefined || row === undefined) {
+      const known = Object.keys(table).map(flagOf).join(", ");
+      throw new OptionError(`unknown option "${token.rawName}"; the options are ${known}`);
+    }
+    if (token.value === undefined && row.kind !== "switch") {
+      throw new OptionError(`${token.rawName} needs a value: ${allowed(row)}`);
+    }
+    given[name] = parseValue(token.rawName, row, token.value ?? "true");
+  }
+  return given;
+}
+
+function parseValue(source: string, row: Option, text: string): number | string | boolean {
+  const refuse = () => new OptionError(`${source}: "${text}" is not ${allowed(row)}`);
+  switch (row.kind) {
+    case "integer":
+    case "number": {
+      const shape = row.kind === "integer" ? /^-?\d+$/ : /^-?(\d+\.?\d*|\.\d+)$/;
+      const value = Number(text);
+      if (!shape.test(text) || value < row.min || value > row.max) throw refuse();
+      return value;
+    }
+    case "choice":
+      if (!row.of.includes(text)) throw refuse();
+      return text;
+    case "switch":
+      if (/^(true|1|yes|on)$/i.test(text)) return true;
+      if (/^(false|0|no|off)$/i.test(text)) return false;
+      throw refuse();
+    case "text":
+      if (text === "") throw refuse();
+      return text;
+  }
+}
+
+function defaultText(row: Option): string {
+  if (row.kind === "switch") return row.default ? "on" : "";
+  return row.default === "" ? "" : `default ${row.default}`;
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
