@@ -1,0 +1,238 @@
+// Reading requests: from a URL or a JSON body to checked keys, values and
+// lifetimes, or to the Refusal that says what is wrong with them.
+
+import { Refusal } from "./answers.ts";
+
+export interface RequestLimits {
+  /** Unicode code points. */
+  readonly maxKeyLength: number;
+  /** Unicode code points. */
+  readonly maxValueLength: number;
+  readonly maxBodyBytes: number;
+}
+
+export interface PutRequest {
+  readonly key: string;
+  readonly value: string;
+  /** From now on; undefined for an entry that does not expire. */
+  readonly ttlMs: number | undefined;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The path of a request's URL, without its query. */
+export function pathOf(url: string): string {
+  // Not `new URL`: where a client sent an odd Host header, `url` is the bare path, at which it throws.
+  return url.replace(/^https?:\/\/[^/?#]*/, "").replace(/[?#].*$/s, "");
+}
+
+/** The first `key` of the query, as URLSearchParams reads it. */
+export function readQueryKey(url: string, limits: RequestLimits): string | Refusal {
+  // Not `new URL`: it would cut the key at a "#" that arrived as itself.
+  const query = url.indexOf("?");
+  const key = query < 0 ? null : new URLSearchParams(url.slice(query + 1)).get("key");
+  if (key === null) return new Refusal(400, '"key" is missing from the query: use ?key=NAME');
+  return readKey(key, "key", limits);
+}
+
+/** The body of `/put`. */
+export async function readPut(req: Request, limits: RequestLimits): Promise<PutRequest | Refusal> {
+  const body = await readObject(req, limits);
+  return body instanceof Refusal ? body : readEntry(body, "", limits);
+}
+
+/** The body of `/delete`. */
+export async function readDelete(req: Request, limits: RequestLimits): Promise<string | Refusal> {
+  const body = await readObject(req, limits);
+  if (body instanceof Refusal) return body;
+  return unknownMember(body, ["key"], "") ?? readKey(body["key"], "key", limits);
+}
+
+/** The body of `/mput`: every entry checked, or the first refusal. */
+export async function readPuts(
+  req: Request,
+  limits: RequestLimits,
+): Promise<PutRequest[] | Refusal> {
+  const entries = await readList(req, "entries", limits);
+  if (entries instanceof Refusal) return entries;
+  const puts: PutRequest[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const place = `entries[${index}]`;
+    if (!isObject(entry)) {
+      return new Refusal(400, `${place} is ${kindOf(entry)}; use {"key":"k","value":"v"}`);
+    }
+    const put = readEntry(entry, `${place}.`, limits);
+    if (put instanceof Refusal) return put;
+    puts.push(put);
+  }
+  return puts;
+}
+
+/** The body of `/mget`: every key checked, or the first refusal. */
+export async function readKeys(req: Request, limits: RequestLimits): Promise<string[] | Refusal> {
+  const names = await readList(req, "keys", limits);
+  if (names instanceof Refusal) return names;
+  const keys: string[] = [];
+  for (const [index, name] of names.entries()) {
+    const key = readKey(name, `keys[${index}]`, limits);
+    if (key instanceof Refusal) return key;
+    keys.push(key);
+  }
+  return keys;
+}
+
+function readEntry(body: JsonObject, place: string, limits: RequestLimits): PutRequest | Refusal {
+  const unknown = unknownMember(body, ["key", "value", "ttl"], place);
+  if (unknown !== undefined) return unknown;
+  const key = readKey(body["key"], `${place}key`, limits);
+  if (key instanceof Refusal) return key;
+  const value = readText(
+    body["value"],
+    `${place}value`,
+    limits.maxValueLength,
+    "--max-value-length",
+  );
+  if (value instanceof Refusal) return value;
+  const ttlMs = readTtl(body["ttl"], `${place}ttl`);
+  if (ttlMs instanceof Refusal) return ttlMs;
+  return { key, value, ttlMs };
+}
+
+function readKey(value: unknown, name: string, limits: RequestLimits): string | Refusal {
+  if (value === "") return new Refusal(400, `"${name}" is empty; it needs at least 1 character`);
+  return readText(value, name, limits.maxKeyLength, "--max-key-length");
+}
+
+function readText(
+  value: unknown,
+  name: string,
+  maxLength: number,
+  setting: string,
+): string | Refusal {
+  if (value === undefined) return new Refusal(400, `"${name}" is missing`);
+  if (typeof value !== "string") {
+    return new Refusal(400, `"${name}" is ${kindOf(value)}; it must be a string`);
+  }
+  if (isLongerThan(value, maxLength)) {
+    return new Refusal(
+      400,
+      `"${name}" is longer than ${maxLength} characters, the limit set by ${setting}`,
+    );
+  }
+  if (!value.isWellFormed()) {
+    return new Refusal(
+      400,
+      `"${name}" has a lone surrogate, which UTF-8 cannot hold; send whole code points`,
+    );
+  }
+  return value;
+}
+
+function readTtl(value: unknown, name: string): number | undefined | Refusal {
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value * 1000;
+  const shown = typeof value === "number" ? String(value) : kindOf(value);
+  return new Refusal(400, `"${name}" is ${shown}; it must be a positive number of seconds`);
+}
+
+/** Counts code points, but only where UTF-16 units leave a doubt. */
+function isLongerThan(text: string, maxLength: number): boolean {
+  if (text.length <= maxLength) return false;
+  if (text.length > maxLength * 2) return true;
+  let count = 0;
+  for (const _ of text) count++;
+  return count > maxLength;
+}
+
+function unknownMember(
+  body: JsonObject,
+  known: readonly string[],
+  place: string,
+): Refusal | undefined {
+  for (const name in body) {
+    if (known.includes(name)) continue;
+    const shown = JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
+    const where = place === "" ? "the body" : place.slice(0, -1);
+    return new Refusal(
+      400,
+      `${where} has an unknown member ${shown}; it may have ${known.join(", ")}`,
+    );
+  }
+  return undefined;
+}
+
+async function readList(
+  req: Request,
+  name: string,
+  limits: RequestLimits,
+): Promise<readonly unknown[] | Refusal> {
+  const body = await readObject(req, limits);
+  if (body instanceof Refusal) return body;
+  const unknown = unknownMember(body, [name], "");
+  if (unknown !== undefined) return unknown;
+  const list = body[name];
+  if (list === undefined) return new Refusal(400, `"${name}" is missing`);
+  if (!Array.isArray(list)) {
+    return new Refusal(400, `"${name}" is ${kindOf(list)}; it must be an array`);
+  }
+  return list;
+}
+
+async function readObject(req: Request, limits: RequestLimits): Promise<JsonObject | Refusal> {
+  let body: unknown;
+  try {
+    const sized = req.headers.get("content-length");
+    if (sized !== null && Number(sized) > limits.maxBodyBytes) return tooLarge(limits);
+    const whole = sized === null ? await readUnsized(req, limits) : req;
+    if (whole instanceof Refusal) return whole;
+    body = await whole.json();
+  } catch (error) {
+    return refusalOf(error);
+  }
+  if (!isObject(body)) {
+    return new Refusal(400, `the body is ${kindOf(body)}; it must be a JSON object`);
+  }
+  return body;
+}
+
+/** A chunked body says its size only as it comes, so it is collected up to the limit. */
+async function readUnsized(req: Request, limits: RequestLimits): Promise<Response | Refusal> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let bytes = 0;
+  for await (const chunk of req.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > limits.maxBodyBytes) return tooLarge(limits);
+    chunks.push(chunk);
+  }
+  return new Response(new Blob(chunks));
+}
+
+/** The connection closes, so that the rest of the body need not be read. */
+function tooLarge(limits: RequestLimits): Refusal {
+  return new Refusal(
+    413,
+    `the body is larger than ${limits.maxBodyBytes} bytes, the limit set by --max-body-bytes`,
+    { connection: "close" },
+  );
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof SyntaxError)
+    return new Refusal(400, `the body is not JSON: ${error.message}`);
+  if (error instanceof RangeError) return new Refusal(400, "the body is nested too deeply");
+  // The client went away in the middle of its body: nobody reads this answer.
+  if (error instanceof Error && error.name === "AbortError") {
+    return new Refusal(400, "the body ended early");
+  }
+  throw error;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

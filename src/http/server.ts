@@ -1,0 +1,202 @@
+// The HTTP API: Bun.serve routes that turn requests into calls of the cache.
+// docs/protocol.md says what every call answers.
+
+import { ByteBuffer, type Cache, MISS, NEVER } from "../cache.ts";
+import { type Config, systemMemoryBytes, version } from "../config.ts";
+import { found, keyNotFound, ok, Refusal, stored } from "./answers.ts";
+import {
+  pathOf,
+  type PutRequest,
+  readDelete,
+  readKeys,
+  readPut,
+  readPuts,
+  readQueryKey,
+} from "./requests.ts";
+
+type Handler = (req: Request) => Response | Promise<Response>;
+type Routes = Record<string, Record<string, Handler>>;
+
+/** Called after each answer; `ms` is from the request's headers to its answer. */
+export type RequestObserver = (method: string, path: string, status: number, ms: number) => void;
+
+export interface HttpServer {
+  /** "http://0.0.0.0:7171", with the port that was taken if 0 was asked for. */
+  readonly url: string;
+  /**
+   * Stops accepting and answers what is in flight; what is not done after
+   * `graceMs` is cut off. Resolves when every connection has closed.
+   */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** Opens the listener. Throws as Bun.serve does, with a `code`, if the address cannot be had. */
+export function serveHttp(cache: Cache, config: Config, observe?: RequestObserver): HttpServer {
+  const watched = (handler: Handler) => (observe ? watch(handler, observe) : handler);
+  const routes = mapRoutes(routesOf(cache, config), watched);
+  const server = Bun.serve({
+    port: config.port,
+    hostname: config.host,
+    idleTimeout: config.idleTimeout,
+    // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    routes,
+    fetch: watched(noSuchRoute(routes)),
+  });
+  return {
+    url: server.url.origin,
+    async stop(graceMs) {
+      const stopping = () => new Refusal(503, "stopping", { connection: "close" }).toResponse();
+      server.reload({ routes: {}, fetch: stopping });
+      const cutOff = setTimeout(() => void server.stop(true), graceMs);
+      await server.stop();
+      clearTimeout(cutOff);
+    },
+  };
+}
+
+function routesOf(cache: Cache, config: Config): Routes {
+  const startedMs = performance.now();
+  // One buffer each for all requests: nothing awaits between filling and using them.
+  const keyBytes = new ByteBuffer();
+  const valueBytes = new ByteBuffer();
+
+  const utf8 = (buffer: ByteBuffer, text: string): ByteBuffer => {
+    buffer.clear();
+    buffer.appendText(text);
+    return buffer;
+  };
+  const valueOf = (key: string, nowMs: number): string | undefined => {
+    valueBytes.clear();
+    const length = cache.get(utf8(keyBytes, key), nowMs, valueBytes);
+    return length === MISS ? undefined : valueBytes.toText();
+  };
+  const put = ({ key, value, ttlMs }: PutRequest, nowMs: number): void => {
+    const deadlineMs = ttlMs === undefined ? NEVER : nowMs + ttlMs;
+    cache.put(utf8(keyBytes, key), utf8(valueBytes, value), deadlineMs, nowMs);
+  };
+  const remove = (key: string | Refusal): Response => {
+    if (key instanceof Refusal) return key.toResponse();
+    return cache.delete(utf8(keyBytes, key), Date.now()) ? stored() : keyNotFound();
+  };
+
+  return {
+    "/put": {
+      async POST(req) {
+        const entry = await readPut(req, config);
+        if (entry instanceof Refusal) return entry.toResponse();
+        put(entry, Date.now());
+        return stored();
+      },
+    },
+    "/get": {
+      GET(req) {
+        const key = readQueryKey(req.url, config);
+        if (key instanceof Refusal) return key.toResponse();
+        const value = valueOf(key, Date.now());
+        return value === undefined ? keyNotFound() : found(key, value);
+      },
+    },
+    "/delete": {
+      POST: async (req) => remove(await readDelete(req, config)),
+      DELETE: (req) => remove(readQueryKey(req.url, config)),
+    },
+    "/mput": {
+      async POST(req) {
+        const entries = await readPuts(req, config);
+        if (entries instanceof Refusal) return entries.toResponse();
+        const nowMs = Date.now();
+        for (const entry of entries) put(entry, nowMs);
+        return ok({ stored: entries.length });
+      },
+    },
+    "/mget": {
+      async POST(req) {
+        const keys = await readKeys(req, config);
+        if (keys instanceof Refusal) return keys.toResponse();
+        const nowMs = Date.now();
+        return ok({ values: keys.map((key) => valueOf(key, nowMs) ?? null) });
+      },
+    },
+    "/stats": { GET: () => ok(statsOf(cache, config, startedMs)) },
+    "/health": { GET: () => ok() },
+    "/ring": { GET: () => ok(ringOf(cache)) },
+  };
+}
+
+function statsOf(cache: Cache, config: Config, startedMs: number): Record<string, unknown> {
+  const figures = cache.figures();
+  const gets = figures.hit + figures.miss;
+  const uptimeSeconds = (performance.now() - startedMs) / 1000;
+  const allocated = process.memoryUsage.rss();
+  const system = systemMemoryBytes();
+  return {
+    total_items: figures.entries,
+    hit_rate: rounded(gets === 0 ? 0 : (figures.hit / gets) * 100),
+    memory_usage_percent: rounded((allocated / system) * 100),
+    put_count: figures.put,
+    get_count: gets,
+    hit_count: figures.hit,
+    miss_count: figures.miss,
+    uptime_seconds: rounded(uptimeSeconds),
+    requests_per_second: rounded((figures.put + gets + figures.deleted) / uptimeSeconds),
+    allocated_memory_mb: rounded(allocated / 2 ** 20),
+    system_memory_mb: rounded(system / 2 ** 20),
+    evicted_count: figures.evicted,
+    expired_count: figures.expired,
+    delete_count: figures.deleted,
+    shards: config.shards,
+    virtual_nodes: config.virtualNodes,
+    workers: 1,
+    version,
+  };
+}
+
+function ringOf(cache: Cache): Record<string, unknown> {
+  const shares = cache.ring.shares();
+  const shards = cache.shardFigures().map(({ entries, bytes }, shard) => {
+    return { shard, share: shares[shard], entries, bytes };
+  });
+  return { shards: cache.ring.shards, virtual_nodes: cache.ring.virtualNodes, ring: shards };
+}
+
+/** What no route takes: the wrong method on a known path, or an unknown path. */
+function noSuchRoute(routes: Routes): Handler {
+  const paths = Object.keys(routes).join(", ");
+  return (req) => {
+    const path = pathOf(req.url);
+    const known = routes[path];
+    if (known === undefined) {
+      return new Refusal(404, `no such path; there are ${paths}`).toResponse();
+    }
+    const methods = Object.keys(known).flatMap((name) =>
+      name === "GET" ? ["GET", "HEAD"] : [name],
+    );
+    const allow = methods.join(", ");
+    const message = `${req.method} is not allowed on ${path}; use ${allow}`;
+    return new Refusal(405, message, { allow }).toResponse();
+  };
+}
+
+function mapRoutes(routes: Routes, change: (handler: Handler) => Handler): Routes {
+  const changed: Routes = {};
+  for (const [path, methods] of Object.entries(routes)) {
+    const entries = Object.entries(methods).map(([name, handler]) => [name, change(handler)]);
+    changed[path] = Object.fromEntries(entries);
+  }
+  return changed;
+}
+
+function watch(handler: Handler, observe: RequestObserver): Handler {
+  return async (req) => {
+    const startMs = performance.now();
+    const response = await handler(req);
+    observe(req.method, pathOf(req.url), response.status, performance.now() - startMs);
+    return response;
+  };
+}
+
+/** Three decimals are enough for people and for plots. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,41 @@
+// Log lines: one line an event, as text for people or as JSON for programs.
+// A value of the cache never goes into a log.
+
+export type LogFormat = "text" | "json";
+type Level = "info" | "error";
+type Fields = Readonly<Record<string, string | number | boolean>>;
+
+/** Writes events to `write`, by default standard output. */
+export class Logger {
+  readonly #format: LogFormat;
+  readonly #write: (line: string) => void;
+
+  constructor(format: LogFormat, write = (line: string): void => void process.stdout.write(line)) {
+    this.#format = format;
+    this.#write = write;
+  }
+
+  info(event: string, fields: Fields = {}): void {
+    this.#line("info", event, fields);
+  }
+
+  error(event: string, fields: Fields = {}): void {
+    this.#line("error", event, fields);
+  }
+
+  #line(level: Level, event: string, fields: Fields): void {
+    const time = new Date().toISOString();
+    if (this.#format === "json") {
+      this.#write(`${JSON.stringify({ time, level, event, ...fields })}\n`);
+      return;
+    }
+    const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${quoted(value)}`);
+    this.#write(`${time} ${level} ${event}${pairs.join("")}\n`);
+  }
+}
+
+/** A value with spaces, quotes or line breaks goes in quotes, so that a line stays a line. */
+function quoted(value: string | number | boolean): string {
+  const text = String(value);
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+}

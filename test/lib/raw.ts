@@ -1,0 +1,57 @@
+// HTTP as bytes on a socket, for what fetch would never send.
+
+import type { Socket } from "bun";
+
+export interface RawConnection extends Disposable {
+  send(payload: string | Uint8Array): void;
+  /** Resolves with all that has come once it contains `part`, or the connection has closed. */
+  until(part: string): Promise<string>;
+  /** Resolves with all that has come when the server has closed the connection. */
+  readonly closed: Promise<string>;
+}
+
+export async function connect(url: string): Promise<RawConnection> {
+  const { hostname, port } = new URL(url);
+  let received = "";
+  let waiting: (() => void)[] = [];
+  const closed = Promise.withResolvers<string>();
+  const wake = () => {
+    const woken = waiting;
+    waiting = [];
+    for (const resume of woken) resume();
+  };
+  let open = true;
+  const socket: Socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data(_socket, chunk) {
+        received += chunk.toString();
+        wake();
+      },
+      close() {
+        open = false;
+        closed.resolve(received);
+        wake();
+      },
+    },
+  });
+  return {
+    send: (payload) => void socket.write(payload),
+    async until(part) {
+      while (open && !received.includes(part)) {
+        await new Promise<void>((resume) => waiting.push(resume));
+      }
+      return received;
+    },
+    closed: closed.promise,
+    [Symbol.dispose]: () => socket.terminate(),
+  };
+}
+
+/** Sends one request and answers what came before the server closed the connection. */
+export async function exchange(url: string, request: string | Uint8Array): Promise<string> {
+  using connection = await connect(url);
+  connection.send(request);
+  return await connection.closed;
+}

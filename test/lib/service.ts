@@ -1,0 +1,87 @@
+// The service for tests: in this process on a free port, or as a process of its own.
+
+import { Cache } from "../../src/cache.ts";
+import { readConfig } from "../../src/config.ts";
+import { type HttpServer, serveHttp } from "../../src/http/server.ts";
+
+/** Serves a fresh cache on a free port of the loopback; options as on the command line. */
+export function serve(...options: string[]): HttpServer & AsyncDisposable {
+  const config = readConfig(["--host", "127.0.0.1", "--port", "0", ...options], {});
+  const server = serveHttp(new Cache(config), config);
+  return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ServiceProcess extends AsyncDisposable {
+  readonly url: string;
+  /** From the start of the process to its first line. */
+  readonly startMs: number;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when the process has ended. */
+  readonly exit: Promise<Exit>;
+}
+
+type Env = Readonly<Record<string, string>>;
+
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+
+/** Runs the service to its end: for starts that fail, and for --help. */
+export async function runToEnd(options: readonly string[], env: Env = {}): Promise<Exit> {
+  const child = spawn(options, env);
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code: await child.exited, stdout, stderr };
+}
+
+/** Starts the service on a free port and resolves once it has said that it listens. */
+export async function startService(
+  options: readonly string[] = [],
+  env: Env = {},
+): Promise<ServiceProcess> {
+  const startedMs = performance.now();
+  const child = spawn(["--host", "127.0.0.1", "--port", "0", ...options], env);
+  const decoder = new TextDecoder();
+  const stderr = new Response(child.stderr).text();
+  let stdout = "";
+  const firstLine = Promise.withResolvers<string>();
+  const reading = (async () => {
+    for await (const chunk of child.stdout) {
+      stdout += decoder.decode(chunk, { stream: true });
+      if (stdout.includes("\n")) firstLine.resolve(stdout.slice(0, stdout.indexOf("\n")));
+    }
+    firstLine.resolve(stdout);
+  })();
+  const url = /http:\/\/[\d.]+:\d+/.exec(await firstLine.promise)?.[0];
+  if (url === undefined) throw new Error(`the service did not start: ${stdout}${await stderr}`);
+  const exit = (async () => {
+    const code = await child.exited;
+    await reading;
+    return { code, stdout, stderr: await stderr };
+  })();
+  return {
+    url,
+    startMs: performance.now() - startedMs,
+    kill: (signal) => child.kill(signal),
+    exit,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exit;
+    },
+  };
+}
+
+function spawn(options: readonly string[], env: Env) {
+  return Bun.spawn([process.execPath, MAIN, ...options], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}

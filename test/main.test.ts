@@ -1,0 +1,194 @@
+// The process as a user sees it: lines, signals and exit codes.
+
+import { describe, expect, test } from "bun:test";
+
+import { version } from "../package.json";
+import { connect } from "./lib/raw.ts";
+import { runToEnd, startService } from "./lib/service.ts";
+
+describe("start", () => {
+  test("one line says address, shards, memory and version", async () => {
+    await using service = await startService(["--shards", "32"]);
+    service.kill("SIGTERM");
+    const { stdout } = await service.exit;
+    const [first] = stdout.split("\n");
+    expect(first).toMatch(
+      new RegExp(
+        `^\\S+Z info listening address=${service.url} shards=32 memory=".* GiB, no limit" version=${version}$`,
+      ),
+    );
+  });
+
+  test("the first answer comes soon after the start", async () => {
+    await using service = await startService();
+    expect((await fetch(`${service.url}/health`)).status).toBe(200);
+  });
+
+  test("options come from the environment too, flags go before them", async () => {
+    await using service = await startService(["--virtual-nodes", "8"], {
+      RINGCACHE_SHARDS: "5",
+      RINGCACHE_VIRTUAL_NODES: "9",
+    });
+    const answer = await fetch(`${service.url}/stats`);
+    expect(await answer.json()).toMatchObject({ shards: 5, virtual_nodes: 8 });
+  });
+
+  test("--version and --help print and end with 0", async () => {
+    expect(await runToEnd(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+    const help = await runToEnd(["-h"]);
+    expect(help).toMatchObject({ code: 0, stderr: "" });
+    expect(help.stdout).toContain("--max-key-length");
+    expect(help.stdout).toContain("RINGCACHE_PORT");
+  });
+
+  const refused: readonly (readonly [readonly string[], Record<string, string>, string])[] = [
+    [["--port", "99999"], {}, `--port: "99999" is not a whole number from 0 to 65535`],
+    [["--port", "-1"], {}, `--port: "-1" is not a whole number from 0 to 65535`],
+    [["--port", "71x"], {}, `--port: "71x" is not a whole number from 0 to 65535`],
+    [["--port"], {}, "--port needs a value: a whole number from 0 to 65535"],
+    [["--shards=0"], {}, `--shards: "0" is not a whole number from 1 to 4096`],
+    [["--log-format", "xml"], {}, `--log-format: "xml" is not text or json`],
+    [["--log-requests=maybe"], {}, `--log-requests: "maybe" is not true or false`],
+    [["7171"], {}, `unexpected argument "7171"; options start with --`],
+    [[], { RINGCACHE_PORT: "x" }, `RINGCACHE_PORT: "x" is not a whole number from 0 to 65535`],
+    [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 65535`],
+  ];
+  for (const [options, env, message] of refused) {
+    test(`${[...options, ...Object.entries(env)].join(" ")} ends with 64 and one line`, async () => {
+      expect(await runToEnd(options, env)).toEqual({
+        code: 64,
+        stdout: "",
+        stderr: `ringcache: ${message}\n`,
+      });
+    });
+  }
+
+  test("an unknown option ends with 64 and one line that names those there are", async () => {
+    const { code, stderr } = await runToEnd(["--prot", "1"]);
+    expect(code).toBe(64);
+    expect(stderr).toMatch(/^ringcache: unknown option "--prot"; the options are --port, .*\n$/);
+  });
+
+  test("a port in use ends with 71 and one line", async () => {
+    await using service = await startService();
+    const { port } = new URL(service.url);
+    const second = await runToEnd(["--host", "127.0.0.1", "--port", port]);
+    expect(second).toEqual({
+      code: 71,
+      stdout: "",
+      stderr:
+        `ringcache: cannot listen on 127.0.0.1:${port}: the port is in use; ` +
+        "stop what uses it or choose another with --port\n",
+    });
+  });
+
+  test("an address of another machine ends with 71 and one line", async () => {
+    const { code, stderr } = await runToEnd(["--host", "192.0.2.1", "--port", "0"]);
+    expect(code).toBe(71);
+    expect(stderr).toMatch(/^ringcache: cannot listen on 192.0.2.1:0: .*--host.*\n$/);
+  });
+});
+
+describe("stop", () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`${signal} answers what is in flight and ends with 0`, async () => {
+      await using service = await startService();
+      using _neverUsed = await connect(service.url);
+      using slow = await connect(service.url);
+      const body = `{"key":"k","value":"v"}`;
+      const head = `POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n`;
+      slow.send(`${head}Expect: 100-continue\r\n\r\n`);
+      await slow.until("100 Continue");
+      service.kill(signal);
+      // Only when the listener has closed is the stop known to have begun.
+      while (await accepts(service.url));
+      service.kill(signal);
+      slow.send(body);
+      expect(await slow.closed).toContain(`{"status":"OK"}`);
+      const { code, stdout, stderr } = await service.exit;
+      expect([code, stderr]).toEqual([0, ""]);
+      const events = stdout.split("\n").map((line) => line.split(" ").slice(1).join(" "));
+      expect(events.slice(1)).toEqual([`info stopping signal=${signal}`, "info stopped", ""]);
+    });
+  }
+
+  test("a request that never ends is cut off, and the exit is within 5 s", async () => {
+    await using service = await startService();
+    using slow = await connect(service.url);
+    slow.send("POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
+    await slow.until("100 Continue");
+    const startMs = performance.now();
+    service.kill("SIGTERM");
+    expect((await service.exit).code).toBe(0);
+    expect(performance.now() - startMs).toBeLessThan(5000);
+  }, 10_000);
+});
+
+describe("logs", () => {
+  test("requests are not logged unless asked for", async () => {
+    await using service = await startService();
+    await fetch(`${service.url}/health`);
+    service.kill("SIGTERM");
+    expect((await service.exit).stdout).not.toContain("/health");
+  });
+
+  test("--log-requests logs method, path, status and time, but no key or value", async () => {
+    await using service = await startService(["--log-requests", "--log-format", "json"]);
+    const body = JSON.stringify({ key: "secret-key", value: "secret-value" });
+    await fetch(`${service.url}/put`, { method: "POST", body });
+    await fetch(`${service.url}/get?key=secret-key`);
+    await fetch(`${service.url}/nope`);
+    service.kill("SIGTERM");
+    const { stdout } = await service.exit;
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line): unknown => JSON.parse(line));
+    const request = (method: string, path: string, status: number) => ({
+      time: expect.any(String),
+      level: "info",
+      event: "request",
+      method,
+      path,
+      status,
+      ms: expect.any(Number),
+    });
+    expect(lines).toEqual([
+      expect.objectContaining({ event: "listening", address: service.url, version }),
+      request("POST", "/put", 200),
+      request("GET", "/get", 200),
+      request("GET", "/nope", 404),
+      expect.objectContaining({ event: "stopping", signal: "SIGTERM" }),
+      expect.objectContaining({ event: "stopped" }),
+    ]);
+    expect(stdout).not.toContain("secret");
+  });
+});
+
+describe("upkeep", () => {
+  test("expired entries are freed without being asked for", async () => {
+    await using service = await startService();
+    const entries = Array.from({ length: 5000 }, (_, n) => ({
+      key: `k${n}`,
+      value: "v",
+      ttl: 0.001,
+    }));
+    await fetch(`${service.url}/mput`, { method: "POST", body: JSON.stringify({ entries }) });
+    const stats = async () => (await (await fetch(`${service.url}/stats`)).json()) as Stats;
+    while ((await stats()).total_items > 0);
+    expect(await stats()).toMatchObject({ total_items: 0, expired_count: 5000 });
+  });
+});
+
+interface Stats {
+  readonly total_items: number;
+}
+
+async function accepts(url: string): Promise<boolean> {
+  try {
+    using _connection = await connect(url);
+    return true;
+  } catch {
+    return false;
+  }
+}
