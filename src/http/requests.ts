@@ -18,7 +18,7 @@ export interface PutRequest {
   readonly ttlMs: number | undefined;
 }
 
-type JsonObject = Readonly<Record<string, unknown>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The path of a request's URL, without its query. */
 export function pathOf(url: string): string {
@@ -28,32 +28,37 @@ export function pathOf(url: string): string {
 
 /** The first `key` of the query, as URLSearchParams reads it. */
 export function readQueryKey(url: string, limits: RequestLimits): string | Refusal {
-  // Not `new URL`: it would cut the key at a "#" that arrived as itself.
-  const query = url.indexOf("?");
-  const key = query < 0 ? null : new URLSearchParams(url.slice(query + 1)).get("key");
+  const key = queryKey(url);
   if (key === null) return new Refusal(400, '"key" is missing from the query: use ?key=NAME');
   return readKey(key, "key", limits);
 }
 
+/**
+ * Not `new URL(url)`: it would cut the key at a "#" that arrived as itself. A key that
+ * stands alone and needs no decoding is the rest of the URL: measured in one run, 25 ns
+ * against 510 ns through URLSearchParams.
+ */
+function queryKey(url: string): string | null {
+  const query = url.indexOf("?");
+  if (query < 0) return null;
+  if (url.startsWith("key=", query + 1) && !NEEDS_DECODING.test(url)) return url.slice(query + 5);
+  return new URLSearchParams(url.slice(query + 1)).get("key");
+}
+const NEEDS_DECODING = /[%+&]/;
+
 /** The body of `/put`. */
-export async function readPut(req: Request, limits: RequestLimits): Promise<PutRequest | Refusal> {
-  const body = await readObject(req, limits);
-  return body instanceof Refusal ? body : readEntry(body, "", limits);
+export function readPut(body: JsonObject, limits: RequestLimits): PutRequest | Refusal {
+  return readEntry(body, "", limits);
 }
 
 /** The body of `/delete`. */
-export async function readDelete(req: Request, limits: RequestLimits): Promise<string | Refusal> {
-  const body = await readObject(req, limits);
-  if (body instanceof Refusal) return body;
+export function readDelete(body: JsonObject, limits: RequestLimits): string | Refusal {
   return unknownMember(body, ["key"], "") ?? readKey(body["key"], "key", limits);
 }
 
 /** The body of `/mput`: every entry checked, or the first refusal. */
-export async function readPuts(
-  req: Request,
-  limits: RequestLimits,
-): Promise<PutRequest[] | Refusal> {
-  const entries = await readList(req, "entries", limits);
+export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] | Refusal {
+  const entries = readList(body, "entries");
   if (entries instanceof Refusal) return entries;
   const puts: PutRequest[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -69,8 +74,8 @@ export async function readPuts(
 }
 
 /** The body of `/mget`: every key checked, or the first refusal. */
-export async function readKeys(req: Request, limits: RequestLimits): Promise<string[] | Refusal> {
-  const names = await readList(req, "keys", limits);
+export function readKeys(body: JsonObject, limits: RequestLimits): string[] | Refusal {
+  const names = readList(body, "keys");
   if (names instanceof Refusal) return names;
   const keys: string[] = [];
   for (const [index, name] of names.entries()) {
@@ -161,13 +166,7 @@ function unknownMember(
   return undefined;
 }
 
-async function readList(
-  req: Request,
-  name: string,
-  limits: RequestLimits,
-): Promise<readonly unknown[] | Refusal> {
-  const body = await readObject(req, limits);
-  if (body instanceof Refusal) return body;
+function readList(body: JsonObject, name: string): readonly unknown[] | Refusal {
   const unknown = unknownMember(body, [name], "");
   if (unknown !== undefined) return unknown;
   const list = body[name];
@@ -178,25 +177,32 @@ async function readList(
   return list;
 }
 
-async function readObject(req: Request, limits: RequestLimits): Promise<JsonObject | Refusal> {
-  let body: unknown;
-  try {
-    const sized = req.headers.get("content-length");
-    if (sized !== null && Number(sized) > limits.maxBodyBytes) return tooLarge(limits);
-    const whole = sized === null ? await readUnsized(req, limits) : req;
-    if (whole instanceof Refusal) return whole;
-    body = await whole.json();
-  } catch (error) {
-    return refusalOf(error);
-  }
-  if (!isObject(body)) {
-    return new Refusal(400, `the body is ${kindOf(body)}; it must be a JSON object`);
-  }
-  return body;
+/**
+ * Reads a JSON object of at most `maxBodyBytes` and answers what `answer` makes of it,
+ * or the refusal of what is not one. One promise a request, no async function: with
+ * two of them a put cost 16.8 µs of CPU instead of 16.1, measured in one run.
+ */
+export function answerBody(
+  req: Request,
+  limits: RequestLimits,
+  answer: (body: JsonObject) => Response,
+): Promise<Response> {
+  const sized = req.headers.get("content-length");
+  if (Number(sized) > limits.maxBodyBytes) return Promise.resolve(tooLarge(limits).toResponse());
+  const reading = sized === null ? readUnsized(req, limits) : req.json();
+  return reading.then(
+    (body: unknown) => {
+      if (body instanceof Refusal) return body.toResponse();
+      if (isObject(body)) return answer(body);
+      const message = `the body is ${kindOf(body)}; it must be a JSON object`;
+      return new Refusal(400, message).toResponse();
+    },
+    (error: unknown) => refusalOf(error).toResponse(),
+  );
 }
 
 /** A chunked body says its size only as it comes, so it is collected up to the limit. */
-async function readUnsized(req: Request, limits: RequestLimits): Promise<Response | Refusal> {
+async function readUnsized(req: Request, limits: RequestLimits): Promise<unknown> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let bytes = 0;
   for await (const chunk of req.body ?? []) {
@@ -204,7 +210,7 @@ async function readUnsized(req: Request, limits: RequestLimits): Promise<Respons
     if (bytes > limits.maxBodyBytes) return tooLarge(limits);
     chunks.push(chunk);
   }
-  return new Response(new Blob(chunks));
+  return await new Response(new Blob(chunks)).json();
 }
 
 /** The connection closes, so that the rest of the body need not be read. */

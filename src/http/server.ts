@@ -5,6 +5,8 @@ import { ByteBuffer, type Cache, MISS, NEVER } from "../cache.ts";
 import { type Config, systemMemoryBytes, version } from "../config.ts";
 import { found, keyNotFound, ok, Refusal, stored } from "./answers.ts";
 import {
+  answerBody,
+  type JsonObject,
   pathOf,
   type PutRequest,
   readDelete,
@@ -62,8 +64,7 @@ function routesOf(cache: Cache, config: Config): Routes {
   const valueBytes = new ByteBuffer();
 
   const utf8 = (buffer: ByteBuffer, text: string): ByteBuffer => {
-    buffer.clear();
-    buffer.appendText(text);
+    buffer.setText(text);
     return buffer;
   };
   const valueOf = (key: string, nowMs: number): string | undefined => {
@@ -80,14 +81,18 @@ function routesOf(cache: Cache, config: Config): Routes {
     return cache.delete(utf8(keyBytes, key), Date.now()) ? stored() : keyNotFound();
   };
 
+  const posted = (answer: (body: JsonObject) => Response): Handler => {
+    return (req) => answerBody(req, config, answer);
+  };
+
   return {
     "/put": {
-      async POST(req) {
-        const entry = await readPut(req, config);
+      POST: posted((body) => {
+        const entry = readPut(body, config);
         if (entry instanceof Refusal) return entry.toResponse();
         put(entry, Date.now());
         return stored();
-      },
+      }),
     },
     "/get": {
       GET(req) {
@@ -98,25 +103,25 @@ function routesOf(cache: Cache, config: Config): Routes {
       },
     },
     "/delete": {
-      POST: async (req) => remove(await readDelete(req, config)),
+      POST: posted((body) => remove(readDelete(body, config))),
       DELETE: (req) => remove(readQueryKey(req.url, config)),
     },
     "/mput": {
-      async POST(req) {
-        const entries = await readPuts(req, config);
+      POST: posted((body) => {
+        const entries = readPuts(body, config);
         if (entries instanceof Refusal) return entries.toResponse();
         const nowMs = Date.now();
         for (const entry of entries) put(entry, nowMs);
         return ok({ stored: entries.length });
-      },
+      }),
     },
     "/mget": {
-      async POST(req) {
-        const keys = await readKeys(req, config);
+      POST: posted((body) => {
+        const keys = readKeys(body, config);
         if (keys instanceof Refusal) return keys.toResponse();
         const nowMs = Date.now();
         return ok({ values: keys.map((key) => valueOf(key, nowMs) ?? null) });
-      },
+      }),
     },
     "/stats": { GET: () => ok(statsOf(cache, config, startedMs)) },
     "/health": { GET: () => ok() },

@@ -33,10 +33,8 @@ export function describeShard(name: string, create: () => Shard): void {
       const key = ByteBuffer.ofText("k");
       const value = ByteBuffer.ofText("first");
       shard.put(key, value, NEVER, 0);
-      value.clear();
-      value.appendText("other");
-      key.clear();
-      key.appendText("x");
+      value.setText("other");
+      key.setText("x");
       expect(get(shard, "k")?.toString()).toBe("first");
     });
 

@@ -1,0 +1,58 @@
+// Servers under test: a process on a core of its own, and the CPU time it spends.
+
+import { readFileSync } from "node:fs";
+
+/** Ticks of /proc/PID/stat in a second (USER_HZ, 100 on every Linux that Bun runs on). */
+const TICKS_PER_SECOND = 100;
+
+export interface BenchServer extends AsyncDisposable {
+  readonly url: string;
+  /** User and system time of all threads so far. */
+  cpuSeconds(): number;
+}
+
+/** Starts the service itself, pinned to `core`, with these options. */
+export function startService(core: number, ...options: string[]): Promise<BenchServer> {
+  return start(core, [path("../../src/main.ts"), "--host", "127.0.0.1", "--port", "0", ...options]);
+}
+
+/** Starts a server with nothing but a static route, pinned to `core`. */
+export function startStatic(core: number): Promise<BenchServer> {
+  return start(core, [path("static.ts")]);
+}
+
+/** The command that runs another on one core; the command itself where there is no taskset. */
+export function pinned(core: number, command: readonly string[]): string[] {
+  return Bun.which("taskset") === null ? [...command] : ["taskset", "-c", `${core}`, ...command];
+}
+
+async function start(core: number, args: readonly string[]): Promise<BenchServer> {
+  const child = Bun.spawn(pinned(core, [process.execPath, ...args]), {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  let said = "";
+  for await (const chunk of child.stdout) {
+    said += Buffer.from(chunk).toString();
+    if (said.includes("\n")) break;
+  }
+  const url = /http:\/\/[\d.]+:\d+/.exec(said)?.[0];
+  if (url === undefined) throw new Error(`a server did not start: ${said}`);
+  return {
+    url,
+    cpuSeconds() {
+      // Fields after the name in parentheses: utime and stime are the 12th and 13th.
+      const fields =
+        readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await child.exited;
+    },
+  };
+}
+
+function path(relative: string): string {
+  return new URL(relative, import.meta.url).pathname;
+}

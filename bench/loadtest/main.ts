@@ -1,0 +1,71 @@
+// The load-test tool: `bun run loadtest -n 50000 -c 200 -g 70`. Every answer is
+// checked; exit code 1 if one was wrong or missing.
+
+import { SingleBar } from "cli-progress";
+
+import { helpText, OptionError, readOptions } from "../../src/options.ts";
+import { type LoadOptions, OPTIONS } from "./options.ts";
+import { jsonReport, textReport } from "./report.ts";
+import { NothingListens, runLoad } from "./run.ts";
+import type { Tally } from "./tally.ts";
+import { randomMix, readTrace, traceReplay, type Workload } from "./workload.ts";
+
+const options = readOrExit();
+const workload = await workloadOrExit();
+const bar = new SingleBar({
+  format: "{bar} {percentage} % | {value}/{total} | {eta_formatted} left",
+  stream: process.stderr,
+  // Off a terminal there is nothing to redraw.
+  noTTYOutput: false,
+  hideCursor: true,
+});
+const interrupted = new AbortController();
+process.on("SIGINT", () => interrupted.abort());
+
+const showsProgress = process.stderr.isTTY && !options.json;
+if (showsProgress) bar.start(workload.steps, 0);
+const tally = await runOrExit();
+if (showsProgress) bar.stop();
+console.log(options.json ? jsonReport(options, tally) : textReport(options, tally));
+process.exit(interrupted.signal.aborted ? 130 : tally.errorCount > 0 ? 1 : 0);
+
+async function runOrExit(): Promise<Tally> {
+  const progress = showsProgress ? { progress: () => bar.increment() } : {};
+  try {
+    return await runLoad(options, workload, { ...progress, signal: interrupted.signal });
+  } catch (error) {
+    if (!(error instanceof NothingListens)) throw error;
+    if (showsProgress) bar.stop();
+    exitWith(1, `nothing listens on http://${error.message}; start the service: bun run start`);
+  }
+}
+
+async function workloadOrExit(): Promise<Workload> {
+  if (options.trace === "") return randomMix(options);
+  try {
+    return traceReplay(options, await readTrace(options.trace));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    exitWith(66, `--trace: "${options.trace}" cannot be read: ${reason}`);
+  }
+}
+
+function readOrExit(): LoadOptions {
+  try {
+    const given = readOptions(OPTIONS, Bun.argv.slice(2), {}, undefined);
+    if (given.help) {
+      console.log(`usage: bun run loadtest [options]\n\n${helpText(OPTIONS, undefined)}`);
+      process.exit(0);
+    }
+    const fresh = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
+    return given.seed === 0 ? { ...given, seed: fresh } : given;
+  } catch (error) {
+    if (error instanceof OptionError) exitWith(64, error.message);
+    throw error;
+  }
+}
+
+function exitWith(code: number, message: string): never {
+  console.error(`loadtest: ${message}`);
+  process.exit(code);
+}

@@ -1,0 +1,79 @@
+// What each step of a request costs: hash, ring, shard, URL, JSON. Run by `bun run bench`.
+
+import { xxh32 as nodeRsXxh32 } from "@node-rs/xxhash";
+import { bench, do_not_optimize, group, run, summary } from "mitata";
+
+import { ByteBuffer } from "../src/cache.ts";
+import { xxh32 } from "../src/hash.ts";
+import { found } from "../src/http/answers.ts";
+import { readPut, readQueryKey } from "../src/http/requests.ts";
+import { HashRing } from "../src/ring.ts";
+import { MapShard } from "../src/store/map-shard.ts";
+import { NEVER } from "../src/store/shard.ts";
+import { describeMachine } from "./lib/machine.ts";
+
+const LIMITS = { maxKeyLength: 256, maxValueLength: 256, maxBodyBytes: 2 ** 22 };
+
+group("XXH32 of a 14-byte key", () => {
+  const key = Buffer.from("user:123456789");
+  summary(() => {
+    bench("ours, over bytes", () => do_not_optimize(xxh32(key, 0, 14)));
+    bench("Bun.hash.xxHash32", () => do_not_optimize(Bun.hash.xxHash32(key)));
+    bench("@node-rs/xxhash", () => do_not_optimize(nodeRsXxh32(key)));
+  });
+});
+
+group("ring look-up, random hashes", () => {
+  const hashes = Uint32Array.from({ length: 2 ** 16 }, () => Math.random() * 2 ** 32);
+  for (const [shards, virtualNodes] of [
+    [64, 1024],
+    [64, 128],
+    [1024, 1024],
+  ] as const) {
+    const ring = new HashRing(shards, virtualNodes);
+    let n = 0;
+    bench(`${shards} shards, ${virtualNodes} virtual nodes`, () =>
+      do_not_optimize(ring.shardOf(hashes[n++ & 0xffff] ?? 0)),
+    );
+  }
+});
+
+group("shard of n entries, 100 B values, random keys", () => {
+  for (const entries of [1_000, 100_000, 1_000_000]) {
+    const keys = Array.from({ length: entries }, (_, n) => ByteBuffer.ofText(`key:${n}`));
+    const value = ByteBuffer.ofText("v".repeat(100));
+    const into = new ByteBuffer();
+    const shard = new MapShard();
+    for (const key of keys) shard.put(key, value, NEVER, 0);
+    const anyKey = () => keys[Math.floor(Math.random() * entries)] ?? value;
+    bench(`get, ${entries.toLocaleString("en")} entries`, () => {
+      into.clear();
+      do_not_optimize(shard.get(anyKey(), 0, into));
+    });
+    bench(`put, ${entries.toLocaleString("en")} entries`, () =>
+      shard.put(anyKey(), value, NEVER, 0),
+    );
+  }
+});
+
+group("URL to key", () => {
+  const url = "http://localhost:7171/get?key=user:123456789";
+  const escaped = "http://localhost:7171/get?key=user%3A123456789";
+  summary(() => {
+    bench("ours, plain key", () => do_not_optimize(readQueryKey(url, LIMITS)));
+    bench("ours, escaped key", () => do_not_optimize(readQueryKey(escaped, LIMITS)));
+    bench("new URL", () => do_not_optimize(new URL(url).searchParams.get("key")));
+  });
+});
+
+group("JSON", () => {
+  const body = JSON.stringify({ key: "user:123456789", value: "v".repeat(100) });
+  const value = "v".repeat(100);
+  bench("JSON.parse and check of a /put body", () =>
+    do_not_optimize(readPut(JSON.parse(body), LIMITS)),
+  );
+  bench("answer of a /get", () => do_not_optimize(found("user:123456789", value)));
+});
+
+console.log(describeMachine());
+await run();

@@ -1,0 +1,80 @@
+// Who may import whom. Imports point downwards only; a file that is not in the
+// table may import nothing of the project.
+
+import { expect, test } from "bun:test";
+import { posix } from "node:path";
+import { Glob } from "bun";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+
+/** For each file or folder of src, what of src it may import; a folder may import itself. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  "main.ts": ["config.ts", "cache.ts", "http/", "logger.ts"],
+  "http/": ["cache.ts", "config.ts"],
+  "cache.ts": ["ring.ts", "hash.ts", "store/"],
+  "ring.ts": ["hash.ts"],
+  "config.ts": ["options.ts"],
+  "store/": [],
+  "hash.ts": [],
+  "logger.ts": [],
+  "options.ts": [],
+};
+
+test("every import within src points downwards", async () => {
+  for (const [file, imported] of await importsOf("src")) {
+    const [, allowed = []] = layer(file) ?? [];
+    const inside = imported.filter((name) => !isIn(layer(file)?.[0], name));
+    const upward = inside.filter((name) => !allowed.some((layerName) => isIn(layerName, name)));
+    expect([file, upward]).toEqual([file, []]);
+  }
+});
+
+test("every file of src is in the table of layers, and the table names no other", async () => {
+  const files = [...(await importsOf("src")).keys()];
+  expect(files.filter((file) => layer(file) === undefined)).toEqual([]);
+  const unused = Object.keys(ALLOWED).filter((name) => !files.some((file) => isIn(name, file)));
+  expect(unused).toEqual([]);
+});
+
+test("src imports neither test nor bench", async () => {
+  for await (const file of new Glob("src/**/*.ts").scan(ROOT)) {
+    expect(await read(file)).not.toMatch(/from "[^"]*\/(test|bench)\//);
+  }
+});
+
+test("no file of src, test or bench is longer than 400 lines", async () => {
+  for (const folder of ["src", "test", "bench"]) {
+    for await (const file of new Glob(`${folder}/**/*.ts`).scan(ROOT)) {
+      const lines = (await read(file)).split("\n").length;
+      expect([file, lines > 400]).toEqual([file, false]);
+    }
+  }
+});
+
+/** The files of a folder with what they import of it, all relative to the folder. */
+async function importsOf(folder: string): Promise<Map<string, string[]>> {
+  const imports = new Map<string, string[]>();
+  for await (const path of new Glob(`${folder}/**/*.ts`).scan(ROOT)) {
+    const file = path.slice(folder.length + 1);
+    const names = [...(await read(path)).matchAll(/(?:from|import) "(\.[^"]+)"/g)];
+    const paths = names.map(([, name = ""]) => posix.join(posix.dirname(file), name));
+    imports.set(
+      file,
+      paths.filter((name) => !name.startsWith("..")),
+    );
+  }
+  return imports;
+}
+
+function layer(file: string): readonly [string, readonly string[]] | undefined {
+  return Object.entries(ALLOWED).find(([name]) => isIn(name, file));
+}
+
+function isIn(layerName: string | undefined, file: string): boolean {
+  if (layerName === undefined) return false;
+  return layerName.endsWith("/") ? file.startsWith(layerName) : file === layerName;
+}
+
+async function read(path: string): Promise<string> {
+  return await Bun.file(ROOT + path).text();
+}

@@ -1,0 +1,93 @@
+// The documents are true: their transcripts run, their tables are the code's,
+// what they name exists.
+
+import { describe, expect, test } from "bun:test";
+import { dirname, join } from "node:path";
+
+import packageJson from "../package.json";
+import { optionsMarkdown } from "../src/config.ts";
+import { startService } from "./lib/service.ts";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+const PAGES = [
+  "README.md",
+  "docs/protocol.md",
+  "docs/operations.md",
+  "docs/design.md",
+  "bench/README.md",
+];
+
+interface Step {
+  readonly command: string;
+  /** What the command prints; "…" stands for anything. */
+  readonly printed: string;
+}
+
+for (const page of PAGES) {
+  describe(page, async () => {
+    const text = await Bun.file(join(ROOT, page)).text();
+
+    const steps = transcriptsOf(text);
+    test.if(steps.length > 0)("prints what it says", async () => {
+      await using service = await startService();
+      for (const { command, printed } of steps) {
+        expect([command, await run(command, service.url)]).toEqual([
+          command,
+          expect.stringMatching(patternOf(printed)),
+        ]);
+      }
+    });
+
+    const table = /<!-- options -->(.*)<!-- \/options -->/s.exec(text)?.[1];
+    test.if(table !== undefined)("has the table of options that config.ts has", () => {
+      expect(cellsOf(table ?? "")).toEqual(cellsOf(optionsMarkdown()));
+    });
+
+    test("names scripts that exist", () => {
+      const named = [...text.matchAll(/\bbun(?:@[\d.]+)? run ([\w:]+)/g)].map(
+        ([, name = ""]) => name,
+      );
+      expect(named.filter((name) => !(name in packageJson.scripts))).toEqual([]);
+    });
+
+    test("links to files that exist", async () => {
+      for (const [, target = ""] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+        if (target.includes("://")) continue;
+        const path = join(ROOT, dirname(page), target);
+        const found = (await Bun.$`test -e ${path}`.nothrow().quiet()).exitCode === 0;
+        expect([target, found]).toEqual([target, true]);
+      }
+    });
+  });
+}
+
+/** The commands of all ```console blocks, each with the lines below it. */
+function transcriptsOf(text: string): Step[] {
+  const steps: Step[] = [];
+  for (const [, block = ""] of text.matchAll(/^```console\n(.*?)^```$/gms)) {
+    for (const part of block.split(/^\$ /m).slice(1)) {
+      const [command = "", ...lines] = part.trimEnd().split("\n");
+      steps.push({ command, printed: lines.join("\n") });
+    }
+  }
+  return steps;
+}
+
+/** Runs a command as it stands, but on the test's service and with the Bun that runs the tests. */
+async function run(command: string, url: string): Promise<string> {
+  const here = command.replace("localhost:7171", url).replace(/^bun /, `${process.execPath} `);
+  const result = await Bun.$`bash -c ${here} 2>&1`.cwd(ROOT).nothrow().quiet();
+  return result.stdout.toString().trimEnd();
+}
+
+function patternOf(printed: string): RegExp {
+  const parts = printed.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`);
+}
+
+/** A Markdown table without the spaces and dashes that a formatter moves. */
+function cellsOf(table: string): string[][] {
+  const rows = table.trim().split("\n");
+  const cells = rows.map((row) => row.split("|").map((cell) => cell.trim()));
+  return cells.filter((row) => !row.every((cell) => /^-*$/.test(cell)));
+}

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+
+import { helpText, OptionError, type OptionTable, readOptions } from "../src/options.ts";
+
+const TABLE = {
+  port: { kind: "integer", default: 1, min: 0, max: 99, alsoEnv: "PORT", help: "a port" },
+  maxRate: { kind: "number", default: 0.5, min: 0, max: 10, help: "a rate" },
+  color: { kind: "choice", default: "red", of: ["red", "blue"], help: "a colour" },
+  verbose: { kind: "switch", default: false, aliases: ["v"], help: "say more" },
+  host: { kind: "text", default: "here", placeholder: "a name", help: "a host" },
+  count: { kind: "integer", default: 3, min: 1, max: 9, aliases: ["n"], help: "how many" },
+} as const satisfies OptionTable;
+
+const DEFAULTS = { port: 1, maxRate: 0.5, color: "red", verbose: false, host: "here", count: 3 };
+
+function read(args: readonly string[], env: Record<string, string> = {}) {
+  return readOptions(TABLE, args, env, "APP_");
+}
+
+describe("values", () => {
+  test("defaults stand where nothing is given", () => {
+    expect(read([])).toEqual(DEFAULTS as ReturnType<typeof read>);
+  });
+
+  test("a flag takes its value after a space or an equals sign, with one dash or two", () => {
+    for (const args of [["--port", "7"], ["--port=7"], ["-port", "7"], ["-port=7"]]) {
+      expect(read(args).port).toBe(7);
+    }
+    expect(read(["-n", "5"]).count).toBe(5);
+    expect(read(["--max-rate", "2.25", "--color=blue", "--host", "there"])).toMatchObject({
+      maxRate: 2.25,
+      color: "blue",
+      host: "there",
+    });
+  });
+
+  test("a switch needs no value and takes one", () => {
+    expect(read(["--verbose"]).verbose).toBe(true);
+    expect(read(["-v"]).verbose).toBe(true);
+    expect(read(["--verbose=false"], { APP_VERBOSE: "1" }).verbose).toBe(false);
+  });
+
+  test("the last of several flags counts", () => {
+    expect(read(["--port=1", "--port=2"]).port).toBe(2);
+  });
+
+  test("flag goes before own variable, that before the other, that before the default", () => {
+    expect(read([], { PORT: "4" }).port).toBe(4);
+    expect(read([], { PORT: "4", APP_PORT: "5" }).port).toBe(5);
+    expect(read(["--port=6"], { PORT: "4", APP_PORT: "5" }).port).toBe(6);
+    expect(read([], { APP_MAX_RATE: "1" }).maxRate).toBe(1);
+  });
+
+  test("an empty variable counts as not set", () => {
+    expect(read([], { APP_PORT: "", PORT: "4" }).port).toBe(4);
+  });
+});
+
+describe("refusals name the option, the value and what is allowed", () => {
+  const cases: readonly (readonly [readonly string[], Record<string, string>, string])[] = [
+    [["--port=100"], {}, `--port: "100" is not a whole number from 0 to 99`],
+    [["--port", "1.5"], {}, `--port: "1.5" is not a whole number from 0 to 99`],
+    [["--port", "0x10"], {}, `--port: "0x10" is not a whole number from 0 to 99`],
+    [["--port", ""], {}, `--port: "" is not a whole number from 0 to 99`],
+    [["--port", "NaN"], {}, `--port: "NaN" is not a whole number from 0 to 99`],
+    [["--max-rate=Infinity"], {}, `--max-rate: "Infinity" is not a number from 0 to 10`],
+    [["--color", "green"], {}, `--color: "green" is not red or blue`],
+    [["--host="], {}, `--host: "" is not a name`],
+    [["--verbose=2"], {}, `--verbose: "2" is not true or false`],
+    [["--host"], {}, "--host needs a value: a name"],
+    [["stray"], {}, `unexpected argument "stray"; options start with --`],
+    [[], { APP_COUNT: "0" }, `APP_COUNT: "0" is not a whole number from 1 to 9`],
+    [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 99`],
+    [
+      ["--colour", "red"],
+      {},
+      `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --count`,
+    ],
+  ];
+  for (const [args, env, message] of cases) {
+    test(message, () => {
+      expect(() => read(args, env)).toThrow(new OptionError(message));
+    });
+  }
+});
+
+test("the help text has a line for every option with its range, default and variables", () => {
+  const lines = helpText(TABLE, "APP_").split("\n");
+  expect(lines).toHaveLength(Object.keys(TABLE).length);
+  expect(lines[0]).toBe(
+    "  --port         a port [a whole number from 0 to 99; default 1; APP_PORT; PORT]",
+  );
+  expect(lines[3]).toBe("  --verbose, -v  say more [a switch; APP_VERBOSE]");
+});
