@@ -1,26 +1,32 @@
 // HTTP GET, PUT and a 70/30 mix against a static route of Bun, in one run: requests
 // a second, CPU time of the server for each request, latency. Run by `bun run bench:http`.
 //
-// The server is pinned to core 0 and the load to core 1. CPU time is what counts:
+// The server is pinned to one core and the load to another. CPU time is what counts:
 // the load generator shares the machine, so requests a second are of both.
 
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdir } from "node:fs/promises";
 
 import Table from "cli-table3";
 import { max, median, min } from "simple-statistics";
 
-import { type OptionTable, OptionError, readOptions } from "../src/options.ts";
+import { OptionError, type OptionTable, readOptions } from "../src/options.ts";
+import {
+  allKeys,
+  bodyOf,
+  CONNECTIONS,
+  KEYS,
+  LOAD_CORE,
+  type LoadKind,
+  type LoadResult,
+  loadtestLoads,
+  ohaLoads,
+  VALUE_LENGTH,
+} from "./lib/loads.ts";
 import { describeMachine } from "./lib/machine.ts";
-import { type LoadResult, oha } from "./lib/oha.ts";
-import { type BenchServer, startService, startStatic } from "./lib/server.ts";
+import { startService, startStatic } from "./lib/server.ts";
 
 const SERVER_CORE = 0;
-const LOAD_CORE = 1;
-const CONNECTIONS = 64;
-const KEYS = 100_000;
-const VALUE_LENGTH = 100;
+const KINDS: readonly LoadKind[] = ["static", "GET", "PUT", "70/30 mix"];
 
 const OPTIONS = {
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "runs of each kind" },
@@ -33,85 +39,54 @@ const OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-/** One run: what the load tool saw, and the server's CPU time for each request in µs. */
+/** One run: what the generator saw, and the server's CPU time for each request in µs. */
 interface Run extends LoadResult {
   readonly cpuMicros: number;
 }
+type Runs = Readonly<Record<LoadKind, Run[]>>;
 
 const { rounds, requests } = optionsOrExit();
-if (Bun.which("oha") === null) {
-  console.error("oha is not on PATH; get it with: cargo install --locked oha");
-  process.exit(69);
-}
-const folder = await mkdtemp(join(tmpdir(), "ringcache-bench-"));
 await using fixed = await startStatic(SERVER_CORE);
 await using service = await startService(SERVER_CORE);
 await fill(service.url);
-const urls = await writeLines("urls", (key) => `${service.url}/get?key=${key}`);
-const bodies = await writeLines("bodies", (key) => bodyOf(key));
-
-const count = ["-n", `${requests}`];
-const gets = ["--urls-from-file", urls];
-const puts = ["-m", "POST", "-Z", bodies, `${service.url}/put`];
-const kinds: Readonly<Record<string, () => Promise<Run>>> = {
-  static: () => measure(fixed, [[CONNECTIONS, [...count, `${fixed.url}/`]]]),
-  GET: () => measure(service, [[CONNECTIONS, [...count, ...gets]]]),
-  PUT: () => measure(service, [[CONNECTIONS, [...count, ...puts]]]),
-  // Two generators for the same time, their connections shared 70 to 30.
-  "70/30 mix": () =>
-    measure(service, [
-      [Math.round(CONNECTIONS * 0.7), ["-z", "3s", ...gets]],
-      [Math.round(CONNECTIONS * 0.3), ["-z", "3s", ...puts]],
-    ]),
-};
-
-const runs: Record<string, Run[]> = {};
-for (let round = 0; round < rounds; round++) {
-  for (const [kind, run] of Object.entries(kinds)) (runs[kind] ??= []).push(await run());
+const hasOha = Bun.which("oha") !== null;
+if (!hasOha) {
+  console.log("oha is not on PATH (cargo install --locked oha): the load tool takes its place");
 }
-await rm(folder, { recursive: true });
+const startLoads = hasOha ? ohaLoads : loadtestLoads;
+await using loads = await startLoads(service.url, fixed.url, requests);
 
+const runs: Runs = { static: [], GET: [], PUT: [], "70/30 mix": [] };
+// The first round warms up what is compiled as it runs, and is not kept.
+for (let round = -1; round < rounds; round++) {
+  for (const kind of KINDS) {
+    const server = kind === "static" ? fixed : service;
+    const before = server.cpuSeconds();
+    const result = await loads.run(kind);
+    const cpuMicros = ((server.cpuSeconds() - before) / result.requests) * 1e6;
+    if (round >= 0) runs[kind].push({ ...result, cpuMicros });
+  }
+}
+
+const machine = describeMachine();
 const method =
-  `${rounds} rounds of ${requests} requests, ${CONNECTIONS} connections, keep-alive, ` +
-  `${KEYS} keys, ${VALUE_LENGTH} B values, server on core ${SERVER_CORE}, load on core ${LOAD_CORE}`;
-console.log(`${describeMachine()}\n${method}\n${tableOf(runs)}`);
-await keep({ machine: describeMachine(), method, date: new Date().toISOString(), runs });
-
-/** Runs loads at the same time, each with its connections, and adds them up. */
-async function measure(
-  server: BenchServer,
-  loads: readonly (readonly [number, readonly string[]])[],
-): Promise<Run> {
-  const before = server.cpuSeconds();
-  const results = await Promise.all(
-    loads.map(([connections, args]) => oha(LOAD_CORE, ["-c", `${connections}`, ...args])),
-  );
-  const cpuSeconds = server.cpuSeconds() - before;
-  const sum = (of: (result: LoadResult) => number) =>
-    results.reduce((all, one) => all + of(one), 0);
-  const worst = (of: (result: LoadResult) => number) => max(results.map(of));
-  const total = sum((result) => result.requests);
-  return {
-    requests: total,
-    requestsPerSecond: sum((result) => result.requestsPerSecond),
-    p50: worst((result) => result.p50),
-    p99: worst((result) => result.p99),
-    p999: worst((result) => result.p999),
-    cpuMicros: (cpuSeconds / total) * 1e6,
-  };
-}
+  `${rounds} rounds of ${requests} requests by ${loads.generator}, ${CONNECTIONS} connections, ` +
+  `keep-alive, ${KEYS} keys, ${VALUE_LENGTH} B values, server on core ${SERVER_CORE}, load on core ${LOAD_CORE}`;
+console.log(`${machine}\n${method}\n${tableOf(runs)}`);
+await keep({ date: new Date().toISOString(), machine, method, runs });
 
 /** Medians of the rounds; the ratio is the median of each round's own, with its range. */
-function tableOf(all: Readonly<Record<string, readonly Run[]>>): string {
+function tableOf(all: Runs): string {
   const table = new Table({
     head: ["", "CPU µs/request", "× static (range)", "requests/s", "p50 ms", "p99 ms", "p99.9 ms"],
     colAligns: ["left", "right", "right", "right", "right", "right", "right"],
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
   });
-  const floor = (all["static"] ?? []).map((run) => run.cpuMicros);
-  for (const [kind, list] of Object.entries(all)) {
-    const of = (name: keyof Run) => median(list.map((run) => run[name]));
-    const ratios = list.map((run, round) => run.cpuMicros / (floor[round] ?? Number.NaN));
+  for (const kind of KINDS) {
+    const of = (name: keyof Run) => median(all[kind].map((run) => run[name]));
+    const ratios = all[kind].map((run, round) => {
+      return run.cpuMicros / (all.static[round]?.cpuMicros ?? Number.NaN);
+    });
     const range = `${min(ratios).toFixed(2)} to ${max(ratios).toFixed(2)}`;
     table.push([
       kind,
@@ -131,38 +106,17 @@ async function fill(url: string): Promise<void> {
   for (let from = 0; from < KEYS; from += 10_000) {
     const entries = keys
       .slice(from, from + 10_000)
-      .map((key) => JSON.parse(bodyOf(key)) as unknown);
-    const body = JSON.stringify({ entries });
-    const answer = await fetch(`${url}/mput`, { method: "POST", body });
+      .map(bodyOf)
+      .join(",");
+    const answer = await fetch(`${url}/mput`, { method: "POST", body: `{"entries":[${entries}]}` });
     if (answer.status !== 200) throw new Error(`/mput answered ${answer.status}`);
   }
 }
 
-/** All keys in an order that is not theirs; the step and KEYS have no common divisor. */
-function allKeys(): string[] {
-  const key = (n: number) => `key:${String((n * 7919) % KEYS).padStart(5, "0")}`;
-  return Array.from({ length: KEYS }, (_, n) => key(n));
-}
-
-function bodyOf(key: string): string {
-  return JSON.stringify({ key, value: "v".repeat(VALUE_LENGTH) });
-}
-
-async function writeLines(name: string, lineOf: (key: string) => string): Promise<string> {
-  const file = join(folder, name);
-  await Bun.write(
-    file,
-    allKeys().map((key) => `${lineOf(key)}\n`),
-  );
-  return file;
-}
-
-async function keep(
-  raw: Readonly<Record<string, unknown>> & { readonly date: string },
-): Promise<void> {
-  const results = new URL("results/", import.meta.url).pathname;
-  await mkdir(results, { recursive: true });
-  const file = join(results, `http-${raw.date.slice(0, 10)}.json`);
+async function keep(raw: { date: string; machine: string; method: string; runs: Runs }) {
+  const folder = new URL("results/", import.meta.url).pathname;
+  await mkdir(folder, { recursive: true });
+  const file = `${folder}http-${raw.date.slice(0, 10)}.json`;
   await Bun.write(file, `${JSON.stringify(raw, undefined, 2)}\n`);
   console.log(`raw results: ${file}`);
 }

@@ -18,6 +18,8 @@ export interface PutRequest {
   readonly ttlMs: number | undefined;
 }
 
+const PUT_MEMBERS: readonly string[] = ["key", "value", "ttl"];
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The path of a request's URL, without its query. */
@@ -30,7 +32,7 @@ export function pathOf(url: string): string {
 export function readQueryKey(url: string, limits: RequestLimits): string | Refusal {
   const key = queryKey(url);
   if (key === null) return new Refusal(400, '"key" is missing from the query: use ?key=NAME');
-  return readKey(key, "key", limits);
+  return readKey(key, "", "key", limits);
 }
 
 /**
@@ -53,7 +55,7 @@ export function readPut(body: JsonObject, limits: RequestLimits): PutRequest | R
 
 /** The body of `/delete`. */
 export function readDelete(body: JsonObject, limits: RequestLimits): string | Refusal {
-  return unknownMember(body, ["key"], "") ?? readKey(body["key"], "key", limits);
+  return unknownMember(body, ["key"], "") ?? readKey(body["key"], "", "key", limits);
 }
 
 /** The body of `/mput`: every entry checked, or the first refusal. */
@@ -79,7 +81,7 @@ export function readKeys(body: JsonObject, limits: RequestLimits): string[] | Re
   if (names instanceof Refusal) return names;
   const keys: string[] = [];
   for (const [index, name] of names.entries()) {
-    const key = readKey(name, `keys[${index}]`, limits);
+    const key = readKey(name, "", `keys[${index}]`, limits);
     if (key instanceof Refusal) return key;
     keys.push(key);
   }
@@ -87,57 +89,63 @@ export function readKeys(body: JsonObject, limits: RequestLimits): string[] | Re
 }
 
 function readEntry(body: JsonObject, place: string, limits: RequestLimits): PutRequest | Refusal {
-  const unknown = unknownMember(body, ["key", "value", "ttl"], place);
+  const unknown = unknownMember(body, PUT_MEMBERS, place);
   if (unknown !== undefined) return unknown;
-  const key = readKey(body["key"], `${place}key`, limits);
+  const key = readKey(body["key"], place, "key", limits);
   if (key instanceof Refusal) return key;
   const value = readText(
     body["value"],
-    `${place}value`,
+    place,
+    "value",
     limits.maxValueLength,
     "--max-value-length",
   );
   if (value instanceof Refusal) return value;
-  const ttlMs = readTtl(body["ttl"], `${place}ttl`);
+  const ttlMs = readTtl(body["ttl"], place);
   if (ttlMs instanceof Refusal) return ttlMs;
   return { key, value, ttlMs };
 }
 
-function readKey(value: unknown, name: string, limits: RequestLimits): string | Refusal {
-  if (value === "") return new Refusal(400, `"${name}" is empty; it needs at least 1 character`);
-  return readText(value, name, limits.maxKeyLength, "--max-key-length");
+function readKey(
+  value: unknown,
+  place: string,
+  name: string,
+  limits: RequestLimits,
+): string | Refusal {
+  if (value === "") {
+    return new Refusal(400, `"${place}${name}" is empty; it needs at least 1 character`);
+  }
+  return readText(value, place, name, limits.maxKeyLength, "--max-key-length");
 }
 
+/** `place` and `name` are put together for a message only: a request that is right builds no text. */
 function readText(
   value: unknown,
+  place: string,
   name: string,
   maxLength: number,
   setting: string,
 ): string | Refusal {
-  if (value === undefined) return new Refusal(400, `"${name}" is missing`);
+  if (value === undefined) return new Refusal(400, `"${place}${name}" is missing`);
   if (typeof value !== "string") {
-    return new Refusal(400, `"${name}" is ${kindOf(value)}; it must be a string`);
+    return new Refusal(400, `"${place}${name}" is ${kindOf(value)}; it must be a string`);
   }
   if (isLongerThan(value, maxLength)) {
-    return new Refusal(
-      400,
-      `"${name}" is longer than ${maxLength} characters, the limit set by ${setting}`,
-    );
+    const limit = `${maxLength} characters, the limit set by ${setting}`;
+    return new Refusal(400, `"${place}${name}" is longer than ${limit}`);
   }
   if (!value.isWellFormed()) {
-    return new Refusal(
-      400,
-      `"${name}" has a lone surrogate, which UTF-8 cannot hold; send whole code points`,
-    );
+    const reason = "has a lone surrogate, which UTF-8 cannot hold; send whole code points";
+    return new Refusal(400, `"${place}${name}" ${reason}`);
   }
   return value;
 }
 
-function readTtl(value: unknown, name: string): number | undefined | Refusal {
+function readTtl(value: unknown, place: string): number | undefined | Refusal {
   if (value === undefined) return undefined;
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value * 1000;
   const shown = typeof value === "number" ? String(value) : kindOf(value);
-  return new Refusal(400, `"${name}" is ${shown}; it must be a positive number of seconds`);
+  return new Refusal(400, `"${place}ttl" is ${shown}; it must be a positive number of seconds`);
 }
 
 /** Counts code points, but only where UTF-16 units leave a doubt. */

@@ -40,6 +40,7 @@ export function serveHttp(cache: Cache, config: Config, observe?: RequestObserve
     port: config.port,
     hostname: config.host,
     idleTimeout: config.idleTimeout,
+    development: false,
     // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes,

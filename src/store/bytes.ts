@@ -9,6 +9,11 @@ export interface Bytes {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
+  /**
+   * The run as a string of one character a byte, where its owner has it at hand: text in
+   * ASCII is its own byte string. It spares a store that keeps strings two copies a put.
+   */
+  readonly byteString?: string | undefined;
 }
 
 /** A growable buffer, used again and again by one owner. Its content is a `Bytes`. */
@@ -16,6 +21,7 @@ export class ByteBuffer implements Bytes {
   bytes: Buffer;
   readonly start = 0;
   end = 0;
+  byteString: string | undefined;
 
   constructor(capacity = 4096) {
     this.bytes = Buffer.allocUnsafeSlow(capacity);
@@ -30,6 +36,7 @@ export class ByteBuffer implements Bytes {
 
   clear(): void {
     this.end = 0;
+    this.byteString = undefined;
   }
 
   /** Replaces the content by well-formed text in UTF-8. O(length). */
@@ -39,10 +46,12 @@ export class ByteBuffer implements Bytes {
     this.reserve(text.length * 3);
     // Measured in one run, 15 characters: 27 ns, Buffer.write 46 ns.
     this.end = encoder.encodeInto(text, this.bytes).written;
+    this.byteString = this.end === text.length ? text : undefined;
   }
 
   /** Appends a string whose characters are bytes, U+0000 to U+00FF. O(length). */
   appendByteString(text: string): void {
+    this.byteString = undefined;
     this.reserve(text.length);
     this.end += this.bytes.write(text, this.end, "latin1");
   }

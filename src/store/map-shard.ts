@@ -119,7 +119,7 @@ export class MapShard implements Shard {
 }
 
 function byteString(run: Bytes): string {
-  return run.bytes.toString("latin1", run.start, run.end);
+  return run.byteString ?? run.bytes.toString("latin1", run.start, run.end);
 }
 
 function bytesOf(text: string): Bytes {

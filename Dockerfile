@@ -1,0 +1,36 @@
+# The service as an image: `docker build -t ringcache .`, then
+# `docker run -p 7171:7171 ringcache --shards 128`; after the name come options of the service.
+# Builds with BuildKit and with buildah, downloads no frontend.
+# test/container/run.sh builds this file and runs what comes out.
+
+FROM oven/bun:1.4.5-slim AS app
+WORKDIR /home/bun/app
+COPY package.json bun.lock ./
+# The empty folder that `mkdir` leaves when nothing is to be installed matters: without a
+# node_modules Bun would install a missing import at run time.
+RUN bun install --frozen-lockfile --production && mkdir -p node_modules && rm bun.lock
+COPY src ./src
+# A checkout under a strict umask would be unreadable to the user below.
+RUN chmod -R a+rX .
+
+FROM oven/bun:1.4.5-slim
+# The version in package.json, which a label cannot read; the test compares the two.
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="ringcache" \
+      org.opencontainers.image.description="An in-memory key-value cache service over HTTP, for Bun" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}"
+WORKDIR /home/bun/app
+# Owned by root, so the service cannot change its own code.
+COPY --from=app /home/bun/app ./
+USER bun
+EXPOSE 7171
+STOPSIGNAL SIGTERM
+# The image has no curl. Containers are often handed the proxy of their host, which is no way to
+# 127.0.0.1, and of the two spellings of no_proxy either may have been handed along.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+  CMD ["bun", "-e", "const { env, exit } = process; env.no_proxy = env.NO_PROXY = '*'; exit((await fetch('http://127.0.0.1:' + (env.RINGCACHE_PORT || env.PORT || 7171) + '/health')).ok ? 0 : 1)"]
+# Not through the base image's shell script: bun is process 1 and gets SIGTERM itself.
+ENTRYPOINT ["bun", "src/main.ts"]
+# Some builders keep the base image's CMD, which the service would take for an option.
+CMD []
