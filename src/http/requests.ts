@@ -186,27 +186,27 @@ function readList(body: JsonObject, name: string): readonly unknown[] | Refusal 
 }
 
 /**
- * Reads a JSON object of at most `maxBodyBytes` and answers what `answer` makes of it,
- * or the refusal of what is not one. One promise a request, no async function: with
- * two of them a put cost 16.8 µs of CPU instead of 16.1, measured in one run.
+ * A handler that reads a JSON object of at most `maxBodyBytes` and answers what `answer`
+ * makes of it, or the refusal of what is not one. One promise a request and no async
+ * function: with two of them a put cost 16.8 µs of CPU instead of 16.1, in one run.
  */
-export function answerBody(
-  req: Request,
+export function withBody(
   limits: RequestLimits,
   answer: (body: JsonObject) => Response,
-): Promise<Response> {
-  const sized = req.headers.get("content-length");
-  if (Number(sized) > limits.maxBodyBytes) return Promise.resolve(tooLarge(limits).toResponse());
-  const reading = sized === null ? readUnsized(req, limits) : req.json();
-  return reading.then(
-    (body: unknown) => {
-      if (body instanceof Refusal) return body.toResponse();
-      if (isObject(body)) return answer(body);
-      const message = `the body is ${kindOf(body)}; it must be a JSON object`;
-      return new Refusal(400, message).toResponse();
-    },
-    (error: unknown) => refusalOf(error).toResponse(),
-  );
+): (req: Request) => Promise<Response> {
+  const answerBody = (body: unknown): Response => {
+    if (body instanceof Refusal) return body.toResponse();
+    if (isObject(body)) return answer(body);
+    const message = `the body is ${kindOf(body)}; it must be a JSON object`;
+    return new Refusal(400, message).toResponse();
+  };
+  const answerError = (error: unknown): Response => refusalOf(error).toResponse();
+  return (req) => {
+    const sized = req.headers.get("content-length");
+    if (Number(sized) > limits.maxBodyBytes) return Promise.resolve(tooLarge(limits).toResponse());
+    const reading: Promise<unknown> = sized === null ? readUnsized(req, limits) : req.json();
+    return reading.then(answerBody, answerError);
+  };
 }
 
 /** A chunked body says its size only as it comes, so it is collected up to the limit. */

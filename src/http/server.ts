@@ -5,7 +5,6 @@ import { ByteBuffer, type Cache, MISS, NEVER } from "../cache.ts";
 import { type Config, systemMemoryBytes, version } from "../config.ts";
 import { found, keyNotFound, ok, Refusal, stored } from "./answers.ts";
 import {
-  answerBody,
   type JsonObject,
   pathOf,
   type PutRequest,
@@ -14,6 +13,7 @@ import {
   readPut,
   readPuts,
   readQueryKey,
+  withBody,
 } from "./requests.ts";
 
 type Handler = (req: Request) => Response | Promise<Response>;
@@ -82,9 +82,7 @@ function routesOf(cache: Cache, config: Config): Routes {
     return cache.delete(utf8(keyBytes, key), Date.now()) ? stored() : keyNotFound();
   };
 
-  const posted = (answer: (body: JsonObject) => Response): Handler => {
-    return (req) => answerBody(req, config, answer);
-  };
+  const posted = (answer: (body: JsonObject) => Response): Handler => withBody(config, answer);
 
   return {
     "/put": {
