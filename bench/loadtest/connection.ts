@@ -1,6 +1,7 @@
-// One keep-alive HTTP connection with one request at a time. Bun's fetch keeps at
-// most 64 connections open and costs more: measured in one run, 38 µs of CPU a
-// request, http-parser-js on a socket 11 µs.
+// One keep-alive HTTP connection with one request at a time: c of these are exactly
+// c connections. Measured with 200 against a server that does nothing (Bun 1.4.5):
+// fetch opened 5,683 over 20,000 requests; CPU a request was 19 to 26 µs here, 39
+// to 51 µs with fetch, 58 to 60 µs with node:http and its Agent.
 
 import type { Socket } from "bun";
 import { HTTPParser } from "http-parser-js";
@@ -32,20 +33,27 @@ export class Connection {
   /** Connects if need be. Throws ConnectionError if nothing listens. */
   async open(): Promise<void> {
     if (this.#socket !== undefined) return;
-    this.#parser = newParser((answer) => {
-      this.#waiting?.resolve(answer);
+    this.#parser = newParser((answer, keepAlive) => {
+      const waiting = this.#waiting;
       this.#waiting = undefined;
+      // The next request would be lost on a connection that the service is about to close.
+      if (!keepAlive) this.close();
+      waiting?.resolve(answer);
     });
+    // A socket that was given up may still report: only the present one counts.
+    const present = (socket: Socket, then: () => void) => {
+      if (socket === this.#socket) then();
+    };
     try {
       this.#socket = await Bun.connect({
         hostname: this.#host,
         port: this.#port,
         socket: {
-          data: (_socket, chunk) => this.#received(chunk),
-          drain: () => this.#write(),
-          timeout: () => this.#lost("timed out"),
-          close: () => this.#lost("closed by the service"),
-          error: (_socket, error) => this.#lost(error.message),
+          data: (socket, chunk) => present(socket, () => this.#received(chunk)),
+          drain: (socket) => present(socket, () => this.#write()),
+          timeout: (socket) => present(socket, () => this.#lost("timed out")),
+          close: (socket) => present(socket, () => this.#lost("closed by the service")),
+          error: (socket, error) => present(socket, () => this.#lost(error.message)),
         },
       });
     } catch {
@@ -57,7 +65,8 @@ export class Connection {
   async send(method: "GET" | "POST", path: string, body = ""): Promise<Answer> {
     await this.open();
     const length = method === "POST" ? `Content-Length: ${Buffer.byteLength(body)}\r\n` : "";
-    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#host}:${this.#port}\r\n${length}\r\n`;
+    const host = addressOf(this.#host, this.#port);
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${length}\r\n`;
     const waiting = Promise.withResolvers<Answer>();
     this.#waiting = waiting;
     this.#socket?.timeout(TIMEOUT_SECONDS);
@@ -74,8 +83,10 @@ export class Connection {
 
   #write(): void {
     if (this.#unsent.length === 0) return;
-    const written = this.#socket?.write(this.#unsent) ?? 0;
-    this.#unsent = this.#unsent.subarray(Math.max(0, written));
+    const written = this.#socket?.write(this.#unsent) ?? -1;
+    // Closed before this request, and no event is left to come that would tell.
+    if (written < 0) this.#lost("closed by the service");
+    else this.#unsent = this.#unsent.subarray(written);
   }
 
   #received(chunk: Buffer): void {
@@ -90,19 +101,28 @@ export class Connection {
   }
 }
 
-function newParser(answered: (answer: Answer) => void): InstanceType<typeof HTTPParser> {
+/** Host and port as a URL has them: an IPv6 address in brackets. */
+export function addressOf(host: string, port: number): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+type Answered = (answer: Answer, keepAlive: boolean) => void;
+
+function newParser(answered: Answered): InstanceType<typeof HTTPParser> {
   const parser = new HTTPParser(HTTPParser.RESPONSE);
   let status = 0;
+  let keepAlive = true;
   let chunks: Buffer[] = [];
   parser[HTTPParser.kOnHeadersComplete] = (head) => {
     status = head.statusCode;
+    keepAlive = head.shouldKeepAlive;
     chunks = [];
   };
   parser[HTTPParser.kOnBody] = (bytes, offset, length) => {
     chunks.push(Buffer.from(bytes.subarray(offset, offset + length)));
   };
   parser[HTTPParser.kOnMessageComplete] = () => {
-    answered({ status, body: Buffer.concat(chunks).toString() });
+    answered({ status, body: Buffer.concat(chunks).toString() }, keepAlive);
   };
   return parser;
 }

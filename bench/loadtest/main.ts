@@ -36,7 +36,10 @@ async function runOrExit(): Promise<Tally> {
   } catch (error) {
     if (!(error instanceof NothingListens)) throw error;
     if (showsProgress) bar.stop();
-    exitWith(1, `nothing listens on http://${error.message}; start the service: bun run start`);
+    exitWith(
+      1,
+      `nothing listens on http://${error.message}; start the service with: bun run start`,
+    );
   }
 }
 

@@ -70,7 +70,7 @@ export const OPTIONS = {
     kind: "text",
     default: "",
     placeholder: "a gzip file of little-endian 32-bit key numbers",
-    help: "replay these keys in order: get, and put on a miss",
+    help: "replay all of these keys in order, whatever --requests: get, and put on a miss",
   },
   seed: {
     kind: "integer",

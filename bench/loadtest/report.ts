@@ -8,12 +8,11 @@ import { BAR_BOUNDS_MS, type Latency, type Tally } from "./tally.ts";
 
 /** The result as one JSON document; latencies in milliseconds. */
 export function jsonReport(options: LoadOptions, tally: Tally): string {
-  const requests = tally.count("get") + tally.count("put");
   return JSON.stringify({
     seed: options.seed,
     seconds: tally.seconds,
-    requests,
-    requests_per_second: requests / tally.seconds,
+    requests: tally.requests,
+    requests_per_second: tally.requestsPerSecond,
     get_count: tally.count("get"),
     put_count: tally.count("put"),
     hits: tally.hits,
@@ -33,7 +32,6 @@ export function textReport(options: LoadOptions, tally: Tally): string {
 }
 
 function counts(options: LoadOptions, tally: Tally): string {
-  const requests = tally.count("get") + tally.count("put");
   const looked = tally.hits + tally.misses;
   const rate = looked === 0 ? "" : ` (${((tally.hits / looked) * 100).toFixed(2)} %)`;
   const first = options.trace === "" ? "" : `, ${whole(tally.firstMisses)} of them first`;
@@ -41,8 +39,8 @@ function counts(options: LoadOptions, tally: Tally): string {
   return tableOf(
     ["", ""],
     [
-      ["requests/s", whole(requests / tally.seconds)],
-      ["requests", `${whole(requests)} in ${tally.seconds.toFixed(2)} s`],
+      ["requests/s", whole(tally.requestsPerSecond)],
+      ["requests", `${whole(tally.requests)} in ${tally.seconds.toFixed(2)} s`],
       ["GET, PUT", `${whole(tally.count("get"))}, ${whole(tally.count("put"))}`],
       ["hits", `${whole(tally.hits)}${rate}`],
       ["misses", `${whole(tally.misses)}${first}`],

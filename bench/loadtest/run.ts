@@ -2,7 +2,7 @@
 // request goes when an answer comes) or open loop (at a fixed rate, measured
 // from when a request was due, so that a stall counts for all that had to wait).
 
-import { Connection, ConnectionError } from "./connection.ts";
+import { addressOf, Connection, ConnectionError } from "./connection.ts";
 import type { LoadOptions } from "./options.ts";
 import { Tally } from "./tally.ts";
 import type { Step, Workload } from "./workload.ts";
@@ -13,11 +13,14 @@ export class NothingListens extends Error {}
 export interface RunHooks {
   /** Called after each step. */
   readonly progress?: () => void;
-  /** Ends the run after the steps that have begun. */
+  /** Ends the run at once; a request without an answer yet is not counted. */
   readonly signal?: AbortSignal;
 }
 
-/** Runs all steps and answers what came of them. Throws NothingListens before the first one. */
+/**
+ * Runs all steps and answers what came of them, or what had come of them at the signal.
+ * Throws NothingListens before the first one.
+ */
 export async function runLoad(
   options: LoadOptions,
   workload: Workload,
@@ -25,10 +28,12 @@ export async function runLoad(
 ): Promise<Tally> {
   const { host, port } = options;
   const connections = Array.from({ length: options.connections }, () => new Connection(host, port));
+  // A service that is silent, or a low rate, must not hold up who ends the run.
+  const ended = endOf(hooks.signal);
   try {
-    await Promise.all(connections.map((connection) => connection.open()));
+    await Promise.race([Promise.all(connections.map((connection) => connection.open())), ended]);
   } catch (error) {
-    if (error instanceof ConnectionError) throw new NothingListens(`${host}:${port}`);
+    if (error instanceof ConnectionError) throw new NothingListens(addressOf(host, port));
     throw error;
   }
   const tally = new Tally();
@@ -38,11 +43,22 @@ export async function runLoad(
     hooks.progress?.();
   };
   tally.start();
-  if (options.rate > 0) await openLoop(connections, options.rate, next, perform);
-  else await closedLoop(connections, next, perform);
+  const loop =
+    options.rate > 0
+      ? openLoop(connections, options.rate, next, perform)
+      : closedLoop(connections, next, perform);
+  await Promise.race([loop, ended]);
   tally.stop();
   for (const connection of connections) connection.close();
   return tally;
+}
+
+/** Resolves at the signal; without one, never. */
+async function endOf(signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return;
+  const ended = Promise.withResolvers<void>();
+  signal?.addEventListener("abort", () => ended.resolve(), { once: true });
+  await ended.promise;
 }
 
 type Next = () => Step | undefined;
@@ -123,15 +139,17 @@ async function get(
   workload: Workload,
   tally: Tally,
 ): Promise<boolean> {
+  // As of now: a put of another connection that overtakes this get does not make its miss the cache's.
+  const first = !workload.wasStored(key);
   const { status, body } = await connection.send("GET", `/get?key=${encodeURIComponent(key)}`);
   tally.request("get", performance.now() - dueMs);
   const answer = objectOf(body);
   if (status === 404 && answer?.["message"] === "Key not found.") {
-    tally.miss(key);
+    tally.miss(first);
     return false;
   }
   if (status !== 200) tally.error(`status ${status}`);
-  else if (answer?.["status"] !== "OK" || answer["key"] !== key) tally.error("bad answer");
+  else if (!isFound(answer, key)) tally.error("bad answer");
   else if (answer["value"] !== workload.valueOf(key)) tally.error("wrong value");
   else tally.hit();
   return true;
@@ -152,7 +170,16 @@ async function put(
   else workload.stored(key);
 }
 
-function objectOf(body: string): Readonly<Record<string, unknown>> | undefined {
+type Body = Readonly<Record<string, unknown>>;
+
+/** Whether an answer to a GET has the form of one, whatever the value. */
+function isFound(answer: Body | undefined, key: string): answer is Body {
+  return (
+    answer?.["status"] === "OK" && answer["key"] === key && typeof answer["value"] === "string"
+  );
+}
+
+function objectOf(body: string): Body | undefined {
   try {
     const value: unknown = JSON.parse(body);
     return typeof value === "object" && value !== null ? { ...value } : undefined;

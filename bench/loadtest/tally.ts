@@ -21,7 +21,7 @@ export interface Latency {
 export class Tally {
   hits = 0;
   misses = 0;
-  /** Misses of keys that had not been asked for before. */
+  /** Misses of keys that this run had not put before: no cache could have had them. */
   firstMisses = 0;
   readonly errors = new Map<string, number>();
   /** Requests by latency, a count for each bar of BAR_BOUNDS_MS and one beyond. */
@@ -30,7 +30,6 @@ export class Tally {
     get: newHistogram(),
     put: newHistogram(),
   };
-  readonly #missed = new Set<string>();
   #startMs = 0;
   #endMs: number | undefined;
 
@@ -54,11 +53,9 @@ export class Tally {
     this.hits++;
   }
 
-  miss(key: string): void {
+  miss(first: boolean): void {
     this.misses++;
-    if (this.#missed.has(key)) return;
-    this.#missed.add(key);
-    this.firstMisses++;
+    if (first) this.firstMisses++;
   }
 
   error(kind: string): void {
@@ -71,6 +68,15 @@ export class Tally {
 
   get errorCount(): number {
     return [...this.errors.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Answered requests of both kinds. */
+  get requests(): number {
+    return this.count("get") + this.count("put");
+  }
+
+  get requestsPerSecond(): number {
+    return this.requests === 0 ? 0 : this.requests / this.seconds;
   }
 
   get seconds(): number {

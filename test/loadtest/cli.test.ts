@@ -71,6 +71,15 @@ describe("against the service", () => {
     await trace.remove();
   });
 
+  test("a service that keeps everything misses nothing but first keys, on any connections", async () => {
+    await using server = serve();
+    const trace = await traceFile(Array.from({ length: 2000 }, (_, n) => n >> 2));
+    const { code, report } = await loadtest(server.url, "--trace", trace.file, "-c", "8");
+    expect([code, report.get_count]).toEqual([0, 2000]);
+    expect(report.misses).toBe(report.first_misses);
+    await trace.remove();
+  });
+
   test("people get a table and a plot of at most 80 columns, without colours", async () => {
     await using server = serve();
     const { stdout } = await run(["-port", port(server.url), "-n", "500", "-c", "5"]);
@@ -127,6 +136,52 @@ describe("against a server that fails", () => {
     listener.stop(true);
   });
 
+  test("a server that goes away makes refused connections, and the run ends", async () => {
+    let answered = 0;
+    const listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data(socket) {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"OK"}');
+          if (++answered === 3) listener.stop(true);
+        },
+      },
+    });
+    const url = `http://127.0.0.1:${listener.port}`;
+    const { code, report } = await loadtest(url, "-n", "10", "-c", "1", "-g", "0");
+    expect([code, report.error_count + report.put_count]).toEqual([1, 10]);
+    expect(report.errors["connection refused"]).toBeGreaterThanOrEqual(6);
+  });
+
+  test("a server that closes after each answer, and says so, makes no errors", async () => {
+    const listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data(socket) {
+          const head = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n";
+          socket.end(`${head}{"status":"OK"}`);
+        },
+      },
+    });
+    const url = `http://127.0.0.1:${listener.port}`;
+    const { code, report } = await loadtest(url, "-n", "50", "-c", "3", "-g", "0");
+    expect([code, report.put_count, report.errors]).toEqual([0, 50, {}]);
+    listener.stop(true);
+  });
+
+  test("a server that forgets what was put makes misses, of which only the first are first", async () => {
+    const missing = () =>
+      Response.json({ status: "ERROR", message: "Key not found." }, { status: 404 });
+    await using server = fake({ get: missing });
+    const trace = await traceFile([0, 1, 0, 0, 1]);
+    const { code, report } = await loadtest(server.url, "--trace", trace.file, "-c", "1");
+    expect(code).toBe(0);
+    expect(report).toMatchObject({ put_count: 5, hits: 0, misses: 5, first_misses: 2 });
+    await trace.remove();
+  });
+
   test("at a fixed rate a stall counts for every request that was due meanwhile", async () => {
     let puts = 0;
     await using server = fake({
@@ -153,6 +208,38 @@ describe("against a server that fails", () => {
   });
 });
 
+describe("Ctrl-C", () => {
+  test("gives the results so far and exit code 130, though the service is silent", async () => {
+    const third = Promise.withResolvers<void>();
+    let asked = 0;
+    const listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data(socket) {
+          if (++asked === 3) third.resolve();
+          else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"OK"}');
+        },
+      },
+    });
+    const args = [
+      "-host",
+      "127.0.0.1",
+      "-port",
+      `${listener.port}`,
+      "--json",
+      "-c",
+      "1",
+      "-g",
+      "0",
+    ];
+    const { code, stdout } = await run(args, third.promise);
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout)).toMatchObject({ put_count: 2, error_count: 0 });
+    listener.stop(true);
+  });
+});
+
 describe("wrong use", () => {
   test("nothing listening is one clear line and exit code 1", async () => {
     const free = fake({});
@@ -161,7 +248,7 @@ describe("wrong use", () => {
     expect(await run(["-host", "127.0.0.1", "-port", closed])).toEqual({
       code: 1,
       stdout: "",
-      stderr: `loadtest: nothing listens on http://127.0.0.1:${closed}; start the service: bun run start\n`,
+      stderr: `loadtest: nothing listens on http://127.0.0.1:${closed}; start the service with: bun run start\n`,
     });
   });
 
@@ -183,6 +270,8 @@ interface Report {
   readonly get_count: number;
   readonly put_count: number;
   readonly hits: number;
+  readonly misses: number;
+  readonly first_misses: number;
   readonly error_count: number;
   readonly errors: Readonly<Record<string, number>>;
   readonly latency_ms: Readonly<Record<"p50" | "p90" | "p999" | "max", number>>;
@@ -199,8 +288,10 @@ async function loadtest(
   return { code, report: JSON.parse(stdout) as Report };
 }
 
-async function run(args: readonly string[]) {
+/** Runs the tool to its end, or to a Ctrl-C once `interrupt` resolves. */
+async function run(args: readonly string[], interrupt?: Promise<void>) {
   const child = Bun.spawn([process.execPath, MAIN, ...args], { stdout: "pipe", stderr: "pipe" });
+  void interrupt?.then(() => child.kill("SIGINT"));
   const [stdout, stderr] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
