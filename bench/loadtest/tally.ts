@@ -91,14 +91,18 @@ export class Tally {
       histogram.add(get);
       histogram.add(put);
     }
-    const ms = (micros: number) => micros / 1000;
+    const max = histogram.maxValue / 1000;
+    // The histogram answers the upper end of a range of values, which may lie past the largest.
+    const at = (percentile: number) => {
+      return Math.min(max, histogram.getValueAtPercentile(percentile) / 1000);
+    };
     return {
-      mean: histogram.totalCount === 0 ? 0 : ms(histogram.mean),
-      p50: ms(histogram.getValueAtPercentile(50)),
-      p90: ms(histogram.getValueAtPercentile(90)),
-      p99: ms(histogram.getValueAtPercentile(99)),
-      p999: ms(histogram.getValueAtPercentile(99.9)),
-      max: ms(histogram.maxValue),
+      mean: histogram.totalCount === 0 ? 0 : histogram.mean / 1000,
+      p50: at(50),
+      p90: at(90),
+      p99: at(99),
+      p999: at(99.9),
+      max,
     };
   }
 }

@@ -41,6 +41,9 @@ export function serveHttp(cache: Cache, config: Config, observe?: RequestObserve
     hostname: config.host,
     idleTimeout: config.idleTimeout,
     development: false,
+    // Without development, Bun 1.4.5 shares the port unless told not to: a second service
+    // would take half of the connections unnoticed.
+    reusePort: false,
     // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes,

@@ -125,6 +125,14 @@ describe("a tally", () => {
     expect(tally.latency().max).toBeCloseTo(1000, -1);
   });
 
+  test("has no percentile above the maximum", () => {
+    // The histogram rounds percentiles up within its three digits: 46.740 ms to 46.751 ms.
+    const tally = new Tally();
+    tally.request("get", 46.74);
+    const { p50, p999, max } = tally.latency();
+    expect([p50, p999, max]).toEqual([46.74, 46.74, 46.74]);
+  });
+
   test("has every request in exactly one bar", () => {
     const tally = new Tally();
     for (const ms of [0, 0.049, 0.05, 0.3, 9.9, 10, 9999, 10_000, 60_000]) tally.request("get", ms);
