@@ -9,7 +9,7 @@ import {
   systemMemoryBytes,
   version,
 } from "./config.ts";
-import { type HttpServer, type RequestObserver, serveHttp } from "./http/server.ts";
+import { type HttpEvents, type HttpServer, serveHttp } from "./http/server.ts";
 import { Logger } from "./logger.ts";
 
 /** Exit codes, as sysexits.h numbers them. */
@@ -43,9 +43,13 @@ setInterval(() => {
 let stopping = false;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
 process.on("uncaughtException", (error) => {
-  logger.error("failed", { error: error.stack ?? String(error) });
+  logFailure(error);
   process.exit(EXIT_SOFTWARE);
 });
+
+function logFailure(error: unknown): void {
+  logger.error("failed", { error: error instanceof Error ? (error.stack ?? "") : String(error) });
+}
 
 /** Ctrl-C under `bun run` comes twice, from the terminal and from bun: the second is the same wish. */
 async function stop(signal: string): Promise<void> {
@@ -70,11 +74,12 @@ function configOrExit(): Config {
 }
 
 function listenOrExit(): HttpServer {
-  const logRequest: RequestObserver = (method, path, status, ms) => {
+  const logRequest: HttpEvents["answered"] = (method, path, status, ms) => {
     logger.info("request", { method, path, status, ms: Number(ms.toFixed(3)) });
   };
+  const answered = config.logRequests ? logRequest : undefined;
   try {
-    return serveHttp(cache, config, config.logRequests ? logRequest : undefined);
+    return serveHttp(cache, config, { answered, failed: logFailure });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
     if (code === undefined) throw error;

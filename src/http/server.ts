@@ -19,8 +19,14 @@ import {
 type Handler = (req: Request) => Response | Promise<Response>;
 type Routes = Record<string, Record<string, Handler>>;
 
-/** Called after each answer; `ms` is from the request's headers to its answer. */
-export type RequestObserver = (method: string, path: string, status: number, ms: number) => void;
+/** What the server tells the process. */
+export interface HttpEvents {
+  /** After each answer, if wanted; `ms` is from the request's headers to its answer. */
+  readonly answered?:
+    ((method: string, path: string, status: number, ms: number) => void) | undefined;
+  /** An exception, which no request may cause: it has been answered with 500. */
+  readonly failed: (error: unknown) => void;
+}
 
 export interface HttpServer {
   /** "http://0.0.0.0:7171", with the port that was taken if 0 was asked for. */
@@ -33,8 +39,9 @@ export interface HttpServer {
 }
 
 /** Opens the listener. Throws as Bun.serve does, with a `code`, if the address cannot be had. */
-export function serveHttp(cache: Cache, config: Config, observe?: RequestObserver): HttpServer {
-  const watched = (handler: Handler) => (observe ? watch(handler, observe) : handler);
+export function serveHttp(cache: Cache, config: Config, events: HttpEvents): HttpServer {
+  const { answered, failed } = events;
+  const watched = (handler: Handler) => (answered ? watch(handler, answered) : handler);
   const routes = mapRoutes(routesOf(cache, config), watched);
   const server = Bun.serve({
     port: config.port,
@@ -48,6 +55,10 @@ export function serveHttp(cache: Cache, config: Config, observe?: RequestObserve
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes,
     fetch: watched(noSuchRoute(routes)),
+    error(error) {
+      failed(error);
+      return new Refusal(500, "the service failed; its log says where").toResponse();
+    },
   });
   return {
     url: server.url.origin,
@@ -194,11 +205,11 @@ function mapRoutes(routes: Routes, change: (handler: Handler) => Handler): Route
   return changed;
 }
 
-function watch(handler: Handler, observe: RequestObserver): Handler {
+function watch(handler: Handler, answered: NonNullable<HttpEvents["answered"]>): Handler {
   return async (req) => {
     const startMs = performance.now();
     const response = await handler(req);
-    observe(req.method, pathOf(req.url), response.status, performance.now() - startMs);
+    answered(req.method, pathOf(req.url), response.status, performance.now() - startMs);
     return response;
   };
 }

@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
 
+import { Cache } from "../../src/cache.ts";
+import { readConfig } from "../../src/config.ts";
+import { serveHttp } from "../../src/http/server.ts";
 import { connect, exchange, type RawConnection } from "../lib/raw.ts";
 import { serve } from "../lib/service.ts";
 
@@ -91,6 +94,24 @@ test("pipelined requests are answered in order", async () => {
     "HTTP/1.1 200",
     "HTTP/1.1 404",
   ]);
+});
+
+test("an exception while answering is 500 in JSON, is reported, and the service goes on", async () => {
+  class BrokenCache extends Cache {
+    override get(): number {
+      throw new Error("broken invariant");
+    }
+  }
+  const config = readConfig(["--host", "127.0.0.1", "--port", "0"], {});
+  const reported: unknown[] = [];
+  const failed = (error: unknown) => void reported.push(error);
+  const server = serveHttp(new BrokenCache(config), config, { failed });
+  const answer = await fetch(`${server.url}/get?key=k`);
+  const message = "the service failed; its log says where";
+  expect([answer.status, await answer.json()]).toEqual([500, { status: "ERROR", message }]);
+  expect(reported).toEqual([new Error("broken invariant")]);
+  await expectServes(server.url);
+  await server.stop(0);
 });
 
 test("with 1,000 idle connections the next request is answered", async () => {

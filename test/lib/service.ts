@@ -7,7 +7,10 @@ import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 /** Serves a fresh cache on a free port of the loopback; options as on the command line. */
 export function serve(...options: string[]): HttpServer & AsyncDisposable {
   const config = readConfig(["--host", "127.0.0.1", "--port", "0", ...options], {});
-  const server = serveHttp(new Cache(config), config);
+  const failed = (error: unknown) => {
+    throw error;
+  };
+  const server = serveHttp(new Cache(config), config, { failed });
   return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
 }
 
