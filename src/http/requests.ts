@@ -37,8 +37,8 @@ export function readQueryKey(url: string, limits: RequestLimits): string | Refus
 
 /**
  * Not `new URL(url)`: it would cut the key at a "#" that arrived as itself. A key that
- * stands alone and needs no decoding is the rest of the URL: measured in one run, 25 ns
- * against 510 ns through URLSearchParams.
+ * stands alone and needs no decoding is the rest of the URL: measured in one run, 60 ns
+ * against 640 ns through URLSearchParams.
  */
 function queryKey(url: string): string | null {
   const query = url.indexOf("?");
