@@ -22,20 +22,34 @@ const bar = new SingleBar({
 const interrupted = new AbortController();
 process.on("SIGINT", () => interrupted.abort());
 
-const showsProgress = process.stderr.isTTY && !options.json;
-if (showsProgress) bar.start(workload.steps, 0);
+let done = 0;
+let redraw: Timer | undefined;
+if (process.stderr.isTTY && !options.json) {
+  bar.start(workload.steps, 0);
+  // Ten times a second: the bar reckons the time left from its last ten updates.
+  redraw = setInterval(() => bar.update(done), 100);
+}
 const tally = await runOrExit();
-if (showsProgress) bar.stop();
+endProgress();
 console.log(options.json ? jsonReport(options, tally) : textReport(options, tally));
 process.exit(interrupted.signal.aborted ? 130 : tally.errorCount > 0 ? 1 : 0);
 
+function endProgress(): void {
+  if (redraw === undefined) return;
+  clearInterval(redraw);
+  bar.update(done);
+  bar.stop();
+}
+
 async function runOrExit(): Promise<Tally> {
-  const progress = showsProgress ? { progress: () => bar.increment() } : {};
   try {
-    return await runLoad(options, workload, { ...progress, signal: interrupted.signal });
+    return await runLoad(options, workload, {
+      progress: () => done++,
+      signal: interrupted.signal,
+    });
   } catch (error) {
     if (!(error instanceof NothingListens)) throw error;
-    if (showsProgress) bar.stop();
+    endProgress();
     exitWith(
       1,
       `nothing listens on http://${error.message}; start the service with: bun run start`,
