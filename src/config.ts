@@ -36,14 +36,14 @@ const OPTIONS = {
     kind: "integer",
     default: 64,
     min: 1,
-    max: 4096,
+    max: 1024,
     help: "parts of the cache",
   },
   virtualNodes: {
     kind: "integer",
     default: 1024,
     min: 1,
-    max: 4096,
+    max: 2048,
     help: "points on the ring for each shard; more spread the keys more evenly",
   },
   maxKeyLength: {

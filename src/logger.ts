@@ -26,7 +26,7 @@ export class Logger {
   #line(level: Level, event: string, fields: Fields): void {
     const time = new Date().toISOString();
     if (this.#format === "json") {
-      this.#write(`${JSON.stringify({ time, level, event, ...fields })}\n`);
+      this.#write(`${printable({ time, level, event, ...fields })}\n`);
       return;
     }
     const pairs = Object.entries(fields).map(([name, value]) => ` ${name}=${quoted(value)}`);
@@ -34,8 +34,15 @@ export class Logger {
   }
 }
 
-/** A value with spaces, quotes or line breaks goes in quotes, so that a line stays a line. */
+/** A value with anything but plain characters goes in quotes, so that a line stays a line. */
 function quoted(value: string | number | boolean): string {
   const text = String(value);
-  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[!-~]+$/.test(text) && !/["=]/.test(text) ? text : printable(text);
+}
+
+/** JSON in which no character can move a terminal's cursor or break a line. */
+function printable(value: unknown): string {
+  return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }

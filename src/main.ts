@@ -25,6 +25,8 @@ const SWEEP_SHARE = 1 / 50;
 const SWEEP_AT_LEAST = 1000;
 
 const config = configOrExit();
+// Whoever read the log has gone: there is nobody to tell, and the cache serves on.
+process.stdout.on("error", () => {});
 const logger = new Logger(config.logFormat);
 const cache = new Cache(config);
 const server = listenOrExit();

@@ -58,8 +58,8 @@ export function readOptions<T extends OptionTable>(
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string | undefined,
 ): OptionValues<T> {
-  const given = envPrefix === undefined ? {} : fromEnvironment(table, env, envPrefix);
-  Object.assign(given, fromArguments(table, args));
+  const given = fromArguments(table, args);
+  if (envPrefix !== undefined) addFromEnvironment(given, table, env, envPrefix);
   const values = Object.entries(table).map(([name, row]) => [name, given[name] ?? row.default]);
   return Object.fromEntries(values) as OptionValues<T>;
 }
@@ -124,18 +124,19 @@ export function markdownTable(table: OptionTable, envPrefix: string): string {
 
 type Given = Record<string, number | string | boolean>;
 
-function fromEnvironment(
+/** Adds what no argument has given; a variable behind a flag is not looked at. */
+function addFromEnvironment(
+  given: Given,
   table: OptionTable,
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string,
-): Given {
-  const given: Given = {};
+): void {
   for (const [name, row] of Object.entries(table)) {
+    if (name in given) continue;
     // An empty variable counts as not set: `${NAME:-}` in a compose file gives one.
     const variable = variablesOf(name, row, envPrefix).find((candidate) => env[candidate]);
     if (variable !== undefined) given[name] = parseValue(variable, row, env[variable] ?? "");
   }
-  return given;
 }
 
 function fromArguments(table: OptionTable, args: readonly string[]): Given {

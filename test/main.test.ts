@@ -46,7 +46,7 @@ describe("start", () => {
     [["--port", "-1"], {}, `--port: "-1" is not a whole number from 0 to 65535`],
     [["--port", "71x"], {}, `--port: "71x" is not a whole number from 0 to 65535`],
     [["--port"], {}, "--port needs a value: a whole number from 0 to 65535"],
-    [["--shards=0"], {}, `--shards: "0" is not a whole number from 1 to 4096`],
+    [["--shards=0"], {}, `--shards: "0" is not a whole number from 1 to 1024`],
     [["--log-format", "xml"], {}, `--log-format: "xml" is not text or json`],
     [["--log-requests=maybe"], {}, `--log-requests: "maybe" is not true or false`],
     [["7171"], {}, `unexpected argument "7171"; options start with --`],
@@ -124,7 +124,48 @@ describe("stop", () => {
   }, 10_000);
 });
 
+test("clients in the middle of their work are answered or told to go elsewhere, never cut off", async () => {
+  await using service = await startService();
+  const body = `{"key":"k","value":"v"}`;
+  const head = `POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+  const statuses: number[] = [];
+  const client = async (): Promise<number> => {
+    using connection = await connect(service.url);
+    for (let sent = 1; ; sent++) {
+      connection.send(head + body);
+      const received = await connection.answers(sent);
+      const status = Number(received.match(/HTTP\/1.1 (\d+)/g)?.[sent - 1]?.slice(-3));
+      if (status !== 200) return status;
+      statuses.push(status);
+    }
+  };
+  const clients = Array.from({ length: 40 }, client);
+  while (statuses.length < 2000) await new Promise((resume) => setImmediate(resume));
+  service.kill("SIGTERM");
+  expect(await Promise.all(clients)).toEqual(Array.from({ length: 40 }, () => 503));
+  expect((await service.exit).code).toBe(0);
+});
+
 describe("logs", () => {
+  // A broken pipe is an error event of standard output, which ended the process.
+  test("the service goes on when whoever reads its log goes away", async () => {
+    const child = Bun.spawn(
+      [
+        "bash",
+        "-c",
+        `exec ${process.execPath} src/main.ts --port 0 --host 127.0.0.1 --log-requests`,
+      ],
+      { cwd: new URL("../", import.meta.url).pathname, stdout: "pipe", stderr: "pipe" },
+    );
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    const url = /http:\/\/[\d.]+:\d+/.exec(Buffer.from(value ?? []).toString())?.[0];
+    await reader.cancel();
+    for (let n = 0; n < 20; n++) expect((await fetch(`${url}/health`)).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+  });
+
   test("requests are not logged unless asked for", async () => {
     await using service = await startService();
     await fetch(`${service.url}/health`);

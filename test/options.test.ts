@@ -51,6 +51,10 @@ describe("values", () => {
     expect(read([], { APP_MAX_RATE: "1" }).maxRate).toBe(1);
   });
 
+  test("a variable behind a flag is not looked at", () => {
+    expect(read(["--port=6"], { APP_PORT: "x" }).port).toBe(6);
+  });
+
   test("an empty variable counts as not set", () => {
     expect(read([], { APP_PORT: "", PORT: "4" }).port).toBe(4);
   });

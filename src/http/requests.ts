@@ -1,6 +1,7 @@
 // Reading requests: from a URL or a JSON body to checked keys, values and
 // lifetimes, or to the Refusal that says what is wrong with them.
 
+import { ByteBuffer } from "../cache.ts";
 import { Refusal } from "./answers.ts";
 
 export interface RequestLimits {
@@ -164,7 +165,7 @@ function unknownMember(
 ): Refusal | undefined {
   for (const name in body) {
     if (known.includes(name)) continue;
-    const shown = JSON.stringify(name.length > 64 ? `${name.slice(0, 64)}…` : name);
+    const shown = JSON.stringify(name.length > 64 ? `${name.slice(0, 64).toWellFormed()}…` : name);
     const where = place === "" ? "the body" : place.slice(0, -1);
     return new Refusal(
       400,
@@ -203,7 +204,8 @@ export function withBody(
   const answerError = (error: unknown): Response => refusalOf(error).toResponse();
   return (req) => {
     const sized = req.headers.get("content-length");
-    if (Number(sized) > limits.maxBodyBytes) return Promise.resolve(tooLarge(limits).toResponse());
+    if (Number(sized) > limits.maxBodyBytes)
+      return Promise.resolve(tooLarge("body", limits).toResponse());
     const reading: Promise<unknown> = sized === null ? readUnsized(req, limits) : req.json();
     return reading.then(answerBody, answerError);
   };
@@ -211,23 +213,19 @@ export function withBody(
 
 /** A chunked body says its size only as it comes, so it is collected up to the limit. */
 async function readUnsized(req: Request, limits: RequestLimits): Promise<unknown> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0;
+  // Into one buffer: a chunk kept by itself costs far more than the byte it may hold.
+  const whole = new ByteBuffer();
   for await (const chunk of req.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > limits.maxBodyBytes) return tooLarge(limits);
-    chunks.push(chunk);
+    if (whole.end + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
+    whole.appendBytes(chunk);
   }
-  return await new Response(new Blob(chunks)).json();
+  return await new Response(whole.bytes.subarray(0, whole.end)).json();
 }
 
-/** The connection closes, so that the rest of the body need not be read. */
-function tooLarge(limits: RequestLimits): Refusal {
-  return new Refusal(
-    413,
-    `the body is larger than ${limits.maxBodyBytes} bytes, the limit set by --max-body-bytes`,
-    { connection: "close" },
-  );
+/** A body goes over the limit, or an answer would. The connection closes: the body is not read on. */
+export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimits): Refusal {
+  const message = `the ${what} is larger than ${maxBodyBytes} bytes, the limit set by --max-body-bytes`;
+  return new Refusal(413, message, { connection: "close" });
 }
 
 function refusalOf(error: unknown): Refusal {

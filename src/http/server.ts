@@ -13,8 +13,12 @@ import {
   readPut,
   readPuts,
   readQueryKey,
+  tooLarge,
   withBody,
 } from "./requests.ts";
+
+/** How long a stopping server tells its clients so before it closes. */
+const DRAIN_MS = 250;
 
 type Handler = (req: Request) => Response | Promise<Response>;
 type Routes = Record<string, Record<string, Handler>>;
@@ -32,8 +36,8 @@ export interface HttpServer {
   /** "http://0.0.0.0:7171", with the port that was taken if 0 was asked for. */
   readonly url: string;
   /**
-   * Stops accepting and answers what is in flight; what is not done after
-   * `graceMs` is cut off. Resolves when every connection has closed.
+   * Answers what is in flight, and what still comes with 503, then stops accepting; what
+   * is not done after `graceMs` is cut off. Resolves when every connection has closed.
    */
   stop(graceMs: number): Promise<void>;
 }
@@ -66,6 +70,9 @@ export function serveHttp(cache: Cache, config: Config, events: HttpEvents): Htt
       const stopping = () => new Refusal(503, "stopping", { connection: "close" }).toResponse();
       server.reload({ routes: {}, fetch: stopping });
       const cutOff = setTimeout(() => void server.stop(true), graceMs);
+      // Bun closes a connection that looks idle though a request lies unread in its socket:
+      // first the clients in the middle of their work hear that they have to go elsewhere.
+      await Bun.sleep(Math.min(DRAIN_MS, graceMs));
       await server.stop();
       clearTimeout(cutOff);
     },
@@ -133,7 +140,15 @@ function routesOf(cache: Cache, config: Config): Routes {
         const keys = readKeys(body, config);
         if (keys instanceof Refusal) return keys.toResponse();
         const nowMs = Date.now();
-        return ok({ values: keys.map((key) => valueOf(key, nowMs) ?? null) });
+        const values: (string | null)[] = [];
+        // A body of a few bytes a key may ask for the longest value again and again.
+        let bytes = 0;
+        for (const key of keys) {
+          values.push(valueOf(key, nowMs) ?? null);
+          bytes += valueBytes.end;
+          if (bytes > config.maxBodyBytes) return tooLarge("answer", config).toResponse();
+        }
+        return ok({ values });
       }),
     },
     "/stats": { GET: () => ok(statsOf(cache, config, startedMs)) },
@@ -183,13 +198,14 @@ function noSuchRoute(routes: Routes): Handler {
   const paths = Object.keys(routes).join(", ");
   return (req) => {
     const path = pathOf(req.url);
-    const known = routes[path];
-    if (known === undefined) {
-      return new Refusal(404, `no such path; there are ${paths}`).toResponse();
-    }
-    const methods = Object.keys(known).flatMap((name) =>
+    const known = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    const methods = Object.keys(known ?? {}).flatMap((name) =>
       name === "GET" ? ["GET", "HEAD"] : [name],
     );
+    // A right method gets here by a path that only comes down to a known one, such as "/./get".
+    if (known === undefined || methods.includes(req.method)) {
+      return new Refusal(404, `no such path; there are ${paths}`).toResponse();
+    }
     const allow = methods.join(", ");
     const message = `${req.method} is not allowed on ${path}; use ${allow}`;
     return new Refusal(405, message, { allow }).toResponse();

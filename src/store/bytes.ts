@@ -18,7 +18,7 @@ export interface Bytes {
 
 /** A growable buffer, used again and again by one owner. Its content is a `Bytes`. */
 export class ByteBuffer implements Bytes {
-  bytes: Buffer;
+  bytes: Buffer<ArrayBuffer>;
   readonly start = 0;
   end = 0;
   byteString: string | undefined;
@@ -54,6 +54,14 @@ export class ByteBuffer implements Bytes {
     this.byteString = undefined;
     this.reserve(text.length);
     this.end += this.bytes.write(text, this.end, "latin1");
+  }
+
+  /** Appends a copy of bytes. O(length). */
+  appendBytes(bytes: Uint8Array): void {
+    this.byteString = undefined;
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.end);
+    this.end += bytes.length;
   }
 
   /** Makes room for `count` bytes more; doubles, so that appending n bytes is O(n). */

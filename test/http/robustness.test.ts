@@ -28,6 +28,18 @@ test("a body over the limit gets 413 with the limit named, sized or chunked", as
   await expectServes(server.url);
 });
 
+test("an answer over the limit gets 413 too, however small its request", async () => {
+  await using server = serve("--max-body-bytes", "1024");
+  const post = (path: string, body: unknown) =>
+    fetch(server.url + path, { method: "POST", body: JSON.stringify(body) });
+  await post("/put", { key: "k", value: "v".repeat(200) });
+  const asked = (count: number) => Array.from({ length: count }, () => "k");
+  expect((await post("/mget", { keys: asked(5) })).status).toBe(200);
+  const answer = await post("/mget", { keys: asked(6) });
+  const message = "the answer is larger than 1024 bytes, the limit set by --max-body-bytes";
+  expect([answer.status, await answer.json()]).toEqual([413, { status: "ERROR", message }]);
+});
+
 test("a chunked body within the limit is read", async () => {
   await using server = serve();
   const request = `POST /put HTTP/1.1\r\n${HOST}\r\nTransfer-Encoding: chunked\r\n\r\n`;
@@ -78,6 +90,18 @@ test("an odd Host header does not change what is asked for", async () => {
     connection.send(`GET /nope HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     expect(await connection.until("no such path")).toContain("HTTP/1.1 404");
   }
+});
+
+test("a path that only comes down to a known one is 404, and so is a name every object has", async () => {
+  await using server = serve();
+  for (const target of ["/./get?key=k", "/a/../get?key=k", "/get#?key=k"]) {
+    using connection = await connect(server.url);
+    connection.send(`GET ${target} HTTP/1.1\r\n${HOST}\r\n\r\n`);
+    expect(await connection.until("}")).toStartWith("HTTP/1.1 404");
+  }
+  using connection = await connect(server.url);
+  connection.send(`CONNECT constructor HTTP/1.1\r\n${HOST}\r\n\r\n`);
+  expect(await connection.until("}")).toStartWith("HTTP/1.1 404");
 });
 
 test("pipelined requests are answered in order", async () => {

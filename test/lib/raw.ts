@@ -6,6 +6,8 @@ export interface RawConnection extends Disposable {
   send(payload: string | Uint8Array): void;
   /** Resolves with all that has come once it contains `part`, or the connection has closed. */
   until(part: string): Promise<string>;
+  /** Resolves with all that has come once it holds `count` answers, or the connection has closed. */
+  answers(count: number): Promise<string>;
   /** Resolves with all that has come when the server has closed the connection. */
   readonly closed: Promise<string>;
 }
@@ -36,14 +38,14 @@ export async function connect(url: string): Promise<RawConnection> {
       },
     },
   });
+  const when = async (arrived: () => boolean): Promise<string> => {
+    while (open && !arrived()) await new Promise<void>((resume) => waiting.push(resume));
+    return received;
+  };
   return {
     send: (payload) => void socket.write(payload),
-    async until(part) {
-      while (open && !received.includes(part)) {
-        await new Promise<void>((resume) => waiting.push(resume));
-      }
-      return received;
-    },
+    until: (part) => when(() => received.includes(part)),
+    answers: (count) => when(() => received.split("}").length > count),
     closed: closed.promise,
     [Symbol.dispose]: () => socket.terminate(),
   };
