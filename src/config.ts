@@ -68,7 +68,7 @@ const OPTIONS = {
     min: 1024,
     max: 1_073_741_824,
     unit: "bytes",
-    help: "largest request body",
+    help: "largest request body, and most values in one answer of /mget",
   },
   idleTimeout: {
     kind: "integer",
@@ -121,7 +121,7 @@ usage: bun run start [options]
 
 ${helpText(OPTIONS, ENV_PREFIX)}
 
-A flag goes before its environment variable. http://localhost:7171/put, /get, ...: docs/protocol.md`;
+A flag goes before its environment variable. The calls: docs/protocol.md`;
 
 /** The table of options as the README and docs/operations.md show it. */
 export function optionsMarkdown(): string {

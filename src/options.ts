@@ -94,17 +94,15 @@ export function allowed(row: Option): string {
   }
 }
 
-/** The `--help` lines of a table, two columns, one option a line. */
+/** The `--help` text of a table, three short lines an option: spellings, meaning, what is allowed. */
 export function helpText(table: OptionTable, envPrefix: string | undefined): string {
-  const rows = Object.entries(table).map(([name, row]) => {
-    const spellings = [flagOf(name), ...(row.aliases ?? []).map((alias) => `-${alias}`)];
+  const options = Object.entries(table).map(([name, row]) => {
+    const flags = [flagOf(name), ...(row.aliases ?? []).map((alias) => `-${alias}`)];
     const variables = envPrefix === undefined ? [] : variablesOf(name, row, envPrefix);
-    const range = row.kind === "switch" ? "a switch" : allowed(row);
-    const facts = [range, defaultText(row), ...variables].filter((fact) => fact !== "");
-    return [spellings.join(", "), `${row.help} [${facts.join("; ")}]`] as const;
+    const range = row.kind === "switch" ? "a switch" : `${allowed(row)}${defaultText(row)}`;
+    return `  ${[...flags, ...variables].join(", ")}\n      ${row.help}\n      ${range}`;
   });
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+  return options.join("\n");
 }
 
 /** The table as Markdown, as the README and docs/operations.md show it. */
@@ -199,8 +197,7 @@ function parseValue(source: string, row: Option, text: string): number | string 
 }
 
 function defaultText(row: Option): string {
-  if (row.kind === "switch") return row.default ? "on" : "";
-  return row.default === "" ? "" : `default ${row.default}`;
+  return row.default === "" ? "" : `; default ${row.default}`;
 }
 
 function kebab(name: string): string {

@@ -64,13 +64,13 @@ export const OPTIONS = {
     min: 0,
     max: 10_000_000,
     unit: "requests a second",
-    help: "send at this rate and measure from the time a request was due; 0 sends as fast as answers come",
+    help: "send at this rate, measured from when a request was due; 0 is no rate",
   },
   trace: {
     kind: "text",
     default: "",
     placeholder: "a gzip file of little-endian 32-bit key numbers",
-    help: "replay all of these keys in order, whatever --requests: get, and put on a miss",
+    help: "replay these keys, whatever --requests: get, and put on a miss",
   },
   seed: {
     kind: "integer",
