@@ -126,7 +126,7 @@ function optionsOrExit() {
     return readOptions(OPTIONS, Bun.argv.slice(2), {}, undefined);
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
-    console.error(`bench:http: ${error.message}`);
+    process.stderr.write(`bench:http: ${error.message}\n`);
     process.exit(64);
   }
 }

@@ -111,7 +111,8 @@ export function markdownTable(table: OptionTable, envPrefix: string): string {
   const rows = inEnvironment.map(([name, row]) => {
     const variables = variablesOf(name, row, envPrefix).map((variable) => `\`${variable}\``);
     const cells = [`\`${flagOf(name)}\``, variables.join(", "), `\`${row.default}\``];
-    return `| ${[...cells, allowed(row), row.help].join(" | ")} |`;
+    const range = row.kind === "switch" ? "nothing, `=true` or `=false`" : allowed(row);
+    return `| ${[...cells, range, row.help].join(" | ")} |`;
   });
   return [
     "| option | environment | default | allowed | what it does |",

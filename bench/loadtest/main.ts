@@ -25,9 +25,12 @@ process.on("SIGINT", () => interrupted.abort());
 let done = 0;
 let redraw: Timer | undefined;
 if (process.stderr.isTTY && !options.json) {
-  bar.start(workload.steps, 0);
   // Ten times a second: the bar reckons the time left from its last ten updates.
-  redraw = setInterval(() => bar.update(done), 100);
+  redraw = setInterval(() => {
+    if (done === 0) return;
+    if (!bar.isActive) bar.start(workload.steps, done);
+    bar.update(done);
+  }, 100);
 }
 const tally = await runOrExit();
 endProgress();
@@ -37,6 +40,7 @@ process.exit(interrupted.signal.aborted ? 130 : tally.errorCount > 0 ? 1 : 0);
 function endProgress(): void {
   if (redraw === undefined) return;
   clearInterval(redraw);
+  if (!bar.isActive) return;
   bar.update(done);
   bar.stop();
 }
@@ -83,6 +87,7 @@ function readOrExit(): LoadOptions {
 }
 
 function exitWith(code: number, message: string): never {
-  console.error(`loadtest: ${message}`);
+  // Not console.error, which Bun colours where colours are forced.
+  process.stderr.write(`loadtest: ${message}\n`);
   process.exit(code);
 }

@@ -7,6 +7,9 @@ import type { LoadOptions } from "./options.ts";
 import { Tally } from "./tally.ts";
 import type { Step, Workload } from "./workload.ts";
 
+/** The run ends early when so many attempts to connect again have been refused, for each connection. */
+const REFUSALS = 10;
+
 /** Nothing accepts connections at the service's address. */
 export class NothingListens extends Error {}
 
@@ -37,7 +40,11 @@ export async function runLoad(
     throw error;
   }
   const tally = new Tally();
-  const next = () => (hooks.signal?.aborted === true ? undefined : workload.next());
+  // A service that has gone is not asked for all that is left.
+  const isGone = () => {
+    return (tally.errors.get("connection refused") ?? 0) > REFUSALS * connections.length;
+  };
+  const next = () => (hooks.signal?.aborted === true || isGone() ? undefined : workload.next());
   const perform = async (connection: Connection, step: Step, dueMs: number): Promise<void> => {
     await performStep(connection, step, dueMs, workload, tally);
     hooks.progress?.();

@@ -229,8 +229,11 @@ export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimit
 }
 
 function refusalOf(error: unknown): Refusal {
-  if (error instanceof SyntaxError)
-    return new Refusal(400, `the body is not JSON: ${error.message}`);
+  if (error instanceof SyntaxError) {
+    const empty = error.message === "Unexpected end of JSON input";
+    const reason = empty ? "it is empty or cut short; send a JSON object" : error.message;
+    return new Refusal(400, `the body is not JSON: ${reason}`);
+  }
   if (error instanceof RangeError) return new Refusal(400, "the body is nested too deeply");
   // The client went away in the middle of its body: nobody reads this answer.
   if (error instanceof Error && error.name === "AbortError") {

@@ -154,6 +154,22 @@ describe("against a server that fails", () => {
     expect(report.errors["connection refused"]).toBeGreaterThanOrEqual(6);
   });
 
+  test("a server that has gone for good ends the run early, with exit code 1", async () => {
+    const listener = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        data() {
+          listener.stop(true);
+        },
+      },
+    });
+    const url = `http://127.0.0.1:${listener.port}`;
+    const { code, report } = await loadtest(url, "-n", "1000000", "-c", "2", "-g", "0");
+    expect(code).toBe(1);
+    expect(report.error_count).toBeLessThan(100);
+  });
+
   test("a server that closes after each answer, and says so, makes no errors", async () => {
     const listener = Bun.listen({
       hostname: "127.0.0.1",
@@ -290,7 +306,12 @@ async function loadtest(
 
 /** Runs the tool to its end, or to a Ctrl-C once `interrupt` resolves. */
 async function run(args: readonly string[], interrupt?: Promise<void>) {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], { stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+    stdout: "pipe",
+    stderr: "pipe",
+    // As under `bun test` in a terminal: what is not a terminal gets no colours all the same.
+    env: { ...process.env, FORCE_COLOR: "1" },
+  });
   void interrupt?.then(() => child.kill("SIGINT"));
   const [stdout, stderr] = await Promise.all([
     new Response(child.stdout).text(),
