@@ -19,7 +19,7 @@ describe("start", () => {
     );
   });
 
-  test("the first answer comes soon after the start", async () => {
+  test("it answers as soon as it has said that it listens", async () => {
     await using service = await startService();
     expect((await fetch(`${service.url}/health`)).status).toBe(200);
   });

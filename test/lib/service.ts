@@ -22,8 +22,6 @@ export interface Exit {
 
 export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
-  /** From the start of the process to its first line. */
-  readonly startMs: number;
   kill(signal: NodeJS.Signals): void;
   /** Resolves when the process has ended. */
   readonly exit: Promise<Exit>;
@@ -48,7 +46,6 @@ export async function startService(
   options: readonly string[] = [],
   env: Env = {},
 ): Promise<ServiceProcess> {
-  const startedMs = performance.now();
   const child = spawn(["--host", "127.0.0.1", "--port", "0", ...options], env);
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();
@@ -70,7 +67,6 @@ export async function startService(
   })();
   return {
     url,
-    startMs: performance.now() - startedMs,
     kill: (signal) => child.kill(signal),
     exit,
     async [Symbol.asyncDispose]() {

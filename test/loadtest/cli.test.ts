@@ -1,5 +1,6 @@
 // The load-test tool from outside, against the service and against servers that lie.
 
+import type { Socket } from "bun";
 import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -117,16 +118,10 @@ describe("against a server that fails", () => {
 
   test("a server that hangs up makes connection errors, and the run ends", async () => {
     let answered = 0;
-    const listener = Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      socket: {
-        data(socket) {
-          if (answered++ < 3) {
-            socket.write('HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"OK"}');
-          } else socket.end();
-        },
-      },
+    const listener = listen((socket) => {
+      if (answered++ < 3) {
+        socket.write(STORED);
+      } else socket.end();
     });
     const url = `http://127.0.0.1:${listener.port}`;
     const { code, report } = await loadtest(url, "-n", "10", "-c", "1", "-g", "0");
@@ -138,15 +133,9 @@ describe("against a server that fails", () => {
 
   test("a server that goes away makes refused connections, and the run ends", async () => {
     let answered = 0;
-    const listener = Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      socket: {
-        data(socket) {
-          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"OK"}');
-          if (++answered === 3) listener.stop(true);
-        },
-      },
+    const listener = listen((socket) => {
+      socket.write(STORED);
+      if (++answered === 3) listener.stop(true);
     });
     const url = `http://127.0.0.1:${listener.port}`;
     const { code, report } = await loadtest(url, "-n", "10", "-c", "1", "-g", "0");
@@ -155,14 +144,8 @@ describe("against a server that fails", () => {
   });
 
   test("a server that has gone for good ends the run early, with exit code 1", async () => {
-    const listener = Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      socket: {
-        data() {
-          listener.stop(true);
-        },
-      },
+    const listener = listen(() => {
+      listener.stop(true);
     });
     const url = `http://127.0.0.1:${listener.port}`;
     const { code, report } = await loadtest(url, "-n", "1000000", "-c", "2", "-g", "0");
@@ -171,15 +154,9 @@ describe("against a server that fails", () => {
   });
 
   test("a server that closes after each answer, and says so, makes no errors", async () => {
-    const listener = Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      socket: {
-        data(socket) {
-          const head = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n";
-          socket.end(`${head}{"status":"OK"}`);
-        },
-      },
+    const listener = listen((socket) => {
+      const head = "HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n";
+      socket.end(`${head}{"status":"OK"}`);
     });
     const url = `http://127.0.0.1:${listener.port}`;
     const { code, report } = await loadtest(url, "-n", "50", "-c", "3", "-g", "0");
@@ -228,15 +205,9 @@ describe("Ctrl-C", () => {
   test("gives the results so far and exit code 130, though the service is silent", async () => {
     const third = Promise.withResolvers<void>();
     let asked = 0;
-    const listener = Bun.listen({
-      hostname: "127.0.0.1",
-      port: 0,
-      socket: {
-        data(socket) {
-          if (++asked === 3) third.resolve();
-          else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"OK"}');
-        },
-      },
+    const listener = listen((socket) => {
+      if (++asked === 3) third.resolve();
+      else socket.write(STORED);
     });
     const args = [
       "-host",
@@ -336,6 +307,14 @@ function fake(answers: { get?: (req: Request) => Response; put?: () => Response 
   });
   const stop = async () => await server.stop(true);
   return { url: server.url.origin, [Symbol.asyncDispose]: stop };
+}
+
+/** An answer to a put, as bytes on a socket. */
+const STORED = 'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"status":"OK"}';
+
+/** A server that does what it likes with each request's socket. */
+function listen(data: (socket: Socket) => void) {
+  return Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data } });
 }
 
 function found(key: string, value: string): Response {
