@@ -69,7 +69,7 @@ export class MapShard implements Shard {
 
   figures(): ShardFigures {
     const { size: entries } = this.#values;
-    return { entries, bytes: this.#bytes, expired: this.#expired, evicted: 0 };
+    return { entries, bytes: this.#bytes, expired: this.#expired, evicted: 0, emptied: 0 };
   }
 
   check(): void {

@@ -5,6 +5,9 @@
 // - an entry at or past its deadline is a miss, whatever the sweep has done;
 // - a value comes back byte for byte, and what is handed in is copied;
 // - entries put = entries held + overwritten + deleted + expired + evicted.
+//
+// MapShard lives in one thread. A SharedShard is attached to by many: each call is then
+// one step for all of them, and `figures` and `check` are exact while nobody writes.
 
 import type { ByteBuffer, Bytes } from "./bytes.ts";
 
@@ -25,12 +28,14 @@ export type Change = "keep" | "delete" | Entry;
 
 /** What one shard holds now, and what has left it since the start. */
 export interface ShardFigures {
-  /** Entries held; one that has expired counts until it is looked up or swept. */
+  /** Entries held; one that has expired counts until it is swept, at the latest. */
   readonly entries: number;
   /** Key and value bytes of those entries. */
   readonly bytes: number;
   readonly expired: number;
   readonly evicted: number;
+  /** Times that the shard lost all its entries because a writer ended in the middle of a write. */
+  readonly emptied: number;
 }
 
 /** All times are milliseconds of one clock, which the caller reads. */

@@ -1,0 +1,42 @@
+// The laws of a shard in shared memory: what index, log and counts say of one another.
+
+import { xxh32 } from "../hash.ts";
+import type { KeyIndex } from "./key-index.ts";
+import type { Layout } from "./layout.ts";
+import type { Log } from "./log.ts";
+
+/** Throws if a law does not hold. With the shard's lock. O(bytes of the log). */
+export function checkShard(layout: Layout, index: KeyIndex, log: Log, seed: number): void {
+  const found = { entries: 0, bytes: 0, mortals: 0, usedBytes: 0, deadBytes: 0 };
+  for (const run of log.runs()) {
+    let dead = 0;
+    const end = log.end(run);
+    for (let record = layout.segmentStart(run); record < end; record += layout.extentAt(record)) {
+      if (layout.isDead(record)) {
+        dead += layout.extentAt(record);
+        continue;
+      }
+      const key = layout.keyOf(record);
+      const slot = index.find(xxh32(key.bytes, key.start, key.end, seed), key);
+      expect("record of a live record's key", layout.recordAt(slot), record);
+      found.entries++;
+      found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
+      if (layout.isMortal(record)) found.mortals++;
+    }
+    expect(`dead bytes of segment ${run}`, layout.segment(run, "dead"), dead);
+    found.usedBytes += layout.segment(run, "used");
+    found.deadBytes += dead;
+  }
+  for (const [name, value] of Object.entries(found)) {
+    expect(name, layout.field(name as keyof typeof found), value);
+  }
+  let slotsTaken = 0;
+  for (let slot = 0; slot < layout.field("slots"); slot++) {
+    if (layout.recordAt(slot) !== 0) slotsTaken++;
+  }
+  expect("slots taken", slotsTaken, found.entries);
+}
+
+function expect(what: string, counted: number, found: number): void {
+  if (counted !== found) throw new Error(`shard has ${counted} as ${what}, should be ${found}`);
+}

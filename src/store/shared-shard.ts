@@ -1,0 +1,399 @@
+// A shard in shared memory: any thread that attaches to it reads and writes the
+// same entries. Index and log lie in one SharedArrayBuffer (layout.ts).
+//
+//   get:  sequence; find in index; copy out; same sequence? else again
+//   put:  lock; find; fits where the old value was? there : append to log; unlock
+//
+// The log is kept at most about a quarter dead: each append cleans a little of
+// the segment with most dead bytes. When no segment is free the oldest is evicted.
+// A critical section that fails leaves the shard empty, not half written.
+//
+// Sources: freecache (cache.go, `Get` and `Set`: log and index a segment);
+// M. Rosenblum, J. K. Ousterhout, "The Design and Implementation of a
+// Log-Structured File System", SOSP 1991, section 3.5 (cleaning); lock.ts.
+
+import { xxh32 } from "../hash.ts";
+import { ByteBuffer, type Bytes } from "./bytes.ts";
+import { checkShard } from "./check-shard.ts";
+import { KeyIndex, NO_SLOT } from "./key-index.ts";
+import { extentOf, Layout, MAX_KEY_BYTES, NO_SEGMENT, shardBytes } from "./layout.ts";
+import { SequenceLock } from "./lock.ts";
+import { Log } from "./log.ts";
+import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./shard.ts";
+
+/** Looks before a reader takes the lock instead. */
+const READ_ATTEMPTS = 8;
+/** Bytes of a segment that an append looks through, for each byte it appends: more than the
+ * four that keep a log in which every append kills a record at a quarter dead. */
+const CLEANING_RATE = 5;
+/** Entries that a sweep looks at before it lets others have the lock. */
+const SWEEP_CHUNK = 128;
+/** A record is at most this part of the log: then two such runs in use leave room for a third. */
+const LARGEST_SHARE = 1 / 8;
+
+export class SharedShard implements Shard {
+  readonly #layout: Layout;
+  readonly #lock: SequenceLock;
+  readonly #index: KeyIndex;
+  readonly #log: Log;
+  readonly #seed: number;
+  readonly #largestExtent: number;
+  /** Where `update` keeps a value that lies in the log it is about to change. */
+  readonly #aside = new ByteBuffer(0);
+
+  /** Memory for an empty shard that reserves about `bytes` of address space (2^20 to 2^31). */
+  static allocate(bytes: number): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(shardBytes(bytes));
+    const layout = new Layout(memory);
+    // Keys that were chosen to collide on the ring, whose hash is public, do not collide here.
+    layout.setField("seed", crypto.getRandomValues(new Int32Array(1))[0] ?? 0);
+    new Log(layout).reset();
+    return memory;
+  }
+
+  /** Address space to reserve for a shard that is to take records of these lengths. */
+  static bytesFor(keyBytes: number, valueBytes: number): number {
+    // The log is more than half of the shard.
+    return (2 * extentOf(keyBytes, valueBytes, true)) / LARGEST_SHARE;
+  }
+
+  /** Attaches to a shard's memory as thread number `thread`, from 0, of those that share it. */
+  constructor(memory: SharedArrayBuffer, thread: number) {
+    this.#layout = new Layout(memory);
+    this.#lock = new SequenceLock(this.#layout.words, thread);
+    this.#index = new KeyIndex(this.#layout);
+    this.#log = new Log(this.#layout);
+    this.#seed = this.#layout.field("seed");
+    this.#largestExtent = this.#layout.logBytes * LARGEST_SHARE;
+  }
+
+  get(key: Bytes, nowMs: number, into: ByteBuffer): number {
+    const hash = this.#hash(key);
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+      const sequence = this.#lock.sequence();
+      const end = into.end;
+      if (this.#lock.isFree(sequence)) {
+        const length = this.#read(hash, key, nowMs, into, sequence);
+        if (this.#lock.isUnchanged(sequence)) return length;
+        into.end = end;
+      }
+      Atomics.pause();
+    }
+    this.#lock.lock();
+    try {
+      return this.#read(hash, key, nowMs, into, this.#lock.sequence());
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): void {
+    this.#refuseTooLarge(key, value);
+    const hash = this.#hash(key);
+    this.#lock.lock();
+    try {
+      this.#layout.setField("isWriting", 1);
+      this.#store(hash, key, value, deadlineMs, nowMs);
+      this.#layout.setField("isWriting", 0);
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  delete(key: Bytes, nowMs: number): boolean {
+    const hash = this.#hash(key);
+    this.#lock.lock();
+    try {
+      const slot = this.#index.find(hash, key);
+      if (slot === NO_SLOT) return false;
+      this.#layout.setField("isWriting", 1);
+      const wasAlive = this.#remove(slot, nowMs);
+      this.#layout.setField("isWriting", 0);
+      return wasAlive;
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): void {
+    const hash = this.#hash(key);
+    this.#lock.lock();
+    try {
+      const slot = this.#index.find(hash, key);
+      // Nothing is half written while `change` works: it may throw.
+      const wanted = change(slot === NO_SLOT ? undefined : this.#entryAt(slot, nowMs));
+      if (wanted === "keep") return;
+      if (wanted !== "delete") this.#refuseTooLarge(key, wanted.value);
+      this.#layout.setField("isWriting", 1);
+      if (wanted !== "delete") {
+        this.#store(hash, key, this.#outside(wanted.value), wanted.deadlineMs, nowMs);
+      } else if (slot !== NO_SLOT) this.#remove(slot, nowMs);
+      this.#layout.setField("isWriting", 0);
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void {
+    const layout = this.#layout;
+    this.#lock.lock();
+    try {
+      for (let slot = 0; slot < layout.field("slots"); slot++) {
+        const record = layout.recordAt(slot);
+        const entry = record === 0 ? undefined : this.#entryAt(slot, nowMs);
+        if (entry !== undefined) visit(layout.keyOf(record), entry);
+      }
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  /** As Shard says, but a shard that another thread is writing to is left for the next round. */
+  sweep(nowMs: number, maxEntries: number): number {
+    let seen = 0;
+    while (seen < maxEntries && this.#layout.field("mortals") > 0 && this.#lock.tryLock()) {
+      const chunk = Math.min(SWEEP_CHUNK, maxEntries - seen);
+      let looked: number;
+      try {
+        this.#layout.setField("isWriting", 1);
+        looked = this.#sweepChunk(nowMs, chunk);
+        this.#layout.setField("isWriting", 0);
+      } finally {
+        this.#unlock();
+      }
+      seen += looked;
+      if (looked < chunk) return seen;
+    }
+    return seen;
+  }
+
+  figures(): ShardFigures {
+    const layout = this.#layout;
+    return {
+      entries: layout.field("entries"),
+      bytes: layout.field("bytes"),
+      expired: layout.tally("expired"),
+      evicted: layout.tally("evicted"),
+      emptied: layout.tally("emptied"),
+    };
+  }
+
+  /**
+   * Frees the lock if `thread`, which must be no more, holds it; if it was writing, the shard is
+   * then empty. Answers whether it held the lock. For the supervisor.
+   */
+  release(thread: number): boolean {
+    if (!this.#lock.takeFrom(thread)) return false;
+    this.#unlock();
+    return true;
+  }
+
+  check(): void {
+    this.#lock.lock();
+    try {
+      checkShard(this.#layout, this.#index, this.#log, this.#seed);
+    } finally {
+      this.#unlock();
+    }
+  }
+
+  #hash(key: Bytes): number {
+    return xxh32(key.bytes, key.start, key.end, this.#seed);
+  }
+
+  /** Without the lock what this reads may be nonsense: it stays inside the memory and ends. */
+  #read(hash: number, key: Bytes, nowMs: number, into: ByteBuffer, sequence: number): number {
+    const layout = this.#layout;
+    const slot = this.#index.find(hash, key);
+    if (slot === NO_SLOT) return MISS;
+    const record = layout.recordAt(slot);
+    if (layout.deadlineOf(record) <= nowMs) return MISS;
+    const start = layout.valueStart(record);
+    const length = layout.valueLengthOf(record);
+    if (!(length >= 0 && start + length <= layout.bytes.length)) return MISS;
+    // A length that is nonsense must not make the buffer grow by a gigabyte.
+    if (into.end + length > into.bytes.length && !this.#lock.isUnchanged(sequence)) return MISS;
+    into.appendRun(layout.bytes, start, start + length);
+    return length;
+  }
+
+  #store(hash: number, key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): void {
+    const layout = this.#layout;
+    const keyBytes = key.end - key.start;
+    const extent = extentOf(keyBytes, value.end - value.start, deadlineMs !== Infinity);
+    const slot = this.#index.find(hash, key);
+    if (slot !== NO_SLOT) {
+      const record = layout.recordAt(slot);
+      if (layout.deadlineOf(record) <= nowMs) layout.addToTally("expired", 1);
+      this.#count(record, -1);
+      if (layout.extentAt(record) === extent || this.#log.refit(record, extent)) {
+        this.#write(record, key, value, deadlineMs);
+        return;
+      }
+      this.#index.remove(slot);
+      this.#log.release(record);
+    }
+    // Making room may move every slot, so the record's own comes last.
+    const record = this.#reserve(extent, nowMs);
+    this.#write(record, key, value, deadlineMs);
+    this.#index.insert(hash, record);
+    this.#clean(extent * CLEANING_RATE, nowMs);
+  }
+
+  #write(record: number, key: Bytes, value: Bytes, deadlineMs: number): void {
+    const layout = this.#layout;
+    const keyBytes = key.end - key.start;
+    layout.writeHeader(record, keyBytes, value.end - value.start, deadlineMs);
+    const start = layout.keyStart(record);
+    key.bytes.copy(layout.bytes, start, key.start, key.end);
+    value.bytes.copy(layout.bytes, start + keyBytes, value.start, value.end);
+    this.#count(record, 1);
+  }
+
+  /** The one place where a shard's bytes and mortal entries are counted. */
+  #count(record: number, sign: 1 | -1): void {
+    const layout = this.#layout;
+    layout.addToField("bytes", sign * (layout.keyLengthOf(record) + layout.valueLengthOf(record)));
+    if (layout.isMortal(record)) layout.addToField("mortals", sign);
+  }
+
+  /** Removes the slot's entry; false, and counted as expired, if it was due. */
+  #remove(slot: number, nowMs: number): boolean {
+    const layout = this.#layout;
+    const record = layout.recordAt(slot);
+    const wasAlive = layout.deadlineOf(record) > nowMs;
+    if (!wasAlive) layout.addToTally("expired", 1);
+    this.#count(record, -1);
+    this.#index.remove(slot);
+    this.#log.release(record);
+    return wasAlive;
+  }
+
+  #reserve(extent: number, nowMs: number): number {
+    while (this.#index.isFull) this.#evictOldest(nowMs);
+    for (;;) {
+      const record = this.#log.reserve(extent);
+      if (record !== 0) return record;
+      this.#evictOldest(nowMs);
+    }
+  }
+
+  /** Throws out what is left in the oldest closed segment. */
+  #evictOldest(nowMs: number): void {
+    const run = this.#log.oldest();
+    if (run === NO_SEGMENT) throw new Error("the log is full and has no closed segment");
+    this.#eachLive(this.#layout.segmentStart(run), this.#log.end(run), Infinity, (record) => {
+      // The last one to go frees the run.
+      if (this.#remove(this.#slotOf(record), nowMs)) this.#layout.addToTally("evicted", 1);
+    });
+  }
+
+  /** Looks through `budget` bytes of the run being cleaned and moves what lives to the log's end. */
+  #clean(budget: number, nowMs: number): void {
+    const layout = this.#layout;
+    if (layout.field("victim") === NO_SEGMENT) {
+      const run = this.#log.deadest();
+      if (run === NO_SEGMENT) return;
+      layout.setField("victim", run);
+      layout.setField("victimAt", layout.segmentStart(run));
+    }
+    const victim = layout.field("victim");
+    const end = this.#log.end(victim);
+    const reached = this.#eachLive(layout.field("victimAt"), end, budget, (record) => {
+      this.#move(record, nowMs);
+    });
+    layout.setField("victimAt", reached);
+    if (reached < end) return;
+    this.#log.free(victim);
+    layout.setField("victim", NO_SEGMENT);
+  }
+
+  #move(record: number, nowMs: number): void {
+    const layout = this.#layout;
+    const slot = this.#slotOf(record);
+    if (layout.deadlineOf(record) <= nowMs) {
+      this.#remove(slot, nowMs);
+      return;
+    }
+    const extent = layout.extentAt(record);
+    const to = this.#reserve(extent, nowMs);
+    layout.bytes.copyWithin(to, record, record + extent);
+    this.#index.replace(this.#slotOf(record), to);
+    this.#log.release(record);
+  }
+
+  /** Shows each live record from `start` on, through `budget` bytes at least; answers where it ended. */
+  #eachLive(start: number, end: number, budget: number, visit: (record: number) => void): number {
+    const layout = this.#layout;
+    let record = start;
+    while (record < end && record - start < budget) {
+      const next = record + layout.extentAt(record);
+      if (!layout.isDead(record)) visit(record);
+      record = next;
+    }
+    return record;
+  }
+
+  #sweepChunk(nowMs: number, maxEntries: number): number {
+    const layout = this.#layout;
+    const slots = layout.field("slots");
+    let slot = layout.field("sweepSlot");
+    let seen = 0;
+    while (slot < slots && seen < maxEntries) {
+      const record = layout.recordAt(slot);
+      if (record !== 0) seen++;
+      // A removal may move another entry into this slot: it is looked at next.
+      if (record !== 0 && layout.deadlineOf(record) <= nowMs) this.#remove(slot, nowMs);
+      else slot++;
+    }
+    layout.setField("sweepSlot", slot < slots ? slot : 0);
+    return seen;
+  }
+
+  /** Ends a critical section; one that has ended in the middle of a write leaves the shard empty. */
+  #unlock(): void {
+    if (this.#layout.field("isWriting") !== 0) this.#empty();
+    this.#lock.unlock();
+  }
+
+  #empty(): void {
+    this.#index.clear();
+    this.#log.reset();
+    for (const field of ["bytes", "mortals", "sweepSlot", "isWriting"] as const) {
+      this.#layout.setField(field, 0);
+    }
+    this.#layout.addToTally("emptied", 1);
+  }
+
+  #slotOf(record: number): number {
+    return this.#index.slotOf(this.#hash(this.#layout.keyOf(record)), record);
+  }
+
+  #entryAt(slot: number, nowMs: number): Entry | undefined {
+    const layout = this.#layout;
+    const record = layout.recordAt(slot);
+    const deadlineMs = layout.deadlineOf(record);
+    if (deadlineMs <= nowMs) return undefined;
+    const start = layout.valueStart(record);
+    const value = { bytes: layout.bytes, start, end: start + layout.valueLengthOf(record) };
+    return { value, deadlineMs };
+  }
+
+  /** The value where a write to the log cannot change it. */
+  #outside(value: Bytes): Bytes {
+    if (value.bytes.buffer !== this.#layout.memory) return value;
+    this.#aside.clear();
+    this.#aside.appendRun(value.bytes, value.start, value.end);
+    return this.#aside;
+  }
+
+  #refuseTooLarge(key: Bytes, value: Bytes): void {
+    const keyBytes = key.end - key.start;
+    const extent = extentOf(keyBytes, value.end - value.start, true);
+    if (keyBytes <= MAX_KEY_BYTES && extent <= this.#largestExtent) return;
+    throw new RangeError(
+      `a key of ${keyBytes} and a value of ${value.end - value.start} bytes: together at most ` +
+        `${this.#largestExtent}, and the key ${MAX_KEY_BYTES}`,
+    );
+  }
+}
