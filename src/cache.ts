@@ -1,7 +1,8 @@
 // The cache: a ring of shards and the counters. Every call that a protocol may
 // make is here. No I/O, no timers, no globals; the caller reads the clock.
 //
-//   const cache = new Cache({ shards: 64, virtualNodes: 1024 });
+//   const memory = Cache.allocate(options, threads);   // once
+//   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
 import { xxh32 } from "./hash.ts";
@@ -9,24 +10,53 @@ import { HashRing } from "./ring.ts";
 import type { ByteBuffer, Bytes } from "./store/bytes.ts";
 import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
 import { MapShard } from "./store/map-shard.ts";
+import { SharedShard } from "./store/shared-shard.ts";
 import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./store/shard.ts";
 
 export { ByteBuffer, type Bytes } from "./store/bytes.ts";
 export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
 
 export interface CacheOptions {
+  /** "shared": entries in shared memory, for any number of threads; "map": in this thread's Maps. */
+  readonly store: "shared" | "map";
   /** 1 to 65,535. */
   readonly shards: number;
   /** Points on the ring for each shard, at least 1. */
   readonly virtualNodes: number;
+  /**
+   * Address space for all shards of the shared store together, in bytes; it becomes memory
+   * as it is used. A shard that has no more of it evicts its oldest entries.
+   */
+  readonly reservedBytes: number;
+  /** The largest entry to make room for, in bytes. */
+  readonly maxKeyBytes: number;
+  readonly maxValueBytes: number;
 }
 
-/** Sums over all shards and workers; counts since the start. */
+const ALONE: CacheOptions = {
+  store: "shared",
+  shards: 64,
+  virtualNodes: 1024,
+  reservedBytes: 2 ** 28,
+  maxKeyBytes: 1024,
+  maxValueBytes: 2 ** 16,
+};
+
+/** What the threads of a cache share: plain data that may be sent to a worker. */
+export interface CacheMemory {
+  readonly counters: SharedArrayBuffer;
+  /** By the shard's number; none for the store "map". */
+  readonly shards: readonly SharedArrayBuffer[];
+}
+
+/** Sums over all shards and threads; counts since the start. */
 export interface CacheFigures extends ShardFigures {
   readonly put: number;
   readonly hit: number;
   readonly miss: number;
   readonly deleted: number;
+  /** Threads that `threadLost` was told of. */
+  readonly lostThreads: number;
 }
 
 export class Cache {
@@ -37,11 +67,32 @@ export class Cache {
   /** The shard that the next sweep goes on with. */
   #sweeping = 0;
 
-  constructor(options: CacheOptions) {
+  /** Memory for an empty cache that `threads` threads may attach to. */
+  static allocate(options: CacheOptions, threads: number): CacheMemory {
+    const largest = SharedShard.bytesFor(options.maxKeyBytes, options.maxValueBytes);
+    const bytes = Math.max(options.reservedBytes / options.shards, largest);
+    const shared = options.store === "shared" ? options.shards : 0;
+    return {
+      counters: allocateCounters(threads),
+      shards: Array.from({ length: shared }, () => SharedShard.allocate(bytes)),
+    };
+  }
+
+  /** A cache for this thread alone; what is not given is as the service has it, for a small machine. */
+  static create(options: Partial<CacheOptions> = {}): Cache {
+    const all: CacheOptions = { ...ALONE, ...options };
+    return new Cache(all, Cache.allocate(all, 1), 0);
+  }
+
+  /** Attaches as thread number `thread`, from 0: no two threads have the same one at a time. */
+  constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
     this.ring = new HashRing(options.shards, options.virtualNodes);
-    this.#shards = Array.from({ length: options.shards }, () => new MapShard());
-    this.#counterMemory = allocateCounters(1);
-    this.#counters = new Counters(this.#counterMemory, 0);
+    this.#shards =
+      options.store === "shared"
+        ? memory.shards.map((shard) => new SharedShard(shard, thread))
+        : Array.from({ length: options.shards }, () => new MapShard());
+    this.#counterMemory = memory.counters;
+    this.#counters = new Counters(memory.counters, thread);
   }
 
   /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
@@ -87,12 +138,21 @@ export class Cache {
     }
   }
 
+  /**
+   * For whoever watches over the threads: `thread` has ended and may have held a lock. Frees it;
+   * a shard that it was writing to is then empty. Its number may be given away again. O(shards).
+   */
+  threadLost(thread: number): void {
+    this.#counters.add("lostThread");
+    for (const shard of this.#shards) if (shard instanceof SharedShard) shard.release(thread);
+  }
+
   /** What each shard holds, by its number on the ring. */
   shardFigures(): ShardFigures[] {
     return this.#shards.map((shard) => shard.figures());
   }
 
-  /** What the cache holds and has counted since the start. O(shards). */
+  /** What the cache holds and has counted since the start; exact while nobody writes. O(shards). */
   figures(): CacheFigures {
     const figures = this.shardFigures();
     const sum = (name: keyof ShardFigures) =>
@@ -102,10 +162,12 @@ export class Cache {
       bytes: sum("bytes"),
       expired: sum("expired"),
       evicted: sum("evicted"),
+      emptied: sum("emptied"),
       put: sumOf(this.#counterMemory, "put"),
       hit: sumOf(this.#counterMemory, "hit"),
       miss: sumOf(this.#counterMemory, "miss"),
       deleted: sumOf(this.#counterMemory, "delete"),
+      lostThreads: sumOf(this.#counterMemory, "lostThread"),
     };
   }
 

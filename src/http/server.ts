@@ -2,8 +2,9 @@
 // docs/protocol.md says what every call answers.
 
 import { ByteBuffer, type Cache, MISS, NEVER } from "../cache.ts";
-import { type Config, systemMemoryBytes, version } from "../config.ts";
-import { found, keyNotFound, ok, Refusal, stored } from "./answers.ts";
+import { type Config, version } from "../config.ts";
+import { usableMemoryBytes } from "../machine.ts";
+import { FoundAnswer, keyNotFound, ok, Refusal, stored } from "./answers.ts";
 import {
   type JsonObject,
   pathOf,
@@ -42,19 +43,29 @@ export interface HttpServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/** Opens the listener. Throws as Bun.serve does, with a `code`, if the address cannot be had. */
-export function serveHttp(cache: Cache, config: Config, events: HttpEvents): HttpServer {
+/**
+ * Opens the listener, which several workers share on one port. Throws as Bun.serve does, with a
+ * `code`, if the address cannot be had. `startedMs`: when the service started, on this thread's
+ * `performance.now()`, which a worker's own start comes after.
+ */
+export function serveHttp(
+  cache: Cache,
+  config: Config,
+  events: HttpEvents,
+  startedMs = performance.now(),
+): HttpServer {
   const { answered, failed } = events;
   const watched = (handler: Handler) => (answered ? watch(handler, answered) : handler);
-  const routes = mapRoutes(routesOf(cache, config), watched);
+  const routes = mapRoutes(routesOf(cache, config, startedMs), watched);
   const server = Bun.serve({
     port: config.port,
     hostname: config.host,
     idleTimeout: config.idleTimeout,
     development: false,
     // Without development, Bun 1.4.5 shares the port unless told not to: a second service
-    // would take half of the connections unnoticed.
-    reusePort: false,
+    // would take half of the connections unnoticed. Workers share it; main.ts sees to it that
+    // no other service does.
+    reusePort: config.workers > 1,
     // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     routes,
@@ -79,11 +90,11 @@ export function serveHttp(cache: Cache, config: Config, events: HttpEvents): Htt
   };
 }
 
-function routesOf(cache: Cache, config: Config): Routes {
-  const startedMs = performance.now();
+function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
   // One buffer each for all requests: nothing awaits between filling and using them.
   const keyBytes = new ByteBuffer();
   const valueBytes = new ByteBuffer();
+  const foundAnswer = new FoundAnswer();
 
   const utf8 = (buffer: ByteBuffer, text: string): ByteBuffer => {
     buffer.setText(text);
@@ -118,8 +129,8 @@ function routesOf(cache: Cache, config: Config): Routes {
       GET(req) {
         const key = readQueryKey(req.url, config);
         if (key instanceof Refusal) return key.toResponse();
-        const value = valueOf(key, Date.now());
-        return value === undefined ? keyNotFound() : found(key, value);
+        const length = cache.get(utf8(keyBytes, key), Date.now(), foundAnswer.begin(keyBytes));
+        return length === MISS ? keyNotFound() : foundAnswer.end();
       },
     },
     "/delete": {
@@ -162,7 +173,7 @@ function statsOf(cache: Cache, config: Config, startedMs: number): Record<string
   const gets = figures.hit + figures.miss;
   const uptimeSeconds = (performance.now() - startedMs) / 1000;
   const allocated = process.memoryUsage.rss();
-  const system = systemMemoryBytes();
+  const system = usableMemoryBytes();
   return {
     total_items: figures.entries,
     hit_rate: rounded(gets === 0 ? 0 : (figures.hit / gets) * 100),
@@ -180,7 +191,9 @@ function statsOf(cache: Cache, config: Config, startedMs: number): Record<string
     delete_count: figures.deleted,
     shards: config.shards,
     virtual_nodes: config.virtualNodes,
-    workers: 1,
+    workers: config.workers,
+    worker_restarts: figures.lostThreads,
+    shards_emptied: figures.emptied,
     version,
   };
 }
