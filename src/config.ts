@@ -1,19 +1,19 @@
 // The options of the service: one table gives flags, environment variables,
 // defaults, ranges, --help and the tables in the documents.
 
-import { totalmem } from "node:os";
-
 import { version } from "../package.json";
+import { usableCores, usableMemoryBytes } from "./machine.ts";
 import {
   helpText,
   markdownTable,
+  OptionError,
   type OptionTable,
   type OptionValues,
   readOptions,
 } from "./options.ts";
 
 export { version };
-export { OptionError } from "./options.ts";
+export { OptionError };
 
 const ENV_PREFIX = "RINGCACHE_";
 
@@ -45,6 +45,19 @@ const OPTIONS = {
     min: 1,
     max: 2048,
     help: "points on the ring for each shard; more spread the keys more evenly",
+  },
+  workers: {
+    kind: "auto",
+    default: "auto",
+    min: 1,
+    max: 256,
+    help: "threads that serve; auto is one for each core this process may use",
+  },
+  store: {
+    kind: "choice",
+    default: "shared",
+    of: ["shared", "map"],
+    help: "where entries are kept: memory shared by the workers, or the Maps of one worker",
   },
   maxKeyLength: {
     kind: "integer",
@@ -105,14 +118,51 @@ const OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-export type Config = OptionValues<typeof OPTIONS>;
+export type Config = Omit<OptionValues<typeof OPTIONS>, "workers"> & {
+  /** Threads to start. */
+  readonly workers: number;
+};
 
 /** Reads flags and environment; throws OptionError on the first bad one. */
 export function readConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Config {
-  return readOptions(OPTIONS, args, env, ENV_PREFIX);
+  const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
+  return { ...given, workers: workersOf(given) };
+}
+
+/** Only Linux spreads the connections of a port over the sockets that share it. */
+export const SPREADS_CONNECTIONS = process.platform === "linux";
+
+function workersOf({ workers, store }: OptionValues<typeof OPTIONS>): number {
+  if (store === "map") {
+    if (workers === "auto" || workers === 1) return 1;
+    throw new OptionError(
+      `--workers ${workers} cannot share --store map, which lives in one thread; use --workers 1 or --store shared`,
+    );
+  }
+  if (workers === "auto") return SPREADS_CONNECTIONS ? usableCores() : 1;
+  if (workers === 1 || SPREADS_CONNECTIONS) return workers;
+  throw new OptionError(
+    `--workers ${workers}: ${process.platform} gives all connections of a port to one thread; use --workers 1`,
+  );
+}
+
+/** UTF-8 takes at most four bytes for a character. */
+const BYTES_PER_CHARACTER = 4;
+
+/** What the cache needs to know. There is no limit but the machine's: the shards reserve twice that. */
+export function cacheOptionsOf(config: Config) {
+  const { store, shards, virtualNodes } = config;
+  return {
+    store,
+    shards,
+    virtualNodes,
+    reservedBytes: 2 * usableMemoryBytes(),
+    maxKeyBytes: config.maxKeyLength * BYTES_PER_CHARACTER,
+    maxValueBytes: config.maxValueLength * BYTES_PER_CHARACTER,
+  };
 }
 
 export const HELP = `ringcache ${version}: an in-memory key-value cache over HTTP
@@ -126,10 +176,4 @@ A flag goes before its environment variable. The calls: docs/protocol.md`;
 /** The table of options as the README and docs/operations.md show it. */
 export function optionsMarkdown(): string {
   return markdownTable(OPTIONS, ENV_PREFIX);
-}
-
-/** Memory that this process may use, in bytes: the machine's, or less under a cgroup limit. */
-export function systemMemoryBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }

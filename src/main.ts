@@ -1,16 +1,20 @@
-// The process: options, the cache, the HTTP listener, upkeep and signals.
+// The process: options, the shared memory, the workers, upkeep and signals.
 
 import { Cache } from "./cache.ts";
 import {
+  cacheOptionsOf,
   type Config,
   HELP,
   OptionError,
   readConfig,
-  systemMemoryBytes,
+  SPREADS_CONNECTIONS,
   version,
 } from "./config.ts";
-import { type HttpEvents, type HttpServer, serveHttp } from "./http/server.ts";
-import { Logger } from "./logger.ts";
+import { describeError, Logger } from "./logger.ts";
+import { usableMemoryBytes } from "./machine.ts";
+import { ListenError, PortClaim } from "./port-claim.ts";
+import { Supervisor } from "./supervisor.ts";
+import { startUpkeep } from "./upkeep.ts";
 
 /** Exit codes, as sysexits.h numbers them. */
 const EXIT_USAGE = 64;
@@ -19,48 +23,73 @@ const EXIT_CANNOT_LISTEN = 71;
 
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;
-/** Every tick looks at a fiftieth of the entries, so an expired one is freed within 5 s. */
-const SWEEP_EVERY_MS = 100;
-const SWEEP_SHARE = 1 / 50;
-const SWEEP_AT_LEAST = 1000;
 
 const config = configOrExit();
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
 process.stdout.on("error", () => {});
 const logger = new Logger(config.logFormat);
-const cache = new Cache(config);
-const server = listenOrExit();
+const { supervisor, url } = await startOrExit();
 logger.info("listening", {
-  address: server.url,
+  address: url,
+  workers: config.workers,
   shards: config.shards,
-  memory: `${(systemMemoryBytes() / 2 ** 30).toFixed(1)} GiB, no limit`,
+  memory: `${(usableMemoryBytes() / 2 ** 30).toFixed(1)} GiB, no limit`,
   version,
 });
-
-setInterval(() => {
-  const { entries } = cache.figures();
-  cache.sweep(Date.now(), Math.max(SWEEP_AT_LEAST, Math.ceil(entries * SWEEP_SHARE)));
-}, SWEEP_EVERY_MS);
+if (!SPREADS_CONNECTIONS && config.store === "shared") {
+  logger.info("one worker", { reason: `${process.platform} does not spread connections` });
+}
 
 let stopping = false;
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
 process.on("uncaughtException", (error) => {
-  logFailure(error);
+  logger.error("failed", { error: describeError(error) });
   process.exit(EXIT_SOFTWARE);
 });
-
-function logFailure(error: unknown): void {
-  logger.error("failed", { error: error instanceof Error ? (error.stack ?? "") : String(error) });
-}
 
 /** Ctrl-C under `bun run` comes twice, from the terminal and from bun: the second is the same wish. */
 async function stop(signal: string): Promise<void> {
   if (stopping) return;
   stopping = true;
   logger.info("stopping", { signal });
-  await server.stop(STOP_GRACE_MS);
+  await supervisor.stop(STOP_GRACE_MS);
   logger.info("stopped");
   process.exit(0);
+}
+
+async function startOrExit(): Promise<{ supervisor: Supervisor; url: string }> {
+  try {
+    // Held until the process ends.
+    const claim = new PortClaim(config);
+    const cacheOptions = cacheOptionsOf(config);
+    // The supervisor is the last of the threads.
+    const memory = Cache.allocate(cacheOptions, config.workers + 1);
+    const cache = new Cache(cacheOptions, memory, config.workers);
+    const start = { config: { ...config, port: claim.port }, cacheOptions, memory };
+    const supervisor = new Supervisor(cache, start, {
+      log: (line) => void process.stdout.write(line),
+      restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
+      gaveUp(worker, error) {
+        logger.error("failed", { worker, error });
+        process.exit(EXIT_SOFTWARE);
+      },
+    });
+    const url = await supervisor.start();
+    if (config.store === "shared") startUpkeep(cache);
+    return { supervisor, url };
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    const { code } = error;
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: "the port is in use; stop what uses it or choose another with --port",
+      EACCES: "this user may not open that port; choose one from 1024 with --port",
+    };
+    const reason = reasons[code] ?? `${code}; --host must be an address of this machine`;
+    exitWith(
+      EXIT_CANNOT_LISTEN,
+      `ringcache: cannot listen on ${config.host}:${config.port}: ${reason}`,
+    );
+  }
 }
 
 function configOrExit(): Config {
@@ -72,28 +101,6 @@ function configOrExit(): Config {
   } catch (error) {
     if (error instanceof OptionError) exitWith(EXIT_USAGE, `ringcache: ${error.message}`);
     throw error;
-  }
-}
-
-function listenOrExit(): HttpServer {
-  const logRequest: HttpEvents["answered"] = (method, path, status, ms) => {
-    logger.info("request", { method, path, status, ms: Number(ms.toFixed(3)) });
-  };
-  const answered = config.logRequests ? logRequest : undefined;
-  try {
-    return serveHttp(cache, config, { answered, failed: logFailure });
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
-    if (code === undefined) throw error;
-    const reasons: Readonly<Record<string, string>> = {
-      EADDRINUSE: "the port is in use; stop what uses it or choose another with --port",
-      EACCES: "this user may not open that port; choose one from 1024 with --port",
-    };
-    const reason = reasons[code] ?? `${code}; --host must be an address of this machine`;
-    exitWith(
-      EXIT_CANNOT_LISTEN,
-      `ringcache: cannot listen on ${config.host}:${config.port}: ${reason}`,
-    );
   }
 }
 

@@ -22,6 +22,12 @@ export interface NumberOption extends Row<number> {
   readonly max: number;
   readonly unit?: string;
 }
+/** A whole number, or the word "auto". */
+export interface AutoOption extends Row<"auto"> {
+  readonly kind: "auto";
+  readonly min: number;
+  readonly max: number;
+}
 export interface ChoiceOption<T extends string = string> extends Row<T> {
   readonly kind: "choice";
   readonly of: readonly T[];
@@ -33,14 +39,18 @@ export interface TextOption extends Row<string> {
   readonly kind: "text";
   readonly placeholder: string;
 }
-export type Option = NumberOption | ChoiceOption | SwitchOption | TextOption;
+export type Option = NumberOption | AutoOption | ChoiceOption | SwitchOption | TextOption;
 
 /** Options by their camel-case names: `maxKeyLength` is `--max-key-length`. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
 /** What reading a table gives: each option's name with a value of its kind. */
 export type OptionValues<T extends OptionTable> = {
-  readonly [K in keyof T]: T[K] extends ChoiceOption<infer C> ? C : Widen<T[K]["default"]>;
+  readonly [K in keyof T]: T[K] extends ChoiceOption<infer C>
+    ? C
+    : T[K] extends AutoOption
+      ? number | "auto"
+      : Widen<T[K]["default"]>;
 };
 type Widen<T> = T extends number ? number : T extends boolean ? boolean : string;
 
@@ -85,6 +95,8 @@ export function allowed(row: Option): string {
       const unit = row.unit === undefined ? "" : ` of ${row.unit}`;
       return `${noun}${unit} from ${row.min} to ${row.max}`;
     }
+    case "auto":
+      return `auto or a whole number from ${row.min} to ${row.max}`;
     case "choice":
       return row.of.join(" or ");
     case "switch":
@@ -177,9 +189,11 @@ function fromArguments(table: OptionTable, args: readonly string[]): Given {
 function parseValue(source: string, row: Option, text: string): number | string | boolean {
   const refuse = () => new OptionError(`${source}: "${text}" is not ${allowed(row)}`);
   switch (row.kind) {
+    case "auto":
     case "integer":
     case "number": {
-      const shape = row.kind === "integer" ? /^-?\d+$/ : /^-?(\d+\.?\d*|\.\d+)$/;
+      if (row.kind === "auto" && text === "auto") return text;
+      const shape = row.kind === "number" ? /^-?(\d+\.?\d*|\.\d+)$/ : /^-?\d+$/;
       const value = Number(text);
       if (!shape.test(text) || value < row.min || value > row.max) throw refuse();
       return value;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { ByteBuffer, Cache, MISS, NEVER } from "../src/cache.ts";
 
 test("what is put comes back, from whatever shard the ring gives it", () => {
-  const cache = new Cache({ shards: 64, virtualNodes: 16 });
+  const cache = Cache.create({ shards: 64, virtualNodes: 16 });
   for (let n = 0; n < 10_000; n++) put(cache, `key${n}`, `value${n}`);
   for (let n = 0; n < 10_000; n++) expect(get(cache, `key${n}`)).toBe(`value${n}`);
   const held = cache.shardFigures().filter(({ entries }) => entries > 0);
@@ -14,7 +14,7 @@ test("what is put comes back, from whatever shard the ring gives it", () => {
 });
 
 test("any text is a key and a value, and comes back as it was", () => {
-  const cache = new Cache({ shards: 8, virtualNodes: 16 });
+  const cache = Cache.create({ shards: 8, virtualNodes: 16 });
   const anyText = fc.string({ unit: "binary", minLength: 1, maxLength: 256 });
   fc.assert(
     fc.property(anyText, anyText, (key, value) => {
@@ -26,7 +26,7 @@ test("any text is a key and a value, and comes back as it was", () => {
 });
 
 test("hits, misses, puts and deletes are counted, and entries add up", () => {
-  const cache = new Cache({ shards: 4, virtualNodes: 16 });
+  const cache = Cache.create({ shards: 4, virtualNodes: 16 });
   put(cache, "a", "1");
   put(cache, "b", "2", 100);
   expect(get(cache, "a")).toBe("1");
@@ -34,6 +34,7 @@ test("hits, misses, puts and deletes are counted, and entries add up", () => {
   expect(get(cache, "c")).toBeUndefined();
   expect(cache.delete(ByteBuffer.ofText("a"), 0)).toBe(true);
   expect(cache.delete(ByteBuffer.ofText("a"), 0)).toBe(false);
+  cache.sweep(100, 10);
   expect(cache.figures()).toEqual({
     entries: 0,
     bytes: 0,
@@ -43,11 +44,13 @@ test("hits, misses, puts and deletes are counted, and entries add up", () => {
     deleted: 1,
     expired: 1,
     evicted: 0,
+    emptied: 0,
+    lostThreads: 0,
   });
 });
 
 test("update runs once with the entry of that key", () => {
-  const cache = new Cache({ shards: 4, virtualNodes: 16 });
+  const cache = Cache.create({ shards: 4, virtualNodes: 16 });
   put(cache, "n", "41");
   cache.update(ByteBuffer.ofText("n"), 0, (entry) => {
     const { bytes, start, end } = entry?.value ?? ByteBuffer.ofText("");
@@ -58,7 +61,7 @@ test("update runs once with the entry of that key", () => {
 });
 
 test("scan shows the live entries of all shards once", () => {
-  const cache = new Cache({ shards: 16, virtualNodes: 16 });
+  const cache = Cache.create({ shards: 16, virtualNodes: 16 });
   for (let n = 0; n < 1000; n++) put(cache, `key${n}`, "v", n < 500 ? 10 : NEVER);
   const seen: string[] = [];
   cache.scan(10, ({ bytes, start, end }) => seen.push(bytes.toString("utf8", start, end)));
@@ -67,7 +70,7 @@ test("scan shows the live entries of all shards once", () => {
 });
 
 test("sweeps of bounded size free all that has expired, shard after shard", () => {
-  const cache = new Cache({ shards: 16, virtualNodes: 16 });
+  const cache = Cache.create({ shards: 16, virtualNodes: 16 });
   for (let n = 0; n < 1000; n++) put(cache, `key${n}`, "v", n % 4 === 0 ? NEVER : 10);
   for (let n = 0; n < 60; n++) cache.sweep(10, 50);
   expect(cache.figures()).toMatchObject({ entries: 250, expired: 750 });

@@ -127,6 +127,8 @@ describe("health, stats and ring", () => {
       shards: 8,
       virtual_nodes: 32,
       workers: 1,
+      worker_restarts: 0,
+      shards_emptied: 0,
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
     });
   });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { Cache } from "../../src/cache.ts";
-import { readConfig } from "../../src/config.ts";
+import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { connect, exchange, type RawConnection } from "../lib/raw.ts";
 import { serve } from "../lib/service.ts";
@@ -126,10 +126,12 @@ test("an exception while answering is 500 in JSON, is reported, and the service 
       throw new Error("broken invariant");
     }
   }
-  const config = readConfig(["--host", "127.0.0.1", "--port", "0"], {});
+  const config = readConfig(["--host", "127.0.0.1", "--port", "0", "--workers", "1"], {});
+  const options = cacheOptionsOf(config);
+  const broken = new BrokenCache(options, Cache.allocate(options, 1), 0);
   const reported: unknown[] = [];
   const failed = (error: unknown) => void reported.push(error);
-  const server = serveHttp(new BrokenCache(config), config, { failed });
+  const server = serveHttp(broken, config, { failed });
   const answer = await fetch(`${server.url}/get?key=k`);
   const message = "the service failed; its log says where";
   expect([answer.status, await answer.json()]).toEqual([500, { status: "ERROR", message }]);

@@ -1,16 +1,17 @@
 // The service for tests: in this process on a free port, or as a process of its own.
 
 import { Cache } from "../../src/cache.ts";
-import { readConfig } from "../../src/config.ts";
+import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 
 /** Serves a fresh cache on a free port of the loopback; options as on the command line. */
 export function serve(...options: string[]): HttpServer & AsyncDisposable {
-  const config = readConfig(["--host", "127.0.0.1", "--port", "0", ...options], {});
+  const own = ["--host", "127.0.0.1", "--port", "0", "--workers", "1"];
+  const config = readConfig([...own, ...options], {});
   const failed = (error: unknown) => {
     throw error;
   };
-  const server = serveHttp(new Cache(config), config, { failed });
+  const server = serveHttp(Cache.create(cacheOptionsOf(config)), config, { failed });
   return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
 }
 

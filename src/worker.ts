@@ -1,0 +1,80 @@
+// A worker thread: attaches to the memory it is handed and serves until it is
+// told to stop. supervisor.ts starts it; the messages between the two are here.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { edenGC } from "bun:jsc";
+
+import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
+import type { Config } from "./config.ts";
+import { type HttpEvents, serveHttp } from "./http/server.ts";
+import { describeError, Logger } from "./logger.ts";
+import { startUpkeep } from "./upkeep.ts";
+
+/** What a worker is handed at its start. */
+export interface WorkerStart {
+  /** With the port to open. */
+  readonly config: Config;
+  readonly cacheOptions: CacheOptions;
+  readonly memory: CacheMemory;
+  /** Its number among the threads, from 0. */
+  readonly thread: number;
+  /** How long the service had run. */
+  readonly serviceAgeMs: number;
+}
+
+/** What a worker says: that it serves, that it could not open the port, what to log, that it has stopped. */
+export type FromWorker =
+  | { readonly kind: "listening"; readonly url: string }
+  | { readonly kind: "refused"; readonly code: string }
+  | { readonly kind: "log"; readonly line: string }
+  | { readonly kind: "stopped" };
+
+/** What a worker is told. */
+export interface ToWorker {
+  readonly kind: "stop";
+  readonly graceMs: number;
+}
+
+/**
+ * The collector counts the shared memory as if it were garbage to be, and lets real garbage grow
+ * to match. Measured under a load of puts with 46 GiB reserved: 90 to 200 MB resident, with a
+ * collection of what is young ten times a second (0.3 ms each) 60 to 67 MB; CPU a request alike.
+ */
+const COLLECT_EVERY_MS = 100;
+
+const start = workerData as WorkerStart;
+const { config } = start;
+// The supervisor's thread writes: lines stay whole, and none is lost when this one ends.
+const logger = new Logger(config.logFormat, (line) => say({ kind: "log", line }));
+const cache = new Cache(start.cacheOptions, start.memory, start.thread);
+// Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
+if (config.store === "map") startUpkeep(cache);
+else setInterval(edenGC, COLLECT_EVERY_MS);
+serve();
+
+function serve(): void {
+  const logRequest: HttpEvents["answered"] = (method, path, status, ms) => {
+    logger.info("request", { method, path, status, ms: Number(ms.toFixed(3)) });
+  };
+  const events: HttpEvents = {
+    answered: config.logRequests ? logRequest : undefined,
+    failed: (error) => logger.error("failed", { error: describeError(error) }),
+  };
+  try {
+    const startedMs = performance.now() - start.serviceAgeMs;
+    const server = serveHttp(cache, config, events, startedMs);
+    parentPort?.on("message", async ({ graceMs }: ToWorker) => {
+      await server.stop(graceMs);
+      say({ kind: "stopped" });
+    });
+    say({ kind: "listening", url: server.url });
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
+    if (code === undefined) throw error;
+    say({ kind: "refused", code });
+  }
+}
+
+function say(message: FromWorker): void {
+  parentPort?.postMessage(message);
+}
