@@ -4,12 +4,10 @@
 // The server is pinned to one core and the load to another. CPU time is what counts:
 // the load generator shares the machine, so requests a second are of both.
 
-import { mkdir } from "node:fs/promises";
-
 import Table from "cli-table3";
 import { max, median, min } from "simple-statistics";
 
-import { OptionError, type OptionTable, readOptions } from "../src/options.ts";
+import type { OptionTable } from "../src/options.ts";
 import {
   allKeys,
   bodyOf,
@@ -23,6 +21,8 @@ import {
   VALUE_LENGTH,
 } from "./lib/loads.ts";
 import { describeMachine } from "./lib/machine.ts";
+import { optionsOrExit } from "./lib/options.ts";
+import { keepResult } from "./lib/results.ts";
 import { startService, startStatic } from "./lib/server.ts";
 
 const SERVER_CORE = 0;
@@ -45,7 +45,7 @@ interface Run extends LoadResult {
 }
 type Runs = Readonly<Record<LoadKind, Run[]>>;
 
-const { rounds, requests } = optionsOrExit();
+const { rounds, requests } = optionsOrExit("bench:http", OPTIONS);
 await using fixed = await startStatic(SERVER_CORE);
 await using service = await startService(SERVER_CORE);
 await fill(service.url);
@@ -73,7 +73,7 @@ const method =
   `${rounds} rounds of ${requests} requests by ${loads.generator}, ${CONNECTIONS} connections, ` +
   `keep-alive, ${KEYS} keys, ${VALUE_LENGTH} B values, server on core ${SERVER_CORE}, load on core ${LOAD_CORE}`;
 console.log(`${machine}\n${method}\n${tableOf(runs)}`);
-await keep({ date: new Date().toISOString(), machine, method, runs });
+await keepResult("http", { machine, method, runs });
 
 /** Medians of the rounds; the ratio is the median of each round's own, with its range. */
 function tableOf(all: Runs): string {
@@ -110,23 +110,5 @@ async function fill(url: string): Promise<void> {
       .join(",");
     const answer = await fetch(`${url}/mput`, { method: "POST", body: `{"entries":[${entries}]}` });
     if (answer.status !== 200) throw new Error(`/mput answered ${answer.status}`);
-  }
-}
-
-async function keep(raw: { date: string; machine: string; method: string; runs: Runs }) {
-  const folder = new URL("results/", import.meta.url).pathname;
-  await mkdir(folder, { recursive: true });
-  const file = `${folder}http-${raw.date.slice(0, 10)}.json`;
-  await Bun.write(file, `${JSON.stringify(raw, undefined, 2)}\n`);
-  console.log(`raw results: ${file}`);
-}
-
-function optionsOrExit() {
-  try {
-    return readOptions(OPTIONS, Bun.argv.slice(2), {}, undefined);
-  } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    process.stderr.write(`bench:http: ${error.message}\n`);
-    process.exit(64);
   }
 }

@@ -7,12 +7,13 @@ const TICKS_PER_SECOND = 100;
 
 export interface BenchServer extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   /** User and system time of all threads so far. */
   cpuSeconds(): number;
 }
 
-/** Starts the service itself, pinned to `core`, with these options. */
-export function startService(core: number, ...options: string[]): Promise<BenchServer> {
+/** Starts the service itself with these options, pinned to `core` if there is one. */
+export function startService(core: number | undefined, ...options: string[]): Promise<BenchServer> {
   return start(core, [path("../../src/main.ts"), "--host", "127.0.0.1", "--port", "0", ...options]);
 }
 
@@ -26,8 +27,9 @@ export function pinned(core: number, command: readonly string[]): string[] {
   return Bun.which("taskset") === null ? [...command] : ["taskset", "-c", `${core}`, ...command];
 }
 
-async function start(core: number, args: readonly string[]): Promise<BenchServer> {
-  const child = Bun.spawn(pinned(core, [process.execPath, ...args]), {
+async function start(core: number | undefined, args: readonly string[]): Promise<BenchServer> {
+  const command = [process.execPath, ...args];
+  const child = Bun.spawn(core === undefined ? command : pinned(core, command), {
     stdout: "pipe",
     stderr: "inherit",
   });
@@ -40,6 +42,7 @@ async function start(core: number, args: readonly string[]): Promise<BenchServer
   if (url === undefined) throw new Error(`a server did not start: ${said}`);
   return {
     url,
+    pid: child.pid,
     cpuSeconds() {
       // Fields after the name in parentheses: utime and stime are the 12th and 13th.
       const fields =

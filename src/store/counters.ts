@@ -34,12 +34,17 @@ export class Counters {
   }
 }
 
+/** What one thread has counted; exact while it is not counting. */
+export function countOf(memory: SharedArrayBuffer, thread: number, name: CounterName): number {
+  const words = new Uint32Array(memory, thread * BYTES_PER_THREAD, WORDS_PER_THREAD);
+  return Atomics.load(words, LOW[name]) + Atomics.load(words, LOW[name] + HIGH) * 2 ** 32;
+}
+
 /** A counter's sum over all threads; exact while none of them is counting. */
 export function sumOf(memory: SharedArrayBuffer, name: CounterName): number {
-  const words = new Uint32Array(memory);
   let sum = 0;
-  for (let low: number = LOW[name]; low < words.length; low += WORDS_PER_THREAD) {
-    sum += Atomics.load(words, low) + Atomics.load(words, low + HIGH) * 2 ** 32;
+  for (let thread = 0; thread * BYTES_PER_THREAD < memory.byteLength; thread++) {
+    sum += countOf(memory, thread, name);
   }
   return sum;
 }

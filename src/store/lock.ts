@@ -43,6 +43,10 @@ export class SequenceLock {
     this.#owner = thread + 1;
   }
 
+  static create(this: void, words: Int32Array, thread: number): SequenceLock {
+    return new SequenceLock(words, thread);
+  }
+
   /** Waits until the lock is this thread's. Readers repeat until `unlock`. */
   lock(): void {
     if (!this.tryLock()) this.#lockSlowly();

@@ -57,10 +57,13 @@ export class SharedShard implements Shard {
     return (2 * extentOf(keyBytes, valueBytes, true)) / LARGEST_SHARE;
   }
 
-  /** Attaches to a shard's memory as thread number `thread`, from 0, of those that share it. */
-  constructor(memory: SharedArrayBuffer, thread: number) {
+  /**
+   * Attaches to a shard's memory as thread number `thread`, from 0, of those that share it.
+   * `createLock` is for the test that shows what the lock is for.
+   */
+  constructor(memory: SharedArrayBuffer, thread: number, createLock = SequenceLock.create) {
     this.#layout = new Layout(memory);
-    this.#lock = new SequenceLock(this.#layout.words, thread);
+    this.#lock = createLock(this.#layout.words, thread);
     this.#index = new KeyIndex(this.#layout);
     this.#log = new Log(this.#layout);
     this.#seed = this.#layout.field("seed");

@@ -1,4 +1,154 @@
+import { describe, expect, test } from "bun:test";
+import { Worker } from "node:worker_threads";
+
+import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
+import { type Entry, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 import { describeShard } from "./shard.contract.ts";
 
-describeShard("SharedShard", () => new SharedShard(SharedShard.allocate(2 ** 24), 0));
+const MEBIBYTE = 2 ** 20;
+
+describeShard("SharedShard", () => new SharedShard(SharedShard.allocate(16 * MEBIBYTE), 0));
+
+test("what one attachment puts another one gets", () => {
+  const memory = SharedShard.allocate(MEBIBYTE);
+  const [one, other] = [new SharedShard(memory, 0), new SharedShard(memory, 1)];
+  one.put(run("k"), run("v"), NEVER, 0);
+  expect(get(other, "k")).toBe("v");
+  other.delete(run("k"), 0);
+  expect(get(one, "k")).toBeUndefined();
+});
+
+describe("a full shard", () => {
+  test("evicts the oldest entries, keeps the newest, and accounts for all", () => {
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    for (let n = 0; n < 50_000; n++) shard.put(run(`key${n}`), run("v".repeat(100)), NEVER, 0);
+    const { entries, evicted } = shard.figures();
+    expect(entries + evicted).toBe(50_000);
+    // 640 kB of log hold records of 120 bytes; the open segment and the evicted one are not full.
+    expect(entries).toBeGreaterThan(5000);
+    for (let n = 50_000 - 5000; n < 50_000; n++) expect(get(shard, `key${n}`)).toBeDefined();
+    expect(get(shard, "key0")).toBeUndefined();
+    shard.check();
+  });
+
+  test("of the smallest entries fills its index, and goes on", () => {
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    const key = { bytes: Buffer.alloc(3), start: 0, end: 3 };
+    for (let n = 0; n < 100_000; n++) {
+      key.bytes.writeUIntBE(n, 0, 3);
+      shard.put(key, { bytes: key.bytes, start: 0, end: 0 }, NEVER, 0);
+    }
+    const { entries, evicted } = shard.figures();
+    expect(entries + evicted).toBe(100_000);
+    expect(entries).toBeGreaterThan(30_000);
+    shard.check();
+  });
+
+  test("takes entries longer than a segment, up to an eighth of its log", () => {
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    for (let n = 0; n < 200; n++) {
+      const long = `${n}`.repeat(20_000);
+      shard.put(run(`long${n % 10}`), run(long), NEVER, 0);
+      shard.put(run(`short${n}`), run("v"), NEVER, 0);
+      expect(get(shard, `long${n % 10}`)).toBe(long);
+      shard.check();
+    }
+    const tooLong = () => shard.put(run("k"), run("v".repeat(100_000)), NEVER, 0);
+    expect(tooLong).toThrow("a key of 1 and a value of 100000 bytes: together at most 81920");
+    shard.check();
+  });
+});
+
+test("overwriting with other lengths keeps memory in bounds: nothing is evicted", () => {
+  const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+  // 300 kB alive in 640 kB of log, written over twenty times.
+  for (let n = 0; n < 60_000; n++) {
+    shard.put(run(`key${n % 3000}`), run("v".repeat(40 + ((n * 31) % 80))), NEVER, 0);
+  }
+  expect(shard.figures()).toMatchObject({ entries: 3000, evicted: 0 });
+  shard.check();
+});
+
+test("an update may answer with the very bytes it was shown, whatever moves", () => {
+  const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+  for (let n = 0; n < 3000; n++) shard.put(run(`key${n}`), run(`value of ${n}`), NEVER, 0);
+  const withDeadline = (entry: Entry | undefined): Entry => {
+    if (entry === undefined) throw new Error("the entry is gone");
+    return { value: entry.value, deadlineMs: 1000 };
+  };
+  for (let n = 0; n < 3000; n++) shard.update(run(`key${n}`), 0, withDeadline);
+  for (let n = 0; n < 3000; n++) expect(get(shard, `key${n}`)).toBe(`value of ${n}`);
+  shard.check();
+});
+
+describe("a writer that fails", () => {
+  test("in the middle of a write leaves the shard empty, unlocked and counted", () => {
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    for (let n = 0; n < 1000; n++) shard.put(run(`key${n}`), run("v"), NEVER, 0);
+    const failing = failingValue(() => {
+      throw new Error("memory fault");
+    });
+    expect(() => shard.put(run("k"), failing, NEVER, 0)).toThrow("memory fault");
+    expect(shard.figures()).toMatchObject({ entries: 0, bytes: 0, emptied: 1 });
+    shard.check();
+    shard.put(run("k"), run("again"), NEVER, 0);
+    expect(get(shard, "k")).toBe("again");
+  });
+
+  test("in its `change` costs nothing", () => {
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    shard.put(run("k"), run("v"), NEVER, 0);
+    const failing = () => {
+      throw new Error("not a number");
+    };
+    expect(() => shard.update(run("k"), 0, failing)).toThrow("not a number");
+    expect(get(shard, "k")).toBe("v");
+    expect(shard.figures().emptied).toBe(0);
+  });
+
+  for (const [place, entries] of [
+    ["in the middle of a write: the shard is empty", 0],
+    ["in its `change`: nothing is lost", 1],
+  ] as const) {
+    test(`by ending its thread ${place}, and whoever waits goes on`, async () => {
+      const memory = SharedShard.allocate(MEBIBYTE);
+      const shard = new SharedShard(memory, 0);
+      shard.put(run("kept"), run("v"), NEVER, 0);
+      await ended(startThread(memory, 1, entries === 0 ? "die writing" : "die in change"));
+      const waiting = startThread(memory, 2, "put");
+      expect(shard.release(2)).toBe(false);
+      expect(shard.release(1)).toBe(true);
+      await ended(waiting);
+      expect(get(shard, "put by 2")).toBe("v");
+      expect(shard.figures()).toMatchObject({ entries: entries + 1, emptied: 1 - entries });
+      shard.check();
+    });
+  }
+});
+
+function startThread(memory: SharedArrayBuffer, thread: number, order: string): Worker {
+  const workerData = { memory, thread, order };
+  return new Worker(new URL("shard-thread.ts", import.meta.url), { workerData });
+}
+
+async function ended(worker: Worker): Promise<void> {
+  const exit = Promise.withResolvers<number>();
+  worker.on("exit", exit.resolve);
+  worker.on("error", exit.reject);
+  await exit.promise;
+}
+
+/** A value whose bytes do something else when they are about to be copied into the log. */
+function failingValue(copy: () => never): Bytes {
+  return { bytes: Object.assign(Buffer.alloc(1), { copy }), start: 0, end: 1 };
+}
+
+function run(text: string): Bytes {
+  return ByteBuffer.ofText(text);
+}
+
+function get(shard: SharedShard, key: string): string | undefined {
+  const into = new ByteBuffer();
+  return shard.get(run(key), 0, into) === MISS ? undefined : into.toText();
+}

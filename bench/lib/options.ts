@@ -1,0 +1,19 @@
+// The options of a bench: read from the command line, or one line and the end.
+
+import {
+  OptionError,
+  type OptionTable,
+  type OptionValues,
+  readOptions,
+} from "../../src/options.ts";
+
+/** `name` is that of the script in package.json. Ends the process with 64 on a bad option. */
+export function optionsOrExit<T extends OptionTable>(name: string, table: T): OptionValues<T> {
+  try {
+    return readOptions(table, Bun.argv.slice(2), {}, undefined);
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    process.stderr.write(`${name}: ${error.message}\n`);
+    process.exit(64);
+  }
+}
