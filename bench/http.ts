@@ -9,9 +9,8 @@ import { max, median, min } from "simple-statistics";
 
 import type { OptionTable } from "../src/options.ts";
 import {
-  allKeys,
-  bodyOf,
   CONNECTIONS,
+  fill,
   KEYS,
   LOAD_CORE,
   type LoadKind,
@@ -47,7 +46,7 @@ type Runs = Readonly<Record<LoadKind, Run[]>>;
 
 const { rounds, requests } = optionsOrExit("bench:http", OPTIONS);
 await using fixed = await startStatic(SERVER_CORE);
-await using service = await startService(SERVER_CORE);
+await using service = await startService(SERVER_CORE, "--workers", "1");
 await fill(service.url);
 const hasOha = Bun.which("oha") !== null;
 if (!hasOha) {
@@ -99,16 +98,4 @@ function tableOf(all: Runs): string {
     ]);
   }
   return table.toString();
-}
-
-async function fill(url: string): Promise<void> {
-  const keys = allKeys();
-  for (let from = 0; from < KEYS; from += 10_000) {
-    const entries = keys
-      .slice(from, from + 10_000)
-      .map(bodyOf)
-      .join(",");
-    const answer = await fetch(`${url}/mput`, { method: "POST", body: `{"entries":[${entries}]}` });
-    if (answer.status !== 200) throw new Error(`/mput answered ${answer.status}`);
-  }
 }

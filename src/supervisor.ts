@@ -31,7 +31,11 @@ export class Supervisor {
   readonly #script: URL;
   /** By thread number. */
   readonly #workers: Worker[] = [];
-  readonly #listening: PromiseWithResolvers<string>[] = [];
+  /** URLs of the workers that listen, by thread number. */
+  readonly #urls = new Map<number, string>();
+  #changed = Promise.withResolvers<void>();
+  /** Why a worker could not open the port before all had it. */
+  #refused: ListenError | undefined;
   readonly #stopped: PromiseWithResolvers<void>[] = [];
   /** When workers were lost, the latest last; FAILURES of them at most. */
   #lostMs: number[] = [];
@@ -53,12 +57,19 @@ export class Supervisor {
   /** Starts all workers; resolves with their URL when all of them listen. Throws ListenError. */
   async start(): Promise<string> {
     for (let thread = 0; thread < this.#start.config.workers; thread++) {
-      this.#listening.push(Promise.withResolvers());
       this.#stopped.push(Promise.withResolvers());
       this.#startWorker(thread);
     }
-    const [url = ""] = await Promise.all(this.#listening.map(({ promise }) => promise));
-    return url;
+    return await this.listening();
+  }
+
+  /** Resolves with the workers' URL once all of them listen, those too that are being started again. */
+  async listening(): Promise<string> {
+    while (this.#urls.size < this.#workers.length) {
+      await this.#changed.promise;
+      if (this.#refused !== undefined) throw this.#refused;
+    }
+    return this.#urls.get(0) ?? "";
   }
 
   /** Tells all workers to stop and resolves when they have; what is not done after `graceMs` is cut off. */
@@ -81,10 +92,12 @@ export class Supervisor {
     worker.on("message", (message: FromWorker) => {
       switch (message.kind) {
         case "listening":
-          this.#listening[thread]?.resolve(message.url);
+          this.#urls.set(thread, message.url);
+          this.#wake();
           break;
         case "refused":
-          this.#listening[thread]?.reject(new ListenError(message.code));
+          this.#refused = new ListenError(message.code);
+          this.#wake();
           // Once the others serve, it is a failure like another.
           reason = `the port was refused: ${message.code}`;
           void worker.terminate();
@@ -100,18 +113,21 @@ export class Supervisor {
     worker.on("exit", (code: number) => this.#lost(thread, reason || `it exited with ${code}`));
   }
 
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
   #lost(thread: number, reason: string): void {
+    this.#urls.delete(thread);
     this.#cache.threadLost(thread);
-    if (this.#isStopping) {
-      this.#stopped[thread]?.resolve();
-      return;
-    }
     const nowMs = performance.now();
     this.#lostMs = [...this.#lostMs, nowMs].slice(-FAILURES);
     const isHopeless =
       this.#lostMs.length === FAILURES && nowMs - (this.#lostMs[0] ?? 0) < WINDOW_MS;
-    if (isHopeless) {
-      this.#events.gaveUp(thread, reason);
+    if (this.#isStopping || isHopeless) {
+      this.#stopped[thread]?.resolve();
+      if (!this.#isStopping) this.#events.gaveUp(thread, reason);
       return;
     }
     this.#startWorker(thread);

@@ -49,6 +49,13 @@ describe("start", () => {
     [["--shards=0"], {}, `--shards: "0" is not a whole number from 1 to 1024`],
     [["--log-format", "xml"], {}, `--log-format: "xml" is not text or json`],
     [["--log-requests=maybe"], {}, `--log-requests: "maybe" is not true or false`],
+    [["--workers", "0"], {}, `--workers: "0" is not auto or a whole number from 1 to 256`],
+    [["--workers", "all"], {}, `--workers: "all" is not auto or a whole number from 1 to 256`],
+    [
+      ["--store", "map", "--workers", "2"],
+      {},
+      "--workers 2 cannot share --store map, which lives in one thread; use --workers 1 or --store shared",
+    ],
     [["7171"], {}, `unexpected argument "7171"; options start with --`],
     [[], { RINGCACHE_PORT: "x" }, `RINGCACHE_PORT: "x" is not a whole number from 0 to 65535`],
     [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 65535`],
@@ -69,17 +76,46 @@ describe("start", () => {
     expect(stderr).toMatch(/^ringcache: unknown option "--prot"; the options are --port, .*\n$/);
   });
 
-  test("a port in use ends with 71 and one line", async () => {
-    await using service = await startService();
-    const { port } = new URL(service.url);
-    const second = await runToEnd(["--host", "127.0.0.1", "--port", port]);
-    expect(second).toEqual({
-      code: 71,
-      stdout: "",
-      stderr:
-        `ringcache: cannot listen on 127.0.0.1:${port}: the port is in use; ` +
-        "stop what uses it or choose another with --port\n",
+  const portInUse = (port: string) => ({
+    code: 71,
+    stdout: "",
+    stderr:
+      `ringcache: cannot listen on 127.0.0.1:${port}: the port is in use; ` +
+      "stop what uses it or choose another with --port\n",
+  });
+  for (const [first, second] of [
+    ["1", "1"],
+    ["2", "2"],
+    ["2", "1"],
+    ["1", "2"],
+  ] as const) {
+    test(`a port in use by ${first} workers ends a second service of ${second} with 71 and one line`, async () => {
+      await using service = await startService(["--workers", first]);
+      const { port } = new URL(service.url);
+      const options = ["--host", "127.0.0.1", "--port", port, "--workers", second];
+      expect(await runToEnd(options)).toEqual(portInUse(port));
     });
+  }
+
+  test("of services started at the same time on one port, one serves", async () => {
+    const before = await startService();
+    const { port } = new URL(before.url);
+    before.kill("SIGTERM");
+    await before.exit;
+    const options = ["--port", port, "--workers", "2"];
+    const started = await Promise.allSettled([1, 2, 3].map(() => startService(options)));
+    const serving = started.filter((one) => one.status === "fulfilled");
+    expect(serving).toHaveLength(1);
+    for (const { value } of serving) await value[Symbol.asyncDispose]();
+  });
+
+  test("a service of one worker over Maps serves and sweeps", async () => {
+    await using service = await startService(["--store", "map"]);
+    const body = JSON.stringify({ key: "k", value: "v", ttl: 0.001 });
+    await fetch(`${service.url}/put`, { method: "POST", body });
+    const stats = async () => (await (await fetch(`${service.url}/stats`)).json()) as Stats;
+    while ((await stats()).total_items > 0);
+    expect(await stats()).toMatchObject({ workers: 1, expired_count: 1 });
   });
 
   test("an address of another machine ends with 71 and one line", async () => {

@@ -30,6 +30,37 @@ export interface Loads extends AsyncDisposable {
   run(kind: LoadKind): Promise<LoadResult>;
 }
 
+/** Puts every key once. Throws if the service refuses. */
+export async function fill(url: string): Promise<void> {
+  const keys = allKeys();
+  for (let from = 0; from < KEYS; from += 10_000) {
+    const entries = keys
+      .slice(from, from + 10_000)
+      .map(bodyOf)
+      .join(",");
+    const answer = await fetch(`${url}/mput`, { method: "POST", body: `{"entries":[${entries}]}` });
+    if (answer.status !== 200) throw new Error(`/mput answered ${answer.status}`);
+  }
+}
+
+/** GETs of all keys, or of one path alone, at a fixed rate: latencies count from when a request was due. */
+export async function ohaAtRate(
+  url: string,
+  paths: readonly string[],
+  rate: number,
+  seconds: number,
+): Promise<LoadResult> {
+  const folder = await mkdtemp(join(tmpdir(), "ringcache-bench-"));
+  const urls = join(folder, "urls");
+  await Bun.write(urls, paths.map((path) => `${url}${path}\n`).join(""));
+  const timed = ["-q", `${rate}`, "-z", `${seconds}s`, "--latency-correction"];
+  try {
+    return await oha([...timed, "-c", `${CONNECTIONS}`, "--urls-from-file", urls], LOAD_CORE);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
 /** All keys in an order that is not theirs; the step and KEYS have no common divisor. */
 export function allKeys(): string[] {
   const key = (n: number) => `key:${String((n * 7919) % KEYS).padStart(5, "0")}`;
@@ -40,11 +71,12 @@ export function bodyOf(key: string): string {
   return JSON.stringify({ key, value: "v".repeat(VALUE_LENGTH) });
 }
 
-/** oha (github.com/hatoo/oha): the keys of a filled service in a fixed order. */
+/** oha (github.com/hatoo/oha): the keys of a filled service in a fixed order; `core` to pin it to. */
 export async function ohaLoads(
   serviceUrl: string,
   staticUrl: string,
   requests: number,
+  core: number | undefined = LOAD_CORE,
 ): Promise<Loads> {
   const folder = await mkdtemp(join(tmpdir(), "ringcache-bench-"));
   const lines = async (name: string, lineOf: (key: string) => string): Promise<string> => {
@@ -76,7 +108,7 @@ export async function ohaLoads(
   return {
     generator: "oha",
     async run(kind) {
-      const results = await Promise.all(commands[kind].map(oha));
+      const results = await Promise.all(commands[kind].map((args) => oha(args, core)));
       const sum = (of: (result: LoadResult) => number) => {
         return results.reduce((total, result) => total + of(result), 0);
       };
@@ -105,10 +137,13 @@ export function loadtestLoads(serviceUrl: string, staticUrl: string, requests: n
     generator: "bun run loadtest",
     async run(kind) {
       const { hostname, port } = new URL(kind === "static" ? staticUrl : serviceUrl);
-      const report = (await jsonOf([
-        ...[process.execPath, tool, "--json", "--host", hostname, "--port", port],
-        ...["-n", `${requests}`, "-c", `${CONNECTIONS}`, "-g", `${getPercent[kind]}`],
-      ])) as { requests: number; requests_per_second: number; latency_ms: LoadResult };
+      const report = (await jsonOf(
+        [
+          ...[process.execPath, tool, "--json", "--host", hostname, "--port", port],
+          ...["-n", `${requests}`, "-c", `${CONNECTIONS}`, "-g", `${getPercent[kind]}`],
+        ],
+        LOAD_CORE,
+      )) as { requests: number; requests_per_second: number; latency_ms: LoadResult };
       const { p50, p99, p999 } = report.latency_ms;
       return {
         requests: report.requests,
@@ -132,9 +167,9 @@ interface OhaReport {
 /** oha's name for requests that the end of a timed run cuts off: no error of the server's. */
 const CUT_OFF = "aborted due to deadline";
 
-async function oha(args: readonly string[]): Promise<LoadResult> {
+async function oha(args: readonly string[], core: number | undefined): Promise<LoadResult> {
   const command = ["oha", "--no-tui", "--output-format", "json", ...args];
-  const report = (await jsonOf(command)) as OhaReport;
+  const report = (await jsonOf(command, core)) as OhaReport;
   const { "200": requests = 0, ...otherStatuses } = report.statusCodeDistribution;
   const { [CUT_OFF]: _cutOff, ...errors } = report.errorDistribution;
   const wrong = { ...otherStatuses, ...errors };
@@ -151,9 +186,9 @@ async function oha(args: readonly string[]): Promise<LoadResult> {
   };
 }
 
-/** Runs a command on the load's core and reads the JSON it prints. Throws if it fails. */
-async function jsonOf(command: readonly string[]): Promise<unknown> {
-  const child = Bun.spawn(pinned(LOAD_CORE, command), { stdout: "pipe", stderr: "pipe" });
+/** Runs a command and reads the JSON it prints. Throws if it fails. */
+async function jsonOf(command: readonly string[], core: number | undefined): Promise<unknown> {
+  const child = Bun.spawn(pinned(core, command), { stdout: "pipe", stderr: "pipe" });
   const [text, complaint] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),

@@ -22,14 +22,15 @@ export function startStatic(core: number): Promise<BenchServer> {
   return start(core, [path("static.ts")]);
 }
 
-/** The command that runs another on one core; the command itself where there is no taskset. */
-export function pinned(core: number, command: readonly string[]): string[] {
-  return Bun.which("taskset") === null ? [...command] : ["taskset", "-c", `${core}`, ...command];
+/** The command that runs another on one core; the command itself without a core or a taskset. */
+export function pinned(core: number | undefined, command: readonly string[]): string[] {
+  return core === undefined || Bun.which("taskset") === null
+    ? [...command]
+    : ["taskset", "-c", `${core}`, ...command];
 }
 
 async function start(core: number | undefined, args: readonly string[]): Promise<BenchServer> {
-  const command = [process.execPath, ...args];
-  const child = Bun.spawn(core === undefined ? command : pinned(core, command), {
+  const child = Bun.spawn(pinned(core, [process.execPath, ...args]), {
     stdout: "pipe",
     stderr: "inherit",
   });

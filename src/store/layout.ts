@@ -158,9 +158,9 @@ export class Layout {
     this.words[word + to * 2 + 1] = this.words[word + from * 2 + 1]!;
   }
 
-  /** A private copy of the first `slots` slots, two words each. */
-  copySlots(slots: number): Int32Array {
-    return this.words.slice(this.#indexWord, this.#indexWord + slots * 2);
+  /** Copies the first `slots` slots, two words each, to the beginning of `into`. */
+  copySlots(slots: number, into: Int32Array): void {
+    into.set(this.words.subarray(this.#indexWord, this.#indexWord + slots * 2));
   }
 
   clearSlots(slots: number): void {
