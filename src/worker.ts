@@ -50,6 +50,8 @@ const cache = new Cache(start.cacheOptions, start.memory, start.thread);
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
 if (config.store === "map") startUpkeep(cache);
 else setInterval(edenGC, COLLECT_EVERY_MS);
+// Now, and not at the first request, which would wait for it.
+void cache.ring;
 serve();
 
 function serve(): void {
