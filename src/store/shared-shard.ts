@@ -84,7 +84,7 @@ export class SharedShard implements Shard {
     }
     this.#lock.lock();
     try {
-      return this.#read(hash, key, nowMs, into, this.#lock.sequence());
+      return this.#read(hash, key, nowMs, into, undefined);
     } finally {
       this.#unlock();
     }
@@ -204,8 +204,17 @@ export class SharedShard implements Shard {
     return xxh32(key.bytes, key.start, key.end, this.#seed);
   }
 
-  /** Without the lock what this reads may be nonsense: it stays inside the memory and ends. */
-  #read(hash: number, key: Bytes, nowMs: number, into: ByteBuffer, sequence: number): number {
+  /**
+   * `sequence`: what was read of the lock before, undefined if this thread has it. Without the
+   * lock what this reads may be nonsense: it stays inside the memory and ends.
+   */
+  #read(
+    hash: number,
+    key: Bytes,
+    nowMs: number,
+    into: ByteBuffer,
+    sequence: number | undefined,
+  ): number {
     const layout = this.#layout;
     const slot = this.#index.find(hash, key);
     if (slot === NO_SLOT) return MISS;
@@ -215,7 +224,8 @@ export class SharedShard implements Shard {
     const length = layout.valueLengthOf(record);
     if (!(length >= 0 && start + length <= layout.bytes.length)) return MISS;
     // A length that is nonsense must not make the buffer grow by a gigabyte.
-    if (into.end + length > into.bytes.length && !this.#lock.isUnchanged(sequence)) return MISS;
+    const mustGrow = into.end + length > into.bytes.length;
+    if (mustGrow && sequence !== undefined && !this.#lock.isUnchanged(sequence)) return MISS;
     into.appendRun(layout.bytes, start, start + length);
     return length;
   }

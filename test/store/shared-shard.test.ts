@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Worker } from "node:worker_threads";
 
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
+import { SequenceLock } from "../../src/store/lock.ts";
 import { type Entry, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 import { describeShard } from "./shard.contract.ts";
@@ -80,6 +81,35 @@ test("an update may answer with the very bytes it was shown, whatever moves", ()
   for (let n = 0; n < 3000; n++) shard.update(run(`key${n}`), 0, withDeadline);
   for (let n = 0; n < 3000; n++) expect(get(shard, `key${n}`)).toBe(`value of ${n}`);
   shard.check();
+});
+
+// The reader took its own lock's mark for a writer, and answered a miss instead of a long value.
+test("a reader that has taken the lock finds the entry, though others wait for the lock", () => {
+  const memory = SharedShard.allocate(MEBIBYTE);
+  const words = new Int32Array(memory);
+  const contended = 2 ** 9;
+  /** Sees a writer at every look, until it has the lock; then somebody waits for it. */
+  class BusyLock extends SequenceLock {
+    #isHeld = false;
+    override isFree(sequence: number): boolean {
+      return this.#isHeld && super.isFree(sequence);
+    }
+    override lock(): void {
+      super.lock();
+      this.#isHeld = true;
+    }
+    override isUnchanged(sequence: number): boolean {
+      Atomics.or(words, 0, contended);
+      return super.isUnchanged(sequence);
+    }
+  }
+  const shard = new SharedShard(memory, 0, (of, thread) => new BusyLock(of, thread));
+  const long = "v".repeat(3000);
+  shard.put(run("k"), run(long), NEVER, 0);
+  const reader = new SharedShard(memory, 1, (of, thread) => new BusyLock(of, thread));
+  const into = new ByteBuffer(16);
+  expect(reader.get(run("k"), 0, into)).toBe(3000);
+  expect(into.toText()).toBe(long);
 });
 
 describe("a writer that fails", () => {
