@@ -25,8 +25,12 @@ export function cgroupCores(read: (path: string) => string | undefined): number 
     const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     const isVersion1 = controllers.split(",").includes("cpu");
     if (controllers !== "" && !isVersion1) continue;
-    const limitOf = isVersion1 ? version1Limit : version2Limit;
-    for (const group of withParents(path)) least = Math.min(least, limitOf(group, read));
+    for (const group of withParents(path)) {
+      const limit = isVersion1
+        ? version1Limit(controllers, group, read)
+        : version2Limit(group, read);
+      least = Math.min(least, limit);
+    }
   }
   return least;
 }
@@ -34,14 +38,21 @@ export function cgroupCores(read: (path: string) => string | undefined): number 
 type Read = (path: string) => string | undefined;
 
 function version2Limit(group: string, read: Read): number {
-  const [quota, period] = (read(`/sys/fs/cgroup${group}/cpu.max`) ?? "max").trim().split(" ");
-  return quota === "max" ? Infinity : Number(quota) / Number(period);
+  const [quota, period] = (read(`/sys/fs/cgroup${group}/cpu.max`) ?? "").trim().split(" ");
+  return share(Number(quota), Number(period));
 }
 
-function version1Limit(group: string, read: Read): number {
-  const quota = Number(read(`/sys/fs/cgroup/cpu${group}/cpu.cfs_quota_us`) ?? -1);
-  const period = Number(read(`/sys/fs/cgroup/cpu${group}/cpu.cfs_period_us`) ?? 1);
-  return quota > 0 ? quota / period : Infinity;
+function version1Limit(controllers: string, group: string, read: Read): number {
+  const least = ["cpu", controllers].map((folder) => {
+    const file = `/sys/fs/cgroup/${folder}${group}/cpu.cfs`;
+    return share(Number(read(`${file}_quota_us`)), Number(read(`${file}_period_us`)));
+  });
+  return Math.min(...least);
+}
+
+/** No limit is written as "max" or -1. */
+function share(quota: number, period: number): number {
+  return quota > 0 && period > 0 ? quota / period : Infinity;
 }
 
 /** "/a/b" to "/a/b", "/a" and "": a container sees its own group as the root. */

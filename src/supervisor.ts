@@ -14,6 +14,10 @@ import type { FromWorker, ToWorker, WorkerStart } from "./worker.ts";
 
 const FAILURES = 5;
 const WINDOW_MS = 10_000;
+/** A worker that is to stop has this long beyond its grace. */
+const CUT_OFF_MS = 500;
+/** Before a worker tries again that was refused the port, which somebody else may have for a moment. */
+const REFUSED_PAUSE_MS = 200;
 
 export interface SupervisorEvents {
   /** A worker has this line for the log, with its end. */
@@ -77,7 +81,12 @@ export class Supervisor {
     this.#isStopping = true;
     const message: ToWorker = { kind: "stop", graceMs };
     for (const worker of this.#workers) worker.postMessage(message);
+    // A worker that hangs does not hear of it.
+    const cutOff = setTimeout(() => {
+      for (const worker of this.#workers) void worker.terminate();
+    }, graceMs + CUT_OFF_MS);
     await Promise.all(this.#stopped.map(({ promise }) => promise));
+    clearTimeout(cutOff);
   }
 
   #startWorker(thread: number): void {
@@ -89,6 +98,7 @@ export class Supervisor {
     const worker = new Worker(this.#script, { workerData });
     this.#workers[thread] = worker;
     let reason = "";
+    let isRefused = false;
     worker.on("message", (message: FromWorker) => {
       switch (message.kind) {
         case "listening":
@@ -100,6 +110,7 @@ export class Supervisor {
           this.#wake();
           // Once the others serve, it is a failure like another.
           reason = `the port was refused: ${message.code}`;
+          isRefused = true;
           void worker.terminate();
           break;
         case "log":
@@ -110,7 +121,9 @@ export class Supervisor {
       }
     });
     worker.on("error", (error: unknown) => (reason = describeError(error)));
-    worker.on("exit", (code: number) => this.#lost(thread, reason || `it exited with ${code}`));
+    worker.on("exit", (code: number) => {
+      this.#lost(thread, reason || `it exited with ${code}`, isRefused ? REFUSED_PAUSE_MS : 0);
+    });
   }
 
   #wake(): void {
@@ -118,7 +131,7 @@ export class Supervisor {
     this.#changed = Promise.withResolvers();
   }
 
-  #lost(thread: number, reason: string): void {
+  #lost(thread: number, reason: string, pauseMs: number): void {
     this.#urls.delete(thread);
     this.#cache.threadLost(thread);
     const nowMs = performance.now();
@@ -130,7 +143,10 @@ export class Supervisor {
       if (!this.#isStopping) this.#events.gaveUp(thread, reason);
       return;
     }
-    this.#startWorker(thread);
+    setTimeout(() => {
+      if (this.#isStopping) this.#stopped[thread]?.resolve();
+      else this.#startWorker(thread);
+    }, pauseMs);
     this.#events.restarted(thread, reason);
   }
 }

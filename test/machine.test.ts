@@ -29,12 +29,19 @@ test("the lowest limit of all groups above counts: version 2", () => {
 test("version 1 has its limit in two files under the cpu controller", () => {
   const files = {
     "/proc/self/cgroup": "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n0::/\n",
-    "/sys/fs/cgroup/cpu/cpu.cfs_quota_us": "200000\n",
-    "/sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+    "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "200000\n",
+    "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
     "/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us": "-1\n",
     "/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_period_us": "100000\n",
   };
   expect(cgroupCores(read(files))).toBe(2);
+});
+
+test("what is not a limit is none", () => {
+  for (const text of ["", "150000", "0 0", "150000 0", "no limit"]) {
+    const files = { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": text };
+    expect(cgroupCores(read(files))).toBe(Infinity);
+  }
 });
 
 test("this machine has at least one core and some memory", () => {

@@ -97,13 +97,15 @@ describe("start", () => {
     });
   }
 
-  test("of services started at the same time on one port, one serves", async () => {
+  test("of services started at the same time on one port, however they spell it, one serves", async () => {
     const before = await startService();
     const { port } = new URL(before.url);
     before.kill("SIGTERM");
     await before.exit;
-    const options = ["--port", port, "--workers", "2"];
-    const started = await Promise.allSettled([1, 2, 3].map(() => startService(options)));
+    const hosts = ["127.0.0.1", "0.0.0.0", "127.0.0.1"];
+    const start = (host: string) =>
+      startService(["--host", host, "--port", port, "--workers", "2"]);
+    const started = await Promise.allSettled(hosts.map(start));
     const serving = started.filter((one) => one.status === "fulfilled");
     expect(serving).toHaveLength(1);
     for (const { value } of serving) await value[Symbol.asyncDispose]();

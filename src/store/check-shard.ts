@@ -30,6 +30,12 @@ export function checkShard(layout: Layout, index: KeyIndex, log: Log, seed: numb
   for (const [name, value] of Object.entries(found)) {
     expect(name, layout.field(name as keyof typeof found), value);
   }
+  for (let index = 0; index < layout.segments; index++) {
+    const span = layout.segment(index, "span");
+    if (span >= 0) continue;
+    const isOfRun = layout.segment(index + span, "span") > -span;
+    expect(`way back of segment ${index} to its run`, isOfRun ? span : 0, span);
+  }
   let slotsTaken = 0;
   for (let slot = 0; slot < layout.field("slots"); slot++) {
     if (layout.recordAt(slot) !== 0) slotsTaken++;

@@ -88,6 +88,8 @@ export class KeyIndex {
     }
     layout.setSlot(hole, 0, 0);
     layout.addToField("entries", -1);
+    // An empty index begins anew: a sweep need not pass what millions of entries have left.
+    if (layout.field("entries") === 0) layout.setField("slots", 0);
   }
 
   /** Empties the index, whatever state a writer left it in. O(slots). */

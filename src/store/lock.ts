@@ -95,6 +95,11 @@ export class SequenceLock {
     return true;
   }
 
+  /** Wakes all that wait, to look again. */
+  wakeAll(): void {
+    Atomics.notify(this.#words, WORD);
+  }
+
   #lockSlowly(): void {
     const words = this.#words;
     for (let spin = 0; spin < SPINS; spin++) {

@@ -90,6 +90,18 @@ export class Log {
     return this.#layout.segmentStart(run) + this.#layout.segment(run, "used");
   }
 
+  /** Shows each live record from `start` on, through `budget` bytes at least; answers where it ended. */
+  eachLive(start: number, end: number, budget: number, visit: (record: number) => void): number {
+    const layout = this.#layout;
+    let record = start;
+    while (record < end && record - start < budget) {
+      const next = record + layout.extentAt(record);
+      if (!layout.isDead(record)) visit(record);
+      record = next;
+    }
+    return record;
+  }
+
   /** The closed run that was opened first, or NO_SEGMENT. O(segments). */
   oldest(): number {
     const now = this.#layout.field("stamp");
@@ -128,8 +140,8 @@ export class Log {
     const before = layout.field("openSegment");
     layout.setField("openSegment", first);
     if (before !== NO_SEGMENT && this.#isDead(before)) this.free(before);
-    for (let index = 1; index < span; index++) layout.setSegment(first + index, "span", -index);
     layout.setField("everUsed", Math.max(layout.field("everUsed"), first + span));
+    for (let index = 1; index < span; index++) layout.setSegment(first + index, "span", -index);
     layout.setSegment(first, "span", span);
     layout.setSegment(first, "used", 0);
     layout.setSegment(first, "dead", 0);

@@ -28,6 +28,8 @@ const READ_ATTEMPTS = 8;
 const CLEANING_RATE = 5;
 /** Entries that a sweep looks at before it lets others have the lock. */
 const SWEEP_CHUNK = 128;
+/** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
+const SLOTS_AN_ENTRY = 16;
 /** A record is at most this part of the log: then two such runs in use leave room for a third. */
 const LARGEST_SHARE = 1 / 8;
 
@@ -155,19 +157,16 @@ export class SharedShard implements Shard {
   sweep(nowMs: number, maxEntries: number): number {
     let seen = 0;
     while (seen < maxEntries && this.#layout.field("mortals") > 0 && this.#lock.tryLock()) {
-      const chunk = Math.min(SWEEP_CHUNK, maxEntries - seen);
-      let looked: number;
       try {
         this.#layout.setField("isWriting", 1);
-        looked = this.#sweepChunk(nowMs, chunk);
+        seen += this.#sweepChunk(nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
         this.#layout.setField("isWriting", 0);
       } finally {
         this.#unlock();
       }
-      seen += looked;
-      if (looked < chunk) return seen;
+      if (this.#layout.field("sweepSlot") === 0) return Math.min(seen, maxEntries - 1);
     }
-    return seen;
+    return Math.min(seen, maxEntries);
   }
 
   figures(): ShardFigures {
@@ -186,9 +185,11 @@ export class SharedShard implements Shard {
    * then empty. Answers whether it held the lock. For the supervisor.
    */
   release(thread: number): boolean {
-    if (!this.#lock.takeFrom(thread)) return false;
-    this.#unlock();
-    return true;
+    const held = this.#lock.takeFrom(thread);
+    if (held) this.#unlock();
+    // It may have been woken to take the lock and have ended instead.
+    else this.#lock.wakeAll();
+    return held;
   }
 
   check(): void {
@@ -246,6 +247,7 @@ export class SharedShard implements Shard {
       this.#index.remove(slot);
       this.#log.release(record);
     }
+    while (this.#index.isFull) this.#evictOldest(nowMs);
     // Making room may move every slot, so the record's own comes last.
     const record = this.#reserve(extent, nowMs);
     this.#write(record, key, value, deadlineMs);
@@ -283,7 +285,6 @@ export class SharedShard implements Shard {
   }
 
   #reserve(extent: number, nowMs: number): number {
-    while (this.#index.isFull) this.#evictOldest(nowMs);
     for (;;) {
       const record = this.#log.reserve(extent);
       if (record !== 0) return record;
@@ -295,7 +296,7 @@ export class SharedShard implements Shard {
   #evictOldest(nowMs: number): void {
     const run = this.#log.oldest();
     if (run === NO_SEGMENT) throw new Error("the log is full and has no closed segment");
-    this.#eachLive(this.#layout.segmentStart(run), this.#log.end(run), Infinity, (record) => {
+    this.#log.eachLive(this.#layout.segmentStart(run), this.#log.end(run), Infinity, (record) => {
       // The last one to go frees the run.
       if (this.#remove(this.#slotOf(record), nowMs)) this.#layout.addToTally("evicted", 1);
     });
@@ -312,7 +313,7 @@ export class SharedShard implements Shard {
     }
     const victim = layout.field("victim");
     const end = this.#log.end(victim);
-    const reached = this.#eachLive(layout.field("victimAt"), end, budget, (record) => {
+    const reached = this.#log.eachLive(layout.field("victimAt"), end, budget, (record) => {
       this.#move(record, nowMs);
     });
     layout.setField("victimAt", reached);
@@ -335,32 +336,20 @@ export class SharedShard implements Shard {
     this.#log.release(record);
   }
 
-  /** Shows each live record from `start` on, through `budget` bytes at least; answers where it ended. */
-  #eachLive(start: number, end: number, budget: number, visit: (record: number) => void): number {
-    const layout = this.#layout;
-    let record = start;
-    while (record < end && record - start < budget) {
-      const next = record + layout.extentAt(record);
-      if (!layout.isDead(record)) visit(record);
-      record = next;
-    }
-    return record;
-  }
-
+  /** Looks at entries worth `maxEntries`, where so many empty slots count as one. */
   #sweepChunk(nowMs: number, maxEntries: number): number {
     const layout = this.#layout;
-    const slots = layout.field("slots");
     let slot = layout.field("sweepSlot");
     let seen = 0;
-    while (slot < slots && seen < maxEntries) {
+    while (seen < maxEntries && slot < layout.field("slots")) {
       const record = layout.recordAt(slot);
-      if (record !== 0) seen++;
+      seen += record === 0 ? 1 / SLOTS_AN_ENTRY : 1;
       // A removal may move another entry into this slot: it is looked at next.
       if (record !== 0 && layout.deadlineOf(record) <= nowMs) this.#remove(slot, nowMs);
       else slot++;
     }
-    layout.setField("sweepSlot", slot < slots ? slot : 0);
-    return seen;
+    layout.setField("sweepSlot", slot < layout.field("slots") ? slot : 0);
+    return Math.ceil(seen);
   }
 
   /** Ends a critical section; one that has ended in the middle of a write leaves the shard empty. */

@@ -13,8 +13,7 @@ test("a worker that fails under load costs only the requests it had in hand", as
 }, 30_000);
 
 test("a worker that ends in the middle of a write costs the entries of that shard alone", async () => {
-  const service = new FaultyService();
-  await service.start();
+  const service = await FaultyService.start();
   for (let n = 0; n < 6400; n++) {
     service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
   }
@@ -35,8 +34,7 @@ test("a worker that ends in the middle of a write costs the entries of that shar
 }, 30_000);
 
 test("five failures within ten seconds are given up on, with the reason of the last", async () => {
-  const service = new FaultyService();
-  await service.start();
+  const service = await FaultyService.start();
   for (let failure = 1; failure <= 4; failure++) {
     service.fail({ thread: failure % 2, how: "throw" });
     await service.restarted(failure);
@@ -44,5 +42,11 @@ test("five failures within ten seconds are given up on, with the reason of the l
   service.fail({ thread: 0, how: "throw" });
   expect(await service.gaveUp.promise).toContain("a fault that was asked for");
   expect(service.restarts).toHaveLength(4);
+  await service.stop();
+}, 30_000);
+
+test("a worker that hangs does not hold up the stop", async () => {
+  const service = await FaultyService.start();
+  service.fail({ thread: 0, how: "hang" });
   await service.stop();
 }, 30_000);

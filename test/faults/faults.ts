@@ -36,17 +36,25 @@ export class FaultyService {
   readonly workers = 2;
   readonly restarts: { readonly thread: number; readonly reason: string }[] = [];
   readonly gaveUp = Promise.withResolvers<string>();
-  port = 0;
+  readonly port: number;
   readonly #supervisor: Supervisor;
   readonly #channel = new BroadcastChannel(FAULT_CHANNEL);
 
-  constructor() {
-    const config = readConfig(["--host", "127.0.0.1", "--port", "0", "--workers", "2"], {});
+  static async start(): Promise<FaultyService> {
+    const claim = await PortClaim.take("127.0.0.1", 0);
+    const service = new FaultyService(claim.port);
+    await service.#supervisor.start();
+    claim.release();
+    return service;
+  }
+
+  private constructor(port: number) {
+    const config = readConfig(["--host", "127.0.0.1", "--workers", "2"], {});
     const cacheOptions = { ...cacheOptionsOf(config), reservedBytes: 2 ** 28 };
-    this.port = new PortClaim(config).port;
+    this.port = port;
     this.memory = Cache.allocate(cacheOptions, this.workers + 1);
     this.cache = new Cache(cacheOptions, this.memory, this.workers);
-    const start = { config: { ...config, port: this.port }, cacheOptions, memory: this.memory };
+    const start = { config: { ...config, port }, cacheOptions, memory: this.memory };
     const events = {
       log: (line: string) => void process.stdout.write(line),
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),
@@ -54,10 +62,6 @@ export class FaultyService {
     };
     const script = new URL("faulty-worker.ts", import.meta.url);
     this.#supervisor = new Supervisor(this.cache, start, events, script);
-  }
-
-  async start(): Promise<void> {
-    await this.#supervisor.start();
   }
 
   /** Makes a worker fail. */
@@ -90,8 +94,7 @@ interface Client {
 }
 
 export async function runFaults(kills: number): Promise<FaultsReport> {
-  const service = new FaultyService();
-  await service.start();
+  const service = await FaultyService.start();
   const counts = { requests: 0, failedWithWorker: 0, failedOnOthers: 0 };
   let slowestRestartMs = 0;
   const clients: Client[] = [];

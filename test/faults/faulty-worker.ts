@@ -7,7 +7,7 @@ import type { WorkerStart } from "../../src/worker.ts";
 /** What a faulty worker is told: who is meant, and how it is to fail. */
 export interface Fault {
   readonly thread: number;
-  readonly how: "throw" | "reject" | "exit" | "exit writing";
+  readonly how: "throw" | "reject" | "exit" | "exit writing" | "hang";
 }
 
 export const FAULT_CHANNEL = `faults of ${process.pid}`;
@@ -26,6 +26,8 @@ if (!Bun.isMainThread) {
       case "exit":
         process.exit(3);
         break;
+      case "hang":
+        for (;;);
       case "exit writing": {
         // The value's bytes are asked to copy themselves into the log, with the lock held.
         const bytes = Object.assign(Buffer.alloc(1), { copy: () => process.exit(3) });

@@ -1,7 +1,8 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { Worker } from "node:worker_threads";
 
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
+import { Layout } from "../../src/store/layout.ts";
 import { SequenceLock } from "../../src/store/lock.ts";
 import { type Entry, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
@@ -112,7 +113,44 @@ test("a reader that has taken the lock finds the entry, though others wait for t
   expect(into.toText()).toBe(long);
 });
 
+test("a sweep that passes many empty slots ends before the round does", () => {
+  const shard = new SharedShard(SharedShard.allocate(16 * MEBIBYTE), 0);
+  for (let n = 0; n < 50_000; n++) shard.put(run(`key${n}`), run("v"), 10, 0);
+  shard.put(run("mortal"), run("v"), 1000, 0);
+  while (shard.sweep(10, 1000) === 1000);
+  while (shard.sweep(10, 1000) === 1000);
+  expect(shard.figures().entries).toBe(1);
+  expect(shard.sweep(20, 100)).toBe(100);
+  expect(get(shard, "mortal")).toBe("v");
+});
+
 describe("a writer that fails", () => {
+  // The rows of a run were lost for good when a writer ended between them and their count.
+  test("at any step of a write leaves a shard that takes as much as before", () => {
+    const memory = SharedShard.allocate(MEBIBYTE);
+    const shard = new SharedShard(memory, 0);
+    const large = run("v".repeat(80_000));
+    const setSegment = Layout.prototype.setSegment;
+    const failAfter = (steps: number) => {
+      let step = 0;
+      return spyOn(Layout.prototype, "setSegment").mockImplementation(function (
+        this: Layout,
+        ...row
+      ) {
+        setSegment.apply(this, row);
+        if (++step === steps) throw new Error("the thread ends");
+      });
+    };
+    for (let steps = 1; steps <= 12; steps++) {
+      const spy = failAfter(steps);
+      expect(() => shard.put(run("k"), large, NEVER, 0)).toThrow("the thread ends");
+      spy.mockRestore();
+      shard.check();
+    }
+    for (let n = 0; n < 5; n++) shard.put(run(`k${n}`), large, NEVER, 0);
+    expect(shard.figures()).toMatchObject({ entries: 5, evicted: 0, emptied: 12 });
+  });
+
   test("in the middle of a write leaves the shard empty, unlocked and counted", () => {
     const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
     for (let n = 0; n < 1000; n++) shard.put(run(`key${n}`), run("v"), NEVER, 0);
