@@ -86,7 +86,7 @@ export class SharedShard implements Shard {
     }
     this.#lock.lock();
     try {
-      return this.#read(hash, key, nowMs, into, undefined);
+      return this.#read(hash, key, nowMs, into);
     } finally {
       this.#unlock();
     }
@@ -206,16 +206,9 @@ export class SharedShard implements Shard {
   }
 
   /**
-   * `sequence`: what was read of the lock before, undefined if this thread has it. Without the
-   * lock what this reads may be nonsense: it stays inside the memory and ends.
+   * `sequence`: what was read of the lock before; none if this thread has it. Without the lock what this reads may be nonsense: it stays inside the memory and ends.
    */
-  #read(
-    hash: number,
-    key: Bytes,
-    nowMs: number,
-    into: ByteBuffer,
-    sequence: number | undefined,
-  ): number {
+  #read(hash: number, key: Bytes, nowMs: number, into: ByteBuffer, sequence?: number): number {
     const layout = this.#layout;
     const slot = this.#index.find(hash, key);
     if (slot === NO_SLOT) return MISS;
