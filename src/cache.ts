@@ -9,6 +9,7 @@ import { xxh32 } from "./hash.ts";
 import { HashRing } from "./ring.ts";
 import type { ByteBuffer, Bytes } from "./store/bytes.ts";
 import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
+import { SequenceLock } from "./store/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
 import { SharedShard } from "./store/shared-shard.ts";
 import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./store/shard.ts";
@@ -88,9 +89,10 @@ export class Cache {
   /** Attaches as thread number `thread`, from 0: no two threads have the same one at a time. */
   constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
     this.#options = options;
+    const lock = new SequenceLock(thread);
     this.#shards =
       options.store === "shared"
-        ? memory.shards.map((shard) => new SharedShard(shard, thread))
+        ? memory.shards.map((shard) => new SharedShard(shard, lock))
         : Array.from({ length: options.shards }, () => new MapShard());
     this.#counterMemory = memory.counters;
     this.#counters = new Counters(memory.counters, thread);

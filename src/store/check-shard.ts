@@ -1,23 +1,24 @@
 // The laws of a shard in shared memory: what index, log and counts say of one another.
 
 import { xxh32 } from "../hash.ts";
-import type { KeyIndex } from "./key-index.ts";
+import * as index from "./key-index.ts";
 import type { Layout } from "./layout.ts";
-import type { Log } from "./log.ts";
+import * as log from "./log.ts";
 
 /** Throws if a law does not hold. With the shard's lock. O(bytes of the log). */
-export function checkShard(layout: Layout, index: KeyIndex, log: Log, seed: number): void {
+export function checkShard(layout: Layout): void {
+  const seed = layout.field("seed");
   const found = { entries: 0, bytes: 0, mortals: 0, usedBytes: 0, deadBytes: 0 };
-  for (const run of log.runs()) {
+  for (const run of log.runs(layout)) {
     let dead = 0;
-    const end = log.end(run);
+    const end = log.endOf(layout, run);
     for (let record = layout.segmentStart(run); record < end; record += layout.extentAt(record)) {
       if (layout.isDead(record)) {
         dead += layout.extentAt(record);
         continue;
       }
       const key = layout.keyOf(record);
-      const slot = index.find(xxh32(key.bytes, key.start, key.end, seed), key);
+      const slot = index.find(layout, xxh32(key.bytes, key.start, key.end, seed), key);
       expect("record of a live record's key", layout.recordAt(slot), record);
       found.entries++;
       found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
@@ -30,11 +31,11 @@ export function checkShard(layout: Layout, index: KeyIndex, log: Log, seed: numb
   for (const [name, value] of Object.entries(found)) {
     expect(name, layout.field(name as keyof typeof found), value);
   }
-  for (let index = 0; index < layout.segments; index++) {
-    const span = layout.segment(index, "span");
+  for (let segment = 0; segment < layout.segments; segment++) {
+    const span = layout.segment(segment, "span");
     if (span >= 0) continue;
-    const isOfRun = layout.segment(index + span, "span") > -span;
-    expect(`way back of segment ${index} to its run`, isOfRun ? span : 0, span);
+    const isOfRun = layout.segment(segment + span, "span") > -span;
+    expect(`way back of segment ${segment} to its run`, isOfRun ? span : 0, span);
   }
   let slotsTaken = 0;
   for (let slot = 0; slot < layout.field("slots"); slot++) {

@@ -25,101 +25,88 @@ const GROWTH = 1.25;
  */
 let scratch = new Int32Array(2 * FIRST_SLOTS);
 
-export class KeyIndex {
-  readonly #layout: Layout;
-
-  constructor(layout: Layout) {
-    this.#layout = layout;
+/** The slot of the record with this key, or NO_SLOT. O(1) on average. */
+export function find(layout: Layout, hash: number, key: Bytes): number {
+  const slots = layout.field("slots");
+  if (slots > layout.maxSlots) return NO_SLOT;
+  let slot = homeOf(hash, slots);
+  for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
+    const record = layout.recordAt(slot);
+    if (record === 0) return NO_SLOT;
+    if (layout.hashAt(slot) === hash && layout.hasKey(record, key)) return slot;
   }
+  return NO_SLOT;
+}
 
-  /** The slot of the record with this key, or NO_SLOT. O(1) on average. */
-  find(hash: number, key: Bytes): number {
-    const layout = this.#layout;
-    const slots = layout.field("slots");
-    if (slots > layout.maxSlots) return NO_SLOT;
-    let slot = homeOf(hash, slots);
-    for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
-      const record = layout.recordAt(slot);
-      if (record === 0) return NO_SLOT;
-      if (layout.hashAt(slot) === hash && layout.hasKey(record, key)) return slot;
-    }
-    return NO_SLOT;
+/** The slot that names this record. Throws if none does. O(1) on average. */
+export function slotOf(layout: Layout, hash: number, record: number): number {
+  const slots = layout.field("slots");
+  let slot = homeOf(hash, slots);
+  for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
+    if (layout.recordAt(slot) === record) return slot;
   }
+  throw new Error(`no slot of the index names the record at ${record}`);
+}
 
-  /** The slot that names this record. Throws if none does. O(1) on average. */
-  slotOf(hash: number, record: number): number {
-    const slots = this.#layout.field("slots");
-    let slot = homeOf(hash, slots);
-    for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
-      if (this.#layout.recordAt(slot) === record) return slot;
-    }
-    throw new Error(`no slot of the index names the record at ${record}`);
-  }
+/** Whether one more fits without going past the reserved space. */
+export function isFull(layout: Layout): boolean {
+  return layout.field("entries") + 1 > layout.maxSlots * MAX_LOAD;
+}
 
-  /** Whether one more fits without going past the reserved space. */
-  get isFull(): boolean {
-    return this.#layout.field("entries") + 1 > this.#layout.maxSlots * MAX_LOAD;
-  }
+/** Adds a record whose key is not in the index. Counts it in `entries`. O(1) amortised. */
+export function insert(layout: Layout, hash: number, record: number): void {
+  const entries = layout.field("entries") + 1;
+  if (entries > layout.field("slots") * MAX_LOAD) grow(layout);
+  layout.setField("entries", entries);
+  place(layout, hash, record, layout.field("slots"));
+}
 
-  /** Adds a record whose key is not in the index. Counts it in `entries`. O(1) amortised. */
-  insert(hash: number, record: number): void {
-    const layout = this.#layout;
-    const entries = layout.field("entries") + 1;
-    if (entries > layout.field("slots") * MAX_LOAD) this.#grow();
-    layout.setField("entries", entries);
-    this.#place(hash, record, layout.field("slots"));
-  }
+/** Lets the slot name another record of the same key. */
+export function replace(layout: Layout, slot: number, record: number): void {
+  layout.setSlot(slot, layout.hashAt(slot), record);
+}
 
-  /** Lets the slot name another record of the same key. */
-  replace(slot: number, record: number): void {
-    this.#layout.setSlot(slot, this.#layout.hashAt(slot), record);
+/** Empties the slot; later slots may move. O(1) on average. */
+export function remove(layout: Layout, slot: number): void {
+  const slots = layout.field("slots");
+  let hole = slot;
+  for (let next = after(hole, slots); layout.recordAt(next) !== 0; next = after(next, slots)) {
+    const home = homeOf(layout.hashAt(next), slots);
+    if (distance(home, next, slots) < distance(hole, next, slots)) continue;
+    layout.moveSlot(next, hole);
+    hole = next;
   }
+  layout.setSlot(hole, 0, 0);
+  layout.addToField("entries", -1);
+  // An empty index begins anew: a sweep need not pass what millions of entries have left.
+  if (layout.field("entries") === 0) layout.setField("slots", 0);
+}
 
-  /** Empties the slot; later slots may move. O(1) on average. */
-  remove(slot: number): void {
-    const layout = this.#layout;
-    const slots = layout.field("slots");
-    let hole = slot;
-    for (let next = after(hole, slots); layout.recordAt(next) !== 0; next = after(next, slots)) {
-      const home = homeOf(layout.hashAt(next), slots);
-      if (distance(home, next, slots) < distance(hole, next, slots)) continue;
-      layout.moveSlot(next, hole);
-      hole = next;
-    }
-    layout.setSlot(hole, 0, 0);
-    layout.addToField("entries", -1);
-    // An empty index begins anew: a sweep need not pass what millions of entries have left.
-    if (layout.field("entries") === 0) layout.setField("slots", 0);
-  }
+/** Empties the index, whatever state a writer left it in. O(slots). */
+export function clear(layout: Layout): void {
+  layout.clearSlots(layout.field("slots"));
+  layout.setField("slots", 0);
+  layout.setField("entries", 0);
+}
 
-  /** Empties the index, whatever state a writer left it in. O(slots). */
-  clear(): void {
-    const layout = this.#layout;
-    layout.clearSlots(layout.field("slots"));
-    layout.setField("slots", 0);
-    layout.setField("entries", 0);
+function grow(layout: Layout): void {
+  const before = layout.field("slots");
+  const wanted = Math.max(FIRST_SLOTS, Math.floor(before * GROWTH));
+  const slots = Math.min(layout.maxSlots, wanted);
+  if (scratch.length < before * 2) scratch = new Int32Array(slots * 2);
+  layout.copySlots(before, scratch);
+  layout.clearSlots(before);
+  layout.setField("slots", slots);
+  for (let word = 0; word < before * 2; word += 2) {
+    const record = recordOf(scratch[word + 1] ?? 0);
+    if (record !== 0) place(layout, (scratch[word] ?? 0) >>> 0, record, slots);
   }
+}
 
-  #grow(): void {
-    const layout = this.#layout;
-    const before = layout.field("slots");
-    const wanted = Math.max(FIRST_SLOTS, Math.floor(before * GROWTH));
-    const slots = Math.min(layout.maxSlots, wanted);
-    if (scratch.length < before * 2) scratch = new Int32Array(slots * 2);
-    layout.copySlots(before, scratch);
-    layout.clearSlots(before);
-    layout.setField("slots", slots);
-    for (let word = 0; word < before * 2; word += 2) {
-      const record = recordOf(scratch[word + 1] ?? 0);
-      if (record !== 0) this.#place((scratch[word] ?? 0) >>> 0, record, slots);
-    }
-  }
-
-  #place(hash: number, record: number, slots: number): void {
-    let slot = homeOf(hash, slots);
-    while (this.#layout.recordAt(slot) !== 0) slot = after(slot, slots);
-    this.#layout.setSlot(slot, hash, record);
-  }
+function place(layout: Layout, hash: number, record: number, slots: number): void {
+  let slot = homeOf(hash, slots);
+  while (layout.recordAt(slot) !== 0) slot = after(slot, slots);
+  layout.setSlot(slot, hash, record);
 }
 
 function homeOf(hash: number, slots: number): number {

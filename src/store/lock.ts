@@ -31,46 +31,40 @@ const NEEDS_FENCE = process.arch !== "x64";
 /** Most threads that can share a lock. */
 export const MAX_THREADS = OWNER_MASK;
 
+/** One thread's hand on the locks of all shards; `words` is a shard's memory, which begins with its lock. */
 export class SequenceLock {
-  readonly #words: Int32Array;
   readonly #owner: number;
   readonly #fenceWord = new Int32Array(1);
 
-  /** `words` begins with the lock; `thread` is the caller's number, from 0. */
-  constructor(words: Int32Array, thread: number) {
+  /** `thread` is the caller's number among those that share the shards, from 0. */
+  constructor(thread: number) {
     if (thread >= MAX_THREADS) throw new RangeError(`thread ${thread} of at most ${MAX_THREADS}`);
-    this.#words = words;
     this.#owner = thread + 1;
   }
 
-  static create(this: void, words: Int32Array, thread: number): SequenceLock {
-    return new SequenceLock(words, thread);
-  }
-
   /** Waits until the lock is this thread's. Readers repeat until `unlock`. */
-  lock(): void {
-    if (!this.tryLock()) this.#lockSlowly();
+  lock(words: Int32Array): void {
+    if (!this.tryLock(words)) this.#lockSlowly(words);
   }
 
   /** Takes the lock if it is free. */
-  tryLock(): boolean {
-    const seen = Atomics.load(this.#words, WORD);
+  tryLock(words: Int32Array): boolean {
+    const seen = Atomics.load(words, WORD);
     if ((seen & OWNER_MASK) !== 0) return false;
-    if (Atomics.compareExchange(this.#words, WORD, seen, seen | this.#owner) !== seen) return false;
+    if (Atomics.compareExchange(words, WORD, seen, seen | this.#owner) !== seen) return false;
     this.#fence();
     return true;
   }
 
-  unlock(): void {
-    const words = this.#words;
+  unlock(words: Int32Array): void {
     // Only a waiter's mark may change meanwhile, and the exchange takes that with it.
     const next = ((words[WORD] ?? 0) & SEQUENCE_MASK) + SEQUENCE_ONE;
     if ((Atomics.exchange(words, WORD, next) & CONTENDED) !== 0) Atomics.notify(words, WORD, 1);
   }
 
   /** What `isUnchanged` is to be asked about. */
-  sequence(): number {
-    return Atomics.load(this.#words, WORD);
+  sequence(words: Int32Array): number {
+    return Atomics.load(words, WORD);
   }
 
   /** Whether nobody writes as of that `sequence`. */
@@ -79,32 +73,31 @@ export class SequenceLock {
   }
 
   /** Whether nobody has written since that `sequence`. */
-  isUnchanged(sequence: number): boolean {
+  isUnchanged(words: Int32Array, sequence: number): boolean {
     this.#fence();
-    return Atomics.load(this.#words, WORD) === sequence;
+    return Atomics.load(words, WORD) === sequence;
   }
 
   /**
    * Takes the lock from `thread`, which must be no more; false if it does not hold it.
    * Whoever waits is woken by the `unlock`.
    */
-  takeFrom(thread: number): boolean {
-    const seen = Atomics.load(this.#words, WORD);
+  takeFrom(words: Int32Array, thread: number): boolean {
+    const seen = Atomics.load(words, WORD);
     if ((seen & OWNER_MASK) !== thread + 1) return false;
-    Atomics.store(this.#words, WORD, (seen & SEQUENCE_MASK) | CONTENDED | this.#owner);
+    Atomics.store(words, WORD, (seen & SEQUENCE_MASK) | CONTENDED | this.#owner);
     return true;
   }
 
   /** Wakes all that wait, to look again. */
-  wakeAll(): void {
-    Atomics.notify(this.#words, WORD);
+  wakeAll(words: Int32Array): void {
+    Atomics.notify(words, WORD);
   }
 
-  #lockSlowly(): void {
-    const words = this.#words;
+  #lockSlowly(words: Int32Array): void {
     for (let spin = 0; spin < SPINS; spin++) {
       Atomics.pause();
-      if (this.tryLock()) return;
+      if (this.tryLock(words)) return;
     }
     for (;;) {
       const seen = Atomics.load(words, WORD);

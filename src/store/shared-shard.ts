@@ -15,10 +15,10 @@
 import { xxh32 } from "../hash.ts";
 import { ByteBuffer, type Bytes } from "./bytes.ts";
 import { checkShard } from "./check-shard.ts";
-import { KeyIndex, NO_SLOT } from "./key-index.ts";
+import * as index from "./key-index.ts";
 import { extentOf, Layout, MAX_KEY_BYTES, NO_SEGMENT, shardBytes } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
-import { Log } from "./log.ts";
+import * as log from "./log.ts";
 import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./shard.ts";
 
 /** Looks before a reader takes the lock instead. */
@@ -36,8 +36,6 @@ const LARGEST_SHARE = 1 / 8;
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
-  readonly #index: KeyIndex;
-  readonly #log: Log;
   readonly #seed: number;
   readonly #largestExtent: number;
   /** Where `update` keeps a value that lies in the log it is about to change. */
@@ -49,7 +47,7 @@ export class SharedShard implements Shard {
     const layout = new Layout(memory);
     // Keys that were chosen to collide on the ring, whose hash is public, do not collide here.
     layout.setField("seed", crypto.getRandomValues(new Int32Array(1))[0] ?? 0);
-    new Log(layout).reset();
+    log.reset(layout);
     return memory;
   }
 
@@ -59,15 +57,10 @@ export class SharedShard implements Shard {
     return (2 * extentOf(keyBytes, valueBytes, true)) / LARGEST_SHARE;
   }
 
-  /**
-   * Attaches to a shard's memory as thread number `thread`, from 0, of those that share it.
-   * `createLock` is for the test that shows what the lock is for.
-   */
-  constructor(memory: SharedArrayBuffer, thread: number, createLock = SequenceLock.create) {
+  /** Attaches to a shard's memory with the lock of this thread. */
+  constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
     this.#layout = new Layout(memory);
-    this.#lock = createLock(this.#layout.words, thread);
-    this.#index = new KeyIndex(this.#layout);
-    this.#log = new Log(this.#layout);
+    this.#lock = lock;
     this.#seed = this.#layout.field("seed");
     this.#largestExtent = this.#layout.logBytes * LARGEST_SHARE;
   }
@@ -75,16 +68,16 @@ export class SharedShard implements Shard {
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
     const hash = this.#hash(key);
     for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-      const sequence = this.#lock.sequence();
+      const sequence = this.#lock.sequence(this.#layout.words);
       const end = into.end;
       if (this.#lock.isFree(sequence)) {
         const length = this.#read(hash, key, nowMs, into, sequence);
-        if (this.#lock.isUnchanged(sequence)) return length;
+        if (this.#lock.isUnchanged(this.#layout.words, sequence)) return length;
         into.end = end;
       }
       Atomics.pause();
     }
-    this.#lock.lock();
+    this.#lock.lock(this.#layout.words);
     try {
       return this.#read(hash, key, nowMs, into);
     } finally {
@@ -95,7 +88,7 @@ export class SharedShard implements Shard {
   put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): void {
     this.#refuseTooLarge(key, value);
     const hash = this.#hash(key);
-    this.#lock.lock();
+    this.#lock.lock(this.#layout.words);
     try {
       this.#layout.setField("isWriting", 1);
       this.#store(hash, key, value, deadlineMs, nowMs);
@@ -107,10 +100,10 @@ export class SharedShard implements Shard {
 
   delete(key: Bytes, nowMs: number): boolean {
     const hash = this.#hash(key);
-    this.#lock.lock();
+    this.#lock.lock(this.#layout.words);
     try {
-      const slot = this.#index.find(hash, key);
-      if (slot === NO_SLOT) return false;
+      const slot = index.find(this.#layout, hash, key);
+      if (slot === index.NO_SLOT) return false;
       this.#layout.setField("isWriting", 1);
       const wasAlive = this.#remove(slot, nowMs);
       this.#layout.setField("isWriting", 0);
@@ -122,17 +115,17 @@ export class SharedShard implements Shard {
 
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): void {
     const hash = this.#hash(key);
-    this.#lock.lock();
+    this.#lock.lock(this.#layout.words);
     try {
-      const slot = this.#index.find(hash, key);
+      const slot = index.find(this.#layout, hash, key);
       // Nothing is half written while `change` works: it may throw.
-      const wanted = change(slot === NO_SLOT ? undefined : this.#entryAt(slot, nowMs));
+      const wanted = change(slot === index.NO_SLOT ? undefined : this.#entryAt(slot, nowMs));
       if (wanted === "keep") return;
       if (wanted !== "delete") this.#refuseTooLarge(key, wanted.value);
       this.#layout.setField("isWriting", 1);
       if (wanted !== "delete") {
         this.#store(hash, key, this.#outside(wanted.value), wanted.deadlineMs, nowMs);
-      } else if (slot !== NO_SLOT) this.#remove(slot, nowMs);
+      } else if (slot !== index.NO_SLOT) this.#remove(slot, nowMs);
       this.#layout.setField("isWriting", 0);
     } finally {
       this.#unlock();
@@ -141,7 +134,7 @@ export class SharedShard implements Shard {
 
   scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void {
     const layout = this.#layout;
-    this.#lock.lock();
+    this.#lock.lock(this.#layout.words);
     try {
       for (let slot = 0; slot < layout.field("slots"); slot++) {
         const record = layout.recordAt(slot);
@@ -156,7 +149,11 @@ export class SharedShard implements Shard {
   /** As Shard says, but a shard that another thread is writing to is left for the next round. */
   sweep(nowMs: number, maxEntries: number): number {
     let seen = 0;
-    while (seen < maxEntries && this.#layout.field("mortals") > 0 && this.#lock.tryLock()) {
+    while (
+      seen < maxEntries &&
+      this.#layout.field("mortals") > 0 &&
+      this.#lock.tryLock(this.#layout.words)
+    ) {
       try {
         this.#layout.setField("isWriting", 1);
         seen += this.#sweepChunk(nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
@@ -185,17 +182,17 @@ export class SharedShard implements Shard {
    * then empty. Answers whether it held the lock. For the supervisor.
    */
   release(thread: number): boolean {
-    const held = this.#lock.takeFrom(thread);
+    const held = this.#lock.takeFrom(this.#layout.words, thread);
     if (held) this.#unlock();
     // It may have been woken to take the lock and have ended instead.
-    else this.#lock.wakeAll();
+    else this.#lock.wakeAll(this.#layout.words);
     return held;
   }
 
   check(): void {
-    this.#lock.lock();
+    this.#lock.lock(this.#layout.words);
     try {
-      checkShard(this.#layout, this.#index, this.#log, this.#seed);
+      checkShard(this.#layout);
     } finally {
       this.#unlock();
     }
@@ -210,8 +207,8 @@ export class SharedShard implements Shard {
    */
   #read(hash: number, key: Bytes, nowMs: number, into: ByteBuffer, sequence?: number): number {
     const layout = this.#layout;
-    const slot = this.#index.find(hash, key);
-    if (slot === NO_SLOT) return MISS;
+    const slot = index.find(this.#layout, hash, key);
+    if (slot === index.NO_SLOT) return MISS;
     const record = layout.recordAt(slot);
     if (layout.deadlineOf(record) <= nowMs) return MISS;
     const start = layout.valueStart(record);
@@ -219,7 +216,8 @@ export class SharedShard implements Shard {
     if (!(length >= 0 && start + length <= layout.bytes.length)) return MISS;
     // A length that is nonsense must not make the buffer grow by a gigabyte.
     const mustGrow = into.end + length > into.bytes.length;
-    if (mustGrow && sequence !== undefined && !this.#lock.isUnchanged(sequence)) return MISS;
+    if (mustGrow && sequence !== undefined && !this.#lock.isUnchanged(this.#layout.words, sequence))
+      return MISS;
     into.appendRun(layout.bytes, start, start + length);
     return length;
   }
@@ -228,23 +226,23 @@ export class SharedShard implements Shard {
     const layout = this.#layout;
     const keyBytes = key.end - key.start;
     const extent = extentOf(keyBytes, value.end - value.start, deadlineMs !== Infinity);
-    const slot = this.#index.find(hash, key);
-    if (slot !== NO_SLOT) {
+    const slot = index.find(this.#layout, hash, key);
+    if (slot !== index.NO_SLOT) {
       const record = layout.recordAt(slot);
       if (layout.deadlineOf(record) <= nowMs) layout.addToTally("expired", 1);
       this.#count(record, -1);
-      if (layout.extentAt(record) === extent || this.#log.refit(record, extent)) {
+      if (layout.extentAt(record) === extent || log.refit(this.#layout, record, extent)) {
         this.#write(record, key, value, deadlineMs);
         return;
       }
-      this.#index.remove(slot);
-      this.#log.release(record);
+      index.remove(this.#layout, slot);
+      log.release(this.#layout, record);
     }
-    while (this.#index.isFull) this.#evictOldest(nowMs);
+    while (index.isFull(this.#layout)) this.#evictOldest(nowMs);
     // Making room may move every slot, so the record's own comes last.
     const record = this.#reserve(extent, nowMs);
     this.#write(record, key, value, deadlineMs);
-    this.#index.insert(hash, record);
+    index.insert(this.#layout, hash, record);
     this.#clean(extent * CLEANING_RATE, nowMs);
   }
 
@@ -272,14 +270,14 @@ export class SharedShard implements Shard {
     const wasAlive = layout.deadlineOf(record) > nowMs;
     if (!wasAlive) layout.addToTally("expired", 1);
     this.#count(record, -1);
-    this.#index.remove(slot);
-    this.#log.release(record);
+    index.remove(this.#layout, slot);
+    log.release(this.#layout, record);
     return wasAlive;
   }
 
   #reserve(extent: number, nowMs: number): number {
     for (;;) {
-      const record = this.#log.reserve(extent);
+      const record = log.reserve(this.#layout, extent);
       if (record !== 0) return record;
       this.#evictOldest(nowMs);
     }
@@ -287,31 +285,37 @@ export class SharedShard implements Shard {
 
   /** Throws out what is left in the oldest closed segment. */
   #evictOldest(nowMs: number): void {
-    const run = this.#log.oldest();
+    const run = log.oldest(this.#layout);
     if (run === NO_SEGMENT) throw new Error("the log is full and has no closed segment");
-    this.#log.eachLive(this.#layout.segmentStart(run), this.#log.end(run), Infinity, (record) => {
-      // The last one to go frees the run.
-      if (this.#remove(this.#slotOf(record), nowMs)) this.#layout.addToTally("evicted", 1);
-    });
+    log.eachLive(
+      this.#layout,
+      this.#layout.segmentStart(run),
+      log.endOf(this.#layout, run),
+      Infinity,
+      (record) => {
+        // The last one to go frees the run.
+        if (this.#remove(this.#slotOf(record), nowMs)) this.#layout.addToTally("evicted", 1);
+      },
+    );
   }
 
   /** Looks through `budget` bytes of the run being cleaned and moves what lives to the log's end. */
   #clean(budget: number, nowMs: number): void {
     const layout = this.#layout;
     if (layout.field("victim") === NO_SEGMENT) {
-      const run = this.#log.deadest();
+      const run = log.deadest(this.#layout);
       if (run === NO_SEGMENT) return;
       layout.setField("victim", run);
       layout.setField("victimAt", layout.segmentStart(run));
     }
     const victim = layout.field("victim");
-    const end = this.#log.end(victim);
-    const reached = this.#log.eachLive(layout.field("victimAt"), end, budget, (record) => {
+    const end = log.endOf(this.#layout, victim);
+    const reached = log.eachLive(this.#layout, layout.field("victimAt"), end, budget, (record) => {
       this.#move(record, nowMs);
     });
     layout.setField("victimAt", reached);
     if (reached < end) return;
-    this.#log.free(victim);
+    log.free(this.#layout, victim);
     layout.setField("victim", NO_SEGMENT);
   }
 
@@ -325,8 +329,8 @@ export class SharedShard implements Shard {
     const extent = layout.extentAt(record);
     const to = this.#reserve(extent, nowMs);
     layout.bytes.copyWithin(to, record, record + extent);
-    this.#index.replace(this.#slotOf(record), to);
-    this.#log.release(record);
+    index.replace(this.#layout, this.#slotOf(record), to);
+    log.release(this.#layout, record);
   }
 
   /** Looks at entries worth `maxEntries`, where so many empty slots count as one. */
@@ -348,12 +352,12 @@ export class SharedShard implements Shard {
   /** Ends a critical section; one that has ended in the middle of a write leaves the shard empty. */
   #unlock(): void {
     if (this.#layout.field("isWriting") !== 0) this.#empty();
-    this.#lock.unlock();
+    this.#lock.unlock(this.#layout.words);
   }
 
   #empty(): void {
-    this.#index.clear();
-    this.#log.reset();
+    index.clear(this.#layout);
+    log.reset(this.#layout);
     for (const field of ["bytes", "mortals", "sweepSlot", "isWriting"] as const) {
       this.#layout.setField(field, 0);
     }
@@ -361,7 +365,7 @@ export class SharedShard implements Shard {
   }
 
   #slotOf(record: number): number {
-    return this.#index.slotOf(this.#hash(this.#layout.keyOf(record)), record);
+    return index.slotOf(this.#layout, this.#hash(this.#layout.keyOf(record)), record);
   }
 
   #entryAt(slot: number, nowMs: number): Entry | undefined {

@@ -3,6 +3,7 @@
 import { workerData } from "node:worker_threads";
 
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
+import { SequenceLock } from "../../src/store/lock.ts";
 import { NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 
@@ -11,7 +12,7 @@ const { memory, thread, order } = workerData as {
   readonly thread: number;
   readonly order: string;
 };
-const shard = new SharedShard(memory, thread);
+const shard = new SharedShard(memory, new SequenceLock(thread));
 const text = (value: string): Bytes => ByteBuffer.ofText(value);
 const die = (): never => process.exit(0);
 if (order === "put") shard.put(text(`put by ${thread}`), text("v"), NEVER, 0);

@@ -10,11 +10,11 @@ import { describeShard } from "./shard.contract.ts";
 
 const MEBIBYTE = 2 ** 20;
 
-describeShard("SharedShard", () => new SharedShard(SharedShard.allocate(16 * MEBIBYTE), 0));
+describeShard("SharedShard", () => new SharedShard(SharedShard.allocate(16 * MEBIBYTE), lockOf(0)));
 
 test("what one attachment puts another one gets", () => {
   const memory = SharedShard.allocate(MEBIBYTE);
-  const [one, other] = [new SharedShard(memory, 0), new SharedShard(memory, 1)];
+  const [one, other] = [new SharedShard(memory, lockOf(0)), new SharedShard(memory, lockOf(1))];
   one.put(run("k"), run("v"), NEVER, 0);
   expect(get(other, "k")).toBe("v");
   other.delete(run("k"), 0);
@@ -23,7 +23,7 @@ test("what one attachment puts another one gets", () => {
 
 describe("a full shard", () => {
   test("evicts the oldest entries, keeps the newest, and accounts for all", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
     for (let n = 0; n < 50_000; n++) shard.put(run(`key${n}`), run("v".repeat(100)), NEVER, 0);
     const { entries, evicted } = shard.figures();
     expect(entries + evicted).toBe(50_000);
@@ -35,7 +35,7 @@ describe("a full shard", () => {
   });
 
   test("of the smallest entries fills its index, and goes on", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
     const key = { bytes: Buffer.alloc(3), start: 0, end: 3 };
     for (let n = 0; n < 100_000; n++) {
       key.bytes.writeUIntBE(n, 0, 3);
@@ -48,7 +48,7 @@ describe("a full shard", () => {
   });
 
   test("takes entries longer than a segment, up to an eighth of its log", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
     for (let n = 0; n < 200; n++) {
       const long = `${n}`.repeat(20_000);
       shard.put(run(`long${n % 10}`), run(long), NEVER, 0);
@@ -63,7 +63,7 @@ describe("a full shard", () => {
 });
 
 test("overwriting with other lengths keeps memory in bounds: nothing is evicted", () => {
-  const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+  const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
   // 300 kB alive in 640 kB of log, written over twenty times.
   for (let n = 0; n < 60_000; n++) {
     shard.put(run(`key${n % 3000}`), run("v".repeat(40 + ((n * 31) % 80))), NEVER, 0);
@@ -73,7 +73,7 @@ test("overwriting with other lengths keeps memory in bounds: nothing is evicted"
 });
 
 test("an update may answer with the very bytes it was shown, whatever moves", () => {
-  const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+  const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
   for (let n = 0; n < 3000; n++) shard.put(run(`key${n}`), run(`value of ${n}`), NEVER, 0);
   const withDeadline = (entry: Entry | undefined): Entry => {
     if (entry === undefined) throw new Error("the entry is gone");
@@ -95,26 +95,26 @@ test("a reader that has taken the lock finds the entry, though others wait for t
     override isFree(sequence: number): boolean {
       return this.#isHeld && super.isFree(sequence);
     }
-    override lock(): void {
-      super.lock();
+    override lock(of: Int32Array): void {
+      super.lock(of);
       this.#isHeld = true;
     }
-    override isUnchanged(sequence: number): boolean {
+    override isUnchanged(of: Int32Array, sequence: number): boolean {
       Atomics.or(words, 0, contended);
-      return super.isUnchanged(sequence);
+      return super.isUnchanged(of, sequence);
     }
   }
-  const shard = new SharedShard(memory, 0, (of, thread) => new BusyLock(of, thread));
+  const shard = new SharedShard(memory, new BusyLock(0));
   const long = "v".repeat(3000);
   shard.put(run("k"), run(long), NEVER, 0);
-  const reader = new SharedShard(memory, 1, (of, thread) => new BusyLock(of, thread));
+  const reader = new SharedShard(memory, new BusyLock(1));
   const into = new ByteBuffer(16);
   expect(reader.get(run("k"), 0, into)).toBe(3000);
   expect(into.toText()).toBe(long);
 });
 
 test("a sweep that passes many empty slots ends before the round does", () => {
-  const shard = new SharedShard(SharedShard.allocate(16 * MEBIBYTE), 0);
+  const shard = new SharedShard(SharedShard.allocate(16 * MEBIBYTE), lockOf(0));
   for (let n = 0; n < 50_000; n++) shard.put(run(`key${n}`), run("v"), 10, 0);
   shard.put(run("mortal"), run("v"), 1000, 0);
   while (shard.sweep(10, 1000) === 1000);
@@ -128,7 +128,7 @@ describe("a writer that fails", () => {
   // The rows of a run were lost for good when a writer ended between them and their count.
   test("at any step of a write leaves a shard that takes as much as before", () => {
     const memory = SharedShard.allocate(MEBIBYTE);
-    const shard = new SharedShard(memory, 0);
+    const shard = new SharedShard(memory, lockOf(0));
     const large = run("v".repeat(80_000));
     const setSegment = Layout.prototype.setSegment;
     const failAfter = (steps: number) => {
@@ -152,7 +152,7 @@ describe("a writer that fails", () => {
   });
 
   test("in the middle of a write leaves the shard empty, unlocked and counted", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
     for (let n = 0; n < 1000; n++) shard.put(run(`key${n}`), run("v"), NEVER, 0);
     const failing = failingValue(() => {
       throw new Error("memory fault");
@@ -165,7 +165,7 @@ describe("a writer that fails", () => {
   });
 
   test("in its `change` costs nothing", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), 0);
+    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
     shard.put(run("k"), run("v"), NEVER, 0);
     const failing = () => {
       throw new Error("not a number");
@@ -181,7 +181,7 @@ describe("a writer that fails", () => {
   ] as const) {
     test(`by ending its thread ${place}, and whoever waits goes on`, async () => {
       const memory = SharedShard.allocate(MEBIBYTE);
-      const shard = new SharedShard(memory, 0);
+      const shard = new SharedShard(memory, lockOf(0));
       shard.put(run("kept"), run("v"), NEVER, 0);
       await ended(startThread(memory, 1, entries === 0 ? "die writing" : "die in change"));
       const waiting = startThread(memory, 2, "put");
@@ -194,6 +194,10 @@ describe("a writer that fails", () => {
     });
   }
 });
+
+function lockOf(thread: number): SequenceLock {
+  return new SequenceLock(thread);
+}
 
 function startThread(memory: SharedArrayBuffer, thread: number, order: string): Worker {
   const workerData = { memory, thread, order };

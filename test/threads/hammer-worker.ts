@@ -54,8 +54,8 @@ export function valueIsWhole({ bytes, start, end }: Bytes): boolean {
 }
 
 function run({ memories, gate, thread, threads, seconds, isLocked }: HammerStart): HammerTally {
-  const createLock = isLocked ? SequenceLock.create : createNoLock;
-  const shards = memories.map((memory) => new SharedShard(memory, thread, createLock));
+  const lock = isLocked ? new SequenceLock(thread) : new NoLock(thread);
+  const shards = memories.map((memory) => new SharedShard(memory, lock));
   const tally: HammerTally = { operations: 0, torn: 0, increments: 0, inserted: 0, deleted: 0 };
   const value = new ByteBuffer(LARGEST_VALUE + 8);
   const seen = new ByteBuffer(LARGEST_VALUE + 8);
@@ -121,10 +121,6 @@ function fillAlone(shards: readonly SharedShard[], newValue: () => Bytes): void 
     for (let n = 0; n < COUNTERS; n++) shard.put(keyOf("counter", number, n), zero, NEVER, 0);
     for (let n = 0; n < VALUES; n++) shard.put(keyOf("value", number, n), newValue(), NEVER, 0);
   }
-}
-
-function createNoLock(words: Int32Array, thread: number): SequenceLock {
-  return new NoLock(words, thread);
 }
 
 // The functions above serve hammer.ts too, which runs in another thread.

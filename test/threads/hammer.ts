@@ -5,6 +5,7 @@
 import { Worker } from "node:worker_threads";
 
 import { ByteBuffer } from "../../src/store/bytes.ts";
+import { SequenceLock } from "../../src/store/lock.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 import { MISS } from "../../src/store/shard.ts";
 import {
@@ -49,7 +50,8 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     inserted: sumOf("inserted"),
     deleted: sumOf("deleted"),
   };
-  const shards = memories.map((memory) => new SharedShard(memory, options.threads));
+  const lock = new SequenceLock(options.threads);
+  const shards = memories.map((memory) => new SharedShard(memory, lock));
   if (options.isLocked) for (const shard of shards) shard.check();
 
   let counted = 0;
