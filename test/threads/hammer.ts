@@ -25,7 +25,7 @@ export interface HammerOptions {
 }
 
 export interface HammerReport extends HammerTally {
-  /** Increments that the counters do not show. */
+  /** Increments less what the counters show; negative if they show what nobody counted. */
   readonly lostUpdates: number;
   /** Entries that should be there and are not; negative if there are too many. */
   readonly missingEntries: number;
