@@ -18,6 +18,9 @@ const FIRST_SLOTS = 64;
 /** Full above this: 3 probes for a hit, 13 for a miss on average. */
 const MAX_LOAD = 0.8;
 const GROWTH = 1.25;
+/** Below this it shrinks. */
+const MIN_LOAD = 0.2;
+const LOAD_AFTER_SHRINKING = 0.5;
 
 /**
  * Where the slots wait while an index of this thread grows. Measured with a million entries put:
@@ -56,7 +59,10 @@ export function isFull(layout: Layout): boolean {
 /** Adds a record whose key is not in the index. Counts it in `entries`. O(1) amortised. */
 export function insert(layout: Layout, hash: number, record: number): void {
   const entries = layout.field("entries") + 1;
-  if (entries > layout.field("slots") * MAX_LOAD) grow(layout);
+  const slots = layout.field("slots");
+  if (entries > slots * MAX_LOAD) {
+    resize(layout, Math.min(layout.maxSlots, Math.max(FIRST_SLOTS, Math.floor(slots * GROWTH))));
+  }
   layout.setField("entries", entries);
   place(layout, hash, record, layout.field("slots"));
 }
@@ -66,7 +72,7 @@ export function replace(layout: Layout, slot: number, record: number): void {
   layout.setSlot(slot, layout.hashAt(slot), record);
 }
 
-/** Empties the slot; later slots may move. O(1) on average. */
+/** Empties the slot; all others may move. O(1) amortised. */
 export function remove(layout: Layout, slot: number): void {
   const slots = layout.field("slots");
   let hole = slot;
@@ -78,8 +84,11 @@ export function remove(layout: Layout, slot: number): void {
   }
   layout.setSlot(hole, 0, 0);
   layout.addToField("entries", -1);
-  // An empty index begins anew: a sweep need not pass what millions of entries have left.
-  if (layout.field("entries") === 0) layout.setField("slots", 0);
+  // A sweep need not pass the empty slots that millions of entries have left.
+  const entries = layout.field("entries");
+  if (slots > FIRST_SLOTS && entries < slots * MIN_LOAD) {
+    resize(layout, Math.max(FIRST_SLOTS, Math.ceil(entries / LOAD_AFTER_SHRINKING)));
+  }
 }
 
 /** Empties the index, whatever state a writer left it in. O(slots). */
@@ -89,14 +98,14 @@ export function clear(layout: Layout): void {
   layout.setField("entries", 0);
 }
 
-function grow(layout: Layout): void {
+function resize(layout: Layout, slots: number): void {
   const before = layout.field("slots");
-  const wanted = Math.max(FIRST_SLOTS, Math.floor(before * GROWTH));
-  const slots = Math.min(layout.maxSlots, wanted);
-  if (scratch.length < before * 2) scratch = new Int32Array(slots * 2);
+  if (scratch.length < before * 2) scratch = new Int32Array(Math.ceil(before * GROWTH) * 2);
   layout.copySlots(before, scratch);
   layout.clearSlots(before);
   layout.setField("slots", slots);
+  // Slots are in the order of their hashes, but for those pushed on: what was behind stays behind.
+  layout.setField("sweepSlot", Math.floor((layout.field("sweepSlot") * slots) / (before || 1)));
   for (let word = 0; word < before * 2; word += 2) {
     const record = recordOf(scratch[word + 1] ?? 0);
     if (record !== 0) place(layout, (scratch[word] ?? 0) >>> 0, record, slots);

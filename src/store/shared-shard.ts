@@ -36,7 +36,6 @@ const LARGEST_SHARE = 1 / 8;
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
-  readonly #seed: number;
   readonly #largestExtent: number;
   /** Where `update` keeps a value that lies in the log it is about to change. */
   readonly #aside = new ByteBuffer(0);
@@ -61,7 +60,6 @@ export class SharedShard implements Shard {
   constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
     this.#layout = new Layout(memory);
     this.#lock = lock;
-    this.#seed = this.#layout.field("seed");
     this.#largestExtent = this.#layout.logBytes * LARGEST_SHARE;
   }
 
@@ -199,7 +197,7 @@ export class SharedShard implements Shard {
   }
 
   #hash(key: Bytes): number {
-    return xxh32(key.bytes, key.start, key.end, this.#seed);
+    return xxh32(key.bytes, key.start, key.end, this.#layout.field("seed"));
   }
 
   /**
@@ -341,9 +339,12 @@ export class SharedShard implements Shard {
     while (seen < maxEntries && slot < layout.field("slots")) {
       const record = layout.recordAt(slot);
       seen += record === 0 ? 1 / SLOTS_AN_ENTRY : 1;
-      // A removal may move another entry into this slot: it is looked at next.
-      if (record !== 0 && layout.deadlineOf(record) <= nowMs) this.#remove(slot, nowMs);
-      else slot++;
+      if (record !== 0 && layout.deadlineOf(record) <= nowMs) {
+        // That may move another entry into this slot, which is looked at next, or all of them.
+        layout.setField("sweepSlot", slot);
+        this.#remove(slot, nowMs);
+        slot = layout.field("sweepSlot");
+      } else slot++;
     }
     layout.setField("sweepSlot", slot < layout.field("slots") ? slot : 0);
     return Math.ceil(seen);
