@@ -8,8 +8,10 @@ import { xxh32 } from "../src/hash.ts";
 import { FoundAnswer } from "../src/http/answers.ts";
 import { readPut, readQueryKey } from "../src/http/requests.ts";
 import { HashRing } from "../src/ring.ts";
+import { SequenceLock } from "../src/store/lock.ts";
 import { MapShard } from "../src/store/map-shard.ts";
-import { NEVER } from "../src/store/shard.ts";
+import { SharedShard } from "../src/store/shared-shard.ts";
+import { NEVER, type Shard } from "../src/store/shard.ts";
 import { describeMachine } from "./lib/machine.ts";
 
 const INIT = { headers: new Headers({ "content-type": "application/json" }) };
@@ -39,23 +41,29 @@ group("ring look-up, random hashes", () => {
   }
 });
 
-group("shard of n entries, 100 B values, random keys", () => {
-  for (const entries of [1_000, 100_000, 1_000_000]) {
-    const keys = Array.from({ length: entries }, (_, n) => bytesOf(`key:${n}`));
-    const value = bytesOf("v".repeat(100));
-    const into = new ByteBuffer();
-    const shard = new MapShard();
-    for (const key of keys) shard.put(key, value, NEVER, 0);
-    const anyKey = () => keys[Math.floor(Math.random() * entries)] ?? value;
-    bench(`get, ${entries.toLocaleString("en")} entries`, () => {
-      into.clear();
-      do_not_optimize(shard.get(anyKey(), 0, into));
-    });
-    bench(`put, ${entries.toLocaleString("en")} entries`, () =>
-      shard.put(anyKey(), value, NEVER, 0),
-    );
-  }
-});
+const SHARDS: Readonly<Record<string, () => Shard>> = {
+  SharedShard: () => new SharedShard(SharedShard.allocate(2 ** 29), new SequenceLock(0)),
+  MapShard: () => new MapShard(),
+};
+for (const [name, create] of Object.entries(SHARDS)) {
+  group(`${name} of n entries, 100 B values, random keys`, () => {
+    for (const entries of [1_000, 100_000, 1_000_000]) {
+      const keys = Array.from({ length: entries }, (_, n) => bytesOf(`key:${n}`));
+      const value = bytesOf("v".repeat(100));
+      const into = new ByteBuffer();
+      const shard = create();
+      for (const key of keys) shard.put(key, value, NEVER, 0);
+      const anyKey = () => keys[Math.floor(Math.random() * entries)] ?? value;
+      bench(`get, ${entries.toLocaleString("en")} entries`, () => {
+        into.clear();
+        do_not_optimize(shard.get(anyKey(), 0, into));
+      });
+      bench(`put, ${entries.toLocaleString("en")} entries`, () =>
+        shard.put(anyKey(), value, NEVER, 0),
+      );
+    }
+  });
+}
 
 group("URL to key", () => {
   const url = "http://localhost:7171/get?key=user:123456789";
