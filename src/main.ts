@@ -96,7 +96,8 @@ function refusalOf({ code }: ListenError): string {
     EACCES: "this user may not open that port; choose one from 1024 with --port",
   };
   const reason = reasons[code] ?? `${code}; --host must be an address of this machine`;
-  return `ringcache: cannot listen on ${config.host}:${config.port}: ${reason}`;
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  return `ringcache: cannot listen on ${host}:${config.port}: ${reason}`;
 }
 
 function configOrExit(): Config {

@@ -176,7 +176,8 @@ function fromArguments(table: OptionTable, args: readonly string[]): Given {
     const row = name === undefined ? undefined : table[name];
     if (name === undefined || row === undefined) {
       const known = Object.keys(table).map(flagOf).join(", ");
-      throw new OptionError(`unknown option "${token.rawName}"; the options are ${known}`);
+      const asGiven = args[token.index]?.split("=")[0] ?? token.rawName;
+      throw new OptionError(`unknown option "${asGiven}"; the options are ${known}`);
     }
     if (token.value === undefined && row.kind !== "switch") {
       throw new OptionError(`${token.rawName} needs a value: ${allowed(row)}`);

@@ -76,6 +76,11 @@ describe("refusals name the option, the value and what is allowed", () => {
     [[], { APP_COUNT: "0" }, `APP_COUNT: "0" is not a whole number from 1 to 9`],
     [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 99`],
     [
+      ["-p=1"],
+      {},
+      `unknown option "-p"; the options are --port, --max-rate, --color, --verbose, --host, --count`,
+    ],
+    [
       ["--colour", "red"],
       {},
       `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --count`,

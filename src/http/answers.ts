@@ -57,13 +57,12 @@ export class FoundAnswer {
     const body = this.#body;
     const keyEnd = this.#keyEnd;
     const valueStart = keyEnd + VALUE.length;
-    const { bytes } = body;
-    if (isPlain(bytes, FOUND.length, keyEnd) && isPlain(bytes, valueStart, body.end)) {
+    if (isPlain(body.bytes, FOUND.length, keyEnd) && isPlain(body.bytes, valueStart, body.end)) {
       body.appendRun(END, 0, END.length);
-      return new Response(bytes.subarray(0, body.end), OK_INIT);
+      return new Response(body.bytes.subarray(0, body.end), OK_INIT);
     }
-    const key = bytes.toString("utf8", FOUND.length, keyEnd);
-    return ok({ key, value: bytes.toString("utf8", valueStart, body.end) });
+    const key = body.bytes.toString("utf8", FOUND.length, keyEnd);
+    return ok({ key, value: body.bytes.toString("utf8", valueStart, body.end) });
   }
 }
 

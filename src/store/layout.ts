@@ -5,8 +5,9 @@
 //
 // The regions take address space for the most the shard may ever hold; pages
 // become resident as they are touched. Guard of all but the lock's own word
-// (lock.ts): the shard's lock to write; a reader that does not hold it may see nonsense, which is why each accessor stays inside the memory whatever it
-// is given (a typed array answers `undefined` past its end).
+// (lock.ts): the shard's lock to write. A reader that does not hold it may see
+// nonsense, which is why each accessor stays inside the memory whatever it is
+// given (a typed array answers `undefined` past its end).
 //
 // A record is a header of two words (key length and flags, value length), a
 // deadline of 8 bytes where there is one, the key, the value, and padding to 8.

@@ -1,14 +1,13 @@
-// `bun run test:faults [KILLS]`: workers killed under load, a hundred times by default.
+// `bun run test:faults`: workers killed under load, one after another.
 
+import { optionsOrExit } from "../../bench/lib/options.ts";
 import { runFaults } from "./faults.ts";
 
-const kills = Number(Bun.argv[2] ?? 100);
-if (!(Number.isInteger(kills) && kills > 0)) {
-  process.stderr.write(`test:faults: "${Bun.argv[2]}" is not a positive whole number of kills\n`);
-  process.exit(64);
-}
+const { kills } = optionsOrExit("test:faults", {
+  kills: { kind: "integer", default: 100, min: 1, max: 100_000, help: "workers to kill" },
+} as const);
 const report = await runFaults(kills);
-console.log(report);
+console.log({ ...report, slowestRestartMs: Math.round(report.slowestRestartMs) });
 const { failedOnOthers, failedWithWorker, unansweredGets, lostThreads, slowestRestartMs } = report;
 const addUp = unansweredGets >= 0 && unansweredGets <= failedWithWorker && lostThreads === kills;
 const holds = failedOnOthers === 0 && addUp && slowestRestartMs < 1000;

@@ -38,6 +38,16 @@ describe("put, get and delete", () => {
     expect(await get("/get?key=d")).toEqual([404, NOT_FOUND]);
   });
 
+  test("the first answer of a service is whole, however long", async () => {
+    for (const length of [4000, 4063, 4064, 4065, 10_000, 100_000]) {
+      await using fresh = serve("--max-value-length", "100000");
+      const value = "v".repeat(length);
+      await call("POST", "/put", { key: "k", value }, fresh.url);
+      const answer = await call("GET", "/get?key=k", undefined, fresh.url);
+      expect(answer).toEqual([200, { status: "OK", key: "k", value }]);
+    }
+  });
+
   test("content-type of a request is not required", async () => {
     const body = new Blob([`{"key":"typeless","value":"v"}`]);
     const answer = await fetch(`${server.url}/put`, { method: "POST", body });

@@ -1,18 +1,17 @@
-// `bun run test:threads [SECONDS]`: the hammer for a minute, and its control.
+// `bun run test:threads`: the hammer for a minute, and its control.
 
+import { optionsOrExit } from "../../bench/lib/options.ts";
 import { hammer } from "./hammer.ts";
 
 const THREADS = 4;
-const seconds = Number(Bun.argv[2] ?? 60);
-if (!(seconds > 0)) {
-  process.stderr.write(`test:threads: "${Bun.argv[2]}" is not a positive number of seconds\n`);
-  process.exit(64);
-}
+const { seconds } = optionsOrExit("test:threads", {
+  seconds: { kind: "number", default: 60, min: 0.1, max: 86_400, help: "time with the lock" },
+} as const);
 
 const locked = await hammer({ threads: THREADS, seconds, isLocked: true });
 console.log(`with the lock, ${THREADS} threads, ${seconds} s:`, locked);
 const control = await hammer({ threads: THREADS, seconds: Math.min(seconds, 5), isLocked: false });
-console.log("control without the lock:", control);
+console.log("control without the lock, where figures must be wrong:", control);
 
 const { torn, lostUpdates, missingEntries, unaccountedBytes } = locked;
 const holds = [torn, lostUpdates, missingEntries, unaccountedBytes].every((figure) => figure === 0);
