@@ -10,7 +10,7 @@
 // or err, but it ends and stays inside the memory.
 
 import type { Bytes } from "./bytes.ts";
-import { type Layout, recordOf } from "./layout.ts";
+import { type Layout, MAX_HITS, recordOf, wholeGroups } from "./layout.ts";
 
 export const NO_SLOT = -1;
 
@@ -18,6 +18,8 @@ const FIRST_SLOTS = 64;
 /** Full above this: 3 probes for a hit, 13 for a miss on average. */
 const MAX_LOAD = 0.8;
 const GROWTH = 1.25;
+/** Where segments have to be vacated for it. */
+const TIGHT_GROWTH = 1.05;
 /** Below this it shrinks. */
 const MIN_LOAD = 0.2;
 const LOAD_AFTER_SHRINKING = 0.5;
@@ -51,25 +53,27 @@ export function slotOf(layout: Layout, hash: number, record: number): number {
   throw new Error(`no slot of the index names the record at ${record}`);
 }
 
-/** Whether one more fits without going past the reserved space. */
-export function isFull(layout: Layout): boolean {
-  return layout.field("entries") + 1 > layout.maxSlots * MAX_LOAD;
+/** Whether one more fits without the index growing. */
+export function hasRoom(layout: Layout): boolean {
+  return layout.field("entries") + 1 <= layout.field("slots") * MAX_LOAD;
 }
 
-/** Adds a record whose key is not in the index. Counts it in `entries`. O(1) amortised. */
-export function insert(layout: Layout, hash: number, record: number): void {
-  const entries = layout.field("entries") + 1;
+/** Slots to grow to, by a quarter or by a twentieth; as many as there are if it has its most. */
+export function nextSlots(layout: Layout, isTight: boolean): number {
   const slots = layout.field("slots");
-  if (entries > slots * MAX_LOAD) {
-    resize(layout, Math.min(layout.maxSlots, Math.max(FIRST_SLOTS, Math.floor(slots * GROWTH))));
-  }
-  layout.setField("entries", entries);
-  place(layout, hash, record, layout.field("slots"));
+  const wanted = wholeGroups(slots * (isTight ? TIGHT_GROWTH : GROWTH) + 1);
+  return Math.min(layout.maxSlots, Math.max(FIRST_SLOTS, wanted));
+}
+
+/** Adds a record whose key is not in the index, which has room. Counts it in `entries`. O(1) on average. */
+export function insert(layout: Layout, hash: number, record: number): void {
+  layout.addToField("entries", 1);
+  place(layout, hash, record, 0, layout.field("slots"));
 }
 
 /** Lets the slot name another record of the same key. */
-export function replace(layout: Layout, slot: number, record: number): void {
-  layout.setSlot(slot, layout.hashAt(slot), record);
+export function replace(layout: Layout, slot: number, record: number, hits: number): void {
+  layout.setSlot(slot, layout.hashAt(slot), record, hits);
 }
 
 /** Empties the slot; all others may move. O(1) amortised. */
@@ -82,12 +86,12 @@ export function remove(layout: Layout, slot: number): void {
     layout.moveSlot(next, hole);
     hole = next;
   }
-  layout.setSlot(hole, 0, 0);
+  layout.setSlot(hole, 0, 0, 0);
   layout.addToField("entries", -1);
   // A sweep need not pass the empty slots that millions of entries have left.
   const entries = layout.field("entries");
   if (slots > FIRST_SLOTS && entries < slots * MIN_LOAD) {
-    resize(layout, Math.max(FIRST_SLOTS, Math.ceil(entries / LOAD_AFTER_SHRINKING)));
+    resize(layout, Math.max(FIRST_SLOTS, wholeGroups(entries / LOAD_AFTER_SHRINKING)));
   }
 }
 
@@ -96,29 +100,36 @@ export function clear(layout: Layout): void {
   layout.clearSlots(layout.field("slots"));
   layout.setField("slots", 0);
   layout.setField("entries", 0);
+  layout.setField("ghosts", 0);
 }
 
-function resize(layout: Layout, slots: number): void {
+/** Gives the index so many slots, which the log must have left to it, and no ghosts. O(slots). */
+export function resize(layout: Layout, slots: number): void {
   const before = layout.field("slots");
   if (scratch.length < before * 2) scratch = new Int32Array(Math.ceil(before * GROWTH) * 2);
   layout.copySlots(before, scratch);
-  layout.clearSlots(before);
+  // New ones may lie where segments were.
+  layout.clearSlots(Math.max(before, slots));
   layout.setField("slots", slots);
+  layout.setField("ghosts", 0);
   // Slots are in the order of their hashes, but for those pushed on: what was behind stays behind.
   layout.setField("sweepSlot", Math.floor((layout.field("sweepSlot") * slots) / (before || 1)));
   for (let word = 0; word < before * 2; word += 2) {
-    const record = recordOf(scratch[word + 1] ?? 0);
-    if (record !== 0) place(layout, (scratch[word] ?? 0) >>> 0, record, slots);
+    const reference = scratch[word + 1] ?? 0;
+    const record = recordOf(reference);
+    const hash = (scratch[word] ?? 0) >>> 0;
+    if (record !== 0) place(layout, hash, record, reference & MAX_HITS, slots);
   }
 }
 
-function place(layout: Layout, hash: number, record: number, slots: number): void {
+function place(layout: Layout, hash: number, record: number, hits: number, slots: number): void {
   let slot = homeOf(hash, slots);
   while (layout.recordAt(slot) !== 0) slot = after(slot, slots);
-  layout.setSlot(slot, hash, record);
+  layout.setSlot(slot, hash, record, hits);
 }
 
-function homeOf(hash: number, slots: number): number {
+/** The slot that a hash is first looked for at. */
+export function homeOf(hash: number, slots: number): number {
   return Math.floor((hash * slots) / 2 ** 32);
 }
 

@@ -4,7 +4,8 @@
 // Promises every implementation keeps (test/store/shard.contract.ts):
 // - an entry at or past its deadline is a miss, whatever the sweep has done;
 // - a value comes back byte for byte, and what is handed in is copied;
-// - entries put = entries held + overwritten + deleted + expired + evicted.
+// - entries put = entries held + overwritten + deleted + expired + evicted,
+//   but for those of a shard that was emptied.
 //
 // MapShard lives in one thread. A SharedShard is attached to by many: each call is then
 // one step for all of them, and `figures` and `check` are exact while nobody writes.
@@ -32,19 +33,50 @@ export interface ShardFigures {
   readonly entries: number;
   /** Key and value bytes of those entries. */
   readonly bytes: number;
+  /** Bytes that the shard may take, for everything it keeps. */
+  readonly memory: number;
+  /** Bytes of it in use: segments, index and tables. */
+  readonly used: number;
+  /** Bytes of the log whose entries are no more, and that are not free yet. */
+  readonly dead: number;
+  /** Keys remembered of entries evicted not long ago. */
+  readonly ghosts: number;
+  /** Entries put; each is then held, overwritten, deleted, expired or evicted. */
+  readonly inserted: number;
+  readonly overwritten: number;
+  readonly deleted: number;
   readonly expired: number;
   readonly evicted: number;
   /** Times that the shard lost all its entries because a writer ended in the middle of a write. */
   readonly emptied: number;
 }
 
+export const NO_FIGURES: ShardFigures = {
+  entries: 0,
+  bytes: 0,
+  memory: 0,
+  used: 0,
+  dead: 0,
+  ghosts: 0,
+  inserted: 0,
+  overwritten: 0,
+  deleted: 0,
+  expired: 0,
+  evicted: 0,
+  emptied: 0,
+};
+export const FIGURE_NAMES = Object.keys(NO_FIGURES) as (keyof ShardFigures)[];
+
 /** All times are milliseconds of one clock, which the caller reads. */
 export interface Shard {
   /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
   get(key: Bytes, nowMs: number, into: ByteBuffer): number;
 
-  /** Stores a copy of key and value in place of what was there. O(1). */
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): void;
+  /**
+   * Stores a copy of key and value in place of what was there; false if the shard is full and does
+   * not evict, and then nothing is lost. Throws RangeError for what is larger than `largest`. O(1).
+   */
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean;
 
   /** Removes the entry; false if there was no live one. O(1). */
   delete(key: Bytes, nowMs: number): boolean;
@@ -52,9 +84,9 @@ export interface Shard {
   /**
    * The one read-modify-write: shows the live entry, or undefined, to `change`
    * and does what it answers, with no other call on this shard in between.
-   * `change` must not call the shard. O(1).
+   * `change` must not call the shard. False and RangeError as for `put`. O(1).
    */
-  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): void;
+  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean;
 
   /** Shows every live entry once, in no order; `visit` must not call the shard. O(entries). */
   scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void;

@@ -1,4 +1,6 @@
 import { MapShard } from "../../src/store/map-shard.ts";
+import { describeLimit } from "./limit.contract.ts";
 import { describeShard } from "./shard.contract.ts";
 
-describeShard("MapShard", () => new MapShard());
+describeShard("MapShard", () => new MapShard(2 ** 26));
+describeLimit("MapShard", (bytes, evicts) => new MapShard(bytes, evicts));

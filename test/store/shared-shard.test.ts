@@ -6,11 +6,17 @@ import { Layout } from "../../src/store/layout.ts";
 import { SequenceLock } from "../../src/store/lock.ts";
 import { type Entry, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
+import { describeLimit } from "./limit.contract.ts";
 import { describeShard } from "./shard.contract.ts";
 
 const MEBIBYTE = 2 ** 20;
 
-describeShard("SharedShard", () => new SharedShard(SharedShard.allocate(16 * MEBIBYTE), lockOf(0)));
+function shardOf(bytes: number, evicts = true): SharedShard {
+  return new SharedShard(SharedShard.allocate(bytes, evicts), lockOf(0));
+}
+
+describeShard("SharedShard", () => shardOf(64 * MEBIBYTE));
+describeLimit("SharedShard", shardOf);
 
 test("what one attachment puts another one gets", () => {
   const memory = SharedShard.allocate(MEBIBYTE);
@@ -22,16 +28,35 @@ test("what one attachment puts another one gets", () => {
 });
 
 describe("a full shard", () => {
-  test("evicts the oldest entries, keeps the newest, and accounts for all", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
-    for (let n = 0; n < 50_000; n++) shard.put(run(`key${n}`), run("v".repeat(100)), NEVER, 0);
-    const { entries, evicted } = shard.figures();
-    expect(entries + evicted).toBe(50_000);
-    // 640 kB of log hold records of 120 bytes; the open segment and the evicted one are not full.
-    expect(entries).toBeGreaterThan(5000);
-    for (let n = 50_000 - 5000; n < 50_000; n++) expect(get(shard, `key${n}`)).toBeDefined();
-    expect(get(shard, "key0")).toBeUndefined();
+  test("evicts what nobody asked for first, and of that the oldest", () => {
+    const shard = shardOf(MEBIBYTE);
+    const put = (key: string) => shard.put(run(key), run("v".repeat(100)), NEVER, 0);
+    for (let n = 0; n < 5000; n++) put(`asked${n}`);
+    for (let n = 0; n < 5000; n++) get(shard, `asked${n}`);
+    for (let n = 0; n < 20_000; n++) put(`flood${n}`);
+    const held = (name: string, from: number, to: number) => {
+      let count = 0;
+      for (let n = from; n < to; n++) if (get(shard, `${name}${n}`) !== undefined) count++;
+      return count;
+    };
+    expect(held("asked", 0, 5000)).toBeGreaterThan(4500);
+    // A few are taken for ghosts of others.
+    expect(held("flood", 0, 15_000)).toBeLessThan(50);
+    expect(held("flood", 19_500, 20_000)).toBe(500);
     shard.check();
+  });
+
+  test("remembers what it evicted: a key that comes back stays", () => {
+    const shard = shardOf(MEBIBYTE);
+    const put = (key: string) => shard.put(run(key), run("v".repeat(100)), NEVER, 0);
+    for (let n = 0; n < 7000; n++) put(`first${n}`);
+    put("back");
+    for (let n = 0; n < 9000; n++) put(`second${n}`);
+    expect(get(shard, "back")).toBeUndefined();
+    expect(shard.figures().ghosts).toBeGreaterThan(0);
+    put("back");
+    for (let n = 0; n < 5000; n++) put(`third${n}`);
+    expect(get(shard, "back")).toBeDefined();
   });
 
   test("of the smallest entries fills its index, and goes on", () => {
@@ -47,17 +72,17 @@ describe("a full shard", () => {
     shard.check();
   });
 
-  test("takes entries longer than a segment, up to an eighth of its log", () => {
-    const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
+  test("takes entries longer than a segment, up to an eighth of it", () => {
+    const shard = shardOf(MEBIBYTE);
     for (let n = 0; n < 200; n++) {
-      const long = `${n}`.repeat(20_000);
+      const long = `${n}`.repeat(40_000);
       shard.put(run(`long${n % 10}`), run(long), NEVER, 0);
       shard.put(run(`short${n}`), run("v"), NEVER, 0);
       expect(get(shard, `long${n % 10}`)).toBe(long);
       shard.check();
     }
-    const tooLong = () => shard.put(run("k"), run("v".repeat(100_000)), NEVER, 0);
-    expect(tooLong).toThrow("a key of 1 and a value of 100000 bytes: together at most 81920");
+    const tooLong = () => shard.put(run("k"), run("v".repeat(140_000)), NEVER, 0);
+    expect(tooLong).toThrow("a key of 1 and a value of 140000 bytes: together at most 131072");
     shard.check();
   });
 });
