@@ -5,6 +5,7 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
+import { allocateClock, Clock } from "./clock.ts";
 import { xxh32 } from "./hash.ts";
 import { HashRing } from "./ring.ts";
 import type { ByteBuffer, Bytes } from "./store/bytes.ts";
@@ -12,7 +13,15 @@ import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
 import { SequenceLock } from "./store/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
 import { SharedShard } from "./store/shared-shard.ts";
-import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./store/shard.ts";
+import {
+  type Change,
+  type Entry,
+  FIGURE_NAMES,
+  MISS,
+  NO_FIGURES,
+  type Shard,
+  type ShardFigures,
+} from "./store/shard.ts";
 
 export { ByteBuffer, type Bytes } from "./store/bytes.ts";
 export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
@@ -20,17 +29,16 @@ export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
 export interface CacheOptions {
   /** "shared": entries in shared memory, for any number of threads; "map": in this thread's Maps. */
   readonly store: "shared" | "map";
-  /** 1 to 65,535. */
+  /** 1 to 65,535; `Cache.fit` makes it fewer where the memory is little. */
   readonly shards: number;
   /** Points on the ring for each shard, at least 1. */
   readonly virtualNodes: number;
-  /**
-   * Address space for all shards of the shared store together, in bytes; it becomes memory
-   * as it is used. A shard that has no more of it evicts its oldest entries.
-   */
-  readonly reservedBytes: number;
-  /** The largest entry to make room for, in bytes. */
+  /** What all shards together may take, with all they keep: index, log, ghosts. */
+  readonly memoryBytes: number;
+  /** What a full shard does: make room, or take no new entries. */
+  readonly evicts: boolean;
   readonly maxKeyBytes: number;
+  /** `Cache.fit` makes it less where the memory is little. */
   readonly maxValueBytes: number;
 }
 
@@ -38,13 +46,18 @@ const ALONE: CacheOptions = {
   store: "shared",
   shards: 64,
   virtualNodes: 1024,
-  reservedBytes: 2 ** 28,
+  memoryBytes: 2 ** 28,
+  evicts: true,
   maxKeyBytes: 1024,
   maxValueBytes: 2 ** 16,
 };
 
+/** In less, segments are so small that entries of a hundred bytes lie in them like long ones. */
+const LEAST_SHARD_BYTES = 2 ** 18;
+
 /** What the threads of a cache share: plain data that may be sent to a worker. */
 export interface CacheMemory {
+  readonly clock: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   /** By the shard's number; none for the store "map". */
   readonly shards: readonly SharedArrayBuffer[];
@@ -52,10 +65,11 @@ export interface CacheMemory {
 
 /** Sums over all shards and threads; counts since the start. */
 export interface CacheFigures extends ShardFigures {
-  readonly put: number;
   readonly hit: number;
   readonly miss: number;
-  readonly deleted: number;
+  /** Calls of `put` and `delete` that did what they were asked to. */
+  readonly put: number;
+  readonly delete: number;
   /** Threads that `threadLost` was told of. */
   readonly lostThreads: number;
 }
@@ -66,23 +80,37 @@ export class Cache {
   readonly #shards: readonly Shard[];
   readonly #counterMemory: SharedArrayBuffer;
   readonly #counters: Counters;
+  /** What the callers are to read the time from. */
+  readonly clock: Clock;
   /** The shard that the next sweep goes on with. */
   #sweeping = 0;
 
-  /** Memory for an empty cache that `threads` threads may attach to. */
+  /**
+   * What the memory can do of what is wanted: fewer shards, so that each can hold the largest entry
+   * and entries enough to choose from, and where not even one can, smaller values.
+   */
+  static fit(wanted: CacheOptions): CacheOptions {
+    const { memoryBytes, maxKeyBytes, maxValueBytes } = wanted;
+    const least = Math.max(LEAST_SHARD_BYTES, SharedShard.bytesFor(maxKeyBytes, maxValueBytes));
+    const shards = Math.max(1, Math.min(wanted.shards, Math.floor(memoryBytes / least)));
+    const largest = SharedShard.largestValue(memoryBytes / shards, maxKeyBytes);
+    return { ...wanted, shards, maxValueBytes: Math.min(maxValueBytes, largest) };
+  }
+
+  /** Memory for an empty cache of options that fit, which `threads` threads may attach to. */
   static allocate(options: CacheOptions, threads: number): CacheMemory {
-    const largest = SharedShard.bytesFor(options.maxKeyBytes, options.maxValueBytes);
-    const bytes = Math.max(options.reservedBytes / options.shards, largest);
+    const bytes = options.memoryBytes / options.shards;
     const shared = options.store === "shared" ? options.shards : 0;
     return {
+      clock: allocateClock(),
       counters: allocateCounters(threads),
-      shards: Array.from({ length: shared }, () => SharedShard.allocate(bytes)),
+      shards: Array.from({ length: shared }, () => SharedShard.allocate(bytes, options.evicts)),
     };
   }
 
   /** A cache for this thread alone; what is not given is as the service has it, for a small machine. */
   static create(options: Partial<CacheOptions> = {}): Cache {
-    const all: CacheOptions = { ...ALONE, ...options };
+    const all = Cache.fit({ ...ALONE, ...options });
     return new Cache(all, Cache.allocate(all, 1), 0);
   }
 
@@ -93,7 +121,11 @@ export class Cache {
     this.#shards =
       options.store === "shared"
         ? memory.shards.map((shard) => new SharedShard(shard, lock))
-        : Array.from({ length: options.shards }, () => new MapShard());
+        : Array.from(
+            { length: options.shards },
+            () => new MapShard(options.memoryBytes / options.shards, options.evicts),
+          );
+    this.clock = new Clock(memory.clock);
     this.#counterMemory = memory.counters;
     this.#counters = new Counters(memory.counters, thread);
   }
@@ -111,10 +143,19 @@ export class Cache {
     return length;
   }
 
-  /** Stores a copy of key and value until `deadlineMs` (NEVER: for good). O(1). */
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): void {
-    this.#shardOf(key).put(key, value, deadlineMs, nowMs);
-    this.#counters.add("put");
+  /** Bytes of the largest value that any key may have. */
+  get maxValueBytes(): number {
+    return this.#options.maxValueBytes;
+  }
+
+  /**
+   * Stores a copy of key and value until `deadlineMs` (NEVER: for good). False if there is no room
+   * and nothing may be evicted; then nothing is lost. Throws RangeError past the limits of size. O(1).
+   */
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
+    const isStored = this.#shardOf(key).put(key, value, deadlineMs, nowMs);
+    if (isStored) this.#counters.add("put");
+    return isStored;
   }
 
   /** Removes the entry; false if there was none. O(1). */
@@ -126,10 +167,10 @@ export class Cache {
 
   /**
    * Read-modify-write in one step: `change` sees the live entry or undefined and
-   * says what becomes of it. It must not call the cache. O(1).
+   * says what becomes of it. It must not call the cache. False as for `put`. O(1).
    */
-  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): void {
-    this.#shardOf(key).update(key, nowMs, change);
+  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
+    return this.#shardOf(key).update(key, nowMs, change);
   }
 
   /** Shows every live entry once, in no order; `visit` must not call the cache. O(entries). */
@@ -163,19 +204,17 @@ export class Cache {
 
   /** What the cache holds and has counted since the start; exact while nobody writes. O(shards). */
   figures(): CacheFigures {
-    const figures = this.shardFigures();
-    const sum = (name: keyof ShardFigures) =>
-      figures.reduce((total, { [name]: n }) => total + n, 0);
+    const sums = { ...NO_FIGURES };
+    for (const shard of this.#shards) {
+      const figures = shard.figures();
+      for (const name of FIGURE_NAMES) sums[name] += figures[name];
+    }
     return {
-      entries: sum("entries"),
-      bytes: sum("bytes"),
-      expired: sum("expired"),
-      evicted: sum("evicted"),
-      emptied: sum("emptied"),
-      put: sumOf(this.#counterMemory, "put"),
+      ...sums,
       hit: sumOf(this.#counterMemory, "hit"),
       miss: sumOf(this.#counterMemory, "miss"),
-      deleted: sumOf(this.#counterMemory, "delete"),
+      put: sumOf(this.#counterMemory, "put"),
+      delete: sumOf(this.#counterMemory, "delete"),
       lostThreads: sumOf(this.#counterMemory, "lostThread"),
     };
   }

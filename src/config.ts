@@ -2,8 +2,9 @@
 // defaults, ranges, --help and the tables in the documents.
 
 import { version } from "../package.json";
-import { usableCores } from "./machine.ts";
+import { usableCores, usableMemoryBytes } from "./machine.ts";
 import {
+  bytesText,
   helpText,
   markdownTable,
   OptionError,
@@ -13,8 +14,12 @@ import {
 } from "./options.ts";
 
 export { version };
-export { OptionError };
+export { bytesText, OptionError };
 
+/** A hundred years. */
+const MAX_TTL_SECONDS = 3_155_760_000;
+/** A shard's positions are 32-bit integers. */
+const MAX_SHARD_BYTES = 2 ** 31 - 2 ** 16;
 const ENV_PREFIX = "RINGCACHE_";
 
 const OPTIONS = {
@@ -58,6 +63,42 @@ const OPTIONS = {
     default: "shared",
     of: ["shared", "map"],
     help: "where entries are kept: memory shared by the workers, or the Maps of one worker",
+  },
+  memory: {
+    kind: "bytes",
+    default: "auto",
+    min: 2 ** 20,
+    max: 2 ** 40,
+    help: "what all entries may take, with what it takes to find them; auto is half of what this process may use, at most 1gb",
+  },
+  eviction: {
+    kind: "choice",
+    default: "s3fifo",
+    of: ["s3fifo", "none"],
+    help: "what a full cache does: make room by S3-FIFO (--store map: by LRU), or refuse with 507",
+  },
+  defaultTtl: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: MAX_TTL_SECONDS,
+    unit: "seconds",
+    help: "lifetime of an entry that is put without one; 0 is for good",
+  },
+  maxTtl: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: MAX_TTL_SECONDS,
+    unit: "seconds",
+    help: "no entry lives longer, whatever its put says; 0 is no limit",
+  },
+  maxValueBytes: {
+    kind: "bytes",
+    default: 2 ** 20,
+    min: 1,
+    max: 2 ** 28,
+    help: "largest value; a memory that has no room for eight of them takes smaller ones only",
   },
   maxKeyLength: {
     kind: "integer",
@@ -118,9 +159,11 @@ const OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-export type Config = Omit<OptionValues<typeof OPTIONS>, "workers"> & {
+export type Config = Omit<OptionValues<typeof OPTIONS>, "workers" | "memory"> & {
   /** Threads to start. */
   readonly workers: number;
+  /** Bytes. */
+  readonly memory: number;
 };
 
 /** Reads flags and environment; throws OptionError on the first bad one. */
@@ -129,7 +172,26 @@ export function readConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): Config {
   const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
-  return { ...given, workers: workersOf(given) };
+  const { memory, shards, defaultTtl, maxTtl } = given;
+  if (maxTtl > 0 && defaultTtl > maxTtl) {
+    throw new OptionError(
+      `--default-ttl ${defaultTtl} is longer than --max-ttl ${maxTtl}; it must be at most that`,
+    );
+  }
+  const bytes = memory === "auto" ? automaticMemory() : memory;
+  if (bytes > shards * MAX_SHARD_BYTES) {
+    const needed = Math.ceil(bytes / MAX_SHARD_BYTES);
+    throw new OptionError(
+      `--memory ${bytesText(bytes)} needs at least ${needed} --shards: one holds less than 2gb`,
+    );
+  }
+  return { ...given, workers: workersOf(given), memory: bytes };
+}
+
+/** Half of what there is, in whole MiB. */
+function automaticMemory(): number {
+  const half = Math.floor(usableMemoryBytes() / 2 / 2 ** 20) * 2 ** 20;
+  return Math.max(2 ** 20, Math.min(2 ** 30, half));
 }
 
 /** Only Linux spreads the connections of a port over the sockets that share it. */
@@ -152,22 +214,17 @@ function workersOf({ workers, store }: OptionValues<typeof OPTIONS>): number {
 /** UTF-8 takes at most four bytes for a character. */
 const BYTES_PER_CHARACTER = 4;
 
-/**
- * As much as a shard can have. Bun's allocator may cut smaller blocks from arenas that it does not
- * know to be zero, and then fills them: of 40 starts with shards of 753 MiB, 11 had 840 MB resident.
- */
-const RESERVED_BYTES = 2 ** 31;
-
-/** What the cache needs to know. There is no limit but the machine's. */
+/** What the cache needs to know. */
 export function cacheOptionsOf(config: Config) {
   const { store, shards, virtualNodes } = config;
   return {
     store,
     shards,
     virtualNodes,
-    reservedBytes: shards * RESERVED_BYTES,
+    memoryBytes: config.memory,
+    evicts: config.eviction !== "none",
     maxKeyBytes: config.maxKeyLength * BYTES_PER_CHARACTER,
-    maxValueBytes: config.maxValueLength * BYTES_PER_CHARACTER,
+    maxValueBytes: config.maxValueBytes,
   };
 }
 

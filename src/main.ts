@@ -2,6 +2,7 @@
 
 import { Cache } from "./cache.ts";
 import {
+  bytesText,
   cacheOptionsOf,
   type Config,
   HELP,
@@ -11,10 +12,9 @@ import {
   version,
 } from "./config.ts";
 import { describeError, Logger } from "./logger.ts";
-import { usableMemoryBytes } from "./machine.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
 import { Supervisor } from "./supervisor.ts";
-import { startUpkeep } from "./upkeep.ts";
+import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
 /** Exit codes, as sysexits.h numbers them. */
 const EXIT_USAGE = 64;
@@ -28,6 +28,8 @@ const config = configOrExit();
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
 process.stdout.on("error", () => {});
 const logger = new Logger(config.logFormat);
+const wanted = cacheOptionsOf(config);
+const cacheOptions = Cache.fit(wanted);
 let supervisor: Supervisor | undefined;
 let stopping = false;
 // Before anything that takes time: as process 1 of a container there is no other way to be stopped.
@@ -41,10 +43,19 @@ const address = await startOrExit();
 logger.info("listening", {
   address,
   workers: config.workers,
-  shards: config.shards,
-  memory: `${(usableMemoryBytes() / 2 ** 30).toFixed(1)} GiB, no limit`,
+  shards: cacheOptions.shards,
+  memory: bytesText(config.memory),
   version,
 });
+if (cacheOptions.shards < wanted.shards) {
+  const reason = `--memory ${bytesText(config.memory)} for values of --max-value-bytes ${bytesText(config.maxValueBytes)}`;
+  logger.info("fewer shards", { shards: cacheOptions.shards, wanted: wanted.shards, reason });
+}
+if (cacheOptions.maxValueBytes < wanted.maxValueBytes) {
+  const { maxValueBytes } = cacheOptions;
+  const reason = `--memory ${bytesText(config.memory)} has no room for --max-value-bytes ${bytesText(config.maxValueBytes)}`;
+  logger.info("smaller values", { max_value_bytes: maxValueBytes, reason });
+}
 if (!SPREADS_CONNECTIONS && config.store === "shared") {
   logger.info("one worker", { reason: `${process.platform} does not spread connections` });
 }
@@ -63,7 +74,6 @@ async function stop(signal: string): Promise<void> {
 async function startOrExit(): Promise<string> {
   try {
     const claim = await PortClaim.take(config.host, config.port);
-    const cacheOptions = cacheOptionsOf(config);
     // The supervisor is the last of the threads.
     const memory = Cache.allocate(cacheOptions, config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
@@ -78,7 +88,7 @@ async function startOrExit(): Promise<string> {
     });
     const url = await supervisor.start();
     claim.release();
-    if (config.store === "shared") startUpkeep(cache);
+    if (config.store === "shared") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
     return url;
   } catch (error) {
     if (error instanceof ListenError) exitWith(EXIT_SYSTEM, refusalOf(error));

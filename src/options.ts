@@ -28,6 +28,12 @@ export interface AutoOption extends Row<"auto"> {
   readonly min: number;
   readonly max: number;
 }
+/** Bytes, with a unit or without, or the word "auto" where that is the default. */
+export interface BytesOption extends Row<number | "auto"> {
+  readonly kind: "bytes";
+  readonly min: number;
+  readonly max: number;
+}
 export interface ChoiceOption<T extends string = string> extends Row<T> {
   readonly kind: "choice";
   readonly of: readonly T[];
@@ -39,7 +45,8 @@ export interface TextOption extends Row<string> {
   readonly kind: "text";
   readonly placeholder: string;
 }
-export type Option = NumberOption | AutoOption | ChoiceOption | SwitchOption | TextOption;
+export type Option =
+  NumberOption | AutoOption | BytesOption | ChoiceOption | SwitchOption | TextOption;
 
 /** Options by their camel-case names: `maxKeyLength` is `--max-key-length`. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -48,7 +55,7 @@ export type OptionTable = Readonly<Record<string, Option>>;
 export type OptionValues<T extends OptionTable> = {
   readonly [K in keyof T]: T[K] extends ChoiceOption<infer C>
     ? C
-    : T[K] extends AutoOption
+    : T[K] extends AutoOption | { readonly kind: "bytes"; readonly default: "auto" }
       ? number | "auto"
       : Widen<T[K]["default"]>;
 };
@@ -95,6 +102,10 @@ export function allowed(row: Option): string {
       const unit = row.unit === undefined ? "" : ` of ${row.unit}`;
       return `${noun}${unit} from ${row.min} to ${row.max}`;
     }
+    case "bytes": {
+      const auto = row.default === "auto" ? "auto or " : "";
+      return `${auto}bytes, kb, mb or gb, from ${bytesText(row.min)} to ${bytesText(row.max)}`;
+    }
     case "auto":
       return `auto or a whole number from ${row.min} to ${row.max}`;
     case "choice":
@@ -122,7 +133,7 @@ export function markdownTable(table: OptionTable, envPrefix: string): string {
   const inEnvironment = Object.entries(table).filter(([, row]) => row.flagOnly !== true);
   const rows = inEnvironment.map(([name, row]) => {
     const variables = variablesOf(name, row, envPrefix).map((variable) => `\`${variable}\``);
-    const cells = [`\`${flagOf(name)}\``, variables.join(", "), `\`${row.default}\``];
+    const cells = [`\`${flagOf(name)}\``, variables.join(", "), `\`${shownDefault(row)}\``];
     const range = row.kind === "switch" ? "nothing, `=true` or `=false`" : allowed(row);
     return `| ${[...cells, range, row.help].join(" | ")} |`;
   });
@@ -199,6 +210,12 @@ function parseValue(source: string, row: Option, text: string): number | string 
       if (!shape.test(text) || value < row.min || value > row.max) throw refuse();
       return value;
     }
+    case "bytes": {
+      if (text === row.default) return text;
+      const value = bytesOf(text);
+      if (!(value >= row.min && value <= row.max)) throw refuse();
+      return value;
+    }
     case "choice":
       if (!row.of.includes(text)) throw refuse();
       return text;
@@ -213,7 +230,28 @@ function parseValue(source: string, row: Option, text: string): number | string 
 }
 
 function defaultText(row: Option): string {
-  return row.default === "" ? "" : `; default ${row.default}`;
+  return row.default === "" ? "" : `; default ${shownDefault(row)}`;
+}
+
+function shownDefault(row: Option): string {
+  const { default: value } = row;
+  return row.kind === "bytes" && typeof value === "number" ? bytesText(value) : String(value);
+}
+
+const BYTE_UNITS = ["", "kb", "mb", "gb"];
+
+/** "1.5mb" to 1,572,864; NaN for what is not a number of bytes. */
+function bytesOf(text: string): number {
+  const [, digits, unit = ""] = /^(\d+\.?\d*|\.\d+)(|b|kb|mb|gb)$/i.exec(text) ?? [];
+  const power = Math.max(0, BYTE_UNITS.indexOf(unit.toLowerCase()));
+  return digits === undefined ? NaN : Math.floor(Number(digits) * 1024 ** power);
+}
+
+/** 1,048,576 to "1mb": in the largest unit that leaves a whole number. */
+export function bytesText(bytes: number): string {
+  let power = 0;
+  while (power + 1 < BYTE_UNITS.length && bytes % 1024 ** (power + 1) === 0) power++;
+  return `${bytes / 1024 ** power}${BYTE_UNITS[power]}`;
 }
 
 function kebab(name: string): string {

@@ -8,7 +8,7 @@ import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
 import { type HttpEvents, serveHttp } from "./http/server.ts";
 import { describeError, Logger } from "./logger.ts";
-import { startUpkeep } from "./upkeep.ts";
+import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
 /** What a worker is handed at its start. */
 export interface WorkerStart {
@@ -48,7 +48,7 @@ const { config } = start;
 const logger = new Logger(config.logFormat, (line) => say({ kind: "log", line }));
 const cache = new Cache(start.cacheOptions, start.memory, start.thread);
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
-if (config.store === "map") startUpkeep(cache);
+if (config.store === "map") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
 else setInterval(edenGC, COLLECT_EVERY_MS);
 // Now, and not at the first request, which would wait for it.
 void cache.ring;

@@ -47,7 +47,7 @@ for (const page of PAGES) {
     }
 
     test("names scripts that exist", () => {
-      const named = [...text.matchAll(/\bbun(?:@[\d.]+)? run ([\w:]+)/g)].map(
+      const named = [...text.matchAll(/\bbun(?:@[\d.]+)? run ([\w:-]+)/g)].map(
         ([, name = ""]) => name,
       );
       expect(named.filter((name) => !(name in packageJson.scripts))).toEqual([]);

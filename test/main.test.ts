@@ -8,15 +8,47 @@ import { runToEnd, startService } from "./lib/service.ts";
 
 describe("start", () => {
   test("one line says address, shards, memory and version", async () => {
-    await using service = await startService(["--shards", "32", "--workers", "2"]);
+    await using service = await startService([
+      ...["--shards", "8", "--workers", "2", "--memory", "128mb"],
+    ]);
     service.kill("SIGTERM");
     const { stdout } = await service.exit;
     const [first] = stdout.split("\n");
     expect(first).toMatch(
       new RegExp(
-        `^\\S+Z info listening address=${service.url} workers=2 shards=32 memory=".* GiB, no limit" version=${version}$`,
+        `^\\S+Z info listening address=${service.url} workers=2 shards=8 memory=128mb version=${version}$`,
       ),
     );
+  });
+
+  test("what the memory cannot hold is said, with both options, and the service serves", async () => {
+    await using service = await startService(["--memory", "2mb", "--log-format", "json"]);
+    const value = "v".repeat(250);
+    for (let n = 0; n < 60; n++) {
+      const entries = Array.from({ length: 300 }, (_, m) => ({ key: `${n}:${m}`, value }));
+      const body = JSON.stringify({ entries });
+      expect((await fetch(`${service.url}/mput`, { method: "POST", body })).status).toBe(200);
+    }
+    const isFull = async () => {
+      const answer = await fetch(`${service.url}/stats`);
+      return ((await answer.json()) as { evicted_count: number }).evicted_count > 0;
+    };
+    expect(await isFull()).toBe(true);
+    while (!(await service.stdout()).includes("eviction began"));
+    service.kill("SIGTERM");
+    const { stdout } = await service.exit;
+    const lines = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { event: string });
+    const [fewer] = lines.filter(({ event }) => event === "fewer shards");
+    expect(fewer).toMatchObject({ shards: 1, wanted: 64 });
+    const [smaller] = lines.filter(({ event }) => event === "smaller values");
+    expect(smaller).toMatchObject({
+      max_value_bytes: 261_104,
+      reason: "--memory 2mb has no room for --max-value-bytes 1mb",
+    });
+    expect(lines.filter(({ event }) => event === "eviction began")).toHaveLength(1);
   });
 
   test("it answers as soon as it has said that it listens", async () => {
@@ -47,6 +79,21 @@ describe("start", () => {
     [["--port", "71x"], {}, `--port: "71x" is not a whole number from 0 to 65535`],
     [["--port"], {}, "--port needs a value: a whole number from 0 to 65535"],
     [["--shards=0"], {}, `--shards: "0" is not a whole number from 1 to 1024`],
+    [
+      ["--memory", "12kb"],
+      {},
+      `--memory: "12kb" is not auto or bytes, kb, mb or gb, from 1mb to 1024gb`,
+    ],
+    [
+      ["--memory", "1000gb"],
+      {},
+      "--memory 1000gb needs at least 501 --shards: one holds less than 2gb",
+    ],
+    [
+      ["--default-ttl", "60", "--max-ttl", "30"],
+      {},
+      "--default-ttl 60 is longer than --max-ttl 30; it must be at most that",
+    ],
     [["--log-format", "xml"], {}, `--log-format: "xml" is not text or json`],
     [["--log-requests=maybe"], {}, `--log-requests: "maybe" is not true or false`],
     [["--workers", "0"], {}, `--workers: "0" is not auto or a whole number from 1 to 256`],

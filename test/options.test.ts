@@ -8,10 +8,21 @@ const TABLE = {
   color: { kind: "choice", default: "red", of: ["red", "blue"], help: "a colour" },
   verbose: { kind: "switch", default: false, aliases: ["v"], help: "say more" },
   host: { kind: "text", default: "here", placeholder: "a name", help: "a host" },
+  room: { kind: "bytes", default: 2 ** 20, min: 1024, max: 2 ** 30, help: "how much" },
+  limit: { kind: "bytes", default: "auto", min: 1, max: 2 ** 20, help: "at most" },
   count: { kind: "integer", default: 3, min: 1, max: 9, aliases: ["n"], help: "how many" },
 } as const satisfies OptionTable;
 
-const DEFAULTS = { port: 1, maxRate: 0.5, color: "red", verbose: false, host: "here", count: 3 };
+const DEFAULTS = {
+  port: 1,
+  maxRate: 0.5,
+  color: "red",
+  verbose: false,
+  host: "here",
+  room: 2 ** 20,
+  limit: "auto",
+  count: 3,
+};
 
 function read(args: readonly string[], env: Record<string, string> = {}) {
   return readOptions(TABLE, args, env, "APP_");
@@ -38,6 +49,15 @@ describe("values", () => {
     expect(read(["--verbose"]).verbose).toBe(true);
     expect(read(["-v"]).verbose).toBe(true);
     expect(read(["--verbose=false"], { APP_VERBOSE: "1" }).verbose).toBe(false);
+  });
+
+  test("bytes come with a unit or without, of 1024 each", () => {
+    for (const text of ["2097152", "2048kb", "2mb", "2MB", "2.0Mb", "2097152b"]) {
+      expect(read(["--room", text]).room).toBe(2 ** 21);
+    }
+    expect(read(["--room", "1.5kb"]).room).toBe(1536);
+    expect(read(["--limit", "auto"]).limit).toBe("auto");
+    expect(read(["--limit=7"]).limit).toBe(7);
   });
 
   test("the last of several flags counts", () => {
@@ -71,6 +91,10 @@ describe("refusals name the option, the value and what is allowed", () => {
     [["--color", "green"], {}, `--color: "green" is not red or blue`],
     [["--host="], {}, `--host: "" is not a name`],
     [["--verbose=2"], {}, `--verbose: "2" is not true or false`],
+    [["--room", "1tb"], {}, `--room: "1tb" is not bytes, kb, mb or gb, from 1kb to 1gb`],
+    [["--room", "2gb"], {}, `--room: "2gb" is not bytes, kb, mb or gb, from 1kb to 1gb`],
+    [["--room", "auto"], {}, `--room: "auto" is not bytes, kb, mb or gb, from 1kb to 1gb`],
+    [["--limit", "mb"], {}, `--limit: "mb" is not auto or bytes, kb, mb or gb, from 1 to 1mb`],
     [["--host"], {}, "--host needs a value: a name"],
     [["stray"], {}, `unexpected argument "stray"; options start with --`],
     [[], { APP_COUNT: "0" }, `APP_COUNT: "0" is not a whole number from 1 to 9`],
@@ -78,12 +102,12 @@ describe("refusals name the option, the value and what is allowed", () => {
     [
       ["-p=1"],
       {},
-      `unknown option "-p"; the options are --port, --max-rate, --color, --verbose, --host, --count`,
+      `unknown option "-p"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --count`,
     ],
     [
       ["--colour", "red"],
       {},
-      `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --count`,
+      `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --count`,
     ],
   ];
   for (const [args, env, message] of cases) {

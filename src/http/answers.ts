@@ -92,6 +92,11 @@ export class Refusal {
     this.headers = headers;
   }
 
+  /** The same, and how far the request had come. */
+  after(progress: string): Refusal {
+    return new Refusal(this.status, `${this.message}; ${progress}`, this.headers);
+  }
+
   toResponse(): Response {
     const body = JSON.stringify({ status: "ERROR", message: this.message });
     return new Response(body, {

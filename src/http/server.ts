@@ -2,7 +2,7 @@
 // docs/protocol.md says what every call answers.
 
 import { ByteBuffer, type Cache, MISS, NEVER } from "../cache.ts";
-import { type Config, version } from "../config.ts";
+import { bytesText, type Config, version } from "../config.ts";
 import { usableMemoryBytes } from "../machine.ts";
 import { FoundAnswer, keyNotFound, ok, Refusal, stored } from "./answers.ts";
 import {
@@ -17,6 +17,11 @@ import {
   tooLarge,
   withBody,
 } from "./requests.ts";
+
+const FULL = new Refusal(
+  507,
+  "the cache is full, and with --eviction none it keeps what it has: delete entries or raise --memory",
+);
 
 /** How long a stopping server tells its clients so before it closes. */
 const DRAIN_MS = 250;
@@ -105,13 +110,17 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
     const length = cache.get(utf8(keyBytes, key), nowMs, valueBytes);
     return length === MISS ? undefined : valueBytes.toText();
   };
-  const put = ({ key, value, ttlMs }: PutRequest, nowMs: number): void => {
-    const deadlineMs = ttlMs === undefined ? NEVER : nowMs + ttlMs;
-    cache.put(utf8(keyBytes, key), utf8(valueBytes, value), deadlineMs, nowMs);
+  const defaultTtlMs = config.defaultTtl > 0 ? config.defaultTtl * 1000 : NEVER;
+  const maxTtlMs = config.maxTtl > 0 ? config.maxTtl * 1000 : NEVER;
+  const put = ({ key, value, ttlMs = defaultTtlMs }: PutRequest, nowMs: number) => {
+    const valueRun = utf8(valueBytes, value);
+    if (valueRun.end > cache.maxValueBytes) return valueTooLarge(valueRun.end, cache, config);
+    const deadlineMs = nowMs + Math.min(ttlMs, maxTtlMs);
+    return cache.put(utf8(keyBytes, key), valueRun, deadlineMs, nowMs) ? undefined : FULL;
   };
   const remove = (key: string | Refusal): Response => {
     if (key instanceof Refusal) return key.toResponse();
-    return cache.delete(utf8(keyBytes, key), Date.now()) ? stored() : keyNotFound();
+    return cache.delete(utf8(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
   };
 
   const posted = (answer: (body: JsonObject) => Response): Handler => withBody(config, answer);
@@ -121,15 +130,15 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
       POST: posted((body) => {
         const entry = readPut(body, config);
         if (entry instanceof Refusal) return entry.toResponse();
-        put(entry, Date.now());
-        return stored();
+        return put(entry, cache.clock.now())?.toResponse() ?? stored();
       }),
     },
     "/get": {
       GET(req) {
         const key = readQueryKey(req.url, config);
         if (key instanceof Refusal) return key.toResponse();
-        const length = cache.get(utf8(keyBytes, key), Date.now(), foundAnswer.begin(keyBytes));
+        const nowMs = cache.clock.now();
+        const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
         return length === MISS ? keyNotFound() : foundAnswer.end();
       },
     },
@@ -141,8 +150,15 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
       POST: posted((body) => {
         const entries = readPuts(body, config);
         if (entries instanceof Refusal) return entries.toResponse();
-        const nowMs = Date.now();
-        for (const entry of entries) put(entry, nowMs);
+        for (const { value } of entries) {
+          const bytes = Buffer.byteLength(value);
+          if (bytes > cache.maxValueBytes) return valueTooLarge(bytes, cache, config).toResponse();
+        }
+        const nowMs = cache.clock.now();
+        for (const [index, entry] of entries.entries()) {
+          const refusal = put(entry, nowMs);
+          if (refusal !== undefined) return refusal.after(`${index} were stored`).toResponse();
+        }
         return ok({ stored: entries.length });
       }),
     },
@@ -150,7 +166,7 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
       POST: posted((body) => {
         const keys = readKeys(body, config);
         if (keys instanceof Refusal) return keys.toResponse();
-        const nowMs = Date.now();
+        const nowMs = cache.clock.now();
         const values: (string | null)[] = [];
         // A body of a few bytes a key may ask for the longest value again and again.
         let bytes = 0;
@@ -183,13 +199,19 @@ function statsOf(cache: Cache, config: Config, startedMs: number): Record<string
     hit_count: figures.hit,
     miss_count: figures.miss,
     uptime_seconds: rounded(uptimeSeconds),
-    requests_per_second: rounded((figures.put + gets + figures.deleted) / uptimeSeconds),
+    requests_per_second: rounded((figures.put + gets + figures.delete) / uptimeSeconds),
     allocated_memory_mb: rounded(allocated / 2 ** 20),
     system_memory_mb: rounded(system / 2 ** 20),
     evicted_count: figures.evicted,
     expired_count: figures.expired,
-    delete_count: figures.deleted,
-    shards: config.shards,
+    overwritten_count: figures.overwritten,
+    delete_count: figures.delete,
+    cache_memory_bytes: figures.memory,
+    cache_used_bytes: figures.used,
+    live_bytes: figures.bytes,
+    dead_bytes: figures.dead,
+    ghost_count: figures.ghosts,
+    shards: cache.ring.shards,
     virtual_nodes: config.virtualNodes,
     workers: config.workers,
     worker_restarts: figures.lostThreads,
@@ -200,10 +222,22 @@ function statsOf(cache: Cache, config: Config, startedMs: number): Record<string
 
 function ringOf(cache: Cache): Record<string, unknown> {
   const shares = cache.ring.shares();
-  const shards = cache.shardFigures().map(({ entries, bytes }, shard) => {
-    return { shard, share: shares[shard], entries, bytes };
+  const shards = cache.shardFigures().map((figures, shard) => {
+    const { entries, bytes, dead, used, memory, ghosts, evicted, expired } = figures;
+    const memories = { bytes, dead_bytes: dead, used_bytes: used, memory_bytes: memory };
+    const counts = { ghosts, evicted, expired };
+    return { shard, share: shares[shard], entries, ...memories, ...counts };
   });
   return { shards: cache.ring.shards, virtual_nodes: cache.ring.virtualNodes, ring: shards };
+}
+
+function valueTooLarge(bytes: number, cache: Cache, config: Config): Refusal {
+  const { maxValueBytes: limit } = cache;
+  const reason =
+    limit < config.maxValueBytes
+      ? `which is what --memory ${bytesText(config.memory)} has room for`
+      : "the limit set by --max-value-bytes";
+  return new Refusal(413, `"value" is ${bytes} bytes in UTF-8; it may have ${limit}, ${reason}`);
 }
 
 /** What no route takes: the wrong method on a known path, or an unknown path. */

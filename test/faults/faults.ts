@@ -50,7 +50,7 @@ export class FaultyService {
 
   private constructor(port: number) {
     const config = readConfig(["--host", "127.0.0.1", "--workers", "2"], {});
-    const cacheOptions = { ...cacheOptionsOf(config), reservedBytes: 2 ** 28 };
+    const cacheOptions = Cache.fit({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
     this.port = port;
     this.memory = Cache.allocate(cacheOptions, this.workers + 1);
     this.cache = new Cache(cacheOptions, this.memory, this.workers);

@@ -73,6 +73,63 @@ describe("ttl", () => {
   });
 });
 
+describe("lifetimes by option", () => {
+  test("--default-ttl is for entries put without a ttl, --max-ttl for all", async () => {
+    await using fresh = serve("--default-ttl", "0.2", "--max-ttl", "0.3");
+    const to = (method: string, path: string, body?: unknown) =>
+      call(method, path, body, fresh.url);
+    const putMs = Date.now();
+    await to("POST", "/put", { key: "none", value: "v" });
+    await to("POST", "/put", { key: "long", value: "v", ttl: 1000 });
+    while ((await to("GET", "/get?key=none"))[0] === 200);
+    expect(Date.now() - putMs).toBeGreaterThanOrEqual(200);
+    while ((await to("GET", "/get?key=long"))[0] === 200);
+    expect(Date.now() - putMs).toBeGreaterThanOrEqual(300);
+  });
+});
+
+describe("the limits of memory", () => {
+  test("a value over --max-value-bytes is 413 with the limit's name, by /put and /mput", async () => {
+    await using fresh = serve("--max-value-bytes", "10", "--memory", "1mb");
+    const to = (path: string, body: unknown) => call("POST", path, body, fresh.url);
+    const message = `"value" is 12 bytes in UTF-8; it may have 10, the limit set by --max-value-bytes`;
+    expect(await to("/put", { key: "k", value: "äöüäöü" })).toEqual(refusal(413, message));
+    const entries = [
+      { key: "a", value: "fits" },
+      { key: "b", value: "äöüäöü" },
+    ];
+    expect(await to("/mput", { entries })).toEqual(refusal(413, message));
+    expect((await call("GET", "/get?key=a", undefined, fresh.url))[0]).toBe(404);
+  });
+
+  test("a value that the memory has no room for is 413, and nothing is lost", async () => {
+    await using fresh = serve("--max-value-length", "1000000", "--memory", "2mb");
+    const to = (path: string, body: unknown) => call("POST", path, body, fresh.url);
+    await to("/put", { key: "small", value: "v" });
+    const [status, body] = await to("/put", { key: "k", value: "v".repeat(300_000) });
+    expect(status).toBe(413);
+    expect(body).toMatchObject({ message: expect.stringContaining("--memory 2mb has room for") });
+    expect((await to("/put", { key: "k", value: "v".repeat(200_000) }))[0]).toBe(200);
+    expect((await call("GET", "/get?key=small", undefined, fresh.url))[0]).toBe(200);
+  });
+
+  test("with --eviction none a full cache answers 507 and keeps all it has", async () => {
+    await using fresh = serve("--eviction", "none", "--memory", "1mb");
+    const to = (path: string, body: unknown) => call("POST", path, body, fresh.url);
+    const value = "v".repeat(256);
+    const entries = Array.from({ length: 5000 }, (_, n) => ({ key: `k${n}`, value }));
+    const [status, body] = await to("/mput", { entries });
+    expect(status).toBe(507);
+    const { message } = body as { message: string };
+    expect(message).toStartWith("the cache is full, and with --eviction none it keeps what it has");
+    const stored = Number(/(\d+) were stored$/.exec(message)?.[1]);
+    const [, stats] = await call("GET", "/stats", undefined, fresh.url);
+    expect(stats).toMatchObject({ total_items: stored, evicted_count: 0 });
+    expect((await to("/put", { key: "k0", value }))[0]).toBe(200);
+    expect((await to("/put", { key: "new", value }))[0]).toBe(507);
+  });
+});
+
 describe("mput and mget", () => {
   test("entries are stored and got in the order asked", async () => {
     const entries = [
@@ -105,7 +162,7 @@ describe("health, stats and ring", () => {
   });
 
   test("stats count what was sent", async () => {
-    await using fresh = serve("--shards", "8", "--virtual-nodes", "32");
+    await using fresh = serve("--shards", "8", "--virtual-nodes", "32", "--memory", "1gb");
     const to = (method: string, path: string, body?: unknown) =>
       call(method, path, body, fresh.url);
     await to("POST", "/mput", { entries: ["a", "b", "c"].map((key) => ({ key, value: "v" })) });
@@ -133,7 +190,13 @@ describe("health, stats and ring", () => {
       system_memory_mb: expect.any(Number),
       evicted_count: 0,
       expired_count: 0,
+      overwritten_count: 1,
       delete_count: 1,
+      cache_memory_bytes: 2 ** 30,
+      cache_used_bytes: expect.any(Number),
+      live_bytes: 4,
+      dead_bytes: 16,
+      ghost_count: 0,
       shards: 8,
       virtual_nodes: 32,
       workers: 1,

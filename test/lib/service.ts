@@ -24,6 +24,8 @@ export interface Exit {
 export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
   kill(signal: NodeJS.Signals): void;
+  /** What it has printed so far. */
+  stdout(): Promise<string>;
   /** Resolves when the process has ended. */
   readonly exit: Promise<Exit>;
 }
@@ -69,6 +71,11 @@ export async function startService(
   return {
     url,
     kill: (signal) => child.kill(signal),
+    stdout: async () => {
+      // What has been read of the pipe by the next turn.
+      await Bun.sleep(1);
+      return stdout;
+    },
     exit,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
