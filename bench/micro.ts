@@ -43,7 +43,7 @@ group("ring look-up, random hashes", () => {
 
 const SHARDS: Readonly<Record<string, () => Shard>> = {
   SharedShard: () => new SharedShard(SharedShard.allocate(2 ** 29), new SequenceLock(0)),
-  MapShard: () => new MapShard(),
+  MapShard: () => new MapShard(2 ** 26),
 };
 for (const [name, create] of Object.entries(SHARDS)) {
   group(`${name} of n entries, 100 B values, random keys`, () => {

@@ -93,7 +93,7 @@ function measureSingle(operation: (n: number) => void, entries: number): number 
 }
 
 function ours(store: "shared" | "map", keys: Buffer, value: Buffer): Engine {
-  const cache = Cache.create({ store, reservedBytes: 2 ** 32 });
+  const cache = Cache.create({ store, memoryBytes: 2 ** 32 });
   const key = { bytes: keys, start: 0, end: 0 };
   const put: Bytes = { bytes: value, start: 0, end: value.length };
   const into = new ByteBuffer();

@@ -1,0 +1,186 @@
+// What part of the requests of real traces the cache answers, against other policies.
+// Run by `bun run bench:hit-ratio`. Each request is a get and, on a miss, a put.
+//
+// The cache is bounded in bytes, the figures it is held against in entries: so each
+// trace is given the most memory with which the cache, in shards as the service
+// would start them, never holds more entries than the capacity.
+
+import { existsSync } from "node:fs";
+
+import { Glob } from "bun";
+import Table from "cli-table3";
+import { mean } from "simple-statistics";
+
+import { type Bytes, ByteBuffer, Cache, MISS, NEVER } from "../src/cache.ts";
+import { describeMachine } from "./lib/machine.ts";
+import { optionsOrExit } from "./lib/options.ts";
+import { barChart } from "./lib/plot.ts";
+import { keepResult, resultPath } from "./lib/results.ts";
+
+const FRACTIONS = [0.01, 0.1] as const;
+const KEY_BYTES = 4;
+/** Requests between two looks at how many entries there are. */
+const LOOK_EVERY = 64;
+/** Halvings of the range in which the memory is looked for. */
+const STEPS = 12;
+
+const { traces, valueBytes } = optionsOrExit("bench:hit-ratio", {
+  traces: {
+    kind: "text",
+    default: new URL("../../shared/traces/", import.meta.url).pathname,
+    placeholder: "a folder",
+    help: "where the traces are: NAME.u32.gz, little-endian 32-bit key numbers in request order",
+  },
+  valueBytes: { kind: "integer", default: 100, min: 0, max: 1_000_000, help: "length of a value" },
+} as const);
+
+/** Miss ratios that other policies have on a trace, by the fraction of its keys that fits. */
+type Baselines = Readonly<
+  Record<string, { readonly sizes: Readonly<Record<string, Readonly<Record<string, number>>>> }>
+>;
+
+interface Row {
+  readonly trace: string;
+  readonly fraction: number;
+  readonly capacity: number;
+  readonly mostEntries: number;
+  readonly shards: number;
+  readonly memoryBytes: number;
+  /** Hit ratios in per cent; those of baselines only where there are any. */
+  readonly ours: number;
+  readonly lru: number;
+  readonly sampledLru: number | undefined;
+  readonly best: number | undefined;
+}
+
+const names = existsSync(traces) ? await traceNames() : [];
+if (names.length === 0) {
+  process.stderr.write(`bench:hit-ratio: no NAME.u32.gz in ${traces}; name a folder by --traces\n`);
+  process.exit(66);
+}
+const baselines = await readBaselines();
+const rows: Row[] = [];
+for (const trace of names) {
+  const requests = await readTrace(trace);
+  const distinct = new Set(requests).size;
+  for (const fraction of FRACTIONS) {
+    const row = measure(trace, requests, fraction, Math.round(distinct * fraction));
+    rows.push(row);
+    process.stderr.write(`${trace} ${fraction * 100} %: ${row.ours.toFixed(2)} %\n`);
+  }
+}
+await report();
+
+function measure(trace: string, requests: Uint32Array, fraction: number, capacity: number): Row {
+  let low = 0;
+  let high = capacity * (valueBytes + 200) + 2 ** 15;
+  let best = { ...run(requests, 2 ** 13), memoryBytes: 2 ** 13 };
+  for (let step = 0; step < STEPS; step++) {
+    const memoryBytes = Math.floor((low + high) / 2);
+    const result = run(requests, memoryBytes);
+    if (result.mostEntries > capacity) high = memoryBytes;
+    else {
+      low = memoryBytes;
+      best = { ...result, memoryBytes };
+    }
+  }
+  const other = baselines[trace]?.sizes[String(fraction)];
+  const hits = (miss: number | undefined) => (miss === undefined ? undefined : (1 - miss) * 100);
+  return {
+    trace,
+    fraction,
+    capacity,
+    ...best,
+    lru: lruHitRatio(requests, capacity),
+    sampledLru: hits(other?.["rlru"]),
+    best: hits(other?.["opt"]),
+  };
+}
+
+function run(requests: Uint32Array, memoryBytes: number) {
+  const cache = Cache.create({ memoryBytes, maxKeyBytes: KEY_BYTES, maxValueBytes: valueBytes });
+  const key: Bytes = { bytes: Buffer.alloc(KEY_BYTES), start: 0, end: KEY_BYTES };
+  const value: Bytes = { bytes: Buffer.alloc(valueBytes, "v"), start: 0, end: valueBytes };
+  const into = new ByteBuffer();
+  let hits = 0;
+  let mostEntries = 0;
+  for (const [index, number] of requests.entries()) {
+    key.bytes.writeUInt32LE(number);
+    into.clear();
+    if (cache.get(key, 0, into) !== MISS) hits++;
+    else cache.put(key, value, NEVER, 0);
+    if (index % LOOK_EVERY === 0) mostEntries = Math.max(mostEntries, cache.figures().entries);
+  }
+  return { ours: (hits / requests.length) * 100, mostEntries, shards: cache.ring.shards };
+}
+
+/** The least recently used key is the first one of a Map to which every hit adds its key again. */
+function lruHitRatio(requests: Uint32Array, capacity: number): number {
+  const held = new Map<number, true>();
+  let hits = 0;
+  for (const number of requests) {
+    if (held.delete(number)) hits++;
+    else if (held.size === capacity) held.delete(held.keys().next().value ?? number);
+    held.set(number, true);
+  }
+  return (hits / requests.length) * 100;
+}
+
+async function report(): Promise<void> {
+  const machine = describeMachine();
+  const method = `get, and put on a miss; ${KEY_BYTES} B keys, ${valueBytes} B values, cold start`;
+  console.log(`${machine}\n${method}; hit ratios in per cent`);
+  for (const fraction of FRACTIONS) {
+    const some = rows.filter((row) => row.fraction === fraction);
+    const table = new Table({
+      head: [
+        `${fraction * 100} % of the keys fit`,
+        "entries",
+        "shards",
+        "ringcache",
+        "LRU",
+        "sampled LRU",
+        "best possible",
+      ],
+      colAligns: ["left", "right", "right", "right", "right", "right", "right"],
+      style: { head: [], border: [], compact: true },
+    });
+    const shown = (value: number | undefined) => value?.toFixed(2) ?? "";
+    for (const { trace, mostEntries, shards, ours, lru, sampledLru, best } of some) {
+      const figures = [ours, lru, sampledLru, best].map(shown);
+      table.push([trace, mostEntries.toLocaleString("en"), shards, ...figures]);
+    }
+    const means = (["ours", "lru", "sampledLru", "best"] as const).map((name) => {
+      const known = some.map((row) => row[name]).filter((value) => value !== undefined);
+      return known.length === some.length ? shown(mean(known)) : "";
+    });
+    table.push(["mean", "", "", ...means]);
+    console.log(table.toString());
+  }
+  await keepResult("hit-ratio", { machine, method, rows });
+  const bars = rows.flatMap(({ trace, fraction, ours, lru, best }) => {
+    const group = `${trace}, ${fraction * 100} %`;
+    const of = { ringcache: ours, LRU: lru, "best possible": best };
+    return Object.entries(of).map(([name, y]) => ({ group, name, y: y ?? 0 }));
+  });
+  const chart = await barChart("Hit ratio on real traces", "per cent", bars);
+  await Bun.write(resultPath("hit-ratio", "svg"), chart);
+}
+
+/** Without those that are too small to be told anything by. */
+async function traceNames(): Promise<string[]> {
+  const files = await Array.fromAsync(new Glob("*.u32.gz").scan(traces));
+  const names = files.map((file) => file.slice(0, -".u32.gz".length));
+  return names.filter((name) => !name.endsWith(".sizes") && name !== "gli").sort();
+}
+
+async function readTrace(name: string): Promise<Uint32Array> {
+  const bytes = Bun.gunzipSync(await Bun.file(`${traces}/${name}.u32.gz`).bytes());
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+async function readBaselines(): Promise<Baselines> {
+  const file = Bun.file(`${traces}/baselines.json`);
+  if (!(await file.exists())) return {};
+  return ((await file.json()) as { traces: Baselines }).traces;
+}
