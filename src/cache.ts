@@ -18,7 +18,9 @@ import {
   type Entry,
   FIGURE_NAMES,
   MISS,
+  NEVER,
   NO_FIGURES,
+  SCAN_END,
   type Shard,
   type ShardFigures,
 } from "./store/shard.ts";
@@ -40,6 +42,10 @@ export interface CacheOptions {
   readonly maxKeyBytes: number;
   /** `Cache.fit` makes it less where the memory is little. */
   readonly maxValueBytes: number;
+  /** Lifetime of an entry that is put without one; NEVER for good. */
+  readonly defaultTtlMs: number;
+  /** No entry lives longer. */
+  readonly maxTtlMs: number;
 }
 
 const ALONE: CacheOptions = {
@@ -50,8 +56,12 @@ const ALONE: CacheOptions = {
   evicts: true,
   maxKeyBytes: 1024,
   maxValueBytes: 2 ** 16,
+  defaultTtlMs: NEVER,
+  maxTtlMs: NEVER,
 };
 
+/** Times that reads of several keys are tried before their shards are held. */
+const CONSISTENT_ATTEMPTS = 3;
 /** In less, segments are so small that entries of a hundred bytes lie in them like long ones. */
 const LEAST_SHARD_BYTES = 2 ** 18;
 
@@ -67,9 +77,6 @@ export interface CacheMemory {
 export interface CacheFigures extends ShardFigures {
   readonly hit: number;
   readonly miss: number;
-  /** Calls of `put` and `delete` that did what they were asked to. */
-  readonly put: number;
-  readonly delete: number;
   /** Threads that `threadLost` was told of. */
   readonly lostThreads: number;
 }
@@ -153,16 +160,12 @@ export class Cache {
    * and nothing may be evicted; then nothing is lost. Throws RangeError past the limits of size. O(1).
    */
   put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
-    const isStored = this.#shardOf(key).put(key, value, deadlineMs, nowMs);
-    if (isStored) this.#counters.add("put");
-    return isStored;
+    return this.#shardOf(key).put(key, value, deadlineMs, nowMs);
   }
 
   /** Removes the entry; false if there was none. O(1). */
   delete(key: Bytes, nowMs: number): boolean {
-    const removed = this.#shardOf(key).delete(key, nowMs);
-    if (removed) this.#counters.add("delete");
-    return removed;
+    return this.#shardOf(key).delete(key, nowMs);
   }
 
   /**
@@ -173,9 +176,73 @@ export class Cache {
     return this.#shardOf(key).update(key, nowMs, change);
   }
 
-  /** Shows every live entry once, in no order; `visit` must not call the cache. O(entries). */
-  scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void {
-    for (const shard of this.#shards) shard.scan(nowMs, visit);
+  /** When an entry ends that is to live for so long, or for as long as entries do. */
+  deadlineMs(ttlMs: number | undefined, nowMs: number): number {
+    const { defaultTtlMs, maxTtlMs } = this.#options;
+    return nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
+  }
+
+  /**
+   * Several keys in one step: no other thread reads or writes them, nor keys of their shards, in
+   * between. `work` may get, put, delete and update these keys. O(keys log keys) beside `work`.
+   */
+  atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
+    const shards = new Set<number>();
+    for (const key of keys) shards.add(this.#numberOf(key));
+    return this.#holding([...shards], work);
+  }
+
+  /** As `atomically`, with every key there is; `work` may also scan and clear. */
+  alone<T>(work: () => T): T {
+    return this.#holding([...this.#shards.keys()], work);
+  }
+
+  /**
+   * Gets of several keys as of one moment. `read` is called again from its beginning while others
+   * write: at the last with the shards held. O(keys) beside `read`.
+   */
+  consistently(keys: readonly Bytes[], read: () => void): void {
+    const shards = keys.map((key) => this.#shardOf(key));
+    for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
+      const versions = shards.map((shard) => shard.version());
+      read();
+      if (shards.every((shard, place) => shard.isUnchanged(versions[place] ?? 0))) return;
+    }
+    this.atomically(keys, read);
+  }
+
+  /**
+   * Shows some `count` live entries and answers where to go on: a scan begins at 0, ends when 0 is
+   * answered, and is told nothing of who goes on with it when. What is there from the first call to
+   * the last is shown, maybe more than once; `visit` must not call the cache. O(count + shards).
+   */
+  scan(
+    nowMs: number,
+    position: number,
+    count: number,
+    visit: (key: Bytes, entry: Entry) => void,
+  ): number {
+    let shard = Math.floor(position / SCAN_END);
+    let within = position % SCAN_END;
+    let seen = 0;
+    const counting = (key: Bytes, entry: Entry): void => {
+      seen++;
+      visit(key, entry);
+    };
+    while (shard < this.#shards.length && seen < count) {
+      within = this.#shards[shard]?.scan(nowMs, within, count - seen, counting) ?? SCAN_END;
+      if (within < SCAN_END) continue;
+      within = 0;
+      shard++;
+    }
+    return shard < this.#shards.length ? shard * SCAN_END + within : 0;
+  }
+
+  /** Deletes every entry, in one step. O(entries). */
+  clear(): void {
+    this.alone(() => {
+      for (const shard of this.#shards) shard.clear();
+    });
   }
 
   /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
@@ -213,8 +280,6 @@ export class Cache {
       ...sums,
       hit: sumOf(this.#counterMemory, "hit"),
       miss: sumOf(this.#counterMemory, "miss"),
-      put: sumOf(this.#counterMemory, "put"),
-      delete: sumOf(this.#counterMemory, "delete"),
       lostThreads: sumOf(this.#counterMemory, "lostThread"),
     };
   }
@@ -224,7 +289,21 @@ export class Cache {
     for (const shard of this.#shards) shard.check();
   }
 
+  #holding<T>(shards: readonly number[], work: () => T): T {
+    const held = shards.toSorted((a, b) => a - b).map((number) => this.#shards[number] as Shard);
+    for (const shard of held) shard.hold();
+    try {
+      return work();
+    } finally {
+      for (const shard of held) shard.letGo();
+    }
+  }
+
+  #numberOf(key: Bytes): number {
+    return this.ring.shardOf(xxh32(key.bytes, key.start, key.end));
+  }
+
   #shardOf(key: Bytes): Shard {
-    return this.#shards[this.ring.shardOf(xxh32(key.bytes, key.start, key.end))] as Shard;
+    return this.#shards[this.#numberOf(key)] as Shard;
   }
 }

@@ -214,6 +214,11 @@ function workersOf({ workers, store }: OptionValues<typeof OPTIONS>): number {
 /** UTF-8 takes at most four bytes for a character. */
 const BYTES_PER_CHARACTER = 4;
 
+/** Milliseconds; 0 seconds are for ever. */
+function ttlMsOf(seconds: number): number {
+  return seconds > 0 ? seconds * 1000 : Infinity;
+}
+
 /** What the cache needs to know. */
 export function cacheOptionsOf(config: Config) {
   const { store, shards, virtualNodes } = config;
@@ -225,6 +230,8 @@ export function cacheOptionsOf(config: Config) {
     evicts: config.eviction !== "none",
     maxKeyBytes: config.maxKeyLength * BYTES_PER_CHARACTER,
     maxValueBytes: config.maxValueBytes,
+    defaultTtlMs: ttlMsOf(config.defaultTtl),
+    maxTtlMs: ttlMsOf(config.maxTtl),
   };
 }
 

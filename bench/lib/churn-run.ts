@@ -65,6 +65,8 @@ async function churn(shape: Shape, threads: number, memoryBytes: number): Promis
     memoryBytes,
     evicts: true,
     maxKeyBytes: 1024,
+    defaultTtlMs: Infinity,
+    maxTtlMs: Infinity,
     maxValueBytes: MAX_VALUE_BYTES,
   });
   const memory = Cache.allocate(options, threads + 1);

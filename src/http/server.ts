@@ -1,7 +1,7 @@
 // The HTTP API: Bun.serve routes that turn requests into calls of the cache.
 // docs/protocol.md says what every call answers.
 
-import { ByteBuffer, type Cache, MISS, NEVER } from "../cache.ts";
+import { ByteBuffer, type Cache, MISS } from "../cache.ts";
 import { bytesText, type Config, version } from "../config.ts";
 import { usableMemoryBytes } from "../machine.ts";
 import { FoundAnswer, keyNotFound, ok, Refusal, stored } from "./answers.ts";
@@ -110,12 +110,10 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
     const length = cache.get(utf8(keyBytes, key), nowMs, valueBytes);
     return length === MISS ? undefined : valueBytes.toText();
   };
-  const defaultTtlMs = config.defaultTtl > 0 ? config.defaultTtl * 1000 : NEVER;
-  const maxTtlMs = config.maxTtl > 0 ? config.maxTtl * 1000 : NEVER;
-  const put = ({ key, value, ttlMs = defaultTtlMs }: PutRequest, nowMs: number) => {
+  const put = ({ key, value, ttlMs }: PutRequest, nowMs: number) => {
     const valueRun = utf8(valueBytes, value);
     if (valueRun.end > cache.maxValueBytes) return valueTooLarge(valueRun.end, cache, config);
-    const deadlineMs = nowMs + Math.min(ttlMs, maxTtlMs);
+    const deadlineMs = cache.deadlineMs(ttlMs, nowMs);
     return cache.put(utf8(keyBytes, key), valueRun, deadlineMs, nowMs) ? undefined : FULL;
   };
   const remove = (key: string | Refusal): Response => {
@@ -194,18 +192,18 @@ function statsOf(cache: Cache, config: Config, startedMs: number): Record<string
     total_items: figures.entries,
     hit_rate: rounded(gets === 0 ? 0 : (figures.hit / gets) * 100),
     memory_usage_percent: rounded((allocated / system) * 100),
-    put_count: figures.put,
+    put_count: figures.inserted,
     get_count: gets,
     hit_count: figures.hit,
     miss_count: figures.miss,
     uptime_seconds: rounded(uptimeSeconds),
-    requests_per_second: rounded((figures.put + gets + figures.delete) / uptimeSeconds),
+    requests_per_second: rounded((figures.inserted + gets + figures.deleted) / uptimeSeconds),
     allocated_memory_mb: rounded(allocated / 2 ** 20),
     system_memory_mb: rounded(system / 2 ** 20),
     evicted_count: figures.evicted,
     expired_count: figures.expired,
     overwritten_count: figures.overwritten,
-    delete_count: figures.delete,
+    delete_count: figures.deleted,
     cache_memory_bytes: figures.memory,
     cache_used_bytes: figures.used,
     live_bytes: figures.bytes,

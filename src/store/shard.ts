@@ -24,6 +24,9 @@ export interface Entry {
   readonly deadlineMs: number;
 }
 
+/** Where a scan of a shard is at its end: past every hash. */
+export const SCAN_END = 2 ** 32;
+
 /** What to do with the entry that `update` showed. A given entry replaces it. */
 export type Change = "keep" | "delete" | Entry;
 
@@ -88,8 +91,21 @@ export interface Shard {
    */
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean;
 
-  /** Shows every live entry once, in no order; `visit` must not call the shard. O(entries). */
-  scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void;
+  /**
+   * Shows some `count` live entries from `position` on and answers where to go on: a scan begins
+   * at 0, ends with SCAN_END, and between may be left alone for any time. An entry that is there
+   * from the first call to the last is shown, twice at the most if it is written meanwhile.
+   * `visit` must not call the shard. O(count) on average.
+   */
+  scan(
+    nowMs: number,
+    position: number,
+    count: number,
+    visit: (key: Bytes, entry: Entry) => void,
+  ): number;
+
+  /** Deletes all entries. O(entries). */
+  clear(): void;
 
   /**
    * Looks at up to `maxEntries` entries, going on where the last call ended, and
@@ -99,6 +115,18 @@ export interface Shard {
   sweep(nowMs: number, maxEntries: number): number;
 
   figures(): ShardFigures;
+
+  /**
+   * Keeps all other threads from writing until `letGo`, and from seeing what this one writes: its
+   * calls are one step. Whoever holds several shards takes them in ascending order of their numbers.
+   */
+  hold(): void;
+  letGo(): void;
+
+  /** What `isUnchanged` is to be asked about, to tell whether several reads saw one moment. */
+  version(): number;
+  /** Whether nobody has written since that `version`, nor was writing then. */
+  isUnchanged(version: number): boolean;
 
   /** Throws if a law of the structure does not hold. O(entries), for tests. */
   check(): void;

@@ -21,13 +21,12 @@ import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
 import * as reclaim from "./reclaim.ts";
 import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./shard.ts";
+import * as walk from "./walk.ts";
 
 /** Looks before a reader takes the lock instead. */
 const READ_ATTEMPTS = 8;
 /** Entries that a sweep looks at before it lets others have the lock. */
 const SWEEP_CHUNK = 128;
-/** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
-const SLOTS_AN_ENTRY = 16;
 /** A record is at most this part of the shard, and so a quarter of the least its log can be. */
 const LARGEST_SHARE = 1 / 8;
 
@@ -35,6 +34,8 @@ export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
   readonly #largestExtent: number;
+  /** By `hold`: what this thread does until `letGo` is one critical section. */
+  #isHeld = false;
   /** What the last read found. */
   #found = index.NO_SLOT;
   #foundRecord = 0;
@@ -75,7 +76,7 @@ export class SharedShard implements Shard {
 
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
     const hash = entries.hashOf(this.#layout, key);
-    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+    for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
       const sequence = this.#lock.sequence(this.#layout.words);
       const end = into.end;
       if (this.#lock.isFree(sequence)) {
@@ -88,33 +89,33 @@ export class SharedShard implements Shard {
       }
       Atomics.pause();
     }
-    this.#lock.lock(this.#layout.words);
+    this.#enter();
     try {
       const length = this.#read(hash, key, nowMs, into);
       if (length !== MISS) this.#layout.markHit(this.#found, this.#foundRecord);
       return length;
     } finally {
-      this.#unlock();
+      this.#exit();
     }
   }
 
   put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
     this.#refuseTooLarge(key, value);
     const hash = entries.hashOf(this.#layout, key);
-    this.#lock.lock(this.#layout.words);
+    this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
       const isStored = this.#store(hash, key, value, deadlineMs, nowMs);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
-      this.#unlock();
+      this.#exit();
     }
   }
 
   delete(key: Bytes, nowMs: number): boolean {
     const hash = entries.hashOf(this.#layout, key);
-    this.#lock.lock(this.#layout.words);
+    this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
       if (slot === index.NO_SLOT) return false;
@@ -123,17 +124,19 @@ export class SharedShard implements Shard {
       this.#layout.setField("isWriting", 0);
       return wasAlive;
     } finally {
-      this.#unlock();
+      this.#exit();
     }
   }
 
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
     const hash = entries.hashOf(this.#layout, key);
-    this.#lock.lock(this.#layout.words);
+    this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
       // Nothing is half written while `change` works: it may throw.
-      const wanted = change(slot === index.NO_SLOT ? undefined : this.#entryAt(slot, nowMs));
+      const wanted = change(
+        slot === index.NO_SLOT ? undefined : walk.entryAt(this.#layout, slot, nowMs),
+      );
       if (wanted === "keep") return true;
       if (wanted !== "delete") this.#refuseTooLarge(key, wanted.value);
       this.#layout.setField("isWriting", 1);
@@ -145,22 +148,51 @@ export class SharedShard implements Shard {
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
-      this.#unlock();
+      this.#exit();
     }
   }
 
-  scan(nowMs: number, visit: (key: Bytes, entry: Entry) => void): void {
-    const layout = this.#layout;
-    this.#lock.lock(this.#layout.words);
+  scan(
+    nowMs: number,
+    position: number,
+    count: number,
+    visit: (key: Bytes, entry: Entry) => void,
+  ): number {
+    this.#enter();
     try {
-      for (let slot = 0; slot < layout.field("slots"); slot++) {
-        const record = layout.recordAt(slot);
-        const entry = record === 0 ? undefined : this.#entryAt(slot, nowMs);
-        if (entry !== undefined) visit(layout.keyOf(record), entry);
-      }
+      return walk.scan(this.#layout, nowMs, position, count, visit);
     } finally {
-      this.#unlock();
+      this.#exit();
     }
+  }
+
+  clear(): void {
+    this.#enter();
+    try {
+      this.#layout.setField("isWriting", 1);
+      this.#layout.addToTally("deleted", this.#layout.field("entries"));
+      this.#empty();
+    } finally {
+      this.#exit();
+    }
+  }
+
+  hold(): void {
+    this.#lock.lock(this.#layout.words);
+    this.#isHeld = true;
+  }
+
+  letGo(): void {
+    this.#isHeld = false;
+    this.#exit();
+  }
+
+  version(): number {
+    return this.#lock.sequence(this.#layout.words);
+  }
+
+  isUnchanged(version: number): boolean {
+    return this.#lock.isFree(version) && this.#lock.isUnchanged(this.#layout.words, version);
   }
 
   /** As Shard says, but a shard that another thread is writing to is left for the next round. */
@@ -173,10 +205,10 @@ export class SharedShard implements Shard {
     ) {
       try {
         this.#layout.setField("isWriting", 1);
-        seen += this.#sweepChunk(nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
+        seen += walk.sweep(this.#layout, nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
         this.#layout.setField("isWriting", 0);
       } finally {
-        this.#unlock();
+        this.#exit();
       }
       if (this.#layout.field("sweepSlot") === 0) return Math.min(seen, maxEntries - 1);
     }
@@ -209,18 +241,18 @@ export class SharedShard implements Shard {
    */
   release(thread: number): boolean {
     const held = this.#lock.takeFrom(this.#layout.words, thread);
-    if (held) this.#unlock();
+    if (held) this.#exit();
     // It may have been woken to take the lock and have ended instead.
     else this.#lock.wakeAll(this.#layout.words);
     return held;
   }
 
   check(): void {
-    this.#lock.lock(this.#layout.words);
+    this.#enter();
     try {
       checkShard(this.#layout);
     } finally {
-      this.#unlock();
+      this.#exit();
     }
   }
 
@@ -318,29 +350,17 @@ export class SharedShard implements Shard {
     return true;
   }
 
-  /** Looks at entries worth `maxEntries`, where so many empty slots count as one. */
-  #sweepChunk(nowMs: number, maxEntries: number): number {
-    const layout = this.#layout;
-    let slot = layout.field("sweepSlot");
-    let seen = 0;
-    while (seen < maxEntries && slot < layout.field("slots")) {
-      const record = layout.recordAt(slot);
-      seen += record === 0 ? 1 / SLOTS_AN_ENTRY : 1;
-      if (record !== 0 && layout.deadlineOf(record) <= nowMs) {
-        // That may move another entry into this slot, which is looked at next, or all of them.
-        layout.setField("sweepSlot", slot);
-        entries.remove(layout, slot, nowMs, "expired");
-        slot = layout.field("sweepSlot");
-      } else slot++;
-    }
-    layout.setField("sweepSlot", slot < layout.field("slots") ? slot : 0);
-    return Math.ceil(seen);
+  #enter(): void {
+    if (!this.#isHeld) this.#lock.lock(this.#layout.words);
   }
 
   /** Ends a critical section; one that has ended in the middle of a write leaves the shard empty. */
-  #unlock(): void {
-    if (this.#layout.field("isWriting") !== 0) this.#empty();
-    this.#lock.unlock(this.#layout.words);
+  #exit(): void {
+    if (this.#layout.field("isWriting") !== 0) {
+      this.#empty();
+      this.#layout.addToTally("emptied", 1);
+    }
+    if (!this.#isHeld) this.#lock.unlock(this.#layout.words);
   }
 
   #empty(): void {
@@ -349,17 +369,6 @@ export class SharedShard implements Shard {
     for (const field of ["bytes", "mortals", "sweepSlot", "isWriting"] as const) {
       this.#layout.setField(field, 0);
     }
-    this.#layout.addToTally("emptied", 1);
-  }
-
-  #entryAt(slot: number, nowMs: number): Entry | undefined {
-    const layout = this.#layout;
-    const record = layout.recordAt(slot);
-    const deadlineMs = layout.deadlineOf(record);
-    if (deadlineMs <= nowMs) return undefined;
-    const start = layout.valueStart(record);
-    const value = { bytes: layout.bytes, start, end: start + layout.valueLengthOf(record) };
-    return { value, deadlineMs };
   }
 
   /** The value where a write to the log cannot change it. */

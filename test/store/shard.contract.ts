@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
-import { type Entry, MISS, NEVER, type Shard } from "../../src/store/shard.ts";
+import { type Entry, MISS, NEVER, SCAN_END, type Shard } from "../../src/store/shard.ts";
 import { random } from "../lib/random.ts";
 
 /** Longer than a segment of any log. */
@@ -76,7 +76,73 @@ export function describeShard(name: string, create: () => Shard): void {
         expect(entry).toBeUndefined();
         return "keep";
       });
-      shard.scan(10, () => expect.unreachable());
+      shard.scan(10, 0, 100, () => expect.unreachable());
+    });
+
+    test("a scan in steps of any size shows each entry once", () => {
+      for (const count of [1, 7, 1000]) {
+        const shard = create();
+        for (let n = 0; n < 500; n++) put(shard, `key${n}`, `${n}`);
+        const seen: string[] = [];
+        scanAll(shard, 0, count, (key, { value }) => seen.push(`${text(key)} ${text(value)}`));
+        expect(seen.toSorted()).toEqual(
+          Array.from({ length: 500 }, (_, n) => `key${n} ${n}`).toSorted(),
+        );
+      }
+    });
+
+    test("a scan shows what stays, though others come and go and the index grows and shrinks", () => {
+      const { below } = random();
+      const shard = create();
+      const stays = Array.from({ length: 300 }, (_, n) => `stays${n}`);
+      for (const key of stays) put(shard, key, "v");
+      const seen = new Set<string>();
+      let others = 0;
+      scanAll(
+        shard,
+        0,
+        5,
+        (key) => seen.add(text(key)),
+        () => {
+          const wanted = below(3000);
+          while (others < wanted) put(shard, `other${others++}`, "v");
+          while (others > wanted) shard.delete(run(`other${--others}`), 0);
+        },
+      );
+      expect(stays.filter((key) => !seen.has(key))).toEqual([]);
+    });
+
+    test("clear deletes everything, and the shard works on", () => {
+      const shard = create();
+      for (let n = 0; n < 1000; n++) put(shard, `key${n}`, "v", n < 10 ? 100 : NEVER);
+      shard.clear();
+      expect(get(shard, "key500")).toBeUndefined();
+      expect(shard.figures()).toMatchObject({
+        entries: 0,
+        bytes: 0,
+        inserted: 1000,
+        deleted: 1000,
+      });
+      shard.check();
+      put(shard, "key1", "again");
+      expect(get(shard, "key1")?.toString()).toBe("again");
+    });
+
+    test("whoever holds a shard reads and writes it as ever", () => {
+      const shard = create();
+      put(shard, "a", "1");
+      const version = shard.version();
+      expect(get(shard, "a")?.toString()).toBe("1");
+      expect(shard.isUnchanged(version)).toBe(true);
+      shard.hold();
+      expect(get(shard, "a")?.toString()).toBe("1");
+      put(shard, "a", "2");
+      shard.update(run("a"), 0, () => ({ value: run("3"), deadlineMs: NEVER }));
+      expect(get(shard, "a")?.toString()).toBe("3");
+      expect(shard.delete(run("a"), 0)).toBe(true);
+      shard.letGo();
+      put(shard, "a", "4");
+      expect(get(shard, "a")?.toString()).toBe("4");
     });
 
     test("delete answers whether there was an entry", () => {
@@ -170,7 +236,7 @@ export function describeShard(name: string, create: () => Shard): void {
       shard.check();
       for (const key of [...model.keys()]) live(key);
       const scanned = new Map<string, string>();
-      shard.scan(nowMs, (key, entry) => scanned.set(text(key), text(entry.value)));
+      scanAll(shard, nowMs, 1000, (key, entry) => scanned.set(text(key), text(entry.value)));
       expect(scanned).toEqual(new Map([...model].map(([key, { value }]) => [key, value])));
 
       while (shard.sweep(nowMs, 1000) === 1000);
@@ -182,6 +248,20 @@ export function describeShard(name: string, create: () => Shard): void {
       expect(counts.put).toBe(figures.entries + gone);
     }, 30_000);
   });
+}
+
+function scanAll(
+  shard: Shard,
+  nowMs: number,
+  count: number,
+  visit: (key: Bytes, entry: Entry) => void,
+  between = () => {},
+): void {
+  let position = 0;
+  while (position < SCAN_END) {
+    position = shard.scan(nowMs, position, count, visit);
+    between();
+  }
 }
 
 function run(value: string | Buffer): Bytes {

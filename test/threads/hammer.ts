@@ -64,7 +64,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
       if (shard.get(keyOf("counter", number, counter), 0, seen) === MISS) continue;
       counted += seen.bytes.readUInt32LE(0);
     }
-    shard.scan(0, (key, { value }) => {
+    shard.scan(0, 0, Infinity, (key, { value }) => {
       scannedBytes += key.end - key.start + value.end - value.start;
       if (key.bytes[key.start] === "e".charCodeAt(0)) present++;
       if (key.bytes[key.start] === "v".charCodeAt(0) && !valueIsWhole(value)) tally.torn++;
