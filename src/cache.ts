@@ -238,6 +238,17 @@ export class Cache {
     return shard < this.#shards.length ? shard * SCAN_END + within : 0;
   }
 
+  /** Positions of a scan are less than this. */
+  get scanEnd(): number {
+    return this.#shards.length * SCAN_END;
+  }
+
+  /** Bytes of the memory that an entry takes, with its part of the index. */
+  entryBytes(keyBytes: number, valueBytes: number, isMortal: boolean): number {
+    const shard = this.#options.store === "shared" ? SharedShard : MapShard;
+    return shard.entryBytes(keyBytes, valueBytes, isMortal);
+  }
+
   /** Deletes every entry, in one step. O(entries). */
   clear(): void {
     this.alone(() => {

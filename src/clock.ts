@@ -25,6 +25,11 @@ export class Clock {
     this.#systemMs = systemMs;
   }
 
+  /** What this clock is ahead of the system's, in ms: a time of day is this much more in it. */
+  get offsetMs(): number {
+    return this.#times[OFFSET] ?? 0;
+  }
+
   /** Milliseconds; at least what any thread was told before. O(1). */
   now(): number {
     const times = this.#times;

@@ -37,6 +37,13 @@ const OPTIONS = {
     placeholder: "an address of this machine",
     help: "address to listen on",
   },
+  respPort: {
+    kind: "integer",
+    default: 7172,
+    min: 0,
+    max: 65_535,
+    help: "TCP port of the Redis protocol; 0 turns it off",
+  },
   shards: {
     kind: "integer",
     default: 64,
@@ -132,6 +139,25 @@ const OPTIONS = {
     unit: "seconds",
     help: "how long a connection may be idle; 0 is for ever",
   },
+  respOutputLimit: {
+    kind: "bytes",
+    default: 2 ** 26,
+    min: 2 ** 20,
+    max: 2 ** 32,
+    help: "answers that a connection of the Redis protocol may leave unread before it is closed",
+  },
+  respQueryLimit: {
+    kind: "bytes",
+    default: 2 ** 26,
+    min: 2 ** 20,
+    max: 2 ** 29,
+    help: "bytes of a command that a connection of the Redis protocol may send before it is closed",
+  },
+  enableDebugCommand: {
+    kind: "switch",
+    default: false,
+    help: "let clients of the Redis protocol run DEBUG, which can stop a worker",
+  },
   logFormat: {
     kind: "choice",
     default: "text",
@@ -178,6 +204,9 @@ export function readConfig(
       `--default-ttl ${defaultTtl} is longer than --max-ttl ${maxTtl}; it must be at most that`,
     );
   }
+  if (given.respPort !== 0 && given.respPort === given.port) {
+    throw new OptionError(`--port and --resp-port are both ${given.port}; they must differ`);
+  }
   const bytes = memory === "auto" ? automaticMemory() : memory;
   if (bytes > shards * MAX_SHARD_BYTES) {
     const needed = Math.ceil(bytes / MAX_SHARD_BYTES);
@@ -214,6 +243,9 @@ function workersOf({ workers, store }: OptionValues<typeof OPTIONS>): number {
 /** UTF-8 takes at most four bytes for a character. */
 const BYTES_PER_CHARACTER = 4;
 
+/** Longest key of the Redis protocol. */
+export const MAX_RESP_KEY_BYTES = 64 * 1024;
+
 /** Milliseconds; 0 seconds are for ever. */
 function ttlMsOf(seconds: number): number {
   return seconds > 0 ? seconds * 1000 : Infinity;
@@ -228,7 +260,10 @@ export function cacheOptionsOf(config: Config) {
     virtualNodes,
     memoryBytes: config.memory,
     evicts: config.eviction !== "none",
-    maxKeyBytes: config.maxKeyLength * BYTES_PER_CHARACTER,
+    maxKeyBytes: Math.max(
+      config.maxKeyLength * BYTES_PER_CHARACTER,
+      config.respPort === 0 ? 0 : MAX_RESP_KEY_BYTES,
+    ),
     maxValueBytes: config.maxValueBytes,
     defaultTtlMs: ttlMsOf(config.defaultTtl),
     maxTtlMs: ttlMsOf(config.maxTtl),

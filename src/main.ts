@@ -13,6 +13,7 @@ import {
 } from "./config.ts";
 import { describeError, Logger } from "./logger.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
+import { allocateResp } from "./resp/server.ts";
 import { Supervisor } from "./supervisor.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
@@ -33,7 +34,8 @@ const cacheOptions = Cache.fit(wanted);
 let supervisor: Supervisor | undefined;
 let stopping = false;
 // Before anything that takes time: as process 1 of a container there is no other way to be stopped.
-for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
+for (const signal of ["SIGTERM", "SIGINT"] as const)
+  process.on(signal, () => void stop({ signal }));
 process.on("uncaughtException", (error) => {
   logger.error("failed", { error: describeError(error) });
   process.exit(EXIT_SOFTWARE);
@@ -42,6 +44,7 @@ process.on("uncaughtException", (error) => {
 const address = await startOrExit();
 logger.info("listening", {
   address,
+  redis: config.respPort === 0 ? "off" : config.respPort,
   workers: config.workers,
   shards: cacheOptions.shards,
   memory: bytesText(config.memory),
@@ -61,10 +64,10 @@ if (!SPREADS_CONNECTIONS && config.store === "shared") {
 }
 
 /** Ctrl-C under `bun run` comes twice, from the terminal and from bun: the second is the same wish. */
-async function stop(signal: string): Promise<void> {
+async function stop(reason: { signal: string } | { command: string }): Promise<void> {
   if (stopping) return;
   stopping = true;
-  logger.info("stopping", { signal });
+  logger.info("stopping", reason);
   await supervisor?.stop(STOP_GRACE_MS);
   logger.info("stopped");
   process.exit(0);
@@ -73,21 +76,27 @@ async function stop(signal: string): Promise<void> {
 /** Starts the workers and answers their URL. */
 async function startOrExit(): Promise<string> {
   try {
-    const claim = await PortClaim.take(config.host, config.port);
+    const claims: PortClaim[] = [];
+    for (const port of config.respPort === 0 ? [config.port] : [config.port, config.respPort]) {
+      claims.push(await PortClaim.take(config.host, port));
+    }
     // The supervisor is the last of the threads.
     const memory = Cache.allocate(cacheOptions, config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
-    const start = { config: { ...config, port: claim.port }, cacheOptions, memory };
+    const respMemory = allocateResp(config, config.workers);
+    const opened = { ...config, port: claims[0]?.port ?? config.port };
+    const start = { config: opened, cacheOptions, memory, respMemory };
     supervisor = new Supervisor(cache, start, {
       log: (line) => void process.stdout.write(line),
       restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
+      shutDown: () => void stop({ command: "SHUTDOWN" }),
       gaveUp(worker, error) {
         logger.error("failed", { worker, error });
         process.exit(EXIT_SOFTWARE);
       },
     });
     const url = await supervisor.start();
-    claim.release();
+    for (const claim of claims) claim.release();
     if (config.store === "shared") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
     return url;
   } catch (error) {
@@ -100,14 +109,15 @@ async function startOrExit(): Promise<string> {
   }
 }
 
-function refusalOf({ code }: ListenError): string {
+function refusalOf({ code, port }: ListenError): string {
+  const option = port === config.respPort ? "--resp-port" : "--port";
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: "the port is in use; stop what uses it or choose another with --port",
-    EACCES: "this user may not open that port; choose one from 1024 with --port",
+    EADDRINUSE: `the port is in use; stop what uses it or choose another with ${option}`,
+    EACCES: `this user may not open that port; choose one from 1024 with ${option}`,
   };
   const reason = reasons[code] ?? `${code}; --host must be an address of this machine`;
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  return `ringcache: cannot listen on ${host}:${config.port}: ${reason}`;
+  return `ringcache: cannot listen on ${host}:${port}: ${reason}`;
 }
 
 function configOrExit(): Config {

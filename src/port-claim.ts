@@ -11,10 +11,12 @@ import type { TCPSocketListener, UnixSocketListener } from "bun";
 /** The address cannot be had: `code` as the operating system names it. */
 export class ListenError extends Error {
   readonly code: string;
+  readonly port: number;
 
-  constructor(code: string) {
-    super(`cannot listen: ${code}`);
+  constructor(code: string, port: number) {
+    super(`cannot listen on ${port}: ${code}`);
     this.code = code;
+    this.port = port;
   }
 }
 
@@ -43,7 +45,7 @@ export class PortClaim {
       const sign = probe !== undefined && port === 0 ? putUpSign(probe.port) : early;
       probe?.stop(true);
       if (probe !== undefined && sign !== "taken") return new PortClaim(probe.port, sign);
-      if (performance.now() > untilMs) throw new ListenError("EADDRINUSE");
+      if (performance.now() > untilMs) throw new ListenError("EADDRINUSE", port);
       await Bun.sleep(LOOK_EVERY_MS);
     }
   }
@@ -58,7 +60,7 @@ function open(host: string, port: number): TCPSocketListener<undefined> {
   try {
     return Bun.listen({ hostname: host, port, socket: SOCKET });
   } catch (error) {
-    throw new ListenError(codeOf(error));
+    throw new ListenError(codeOf(error), port);
   }
 }
 

@@ -24,6 +24,8 @@ export interface SupervisorEvents {
   log(line: string): void;
   /** A worker was lost and another is being started in its place. */
   restarted(thread: number, reason: string): void;
+  /** A client of the Redis protocol wants the service to stop. */
+  shutDown(): void;
   /** Workers are lost as fast as they are started. The last one is not replaced. */
   gaveUp(thread: number, reason: string): void;
 }
@@ -106,7 +108,7 @@ export class Supervisor {
           this.#wake();
           break;
         case "refused":
-          this.#refused = new ListenError(message.code);
+          this.#refused = new ListenError(message.code, message.port);
           this.#wake();
           // Once the others serve, it is a failure like another.
           reason = `the port was refused: ${message.code}`;
@@ -115,6 +117,9 @@ export class Supervisor {
           break;
         case "log":
           this.#events.log(message.line);
+          break;
+        case "shutdown":
+          this.#events.shutDown();
           break;
         case "stopped":
           this.#stopped[thread]?.resolve();

@@ -8,25 +8,31 @@ import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
 import { type HttpEvents, serveHttp } from "./http/server.ts";
 import { describeError, Logger } from "./logger.ts";
+import { type RespMemory, type RespServer, serveResp } from "./resp/server.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
 /** What a worker is handed at its start. */
 export interface WorkerStart {
-  /** With the port to open. */
+  /** With the ports to open. */
   readonly config: Config;
   readonly cacheOptions: CacheOptions;
   readonly memory: CacheMemory;
+  readonly respMemory: RespMemory;
   /** Its number among the threads, from 0. */
   readonly thread: number;
   /** How long the service had run. */
   readonly serviceAgeMs: number;
 }
 
-/** What a worker says: that it serves, that it could not open the port, what to log, that it has stopped. */
+/**
+ * What a worker says: that it serves, that it could not open a port, what to log, that a client
+ * wants the service to stop, that it has stopped.
+ */
 export type FromWorker =
   | { readonly kind: "listening"; readonly url: string }
-  | { readonly kind: "refused"; readonly code: string }
+  | { readonly kind: "refused"; readonly code: string; readonly port: number }
   | { readonly kind: "log"; readonly line: string }
+  | { readonly kind: "shutdown" }
   | { readonly kind: "stopped" };
 
 /** What a worker is told. */
@@ -62,19 +68,35 @@ function serve(): void {
     answered: config.logRequests ? logRequest : undefined,
     failed: (error) => logger.error("failed", { error: describeError(error) }),
   };
+  let { port } = config;
   try {
     const startedMs = performance.now() - start.serviceAgeMs;
     const server = serveHttp(cache, config, events, startedMs);
+    port = config.respPort;
+    const resp = port === 0 ? undefined : startResp(startedMs);
     parentPort?.on("message", async ({ graceMs }: ToWorker) => {
-      await server.stop(graceMs);
+      await Promise.all([server.stop(graceMs), resp?.stop(graceMs)]);
       say({ kind: "stopped" });
     });
     say({ kind: "listening", url: server.url });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
     if (code === undefined) throw error;
-    say({ kind: "refused", code });
+    say({ kind: "refused", code, port });
   }
+}
+
+function startResp(startedMs: number): RespServer {
+  const events = {
+    refusedHttp: (address: string) => {
+      logger.info("http refused", { address, reason: "this is the Redis port" });
+    },
+    overLimit: (address: string, option: string) =>
+      logger.info("closed", { address, over: option }),
+    shutDown: () => say({ kind: "shutdown" }),
+    failed: (error: unknown) => logger.error("failed", { error: describeError(error) }),
+  };
+  return serveResp(cache, config, start.respMemory, start.thread, events, startedMs);
 }
 
 function say(message: FromWorker): void {

@@ -9,10 +9,15 @@ const ROOT = new URL("../", import.meta.url).pathname;
 
 /** For each file or folder of src, what of src it may import; a folder may import itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": ["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
+  "main.ts": [
+    ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
+    // Only for the memory that its workers share.
+    "resp/",
+  ],
   "supervisor.ts": ["worker.ts", "cache.ts", "port-claim.ts", "logger.ts"],
-  "worker.ts": ["config.ts", "cache.ts", "http/", "upkeep.ts", "logger.ts"],
+  "worker.ts": ["config.ts", "cache.ts", "http/", "resp/", "upkeep.ts", "logger.ts"],
   "http/": ["cache.ts", "config.ts", "machine.ts"],
+  "resp/": ["cache.ts", "config.ts", "machine.ts"],
   "upkeep.ts": ["cache.ts"],
   "cache.ts": ["ring.ts", "hash.ts", "clock.ts", "store/"],
   "clock.ts": [],

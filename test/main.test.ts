@@ -16,7 +16,7 @@ describe("start", () => {
     const [first] = stdout.split("\n");
     expect(first).toMatch(
       new RegExp(
-        `^\\S+Z info listening address=${service.url} workers=2 shards=8 memory=128mb version=${version}$`,
+        `^\\S+Z info listening address=${service.url} redis=off workers=2 shards=8 memory=128mb version=${version}$`,
       ),
     );
   });

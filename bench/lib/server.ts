@@ -14,7 +14,16 @@ export interface BenchServer extends AsyncDisposable {
 
 /** Starts the service itself with these options, pinned to `core` if there is one. */
 export function startService(core: number | undefined, ...options: string[]): Promise<BenchServer> {
-  return start(core, [path("../../src/main.ts"), "--host", "127.0.0.1", "--port", "0", ...options]);
+  return start(core, [
+    path("../../src/main.ts"),
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--resp-port",
+    "0",
+    ...options,
+  ]);
 }
 
 /** Starts a server with nothing but a static route, pinned to `core`. */

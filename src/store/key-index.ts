@@ -10,13 +10,15 @@
 // or err, but it ends and stays inside the memory.
 
 import type { Bytes } from "./bytes.ts";
-import { type Layout, MAX_HITS, recordOf, wholeGroups } from "./layout.ts";
+import { BYTES_PER_SLOT, type Layout, MAX_HITS, recordOf, wholeGroups } from "./layout.ts";
 
 export const NO_SLOT = -1;
 
 const FIRST_SLOTS = 64;
 /** Full above this: 3 probes for a hit, 13 for a miss on average. */
 const MAX_LOAD = 0.8;
+/** Of an index that is about to grow. */
+export const BYTES_AN_ENTRY = Math.ceil(BYTES_PER_SLOT / MAX_LOAD);
 const GROWTH = 1.25;
 /** Where segments have to be vacated for it. */
 const TIGHT_GROWTH = 1.05;

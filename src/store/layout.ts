@@ -69,7 +69,7 @@ const GROUP_SHIFT = 3;
 export const GROUP = 2 ** GROUP_SHIFT;
 const GROUP_WORDS = GROUP * 2 + GROUP / 2;
 const GHOSTS_OFFSET = GROUP * 2;
-const BYTES_PER_SLOT = (GROUP_WORDS * 4) / GROUP;
+export const BYTES_PER_SLOT = (GROUP_WORDS * 4) / GROUP;
 const UNIT = 8;
 /** Every byte offset is a positive 32-bit integer, which JSC computes with fastest. */
 const MAX_BYTES = 2 ** 31 - 2 ** 16;

@@ -34,6 +34,11 @@ export class MapShard implements Shard {
   /** Where the sweep stands. A Map's iterator stays valid while entries come and go. */
   #sweeping: MapIterator<[string, number]> | undefined;
 
+  /** What an entry is taken to need. */
+  static entryBytes(keyBytes: number, valueBytes: number): number {
+    return keyBytes + valueBytes + ENTRY_BYTES;
+  }
+
   /** Bounded by `memoryBytes` as nearly as an estimate of what a Map takes allows. */
   constructor(memoryBytes: number, evicts = true) {
     this.#memory = memoryBytes;
@@ -121,7 +126,8 @@ export class MapShard implements Shard {
 
   figures(): ShardFigures {
     const { size: entries } = this.#values;
-    return { ...this.#figures, entries, memory: this.#memory, used: this.#used };
+    const mortals = this.#deadlines.size;
+    return { ...this.#figures, entries, mortals, memory: this.#memory, used: this.#used };
   }
 
   check(): void {
@@ -197,7 +203,7 @@ export class MapShard implements Shard {
   }
 
   #entry(name: string, value: string): Entry {
-    return { value: bytesOf(value), deadlineMs: this.#deadlines.get(name) ?? NEVER };
+    return { value: bytesOf(value), deadlineMs: this.#deadlines.get(name) ?? NEVER, hits: 0 };
   }
 }
 

@@ -18,22 +18,30 @@ export const NEVER = Infinity;
 /** What `get` answers when there is no live entry; a length is never negative. */
 export const MISS = -1;
 
-/** A live entry as `update` and `scan` show it; valid only during the call. */
-export interface Entry {
+/** A value and how long it lives. */
+export interface Lease {
   readonly value: Bytes;
   readonly deadlineMs: number;
+}
+
+/** A live entry as `update` and `scan` show it; valid only during the call. */
+export interface Entry extends Lease {
+  /** Hits that eviction knows of: 0 to 3, and 0 where it keeps an order instead. */
+  readonly hits: number;
 }
 
 /** Where a scan of a shard is at its end: past every hash. */
 export const SCAN_END = 2 ** 32;
 
-/** What to do with the entry that `update` showed. A given entry replaces it. */
-export type Change = "keep" | "delete" | Entry;
+/** What to do with the entry that `update` showed: a given value replaces it. */
+export type Change = "keep" | "delete" | Lease;
 
 /** What one shard holds now, and what has left it since the start. */
 export interface ShardFigures {
   /** Entries held; one that has expired counts until it is swept, at the latest. */
   readonly entries: number;
+  /** Of them: those that have a deadline. */
+  readonly mortals: number;
   /** Key and value bytes of those entries. */
   readonly bytes: number;
   /** Bytes that the shard may take, for everything it keeps. */
@@ -56,6 +64,7 @@ export interface ShardFigures {
 
 export const NO_FIGURES: ShardFigures = {
   entries: 0,
+  mortals: 0,
   bytes: 0,
   memory: 0,
   used: 0,

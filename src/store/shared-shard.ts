@@ -67,6 +67,11 @@ export class SharedShard implements Shard {
     return Math.floor(shardBytes(bytes) * LARGEST_SHARE) - extentOf(keyBytes, 0, true);
   }
 
+  /** What an entry takes, with a slot of an index that is full. */
+  static entryBytes(keyBytes: number, valueBytes: number, isMortal: boolean): number {
+    return extentOf(keyBytes, valueBytes, isMortal) + index.BYTES_AN_ENTRY;
+  }
+
   /** Attaches to a shard's memory with the lock of this thread. */
   constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
     this.#layout = new Layout(memory);
@@ -221,6 +226,7 @@ export class SharedShard implements Shard {
     const tableBytes = layout.memory.byteLength - layout.field("logSegments") * layout.segmentBytes;
     return {
       entries: layout.field("entries"),
+      mortals: layout.field("mortals"),
       bytes: layout.field("bytes"),
       memory: layout.memory.byteLength,
       used: segments * layout.segmentBytes + tableBytes,

@@ -24,7 +24,7 @@ export function entryAt(layout: Layout, slot: number, nowMs: number): Entry | un
   if (deadlineMs <= nowMs) return undefined;
   const start = layout.valueStart(record);
   const value = { bytes: layout.bytes, start, end: start + layout.valueLengthOf(record) };
-  return { value, deadlineMs };
+  return { value, deadlineMs, hits: layout.hitsAt(slot) };
 }
 
 /** As Shard.scan. */

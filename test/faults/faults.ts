@@ -6,6 +6,7 @@ import { Cache, type CacheMemory } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { PortClaim } from "../../src/port-claim.ts";
 import { countOf } from "../../src/store/counters.ts";
+import { allocateResp } from "../../src/resp/server.ts";
 import { Supervisor } from "../../src/supervisor.ts";
 import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
 
@@ -49,15 +50,17 @@ export class FaultyService {
   }
 
   private constructor(port: number) {
-    const config = readConfig(["--host", "127.0.0.1", "--workers", "2"], {});
+    const config = readConfig(["--host", "127.0.0.1", "--resp-port", "0", "--workers", "2"], {});
     const cacheOptions = Cache.fit({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
     this.port = port;
     this.memory = Cache.allocate(cacheOptions, this.workers + 1);
     this.cache = new Cache(cacheOptions, this.memory, this.workers);
-    const start = { config: { ...config, port }, cacheOptions, memory: this.memory };
+    const respMemory = allocateResp(config, this.workers);
+    const start = { config: { ...config, port }, cacheOptions, memory: this.memory, respMemory };
     const events = {
       log: (line: string) => void process.stdout.write(line),
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),
+      shutDown: () => {},
       gaveUp: (_thread: number, reason: string) => this.gaveUp.resolve(reason),
     };
     const script = new URL("faulty-worker.ts", import.meta.url);

@@ -3,16 +3,48 @@
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
+import { allocateResp, serveResp } from "../../src/resp/server.ts";
 
 /** Serves a fresh cache on a free port of the loopback; options as on the command line. */
 export function serve(...options: string[]): HttpServer & AsyncDisposable {
-  const own = ["--host", "127.0.0.1", "--port", "0", "--workers", "1"];
+  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"];
   const config = readConfig([...own, ...options], {});
   const failed = (error: unknown) => {
     throw error;
   };
   const server = serveHttp(Cache.create(cacheOptionsOf(config)), config, { failed });
   return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
+}
+
+export interface RedisService extends AsyncDisposable {
+  readonly port: number;
+  /** The cache that it serves. */
+  readonly cache: Cache;
+  /** What it has told the process, in order. */
+  readonly told: readonly string[];
+}
+
+/** Serves a fresh cache, or this one, by the Redis protocol on a free port of the loopback. */
+export function serveRedis(options: readonly string[] = [], given?: Cache): RedisService {
+  const config = readConfig(["--host", "127.0.0.1", "--workers", "1", ...options], {});
+  const cache = given ?? Cache.create(cacheOptionsOf(config));
+  const told: string[] = [];
+  const opened = { ...config, respPort: 0 };
+  const server = serveResp(cache, opened, allocateResp(config, 1), 0, {
+    refusedHttp: () => told.push("http refused"),
+    overLimit: (_address, option) => told.push(`over ${option}`),
+    shutDown: () => told.push("shutdown"),
+    failed: (error) => told.push(`failed: ${String(error)}`),
+  });
+  return { port: server.port, cache, told, [Symbol.asyncDispose]: () => server.stop(0) };
+}
+
+/** A port that was free a moment ago, for a service that must be told one. */
+export function freePort(): number {
+  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = probe;
+  probe.stop(true);
+  return port;
 }
 
 export interface Exit {
@@ -49,7 +81,7 @@ export async function startService(
   options: readonly string[] = [],
   env: Env = {},
 ): Promise<ServiceProcess> {
-  const child = spawn(["--host", "127.0.0.1", "--port", "0", ...options], env);
+  const child = spawn(["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", ...options], env);
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();
   let stdout = "";

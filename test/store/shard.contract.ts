@@ -3,7 +3,14 @@
 import { describe, expect, test } from "bun:test";
 
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
-import { type Entry, MISS, NEVER, SCAN_END, type Shard } from "../../src/store/shard.ts";
+import {
+  type Change,
+  type Entry,
+  MISS,
+  NEVER,
+  SCAN_END,
+  type Shard,
+} from "../../src/store/shard.ts";
 import { random } from "../lib/random.ts";
 
 /** Longer than a segment of any log. */
@@ -156,7 +163,7 @@ export function describeShard(name: string, create: () => Shard): void {
     test("update shows the entry and keeps, replaces or deletes it", () => {
       const shard = create();
       const seen: (string | undefined)[] = [];
-      const change = (answer: "keep" | "delete" | Entry) =>
+      const change = (answer: Change) =>
         shard.update(run("k"), 0, (entry) => {
           seen.push(entry && text(entry.value));
           return answer;

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
 import { Layout } from "../../src/store/layout.ts";
 import { SequenceLock } from "../../src/store/lock.ts";
-import { type Entry, MISS, NEVER } from "../../src/store/shard.ts";
+import { type Entry, type Lease, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 import { describeLimit } from "./limit.contract.ts";
 import { describeShard } from "./shard.contract.ts";
@@ -100,7 +100,7 @@ test("overwriting with other lengths keeps memory in bounds: nothing is evicted"
 test("an update may answer with the very bytes it was shown, whatever moves", () => {
   const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
   for (let n = 0; n < 3000; n++) shard.put(run(`key${n}`), run(`value of ${n}`), NEVER, 0);
-  const withDeadline = (entry: Entry | undefined): Entry => {
+  const withDeadline = (entry: Entry | undefined): Lease => {
     if (entry === undefined) throw new Error("the entry is gone");
     return { value: entry.value, deadlineMs: 1000 };
   };

@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { xxh32 } from "../../src/hash.ts";
 import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
 import { SequenceLock } from "../../src/store/lock.ts";
-import { type Entry, MISS, NEVER } from "../../src/store/shard.ts";
+import { type Entry, type Lease, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 
 export const SHARDS = 2;
@@ -68,7 +68,7 @@ function run({ memories, gate, thread, threads, seconds, isLocked }: HammerStart
     value.bytes.writeUInt32LE(xxh32(value.bytes, 0, length + 4), length + 4);
     return value;
   };
-  const incremented = (entry: Entry | undefined): Entry => {
+  const incremented = (entry: Entry | undefined): Lease => {
     const before = entry?.value.bytes.readUInt32LE(entry.value.start) ?? 0;
     // The longer between reading and writing, the surer two threads are to meet there.
     for (let n = 0; n < 20; n++) Atomics.load(gate, 0);

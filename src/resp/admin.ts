@@ -1,0 +1,176 @@
+// Commands on the service: figures, settings, and what redis's operators ask.
+
+import { argument, type Call, type Command, SYNTAX_ERROR } from "./call.ts";
+import { matches } from "./glob.ts";
+import { infoText } from "./info.ts";
+import { readFloat, readNumber } from "./numbers.ts";
+
+const NOT_SAVED = "ERR this cache is in memory only: there is nothing to save it to";
+const OUT_OF_RANGE = "ERR value is out of range, must be positive";
+
+type Row = readonly [
+  name: string,
+  arity: number,
+  syntax: string,
+  summary: string,
+  run: (call: Call) => void,
+];
+
+const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
+  rows.map(([name, arity, syntax, summary, run]) => ({
+    name,
+    arity,
+    flags: ["admin", "noscript", "loading", "stale"],
+    syntax,
+    summary,
+    since,
+    run,
+  }));
+
+const container = (
+  name: string,
+  since: string,
+  summary: string,
+  rows: readonly Row[],
+): Command => ({
+  name,
+  arity: -2,
+  flags: [],
+  syntax: "subcommand",
+  summary,
+  since,
+  subcommands: commandsOf(since, rows),
+});
+
+const nothing = ({ reply }: Call) => reply.array(0);
+const ok = ({ reply }: Call) => reply.ok();
+
+export const ADMIN_COMMANDS: readonly Command[] = [
+  ...commandsOf("1.0.0", [
+    ["info", -1, "[section ...]", "Figures of the service.", info],
+    ["time", 1, "", "Unix time in seconds, and microseconds of the second.", time],
+    ["save", 1, "", "An error: there are no snapshots.", ({ reply }) => reply.error(NOT_SAVED)],
+    ["bgsave", -1, "[SCHEDULE]", "The same.", ({ reply }) => reply.error(NOT_SAVED)],
+    ["lastsave", 1, "", "Unix time of the start.", lastSave],
+    ["shutdown", -1, "[NOSAVE | SAVE]", "Ends the service; it saves nothing.", shutdown],
+    ["role", 1, "", "A master without replicas.", role],
+  ]),
+  container("config", "2.0.0", "On parameters.", [
+    ["get", -3, "pattern [pattern ...]", "Parameters whose names match.", configGet],
+    ["set", -4, "parameter value [parameter value ...]", "Sets those that can be set.", configSet],
+    ["resetstat", 2, "", "Sets the counts of commands and connections to 0.", resetStat],
+    ["rewrite", 2, "", "An error: there is no configuration file.", rewrite],
+  ]),
+  container("slowlog", "2.2.12", "Slow commands are not logged.", [
+    ["get", -2, "[count]", "None.", nothing],
+    ["len", 2, "", "0.", ({ reply }) => reply.integer(0)],
+    ["reset", 2, "", "OK.", ok],
+  ]),
+  container("latency", "2.8.13", "Latencies are not kept.", [
+    ["latest", 2, "", "None.", nothing],
+    ["history", 3, "event", "None.", nothing],
+    ["reset", -2, "[event ...]", "0.", ({ reply }) => reply.integer(0)],
+    ["histogram", -2, "[command ...]", "None.", ({ reply }) => reply.map(0)],
+    ["doctor", 2, "", "What it says when it is off.", doctor],
+  ]),
+  container("function", "7.0.0", "There are no functions.", [
+    ["flush", -2, "[ASYNC | SYNC]", "OK: there is nothing to delete.", ok],
+    ["list", -2, "[LIBRARYNAME pattern] [WITHCODE]", "None.", nothing],
+  ]),
+  container("debug", "1.0.0", "Only with --enable-debug-command.", [
+    ["sleep", 3, "seconds", "Stops this worker for so long.", debugSleep],
+  ]),
+];
+
+function info(call: Call): void {
+  const sections: string[] = [];
+  for (let place = 1; place < call.count; place++) sections.push(argument(call, place).toWord());
+  call.reply.verbatim(infoText(call, sections));
+}
+
+function time({ reply }: Call): void {
+  const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+  reply.array(2);
+  reply.text(String(Math.floor(micros / 1e6)));
+  reply.text(String(micros % 1e6));
+}
+
+function lastSave({ reply, startedMs }: Call): void {
+  reply.integer(Math.floor((Date.now() - (performance.now() - startedMs)) / 1000));
+}
+
+function shutdown(call: Call): void {
+  const { reply, session } = call;
+  const option = call.count > 1 ? argument(call, 1).toWord() : "nosave";
+  if (call.count > 2 || !["nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
+  else if (option === "save") reply.error(NOT_SAVED);
+  else {
+    session.isClosing = true;
+    call.shutDown();
+  }
+}
+
+function role({ reply }: Call): void {
+  reply.array(3);
+  reply.text("master");
+  reply.integer(0);
+  reply.array(0);
+}
+
+function configGet(call: Call): void {
+  const { reply, settings } = call;
+  const patterns = call.args.slice(2, call.count);
+  const found = settings.matching((name) => {
+    const bytes = Buffer.from(name);
+    const text = { bytes, start: 0, end: bytes.length };
+    return patterns.some((pattern) => {
+      const lower = Buffer.from(pattern.toWord());
+      return matches({ bytes: lower, start: 0, end: lower.length }, text);
+    });
+  });
+  reply.map(found.length);
+  for (const [name, value] of found) {
+    reply.text(name);
+    reply.text(value);
+  }
+}
+
+function configSet(call: Call): void {
+  if (call.count % 2 === 1) {
+    call.reply.error("ERR wrong number of arguments for 'config|set' command");
+    return;
+  }
+  const pairs: [string, string][] = [];
+  for (let place = 2; place < call.count; place += 2) {
+    pairs.push([argument(call, place).toWord(), argument(call, place + 1).toText()]);
+  }
+  const error = call.settings.set(pairs);
+  if (error === undefined) call.reply.ok();
+  else call.reply.error(error);
+}
+
+function resetStat({ reply, tallies }: Call): void {
+  tallies.reset();
+  reply.ok();
+}
+
+function rewrite({ reply }: Call): void {
+  reply.error("ERR The server is running without a config file");
+}
+
+function doctor({ reply }: Call): void {
+  reply.verbatim("Latencies are not kept here; see the figures of the service's metrics.");
+}
+
+function debugSleep(call: Call): void {
+  const seconds = argument(call, 2).toText();
+  const isNumber = readFloat(seconds) !== undefined && readNumber(argument(call, 2)) !== -1;
+  const ms = Number(seconds) * 1000;
+  if (!isNumber || !(ms >= 0)) {
+    call.reply.error(OUT_OF_RANGE);
+    return;
+  }
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  call.nowMs = call.cache.clock.now();
+  call.reply.ok();
+}

@@ -1,0 +1,158 @@
+// What a command of the Redis protocol is, and what it is run with.
+
+import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../cache.ts";
+import { type Config, MAX_RESP_KEY_BYTES } from "../config.ts";
+import type { Clients, Description } from "./clients.ts";
+import type { Argument } from "./parser.ts";
+import type { Reply } from "./reply.ts";
+import type { Settings } from "./settings.ts";
+import type { Tallies } from "./tallies.ts";
+
+/** One row of the table of commands: dispatch, checks, COMMAND and the documents come from it. */
+export interface Command {
+  /** In lower case; of a subcommand without that of its command. */
+  readonly name: string;
+  /** Arguments with the name; negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly CommandFlag[];
+  /** Places of the first and the last key and the step between; the last counts from the end if negative. */
+  readonly keys?: readonly [first: number, last: number, step: number];
+  /** The arguments as documents write them. */
+  readonly syntax: string;
+  readonly summary: string;
+  readonly since: string;
+  readonly complexity?: string;
+  readonly run?: (call: Call) => void;
+  readonly subcommands?: readonly Command[];
+}
+
+export type CommandFlag =
+  | "write"
+  | "readonly"
+  | "denyoom"
+  | "admin"
+  | "noscript"
+  | "loading"
+  | "stale"
+  | "fast"
+  | "no_auth"
+  | "allow_busy";
+
+/** What a connection remembers from one command to the next. */
+export interface Session extends Description {
+  readonly id: number;
+  /** In the table of clients. */
+  readonly row: number;
+  version: 2 | 3;
+  name: string;
+  libName: string;
+  libVersion: string;
+  /** Whether answers are sent; "skip-next" and then "skip" leave out that of one command. */
+  replies: "on" | "off" | "skip-next" | "skip";
+  /** Once the answers that are due are written the connection closes. */
+  isClosing: boolean;
+}
+
+/** What all commands of a worker share, and the command that is being answered. */
+export interface Call {
+  readonly cache: Cache;
+  readonly config: Config;
+  readonly reply: Reply;
+  readonly clients: Clients;
+  readonly settings: Settings;
+  readonly tallies: Tallies;
+  /** When the service started, in `performance.now()` of this thread. */
+  readonly startedMs: number;
+  /** Asks for the end of the service. */
+  readonly shutDown: () => void;
+  /** For values that a command puts together. */
+  readonly scratch: ByteBuffer;
+  session: Session;
+  /** The command's name, for a subcommand "client|id". */
+  name: string;
+  args: readonly Argument[];
+  /** Of `args`; the rest is left from other commands. */
+  count: number;
+  /** Time of the cache's clock. */
+  nowMs: number;
+}
+
+/** The argument at a place that the command's arity, or its own check, has shown to be there. */
+export function argument(call: Call, place: number): Argument {
+  const found = call.args[place];
+  if (found === undefined || place >= call.count) throw new Error(`no argument ${place}`);
+  return found;
+}
+
+/** Arguments from a place on. O(arguments). */
+export function argumentsFrom(call: Call, place: number, step = 1): Bytes[] {
+  const found: Bytes[] = [];
+  for (let at = place; at < call.count; at += step) found.push(argument(call, at));
+  return found;
+}
+
+export const SYNTAX_ERROR = "ERR syntax error";
+export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
+export const TOO_LARGE = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+export const FULL = "OOM command not allowed when used memory > 'maxmemory'.";
+
+/** What a command answers instead of changing an entry. */
+export class Failure {
+  readonly error: string;
+
+  constructor(error: string) {
+    this.error = error;
+  }
+}
+
+/** Stores the value; false after an error has been answered. */
+export function store(call: Call, key: Bytes, value: Bytes, deadlineMs: number): boolean {
+  if (!fits(call, key, value)) {
+    call.reply.error(TOO_LARGE);
+    return false;
+  }
+  if (call.cache.put(key, value, deadlineMs, call.nowMs)) return true;
+  call.reply.error(FULL);
+  return false;
+}
+
+/**
+ * Changes an entry in one step. False after an error has been answered, in place of what `change`
+ * may have answered: its own, or that the value does not fit.
+ */
+export function update(
+  call: Call,
+  key: Bytes,
+  change: (entry: Entry | undefined) => Change | Failure,
+): boolean {
+  const { reply } = call;
+  const mark = reply.out.end;
+  let error = FULL;
+  const isDone = call.cache.update(key, call.nowMs, (entry) => {
+    const wanted = change(entry);
+    if (wanted instanceof Failure) error = wanted.error;
+    else if (typeof wanted === "object" && !fits(call, key, wanted.value)) error = TOO_LARGE;
+    else return wanted;
+    return "keep";
+  });
+  if (isDone && error === FULL) return true;
+  reply.out.end = mark;
+  reply.error(error);
+  return false;
+}
+
+/** When the live entry ends, or undefined if there is none. It is no hit. */
+export function deadlineOf({ cache, nowMs }: Call, key: Bytes): number | undefined {
+  let deadlineMs: number | undefined;
+  cache.update(key, nowMs, (entry) => {
+    deadlineMs = entry?.deadlineMs;
+    return "keep";
+  });
+  return deadlineMs;
+}
+
+export function fits({ cache }: Call, key: Bytes, value: Bytes): boolean {
+  return (
+    value.end - value.start <= cache.maxValueBytes && key.end - key.start <= MAX_RESP_KEY_BYTES
+  );
+}

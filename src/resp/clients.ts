@@ -1,0 +1,174 @@
+// The clients of all workers, for CLIENT LIST and CLIENT KILL: a table in shared memory.
+// A thread owns the rows of its part and alone writes to them, but for the mark that a
+// client is to be closed, which its worker looks for now and then.
+//
+// A row has a sequence that is odd while it is written (a reader looks again), numbers and
+// a text, its fields divided by line ends. Connections beyond the rows of their thread are served, not listed.
+
+const ROWS_PER_THREAD = 4096;
+const ROW_BYTES = 512;
+const ROW_WORDS = ROW_BYTES / Int32Array.BYTES_PER_ELEMENT;
+const ROW_FLOATS = ROW_BYTES / Float64Array.BYTES_PER_ELEMENT;
+// Words of a row.
+const SEQUENCE = 0;
+const KILL = 1;
+const TEXT_LENGTH = 2;
+const LAST_COMMAND = 3;
+// Floats of a row, behind the words.
+const ID = 2;
+const CREATED = 3;
+const USED = 4;
+const TEXT = 40;
+const MAX_TEXT = ROW_BYTES - TEXT;
+/** In the row before all others: the last number given to a client. */
+const LAST_ID = 0;
+
+export const NO_ROW = -1;
+
+/** What a worker says of a client of its own. */
+export interface Description {
+  readonly address: string;
+  readonly localAddress: string;
+  readonly version: 2 | 3;
+  /** As CLIENT LIST has them. */
+  readonly flags: string;
+  readonly libName: string;
+  readonly libVersion: string;
+  readonly name: string;
+}
+
+export interface Client extends Description {
+  readonly id: number;
+  readonly row: number;
+  readonly ageSeconds: number;
+  readonly idleSeconds: number;
+  /** Number of its last command, or -1. */
+  readonly lastCommand: number;
+}
+
+/** Zeroed memory for the clients of `threads` threads. */
+export function allocateClients(threads: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((1 + threads * ROWS_PER_THREAD) * ROW_BYTES);
+}
+
+export class Clients {
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #bytes: Buffer;
+  readonly #firstRow: number;
+  readonly #free: number[] = [];
+  /** Rows of this thread that were ever used end here. */
+  #usedEnd: number;
+
+  /** Attaches as this thread; whoever had its number before has left no clients. */
+  constructor(memory: SharedArrayBuffer, thread: number) {
+    this.#words = new Int32Array(memory);
+    this.#floats = new Float64Array(memory);
+    this.#bytes = Buffer.from(memory) as Buffer;
+    this.#firstRow = 1 + thread * ROWS_PER_THREAD;
+    this.#usedEnd = this.#firstRow;
+    for (let row = this.#firstRow; row < this.#firstRow + ROWS_PER_THREAD; row++) {
+      if (this.#floats[row * ROW_FLOATS + ID] !== 0) this.#clear(row);
+    }
+  }
+
+  /** A number that no other client of the service has had. */
+  nextId(): number {
+    return Atomics.add(this.#words, LAST_ID, 1) + 1;
+  }
+
+  /** Lists a client; answers its row, or NO_ROW if the table is full. O(1). */
+  add(id: number, description: Description, nowMs: number): number {
+    const isFull = this.#usedEnd === this.#firstRow + ROWS_PER_THREAD;
+    const row = this.#free.pop() ?? (isFull ? NO_ROW : this.#usedEnd++);
+    if (row === NO_ROW) return NO_ROW;
+    this.#words[row * ROW_WORDS + KILL] = 0;
+    this.#floats[row * ROW_FLOATS + CREATED] = nowMs;
+    this.#floats[row * ROW_FLOATS + USED] = nowMs;
+    this.#words[row * ROW_WORDS + LAST_COMMAND] = -1;
+    this.describe(row, description);
+    this.#floats[row * ROW_FLOATS + ID] = id;
+    return row;
+  }
+
+  remove(row: number): void {
+    if (row === NO_ROW) return;
+    this.#clear(row);
+    this.#free.push(row);
+  }
+
+  /** The client has sent something. */
+  used(row: number, lastCommand: number, nowMs: number): void {
+    if (row === NO_ROW) return;
+    this.#floats[row * ROW_FLOATS + USED] = nowMs;
+    this.#words[row * ROW_WORDS + LAST_COMMAND] = lastCommand;
+  }
+
+  /** Describes a client of this thread anew; a name longer than a row is cut. */
+  describe(row: number, client: Description): void {
+    if (row === NO_ROW) return;
+    const { address, localAddress, version, flags, libName, libVersion, name } = client;
+    const text = [address, localAddress, version, flags, libName, libVersion, name].join("\n");
+    const word = row * ROW_WORDS;
+    Atomics.add(this.#words, word + SEQUENCE, 1);
+    this.#words[word + TEXT_LENGTH] = this.#bytes.write(
+      text,
+      row * ROW_BYTES + TEXT,
+      MAX_TEXT,
+      "utf8",
+    );
+    Atomics.add(this.#words, word + SEQUENCE, 1);
+  }
+
+  /** All listed clients, in the order of their numbers. O(rows in use). */
+  list(nowMs: number): Client[] {
+    const clients: Client[] = [];
+    for (let row = 1; row < this.#words.length / ROW_WORDS; row++) {
+      const id = this.#floats[row * ROW_FLOATS + ID] ?? 0;
+      if (id === 0) continue;
+      const [address = "", localAddress = "", version, ...rest] = this.#textOf(row).split("\n");
+      const [flags = "", libName = "", libVersion = "", name = ""] = rest;
+      const secondsSince = (place: number) =>
+        Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + place] ?? 0)) / 1000));
+      clients.push({
+        id,
+        row,
+        ageSeconds: secondsSince(CREATED),
+        idleSeconds: secondsSince(USED),
+        lastCommand: this.#words[row * ROW_WORDS + LAST_COMMAND] ?? -1,
+        ...{ address, localAddress, version: version === "3" ? 3 : 2, flags },
+        ...{ libName, libVersion, name },
+      });
+    }
+    return clients.toSorted((a, b) => a.id - b.id);
+  }
+
+  /** Marks a client of any thread to be closed. */
+  kill({ row, id }: Client): void {
+    if (this.#floats[row * ROW_FLOATS + ID] === id)
+      Atomics.store(this.#words, row * ROW_WORDS + KILL, 1);
+  }
+
+  /** Whether a client of this thread is to be closed. */
+  isKilled(row: number): boolean {
+    return row !== NO_ROW && Atomics.load(this.#words, row * ROW_WORDS + KILL) !== 0;
+  }
+
+  #clear(row: number): void {
+    this.#floats[row * ROW_FLOATS + ID] = 0;
+    this.#words[row * ROW_WORDS + KILL] = 0;
+  }
+
+  #textOf(row: number): string {
+    const word = row * ROW_WORDS;
+    for (;;) {
+      const sequence = Atomics.load(this.#words, word + SEQUENCE);
+      const length = Math.max(0, Math.min(MAX_TEXT, this.#words[word + TEXT_LENGTH] ?? 0));
+      const start = row * ROW_BYTES + TEXT;
+      const text = this.#bytes.toString("utf8", start, start + length);
+      const isWhole = sequence % 2 === 0;
+      if (isWhole && Atomics.load(this.#words, word + SEQUENCE) === sequence) return text;
+      Atomics.pause();
+    }
+  }
+}

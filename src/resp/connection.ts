@@ -1,0 +1,346 @@
+// Commands on the connection itself, and on those of others.
+
+import { argument, type Call, type Command, NOT_AN_INTEGER, SYNTAX_ERROR } from "./call.ts";
+import type { Client } from "./clients.ts";
+import { readNumber } from "./numbers.ts";
+
+/** What clients take for the version of the server: that of the redis whose answers these are. */
+export const REDIS_VERSION = "7.0.15";
+const BAD_NAME = "cannot contain spaces, newlines or special characters.";
+const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+
+type Row = readonly [
+  name: string,
+  arity: number,
+  syntax: string,
+  summary: string,
+  run: (call: Call) => void,
+];
+
+const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
+  rows.map(([name, arity, syntax, summary, run]) => ({
+    name,
+    arity,
+    flags: ["noscript", "loading", "stale"],
+    syntax,
+    summary,
+    since,
+    run,
+  }));
+
+export const CONNECTION_COMMANDS: readonly Command[] = [
+  ...commandsOf("1.0.0", [
+    ["ping", -1, "[message]", "PONG, or the message.", ping],
+    ["echo", 2, "message", "The message.", (call) => call.reply.bulk(argument(call, 1))],
+    ["quit", -1, "", "OK, and the connection closes.", quit],
+    ["reset", 1, "", "Makes the connection as good as new.", reset],
+    ["select", 2, "index", "There is one database, 0.", select],
+    ["auth", -2, "[username] password", "There are no passwords: an error.", auth],
+    [
+      "hello",
+      -1,
+      "[protover [AUTH username password] [SETNAME clientname]]",
+      "Chooses version 2 or 3 of the protocol and says what this is.",
+      hello,
+    ],
+  ]),
+  {
+    name: "client",
+    arity: -2,
+    flags: [],
+    syntax: "subcommand",
+    summary: "On connections.",
+    since: "2.4.0",
+    subcommands: commandsOf("2.4.0", [
+      [
+        "id",
+        2,
+        "",
+        "Number of this connection.",
+        ({ reply, session }) => reply.integer(session.id),
+      ],
+      ["getname", 2, "", "Its name.", getName],
+      ["setname", 3, "connection-name", "Gives it a name.", setName],
+      ["setinfo", 4, "LIB-NAME libname | LIB-VER libver", "Says which library it uses.", setInfo],
+      ["info", 2, "", "Its line of CLIENT LIST.", info],
+      ["list", -2, "[TYPE type] [ID id ...]", "The connections of all workers.", list],
+      [
+        "kill",
+        -3,
+        "address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] [SKIPME YES | NO] [MAXAGE seconds]",
+        "Closes connections; one of another worker within a tenth of a second.",
+        kill,
+      ],
+      ["no-evict", 3, "ON | OFF", "Accepted: connections are not evicted.", onOrOff],
+      ["no-touch", 3, "ON | OFF", "Accepted, without effect.", onOrOff],
+      ["reply", 3, "ON | OFF | SKIP", "Whether this connection is answered.", replies],
+    ]),
+  },
+];
+
+function ping(call: Call): void {
+  const { reply } = call;
+  if (call.count === 1) reply.simple("PONG");
+  else if (call.count === 2) reply.bulk(argument(call, 1));
+  else reply.error("ERR wrong number of arguments for 'ping' command");
+}
+
+function quit({ reply, session }: Call): void {
+  reply.ok();
+  session.isClosing = true;
+}
+
+function reset({ reply, session, clients }: Call): void {
+  session.version = reply.version = 2;
+  session.name = "";
+  session.replies = "on";
+  clients.describe(session.row, session);
+  reply.simple("RESET");
+}
+
+function select(call: Call): void {
+  const index = readNumber(argument(call, 1));
+  if (index === 0) call.reply.ok();
+  else call.reply.error(index === undefined ? NOT_AN_INTEGER : "ERR DB index is out of range");
+}
+
+function auth(call: Call): void {
+  const { reply } = call;
+  if (call.count > 3) reply.error(SYNTAX_ERROR);
+  else if (call.count === 2) {
+    reply.error(
+      "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+    );
+  } else if (argument(call, 1).toText() === "default") reply.ok();
+  else reply.error(WRONG_PASSWORD);
+}
+
+function hello(call: Call): void {
+  const { reply, session, clients } = call;
+  const version = call.count > 1 ? readNumber(argument(call, 1)) : session.version;
+  if (version === undefined) {
+    reply.error("ERR Protocol version is not an integer or out of range");
+    return;
+  }
+  if (version !== 2 && version !== 3) {
+    reply.error("NOPROTO unsupported protocol version");
+    return;
+  }
+  let { name } = session;
+  for (let place = 2; place < call.count; place++) {
+    const word = argument(call, place).toWord();
+    if (word === "auth" && place + 2 < call.count) {
+      if (argument(call, place + 1).toText() !== "default") {
+        reply.error(WRONG_PASSWORD);
+        return;
+      }
+      place += 2;
+    } else if (word === "setname" && place + 1 < call.count) {
+      name = argument(call, ++place).toText();
+      if (!isPrintable(name)) {
+        reply.error(`ERR Client names ${BAD_NAME}`);
+        return;
+      }
+    } else {
+      reply.error(`ERR Syntax error in HELLO option '${argument(call, place).toText()}'`);
+      return;
+    }
+  }
+  session.version = reply.version = version;
+  session.name = name;
+  clients.describe(session.row, session);
+  reply.map(7);
+  for (const [member, value] of [
+    ["server", "redis"],
+    ["version", REDIS_VERSION],
+    ["proto", version],
+    ["id", session.id],
+    ["mode", "standalone"],
+    ["role", "master"],
+  ] as const) {
+    reply.text(member);
+    if (typeof value === "number") reply.integer(value);
+    else reply.text(value);
+  }
+  reply.text("modules");
+  reply.array(0);
+}
+
+function getName({ reply, session }: Call): void {
+  if (session.name === "") reply.nil();
+  else reply.text(session.name);
+}
+
+function setName(call: Call): void {
+  const name = argument(call, 2).toText();
+  if (!isPrintable(name)) {
+    call.reply.error(`ERR Client names ${BAD_NAME}`);
+    return;
+  }
+  call.session.name = name;
+  call.clients.describe(call.session.row, call.session);
+  call.reply.ok();
+}
+
+function setInfo(call: Call): void {
+  const option = argument(call, 2).toWord();
+  const value = argument(call, 3).toText();
+  if (option !== "lib-name" && option !== "lib-ver") {
+    call.reply.error(`ERR Unrecognized option '${argument(call, 2).toText()}'`);
+    return;
+  }
+  if (!isPrintable(value)) {
+    call.reply.error(`ERR ${option} ${BAD_NAME}`);
+    return;
+  }
+  if (option === "lib-name") call.session.libName = value;
+  else call.session.libVersion = value;
+  call.clients.describe(call.session.row, call.session);
+  call.reply.ok();
+}
+
+function isPrintable(text: string): boolean {
+  return /^[!-~]*$/.test(text);
+}
+
+function info(call: Call): void {
+  const { reply, session } = call;
+  const self = call.clients.list(call.nowMs).filter(({ id }) => id === session.id);
+  reply.verbatim(linesOf(call, self));
+}
+
+function list(call: Call): void {
+  const { reply } = call;
+  const option = call.count > 2 ? argument(call, 2).toWord() : "";
+  let clients = call.clients.list(call.nowMs);
+  if (option === "id" && call.count > 3) {
+    const ids = new Set<number>();
+    for (let place = 3; place < call.count; place++) {
+      const id = readNumber(argument(call, place));
+      if (id === undefined || id < 1) {
+        reply.error("ERR Invalid client ID");
+        return;
+      }
+      ids.add(id);
+    }
+    clients = clients.filter(({ id }) => ids.has(id));
+  } else if (option === "type" && call.count === 4) {
+    const type = argument(call, 3).toWord();
+    if (!isType(type)) {
+      reply.error(`ERR Unknown client type '${argument(call, 3).toText()}'`);
+      return;
+    }
+    if (type !== "normal") clients = [];
+  } else if (call.count > 2) {
+    reply.error(SYNTAX_ERROR);
+    return;
+  }
+  reply.verbatim(linesOf(call, clients));
+}
+
+/** All clients are "normal": there are no replicas and no subscribers. */
+function isType(type: string): boolean {
+  return ["normal", "master", "replica", "slave", "pubsub"].includes(type);
+}
+
+function linesOf({ tallies }: Call, clients: readonly Client[]): string {
+  return clients
+    .map((client) => {
+      const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
+      const command = tallies.names[client.lastCommand] ?? "NULL";
+      return (
+        `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
+        `idle=${idleSeconds} flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 cmd=${command} ` +
+        `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
+      );
+    })
+    .join("");
+}
+
+function kill(call: Call): void {
+  const { reply, session } = call;
+  const isOldForm = call.count === 3;
+  let passes: (client: Client) => boolean;
+  if (isOldForm) {
+    const address = argument(call, 2).toText();
+    passes = (client) => client.address === address;
+  } else {
+    const filter = readKillFilter(call);
+    if (filter === undefined) return;
+    passes = filter;
+  }
+  const killed = call.clients.list(call.nowMs).filter(passes);
+  for (const client of killed) {
+    if (client.id === session.id) session.isClosing = true;
+    else call.clients.kill(client);
+  }
+  if (!isOldForm) reply.integer(killed.length);
+  else if (killed.length > 0) reply.ok();
+  else reply.error("ERR No such client");
+}
+
+/** Undefined after an error has been answered. */
+function readKillFilter(call: Call): ((client: Client) => boolean) | undefined {
+  const fail = (error: string): undefined => {
+    call.reply.error(error);
+    return undefined;
+  };
+  const filters: ((client: Client) => boolean)[] = [];
+  let skipsMe = true;
+  for (let place = 2; place < call.count; place += 2) {
+    if (place + 1 >= call.count) return fail(SYNTAX_ERROR);
+    const value = argument(call, place + 1).toText();
+    switch (argument(call, place).toWord()) {
+      case "id": {
+        const wanted = readNumber(argument(call, place + 1));
+        if (wanted === undefined || wanted < 1)
+          return fail("ERR client-id should be greater than 0");
+        filters.push(({ id }) => id === wanted);
+        break;
+      }
+      case "maxage": {
+        const seconds = readNumber(argument(call, place + 1));
+        if (seconds === undefined) return fail("ERR maxage is not an integer or out of range");
+        filters.push(({ ageSeconds }) => ageSeconds >= seconds);
+        break;
+      }
+      case "addr":
+        filters.push(({ address }) => address === value);
+        break;
+      case "laddr":
+        filters.push(({ localAddress }) => localAddress === value);
+        break;
+      case "type":
+        if (!isType(value.toLowerCase())) return fail(`ERR Unknown client type '${value}'`);
+        filters.push(() => value.toLowerCase() === "normal");
+        break;
+      case "user":
+        if (value !== "default") return fail(`ERR No such user '${value}'`);
+        break;
+      case "skipme":
+        if (!/^(yes|no)$/i.test(value)) return fail(SYNTAX_ERROR);
+        skipsMe = value.toLowerCase() === "yes";
+        break;
+      default:
+        return fail(SYNTAX_ERROR);
+    }
+  }
+  if (skipsMe) filters.push(({ id }) => id !== call.session.id);
+  return (client) => filters.every((filter) => filter(client));
+}
+
+function onOrOff(call: Call): void {
+  if (/^(on|off)$/.test(argument(call, 2).toWord())) call.reply.ok();
+  else call.reply.error(SYNTAX_ERROR);
+}
+
+function replies(call: Call): void {
+  const { session, reply } = call;
+  const word = argument(call, 2).toWord();
+  if (word === "on") {
+    session.replies = "on";
+    reply.ok();
+  } else if (word === "off") session.replies = "off";
+  else if (word !== "skip") reply.error(SYNTAX_ERROR);
+  else if (session.replies !== "off") session.replies = "skip-next";
+}

@@ -1,0 +1,81 @@
+// Commands that count: a value is a number in decimal.
+
+import type { Bytes, Entry } from "../cache.ts";
+import { argument, type Call, type Command, Failure, NOT_AN_INTEGER, update } from "./call.ts";
+import { addFloats, addIntegers, floatText, readFloat, readInteger } from "./numbers.ts";
+
+const ONE_KEY = [1, 1, 1] as const;
+const NOT_A_FLOAT = "ERR value is not a valid float";
+const INFINITE = "ERR increment would produce NaN or Infinity";
+const MIN_INT64 = -(2n ** 63n);
+
+const counting = (
+  name: string,
+  syntax: string,
+  summary: string,
+  since: string,
+  run: (call: Call) => void,
+): Command => ({
+  name,
+  arity: syntax.split(" ").length + 1,
+  flags: ["write", "denyoom", "fast"],
+  keys: ONE_KEY,
+  syntax,
+  summary,
+  since,
+  run,
+});
+
+export const COUNTING_COMMANDS: readonly Command[] = [
+  counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (call) => add(call, 1)),
+  counting("decr", "key", "Takes 1 from it.", "1.0.0", (call) => add(call, -1)),
+  counting("incrby", "key increment", "Adds a whole number of 64 bits.", "1.0.0", (call) => {
+    const by = readInteger(argument(call, 2));
+    if (by === undefined) call.reply.error(NOT_AN_INTEGER);
+    else add(call, by);
+  }),
+  counting("decrby", "key decrement", "Takes it away.", "1.0.0", (call) => {
+    const by = readInteger(argument(call, 2));
+    if (by === undefined) call.reply.error(NOT_AN_INTEGER);
+    else if (by === MIN_INT64) call.reply.error("ERR decrement would overflow");
+    else add(call, -by);
+  }),
+  counting("incrbyfloat", "key increment", "Adds a decimal number.", "2.6.0", addFloat),
+];
+
+function add(call: Call, by: number | bigint): void {
+  const { cache, reply, nowMs, scratch } = call;
+  let sum: number | bigint | undefined;
+  const isDone = update(call, argument(call, 1), (entry) => {
+    const before = entry === undefined ? 0 : readInteger(entry.value);
+    if (before === undefined) return new Failure(NOT_AN_INTEGER);
+    sum = addIntegers(before, by);
+    if (sum === undefined) return new Failure("ERR increment or decrement would overflow");
+    scratch.setText(String(sum));
+    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+  });
+  if (isDone) reply.integer(sum ?? 0);
+}
+
+function addFloat(call: Call): void {
+  const { cache, reply, nowMs, scratch } = call;
+  const by = floatOf(argument(call, 2));
+  if (by === undefined) {
+    reply.error(NOT_A_FLOAT);
+    return;
+  }
+  const isDone = update(call, argument(call, 1), (entry: Entry | undefined) => {
+    const before = entry === undefined ? { mantissa: 0n, exponent: 0n } : floatOf(entry.value);
+    if (before === undefined) return new Failure(NOT_A_FLOAT);
+    if (before === "infinite" || by === "infinite") return new Failure(INFINITE);
+    const sum = addFloats(before, by);
+    if (sum === undefined) return new Failure(INFINITE);
+    scratch.setText(floatText(sum));
+    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+  });
+  if (isDone) reply.bulk(scratch);
+}
+
+function floatOf({ bytes, start, end }: Bytes): ReturnType<typeof readFloat> {
+  return readFloat(bytes.toString("latin1", start, end));
+}

@@ -1,0 +1,143 @@
+// Runs commands: finds each in the table, checks the number of its arguments, counts it.
+
+import { ByteBuffer } from "../cache.ts";
+import { argument, type Call, type Command, type Session } from "./call.ts";
+import { type Entry, findCommand, takesCount } from "./commands.ts";
+import type { Parser } from "./parser.ts";
+
+/** What a web browser's request begins with, or has as a later line. */
+const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
+/** As much of what a client sent as an error repeats. */
+const SHOWN_BYTES = 128;
+
+export class Dispatcher {
+  /** Commands run so far. */
+  calls = 0;
+  /** Number of the last one. */
+  lastCommand = -1;
+  readonly #call: Call;
+
+  constructor(shared: Omit<Call, "session" | "name" | "args" | "count" | "nowMs" | "scratch">) {
+    this.#call = {
+      ...shared,
+      scratch: new ByteBuffer(),
+      session: NOBODY,
+      name: "",
+      args: [],
+      count: 0,
+      nowMs: 0,
+    };
+  }
+
+  /** Time of the commands that are being run. */
+  get nowMs(): number {
+    return this.#call.nowMs;
+  }
+
+  /** The next commands are of this connection. */
+  begin(session: Session): void {
+    const call = this.#call;
+    call.session = session;
+    call.reply.version = session.version;
+    call.nowMs = call.cache.clock.now();
+  }
+
+  /** Runs the parser's command; false if it is not one but HTTP, which is not to be answered. */
+  run({ args, count }: Parser): boolean {
+    const call = this.#call;
+    call.args = args;
+    call.count = count;
+    const { session, reply } = call;
+    const mark = reply.out.end;
+    const entry = findCommand(argument(call, 0));
+    if (entry === undefined) {
+      if (HTTP_WORDS.has(argument(call, 0).toWord())) return false;
+      reply.error(unknownCommand(call));
+    } else this.#runEntry(entry);
+    // Now: a command may have been CLIENT REPLY.
+    if (session.replies !== "on") {
+      if (session.replies === "skip-next") session.replies = "skip";
+      else {
+        reply.out.end = mark;
+        if (session.replies === "skip") session.replies = "on";
+      }
+    }
+    return true;
+  }
+
+  #runEntry(found: Entry): void {
+    const call = this.#call;
+    const { reply, tallies, count } = call;
+    let entry = found;
+    if (found.subcommands.size > 0 && count > 1) {
+      const inner = findCommand(argument(call, 1), found);
+      if (inner === undefined) {
+        if (count === 2 && argument(call, 1).toWord() === "help") answerHelp(call, found.command);
+        else reply.error(unknownSubcommand(call, found.name));
+        return;
+      }
+      entry = inner;
+    }
+    const { command, number } = entry;
+    if (command.run === undefined || !takesCount(command, count)) {
+      tallies.rejected(number);
+      reply.error(`ERR wrong number of arguments for '${entry.name}' command`);
+      return;
+    }
+    if (found.name === "debug" && !call.config.enableDebugCommand) {
+      tallies.rejected(number);
+      reply.error(DEBUG_REFUSED);
+      return;
+    }
+    call.name = entry.name;
+    reply.hasFailed = false;
+    command.run(call);
+    this.calls++;
+    this.lastCommand = number;
+    tallies.called(number);
+    if (reply.hasFailed) tallies.failed(number);
+  }
+}
+
+const NOBODY: Session = {
+  id: 0,
+  row: -1,
+  address: "",
+  localAddress: "",
+  version: 2,
+  flags: "N",
+  libName: "",
+  libVersion: "",
+  name: "",
+  replies: "on",
+  isClosing: false,
+};
+
+const DEBUG_REFUSED =
+  "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
+
+function unknownCommand(call: Call): string {
+  let shown = "";
+  for (let place = 1; place < call.count && shown.length < SHOWN_BYTES; place++) {
+    shown += `'${argument(call, place)
+      .toText()
+      .slice(0, SHOWN_BYTES - shown.length)}' `;
+  }
+  const name = argument(call, 0).toText().slice(0, SHOWN_BYTES);
+  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+}
+
+function unknownSubcommand(call: Call, name: string): string {
+  const shown = argument(call, 1).toText().slice(0, SHOWN_BYTES);
+  return `ERR unknown subcommand '${shown}'. Try ${name.toUpperCase()} HELP.`;
+}
+
+function answerHelp({ reply }: Call, { name, subcommands = [] }: Command): void {
+  const lines = subcommands.flatMap((one) => [
+    `${one.name.toUpperCase()} ${one.syntax}`.trim(),
+    `    ${one.summary}`,
+  ]);
+  reply.array(lines.length + 3);
+  reply.simple(`${name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`);
+  for (const line of [...lines, "HELP", "    Print this help."]) reply.simple(line);
+}

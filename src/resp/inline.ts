@@ -1,0 +1,62 @@
+// Splits an inline command into its words, as redis's sdssplitargs does: words stand
+// between white space, "double quotes" know \n \r \t \b \a \xHH and \", 'single quotes'
+// only \'. A quote must be followed by white space or the end.
+
+const DOUBLE = 34;
+const SINGLE = 39;
+const BACKSLASH = 92;
+const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, b: 8, a: 7 };
+
+/** The words of a line; undefined if its quotes do not match. O(length). */
+export function splitInline(line: Buffer): Buffer[] | undefined {
+  const words: Buffer[] = [];
+  let at = 0;
+  for (;;) {
+    while (isSpace(line[at])) at++;
+    if (at >= line.length) return words;
+    const word: number[] = [];
+    while (at < line.length && !isSpace(line[at])) {
+      const byte = line[at] ?? 0;
+      if (byte !== DOUBLE && byte !== SINGLE) {
+        word.push(byte);
+        at++;
+        continue;
+      }
+      const end = quoted(line, at, word);
+      if (end === undefined || (end < line.length && !isSpace(line[end]))) return undefined;
+      at = end;
+    }
+    words.push(Buffer.from(word));
+  }
+}
+
+/** Reads the quoted text that begins at `start` into `word`; answers where it ends. */
+function quoted(line: Buffer, start: number, word: number[]): number | undefined {
+  const quote = line[start];
+  for (let at = start + 1; at < line.length;) {
+    const byte = line[at] ?? 0;
+    if (byte === quote) return at + 1;
+    const escaped = line[at + 1];
+    if (byte !== BACKSLASH || escaped === undefined) {
+      word.push(byte);
+      at++;
+    } else if (quote === SINGLE) {
+      word.push(escaped === SINGLE ? escaped : byte);
+      at += escaped === SINGLE ? 2 : 1;
+    } else {
+      const hex = /^x[0-9a-fA-F]{2}/.exec(line.toString("latin1", at + 1, at + 4));
+      word.push(
+        hex
+          ? Number.parseInt(hex[0].slice(1), 16)
+          : (ESCAPES[String.fromCharCode(escaped)] ?? escaped),
+      );
+      at += hex ? 4 : 2;
+    }
+  }
+  return undefined;
+}
+
+/** As C's isspace; a NUL ends the line for redis, and is white space here. */
+function isSpace(byte: number | undefined): boolean {
+  return byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13) || byte === 0;
+}

@@ -1,0 +1,285 @@
+// Commands on keys, whatever their values.
+
+import { type Bytes, MISS, NEVER } from "../cache.ts";
+import {
+  argument,
+  argumentsFrom,
+  type Call,
+  type Command,
+  deadlineOf,
+  store,
+  SYNTAX_ERROR,
+} from "./call.ts";
+import { readInteger, readNumber } from "./numbers.ts";
+
+const ONE_KEY = [1, 1, 1] as const;
+const ALL_KEYS = [1, -1, 1] as const;
+const TWO_KEYS = [1, 2, 1] as const;
+const NO_SUCH_KEY = "ERR no such key";
+/** Up to here redis keeps a string beside its header. */
+const EMBSTR_BYTES = 44;
+
+export const KEY_COMMANDS: readonly Command[] = [
+  {
+    name: "del",
+    arity: -2,
+    flags: ["write"],
+    keys: ALL_KEYS,
+    syntax: "key [key ...]",
+    summary: "Deletes keys and answers how many there were.",
+    since: "1.0.0",
+    complexity: "O(N)",
+    run: remove,
+  },
+  {
+    name: "unlink",
+    arity: -2,
+    flags: ["write", "fast"],
+    keys: ALL_KEYS,
+    syntax: "key [key ...]",
+    summary: "The same.",
+    since: "4.0.0",
+    complexity: "O(N)",
+    run: remove,
+  },
+  {
+    name: "exists",
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: ALL_KEYS,
+    syntax: "key [key ...]",
+    summary: "How many of the keys are there.",
+    since: "1.0.0",
+    complexity: "O(N)",
+    run: (call) => countKeys(call, (key) => deadlineOf(call, key) !== undefined),
+  },
+  {
+    name: "touch",
+    arity: -2,
+    flags: ["readonly", "fast"],
+    keys: ALL_KEYS,
+    syntax: "key [key ...]",
+    summary: "The same, and a hit of each for eviction.",
+    since: "3.2.1",
+    complexity: "O(N)",
+    run: (call) => countKeys(call, (key) => read(call, key) !== MISS),
+  },
+  {
+    name: "type",
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: ONE_KEY,
+    syntax: "key",
+    summary: "string, or none if there is no such key.",
+    since: "1.0.0",
+    run(call) {
+      const isThere = deadlineOf(call, argument(call, 1)) !== undefined;
+      call.reply.simple(isThere ? "string" : "none");
+    },
+  },
+  {
+    name: "rename",
+    arity: 3,
+    flags: ["write"],
+    keys: TWO_KEYS,
+    syntax: "key newkey",
+    summary: "Gives a value and its lifetime another key.",
+    since: "1.0.0",
+    run: (call) => rename(call, true),
+  },
+  {
+    name: "renamenx",
+    arity: 3,
+    flags: ["write", "fast"],
+    keys: TWO_KEYS,
+    syntax: "key newkey",
+    summary: "The same, if the new key is not there.",
+    since: "1.0.0",
+    run: (call) => rename(call, false),
+  },
+  {
+    name: "copy",
+    arity: -3,
+    flags: ["write", "denyoom"],
+    keys: TWO_KEYS,
+    syntax: "source destination [DB 0] [REPLACE]",
+    summary: "Copies a value and its lifetime to another key.",
+    since: "6.2.0",
+    run: copy,
+  },
+  {
+    name: "object",
+    arity: -2,
+    flags: [],
+    syntax: "subcommand",
+    summary: "What the cache knows of a value.",
+    since: "2.2.3",
+    subcommands: [
+      telling("encoding", "int, embstr or raw: what redis would keep it as.", (call, value) =>
+        call.reply.text(encodingOf(value)),
+      ),
+      telling("freq", "Hits that eviction counts, 0 to 3.", (call, _value, hits) =>
+        call.reply.integer(hits),
+      ),
+      telling("idletime", "An error, as with redis under LFU: it is not kept.", (call) =>
+        call.reply.error(
+          "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+        ),
+      ),
+      telling("refcount", "1.", (call) => call.reply.integer(1)),
+    ],
+  },
+  {
+    name: "memory",
+    arity: -2,
+    flags: [],
+    syntax: "subcommand",
+    summary: "What an entry takes.",
+    since: "4.0.0",
+    subcommands: [
+      {
+        name: "usage",
+        arity: -3,
+        flags: ["readonly"],
+        keys: [2, 2, 1],
+        syntax: "key [SAMPLES count]",
+        summary: "Bytes of an entry with its part of the index.",
+        since: "4.0.0",
+        run: memoryUsage,
+      },
+    ],
+  },
+];
+
+function remove(call: Call): void {
+  countKeys(call, (key) => call.cache.delete(key, call.nowMs));
+}
+
+/** Answers how many keys pass, in one step. */
+function countKeys(call: Call, passes: (key: Bytes) => boolean): void {
+  if (call.count === 2) {
+    call.reply.integer(passes(argument(call, 1)) ? 1 : 0);
+    return;
+  }
+  const keys = argumentsFrom(call, 1);
+  call.cache.atomically(keys, () => call.reply.integer(keys.filter(passes).length));
+}
+
+/** Reads the value into `scratch`. */
+function read({ cache, scratch, nowMs }: Call, key: Bytes): number {
+  scratch.clear();
+  return cache.get(key, nowMs, scratch);
+}
+
+function rename(call: Call, replaces: boolean): void {
+  const { cache, reply, scratch, nowMs } = call;
+  const from = argument(call, 1);
+  const to = argument(call, 2);
+  cache.atomically([from, to], () => {
+    const deadlineMs = deadlineOf(call, from);
+    if (deadlineMs === undefined || read(call, from) === MISS) {
+      reply.error(NO_SUCH_KEY);
+      return;
+    }
+    const isSame = from.bytes.compare(to.bytes, to.start, to.end, from.start, from.end) === 0;
+    if (!replaces && deadlineOf(call, to) !== undefined) {
+      reply.integer(0);
+      return;
+    }
+    if (!isSame) {
+      if (!store(call, to, scratch, deadlineMs)) return;
+      cache.delete(from, nowMs);
+    }
+    if (replaces) reply.ok();
+    else reply.integer(1);
+  });
+}
+
+function copy(call: Call): void {
+  const { cache, reply, scratch } = call;
+  const from = argument(call, 1);
+  const to = argument(call, 2);
+  let replaces = false;
+  for (let place = 3; place < call.count; place++) {
+    const word = argument(call, place).toWord();
+    if (word === "replace") replaces = true;
+    else if (word === "db" && place + 1 < call.count) {
+      const database = readInteger(argument(call, ++place));
+      if (database !== 0) {
+        reply.error(
+          database === undefined
+            ? "ERR value is not an integer or out of range"
+            : "ERR DB index is out of range",
+        );
+        return;
+      }
+    } else {
+      reply.error(SYNTAX_ERROR);
+      return;
+    }
+  }
+  if (from.bytes.compare(to.bytes, to.start, to.end, from.start, from.end) === 0) {
+    reply.error("ERR source and destination objects are the same");
+    return;
+  }
+  cache.atomically([from, to], () => {
+    const deadlineMs = deadlineOf(call, from);
+    const isTaken = !replaces && deadlineOf(call, to) !== undefined;
+    if (deadlineMs === undefined || isTaken || read(call, from) === MISS) reply.integer(0);
+    else if (store(call, to, scratch, deadlineMs)) reply.integer(1);
+  });
+}
+
+/** A subcommand of OBJECT. */
+function telling(
+  name: string,
+  summary: string,
+  answer: (call: Call, value: Bytes, hits: number) => void,
+): Command {
+  return {
+    name,
+    arity: 3,
+    flags: ["readonly"],
+    keys: [2, 2, 1],
+    syntax: "key",
+    summary,
+    since: "2.2.3",
+    run(call) {
+      const { cache, reply, nowMs } = call;
+      let isThere = false;
+      cache.update(argument(call, 2), nowMs, (entry) => {
+        isThere = entry !== undefined;
+        if (entry !== undefined) answer(call, entry.value, entry.hits);
+        return "keep";
+      });
+      if (!isThere) reply.error(NO_SUCH_KEY);
+    },
+  };
+}
+
+function encodingOf(value: Bytes): string {
+  if (readInteger(value) !== undefined) return "int";
+  return value.end - value.start <= EMBSTR_BYTES ? "embstr" : "raw";
+}
+
+function memoryUsage(call: Call): void {
+  const { cache, reply, nowMs } = call;
+  const key = argument(call, 2);
+  if (call.count > 3) {
+    const isRight = call.count === 5 && argument(call, 3).toWord() === "samples";
+    const samples = isRight ? readNumber(argument(call, 4)) : undefined;
+    if (samples === undefined || samples < 0) {
+      reply.error(SYNTAX_ERROR);
+      return;
+    }
+  }
+  let bytes: number | undefined;
+  cache.update(key, nowMs, (entry) => {
+    if (entry === undefined) return "keep";
+    const valueBytes = entry.value.end - entry.value.start;
+    bytes = cache.entryBytes(key.end - key.start, valueBytes, entry.deadlineMs !== NEVER);
+    return "keep";
+  });
+  if (bytes === undefined) reply.nil();
+  else reply.integer(bytes);
+}

@@ -1,0 +1,205 @@
+// Reads commands of the Redis protocol out of bytes, in place: arguments are runs of
+// the bytes they came in. What is not whole yet is gone on with when more has come,
+// from where it was left.
+//
+//   *2\r\n $3\r\nGET\r\n $1\r\nk\r\n      an array of bulk strings
+//   GET k\r\n                             inline, with quotes as in a shell
+//
+// Limits and error texts are those of redis 7, src/networking.c (processMultibulkBuffer,
+// processInlineBuffer) and src/sds.c (sdssplitargs).
+
+import type { Bytes } from "../cache.ts";
+import { splitInline } from "./inline.ts";
+
+/** A run of bytes that is used again for the next command. */
+export class Argument implements Bytes {
+  bytes: Buffer;
+  start = 0;
+  end = 0;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  /** In lower case, for options and names. */
+  toWord(): string {
+    return this.toText().toLowerCase();
+  }
+
+  toText(): string {
+    return this.bytes.toString("utf8", this.start, this.end);
+  }
+}
+
+/** What `next` found: a command, a line without one, only part of one, or what is none. */
+export const COMMAND = 0;
+export const NOTHING = 1;
+export const MORE = 2;
+export const ERROR = 3;
+export type Outcome = typeof COMMAND | typeof NOTHING | typeof MORE | typeof ERROR;
+
+/** Longest inline command, and longest line that says a length. */
+const MAX_LINE = 64 * 1024;
+const MAX_ARGUMENTS = 2 ** 31 - 1;
+/** A client's command of so many arguments leaves no array of them behind. */
+const KEPT_ARGUMENTS = 1024;
+
+const CR = 13;
+const LF = 10;
+const ASTERISK = 42;
+const DOLLAR = 36;
+const ZERO = 48;
+
+/** Values of `#number` that are none. */
+const UNFINISHED = -1;
+const NO_NUMBER = -2;
+const NEGATIVE = -3;
+const NO_BYTES = Buffer.alloc(0);
+
+export class Parser {
+  /** Of the last command; those from `count` on are left from others. */
+  args: Argument[] = [];
+  count = 0;
+  /** What is wrong, after ERROR; the connection cannot go on. */
+  error = "";
+  /** Where the next command begins: what is before is done with. */
+  position = 0;
+  readonly #limits: { readonly maxBulkBytes: number };
+  /** Where to go on in a command that is not whole. */
+  #at = 0;
+  /** Arguments that it still lacks; 0 before its first line is read. */
+  #lacks = 0;
+  /** Length of the argument whose bytes are next, or UNFINISHED. */
+  #length = UNFINISHED;
+
+  /** `limits` says the longest argument there may be, which may change. */
+  constructor(limits: { readonly maxBulkBytes: number }) {
+    this.#limits = limits;
+  }
+
+  /** Looks for a command in `bytes[position, end)`. O(end - position) over all calls. */
+  next(bytes: Buffer, end: number): Outcome {
+    if (this.#lacks === 0) {
+      if (this.position >= end) return MORE;
+      if (bytes[this.position] !== ASTERISK) return this.#inline(bytes, end);
+      const count = this.#number(bytes, this.position + 1, end);
+      if (count === UNFINISHED) return this.#unfinished(end, this.position, "mbulk count");
+      if (count === NO_NUMBER || count > MAX_ARGUMENTS)
+        return this.#fail("invalid multibulk length");
+      this.position = this.#lineEnd;
+      if (count === NEGATIVE || count === 0) return NOTHING;
+      this.#at = this.position;
+      this.#lacks = count;
+      this.count = 0;
+      if (this.args.length > KEPT_ARGUMENTS) this.args = [];
+    }
+    while (this.#lacks > 0) {
+      if (this.#length === UNFINISHED) {
+        if (this.#at >= end) return MORE;
+        const length = this.#number(bytes, this.#at + 1, end);
+        if (length === UNFINISHED) return this.#unfinished(end, this.#at, "bulk count");
+        if (bytes[this.#at] !== DOLLAR) {
+          const got = String.fromCharCode(bytes[this.#at] ?? 0);
+          return this.#fail(`expected '$', got '${got}'`);
+        }
+        if (length < 0 || length > this.#limits.maxBulkBytes)
+          return this.#fail("invalid bulk length");
+        this.#at = this.#lineEnd;
+        this.#length = length;
+      }
+      if (this.#at + this.#length + 2 > end) return MORE;
+      const arg = this.#argument(this.count++);
+      arg.start = this.#at;
+      arg.end = this.#at + this.#length;
+      this.#at = arg.end + 2;
+      this.#length = UNFINISHED;
+      this.#lacks--;
+    }
+    for (let place = 0; place < this.count; place++) this.#argument(place).bytes = bytes;
+    this.position = this.#at;
+    return COMMAND;
+  }
+
+  /** How many bytes from `position` on the command has at least, as far as it is known. */
+  get wantedBytes(): number {
+    return this.#at + Math.max(0, this.#length) - this.position;
+  }
+
+  /** The bytes from `position` on are to be found from 0 on now. */
+  rebase(): void {
+    const by = this.position;
+    if (this.#lacks > 0) {
+      this.#at -= by;
+      for (let place = 0; place < this.count; place++) {
+        const arg = this.#argument(place);
+        arg.start -= by;
+        arg.end -= by;
+      }
+    }
+    this.position = 0;
+  }
+
+  /** Lets go of the last command's bytes. */
+  release(): void {
+    for (let place = 0; place < this.count; place++) this.#argument(place).bytes = NO_BYTES;
+  }
+
+  /** After the line that `#number` has read. */
+  #lineEnd = 0;
+
+  /** The decimal number from `at` to the end of its line, as redis's string2ll reads it. */
+  #number(bytes: Buffer, at: number, end: number): number {
+    let value = 0;
+    let digits = 0;
+    for (let place = at; place < end; place++) {
+      const byte = bytes[place] ?? 0;
+      if (byte === CR) {
+        if (place + 1 >= end) return UNFINISHED;
+        this.#lineEnd = place + 2;
+        const isZeroPadded = digits > 1 && bytes[at] === ZERO;
+        if (digits > 0 && digits === place - at && !isZeroPadded && digits < 16) return value;
+        const isNegative = digits > 0 && digits === place - at - 1 && bytes[at] === 45;
+        return isNegative && bytes[at + 1] !== ZERO ? NEGATIVE : NO_NUMBER;
+      }
+      if (byte >= ZERO && byte <= 57) {
+        value = value * 10 + byte - ZERO;
+        digits++;
+      }
+    }
+    return UNFINISHED;
+  }
+
+  #unfinished(end: number, from: number, what: string): Outcome {
+    return end - from > MAX_LINE ? this.#fail(`too big ${what} string`) : MORE;
+  }
+
+  #inline(bytes: Buffer, end: number): Outcome {
+    const lineEnd = bytes.subarray(0, end).indexOf(LF, Math.max(this.position, this.#at));
+    if (lineEnd < 0) {
+      // What has been looked through is not looked through again.
+      this.#at = end;
+      return end - this.position > MAX_LINE ? this.#fail("too big inline request") : MORE;
+    }
+    const words = splitInline(bytes.subarray(this.position, lineEnd));
+    if (words === undefined) return this.#fail("unbalanced quotes in request");
+    this.position = lineEnd + 1;
+    this.#at = this.position;
+    this.count = words.length;
+    for (const [place, word] of words.entries()) {
+      const arg = this.#argument(place);
+      arg.bytes = word;
+      arg.start = 0;
+      arg.end = word.length;
+    }
+    return words.length === 0 ? NOTHING : COMMAND;
+  }
+
+  #argument(place: number): Argument {
+    return (this.args[place] ??= new Argument(NO_BYTES));
+  }
+
+  #fail(error: string): Outcome {
+    this.error = `ERR Protocol error: ${error}`;
+    return ERROR;
+  }
+}

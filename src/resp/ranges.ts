@@ -1,0 +1,137 @@
+// Commands on parts of values.
+
+import type { Change, Entry } from "../cache.ts";
+import {
+  argument,
+  type Call,
+  type Command,
+  Failure,
+  NOT_AN_INTEGER,
+  TOO_LARGE,
+  update,
+} from "./call.ts";
+import { readNumber } from "./numbers.ts";
+
+const ONE_KEY = [1, 1, 1] as const;
+
+export const RANGE_COMMANDS: readonly Command[] = [
+  {
+    name: "append",
+    arity: 3,
+    flags: ["write", "denyoom", "fast"],
+    keys: ONE_KEY,
+    syntax: "key value",
+    summary: "Appends to the value of a key and answers its new length.",
+    since: "2.0.0",
+    run: append,
+  },
+  {
+    name: "strlen",
+    arity: 2,
+    flags: ["readonly", "fast"],
+    keys: ONE_KEY,
+    syntax: "key",
+    summary: "Bytes of the value of a key.",
+    since: "2.2.0",
+    run: strlen,
+  },
+  {
+    name: "getrange",
+    arity: 4,
+    flags: ["readonly"],
+    keys: ONE_KEY,
+    syntax: "key start end",
+    summary:
+      "Part of the value of a key; both ends are in it, and negative ones count from its end.",
+    since: "2.4.0",
+    complexity: "O(N)",
+    run: getrange,
+  },
+  {
+    name: "substr",
+    arity: 4,
+    flags: ["readonly"],
+    keys: ONE_KEY,
+    syntax: "key start end",
+    summary: "The same as GETRANGE.",
+    since: "1.0.0",
+    complexity: "O(N)",
+    run: getrange,
+  },
+  {
+    name: "setrange",
+    arity: 4,
+    flags: ["write", "denyoom"],
+    keys: ONE_KEY,
+    syntax: "key offset value",
+    summary: "Overwrites part of a value, with zero bytes before it where there was nothing.",
+    since: "2.2.0",
+    complexity: "O(N)",
+    run: setrange,
+  },
+];
+
+function append(call: Call): void {
+  const { cache, nowMs, scratch, reply } = call;
+  const more = argument(call, 2);
+  const change = (entry: Entry | undefined): Change => {
+    scratch.clear();
+    if (entry) scratch.appendRun(entry.value.bytes, entry.value.start, entry.value.end);
+    scratch.appendRun(more.bytes, more.start, more.end);
+    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+  };
+  if (update(call, argument(call, 1), change)) reply.integer(scratch.end);
+}
+
+function strlen(call: Call): void {
+  const { cache, nowMs, scratch, reply } = call;
+  scratch.clear();
+  reply.integer(Math.max(0, cache.get(argument(call, 1), nowMs, scratch)));
+}
+
+function getrange(call: Call): void {
+  const { cache, nowMs, scratch, reply } = call;
+  const first = readNumber(argument(call, 2));
+  const last = readNumber(argument(call, 3));
+  if (first === undefined || last === undefined) {
+    reply.error(NOT_AN_INTEGER);
+    return;
+  }
+  scratch.clear();
+  const length = Math.max(0, cache.get(argument(call, 1), nowMs, scratch));
+  const fromEnd = (place: number) => Math.max(0, place < 0 ? length + place : place);
+  const start = fromEnd(first);
+  const end = Math.min(length, fromEnd(last) + 1);
+  const isEmpty = start >= end || (first < 0 && last < 0 && first > last);
+  reply.bulk({ bytes: scratch.bytes, start: isEmpty ? 0 : start, end: isEmpty ? 0 : end });
+}
+
+function setrange(call: Call): void {
+  const { cache, nowMs, scratch, reply } = call;
+  const offset = readNumber(argument(call, 2));
+  const part = argument(call, 3);
+  if (offset === undefined) {
+    reply.error(NOT_AN_INTEGER);
+    return;
+  }
+  if (offset < 0) {
+    reply.error("ERR offset is out of range");
+    return;
+  }
+  let length = 0;
+  const change = (entry: Entry | undefined): Change | Failure => {
+    const old = entry ? entry.value.end - entry.value.start : 0;
+    const partBytes = part.end - part.start;
+    length = partBytes === 0 ? old : Math.max(old, offset + partBytes);
+    if (partBytes === 0) return "keep";
+    if (length > cache.maxValueBytes) return new Failure(TOO_LARGE);
+    scratch.clear();
+    scratch.reserve(length);
+    scratch.end = length;
+    scratch.bytes.fill(0, old, length);
+    entry?.value.bytes.copy(scratch.bytes, 0, entry.value.start, entry.value.end);
+    part.bytes.copy(scratch.bytes, offset, part.start, part.end);
+    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+  };
+  if (update(call, argument(call, 1), change)) reply.integer(length);
+}

@@ -1,0 +1,285 @@
+// The listener of the Redis protocol: bytes in, commands run, bytes out.
+//
+//   data → parser → command → one buffer → one write
+//
+// A client that does not read is not read from: what its socket does not take waits
+// with the connection, reading pauses, and commands that have come are run only once
+// it has taken that. So a connection holds one answer and what it sent last at most.
+
+import type { Socket, TCPSocketListener } from "bun";
+
+import { ByteBuffer, type Cache } from "../cache.ts";
+import type { Config } from "../config.ts";
+import type { Session } from "./call.ts";
+import { allocateClients, Clients } from "./clients.ts";
+import { COMMAND_NAMES } from "./commands.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { COMMAND, ERROR, MORE, Parser } from "./parser.ts";
+import { OutputLimitError, Reply } from "./reply.ts";
+import { allocateSettings, Settings } from "./settings.ts";
+import { allocateTallies, Tallies } from "./tallies.ts";
+
+/** Answers are written when there are so many bytes of them, or no more commands. */
+const WRITE_BYTES = 128 * 1024;
+/** A buffer that a long answer has made larger is let go of. */
+const KEPT_BYTES = 2 ** 20;
+const LOOK_FOR_KILLED_MS = 100;
+const SAMPLE_MS = 1000;
+
+/** What the workers share beside the cache: plain data that may be sent to a worker. */
+export interface RespMemory {
+  readonly settings: SharedArrayBuffer;
+  readonly tallies: SharedArrayBuffer;
+  readonly clients: SharedArrayBuffer;
+}
+
+/** Memory for the listeners of `threads` threads. */
+export function allocateResp(config: Config, threads: number): RespMemory {
+  return {
+    settings: allocateSettings(config),
+    tallies: allocateTallies(threads, COMMAND_NAMES.length),
+    clients: allocateClients(threads),
+  };
+}
+
+export interface RespEvents {
+  /** Somebody speaks HTTP to this port: a page in a browser, most likely. Told once. */
+  readonly refusedHttp: (address: string) => void;
+  /** A connection was closed for the bytes that it left unread, or that it sent of one command. */
+  readonly overLimit: (
+    address: string,
+    option: "--resp-output-limit" | "--resp-query-limit",
+  ) => void;
+  /** A client has asked for the end of the service. */
+  readonly shutDown: () => void;
+  /** An exception, which no command may cause: its connection is closed. */
+  readonly failed: (error: unknown) => void;
+}
+
+export interface RespServer {
+  /** The port that was taken if 0 was asked for. */
+  readonly port: number;
+  /** Stops accepting, gives answers that wait `graceMs` to be read, and closes all connections. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** One client. */
+interface Connection extends Session {
+  readonly socket: Socket<Connection>;
+  readonly parser: Parser;
+  /** What has come and is no whole command yet, or waits for the client to read. */
+  unread: ByteBuffer | undefined;
+  /** What the socket has not taken, from `sent` on. */
+  unsent: ByteBuffer | undefined;
+  sent: number;
+}
+
+/**
+ * Opens the listener, which several workers share on one port. Throws as Bun.listen does, with a
+ * `code`, if the address cannot be had. `startedMs` as for the HTTP API.
+ */
+export function serveResp(
+  cache: Cache,
+  config: Config,
+  memory: RespMemory,
+  thread: number,
+  events: RespEvents,
+  startedMs = performance.now(),
+): RespServer {
+  const reply = new Reply(config.respOutputLimit);
+  const { out } = reply;
+  const clients = new Clients(memory.clients, thread);
+  const settings = new Settings(memory.settings, config);
+  const tallies = new Tallies(memory.tallies, thread, COMMAND_NAMES);
+  const shared = { cache, config, reply, clients, settings, tallies, startedMs };
+  const dispatcher = new Dispatcher({ ...shared, shutDown: events.shutDown });
+  const connections = new Set<Connection>();
+  let hasToldOfHttp = false;
+
+  const work = (connection: Connection, bytes: Buffer, end: number): void => {
+    const { parser } = connection;
+    dispatcher.begin(connection);
+    while (!connection.isClosing) {
+      const outcome = parser.next(bytes, end);
+      if (outcome === MORE) break;
+      if (outcome === ERROR) {
+        reply.error(parser.error);
+        connection.isClosing = true;
+      } else if (outcome === COMMAND && !dispatcher.run(parser)) {
+        connection.isClosing = true;
+        if (!hasToldOfHttp) events.refusedHttp(connection.address);
+        hasToldOfHttp = true;
+      }
+      if (out.end >= WRITE_BYTES && !write(connection)) break;
+    }
+    clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
+    if (out.end > 0) write(connection);
+    parser.release();
+    keep(connection, bytes, end);
+    if (connection.isClosing && connection.unsent === undefined) connection.socket.end();
+  };
+
+  /** Writes all answers; false if some must wait. */
+  const write = (connection: Connection): boolean => {
+    const { socket } = connection;
+    tallies.add("outputBytes", out.end);
+    const written = connection.unsent === undefined ? socket.write(out.bytes, 0, out.end) : 0;
+    const isDone = written < 0 || written === out.end;
+    if (!isDone) {
+      connection.unsent ??= new ByteBuffer(out.end - written);
+      connection.unsent.appendRun(out.bytes, written, out.end);
+      socket.pause();
+    }
+    out.clear();
+    if (out.bytes.length > KEPT_BYTES) out.bytes = Buffer.allocUnsafeSlow(WRITE_BYTES);
+    return isDone;
+  };
+
+  /** Keeps what has not been read of the bytes. */
+  const keep = (connection: Connection, bytes: Buffer, end: number): void => {
+    const { parser } = connection;
+    const from = parser.position;
+    const wanted = parser.wantedBytes;
+    parser.rebase();
+    if (from >= end || connection.isClosing) {
+      connection.unread = undefined;
+      return;
+    }
+    if (end - from > settings.queryLimit) {
+      tallies.add("queryLimitCloses", 1);
+      events.overLimit(connection.address, "--resp-query-limit");
+      connection.isClosing = true;
+      connection.unsent = undefined;
+      return;
+    }
+    const { unread } = connection;
+    if (unread?.bytes === bytes) {
+      unread.bytes.copyWithin(0, from, end);
+      unread.end = end - from;
+    } else {
+      connection.unread = new ByteBuffer(
+        Math.max(end - from, Math.min(wanted, settings.queryLimit)),
+      );
+      connection.unread.appendRun(bytes, from, end);
+    }
+  };
+
+  /** Runs `step`; an exception ends the connection, and the others do not notice. */
+  const guarded = (connection: Connection, step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      out.clear();
+      if (error instanceof OutputLimitError) {
+        tallies.add("outputLimitCloses", 1);
+        events.overLimit(connection.address, "--resp-output-limit");
+      } else events.failed(error);
+      connection.socket.terminate();
+    }
+  };
+
+  const read = (connection: Connection, chunk: Buffer): void => {
+    tallies.add("inputBytes", chunk.length);
+    const { unread } = connection;
+    if (unread === undefined && connection.unsent === undefined) {
+      work(connection, chunk, chunk.length);
+      return;
+    }
+    const all = (connection.unread ??= new ByteBuffer(chunk.length));
+    all.appendRun(chunk, 0, chunk.length);
+    if (connection.unsent === undefined) work(connection, all.bytes, all.end);
+  };
+
+  const drain = (connection: Connection): void => {
+    const { unsent, socket } = connection;
+    if (unsent === undefined) return;
+    const written = socket.write(unsent.bytes, connection.sent, unsent.end - connection.sent);
+    connection.sent += Math.max(0, written);
+    if (written >= 0 && connection.sent < unsent.end) return;
+    connection.unsent = undefined;
+    connection.sent = 0;
+    const { unread } = connection;
+    if (unread !== undefined) work(connection, unread.bytes, unread.end);
+    else if (connection.isClosing) socket.end();
+    // That may have filled the socket again.
+    if (connection.unsent === undefined) socket.resume();
+  };
+
+  const listener = listen(config, {
+    binaryType: "buffer",
+    open(socket) {
+      const id = clients.nextId();
+      const address = endpoint(socket.remoteFamily, socket.remoteAddress, socket.remotePort);
+      const localAddress = endpoint(socket.localFamily, socket.localAddress, socket.localPort);
+      const description = {
+        ...{ address, localAddress, version: 2 as const, flags: "N" },
+        ...{ libName: "", libVersion: "", name: "" },
+      };
+      const connection: Connection = {
+        ...description,
+        id,
+        row: clients.add(id, description, cache.clock.now()),
+        replies: "on",
+        isClosing: false,
+        socket,
+        parser: new Parser(settings),
+        unread: undefined,
+        unsent: undefined,
+        sent: 0,
+      };
+      socket.data = connection;
+      connections.add(connection);
+      tallies.add("connectionsReceived", 1);
+      tallies.add("connected", 1);
+    },
+    data: ({ data: connection }, chunk) => guarded(connection, () => read(connection, chunk)),
+    drain: ({ data: connection }) => guarded(connection, () => drain(connection)),
+    close({ data: connection }) {
+      connections.delete(connection);
+      clients.remove(connection.row);
+      tallies.add("connected", -1);
+    },
+    error: (_socket, error) => events.failed(error),
+  });
+
+  const looking = setInterval(() => {
+    for (const { row, socket } of connections) if (clients.isKilled(row)) socket.terminate();
+  }, LOOK_FOR_KILLED_MS);
+  let calls = 0;
+  const sampling = setInterval(() => {
+    tallies.setCommandsPerSecond(((dispatcher.calls - calls) * 1000) / SAMPLE_MS);
+    calls = dispatcher.calls;
+  }, SAMPLE_MS);
+
+  return {
+    port: listener.port,
+    async stop(graceMs) {
+      clearInterval(looking);
+      clearInterval(sampling);
+      listener.stop();
+      const untilMs = performance.now() + graceMs;
+      const waiting = () => [...connections].some(({ unsent }) => unsent !== undefined);
+      while (waiting() && performance.now() < untilMs) await Bun.sleep(10);
+      for (const { socket } of connections) socket.end();
+      listener.stop(true);
+    },
+  };
+}
+
+function listen(
+  config: Config,
+  socket: Parameters<typeof Bun.listen<Connection>>[0]["socket"],
+): TCPSocketListener<Connection> {
+  // Not among the types: reusePort is how Bun.serve names it, and works here.
+  const options = {
+    hostname: config.host,
+    port: config.respPort,
+    reusePort: config.workers > 1,
+    socket,
+  };
+  return Bun.listen(options);
+}
+
+function endpoint(family: string, address: string, port: number): string {
+  return family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,113 @@
+// The parameters of CONFIG: what of ours redis has a name for, and what clients and test
+// suites ask for when they start. Those that can be set are in memory that the workers share.
+
+import type { Config } from "../config.ts";
+
+const PROTO_MAX_BULK_LEN = 0;
+const QUERY_LIMIT = 1;
+const MIN_BYTES = 2 ** 20;
+
+/** Memory for the settings of all workers, as the configuration has them. */
+export function allocateSettings(config: Config): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT);
+  new Float64Array(memory).fill(config.respQueryLimit);
+  return memory;
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly read: () => string;
+  /** Takes a new value; false if it is not one. Without it the value is what it is. */
+  readonly write?: (value: string) => boolean;
+}
+
+export class Settings {
+  readonly #numbers: Float64Array;
+  readonly #parameters: ReadonlyMap<string, Parameter>;
+
+  constructor(memory: SharedArrayBuffer, config: Config) {
+    this.#numbers = new Float64Array(memory);
+    this.#parameters = new Map(this.#table(config).map((parameter) => [parameter.name, parameter]));
+  }
+
+  /** Longest argument of a command, in bytes. */
+  get maxBulkBytes(): number {
+    return this.#numbers[PROTO_MAX_BULK_LEN] ?? 0;
+  }
+
+  /** Most bytes that a connection may have sent of commands that are not whole. */
+  get queryLimit(): number {
+    return this.#numbers[QUERY_LIMIT] ?? 0;
+  }
+
+  /** Names and values of the parameters whose names pass. */
+  matching(isWanted: (name: string) => boolean): [name: string, value: string][] {
+    const wanted = [...this.#parameters.values()].filter(({ name }) => isWanted(name));
+    return wanted.map(({ name, read }) => [name, read()]);
+  }
+
+  /** Sets all, or none and answers why, as redis words it. */
+  set(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
+    for (const [name] of pairs) {
+      if (this.#parameters.has(name)) continue;
+      return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+    }
+    const before = pairs.map(([name]) => [name, this.#parameters.get(name)?.read() ?? ""] as const);
+    for (const [place, [name, value]] of pairs.entries()) {
+      const parameter = this.#parameters.get(name);
+      if (parameter === undefined || parameter.read() === value) continue;
+      if (parameter.write?.(value)) continue;
+      for (const [changed, old] of before.slice(0, place))
+        this.#parameters.get(changed)?.write?.(old);
+      const reason = parameter.write ? "argument couldn't be parsed" : "can't set immutable config";
+      return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+    }
+    return undefined;
+  }
+
+  #table(config: Config): Parameter[] {
+    const fixed = (name: string, value: string | number): Parameter => ({
+      name,
+      read: () => String(value),
+    });
+    const number = (name: string, place: number): Parameter => ({
+      name,
+      read: () => String(this.#numbers[place]),
+      write: (text) => {
+        const value = bytesOf(text);
+        if (value === undefined || value < MIN_BYTES) return false;
+        this.#numbers[place] = value;
+        return true;
+      },
+    });
+    return [
+      fixed("appendonly", "no"),
+      fixed("bind", config.host),
+      number("client-query-buffer-limit", QUERY_LIMIT),
+      fixed("databases", 1),
+      fixed("enable-debug-command", config.enableDebugCommand ? "yes" : "no"),
+      fixed("io-threads", config.workers),
+      fixed("latency-monitor-threshold", 0),
+      fixed("maxmemory", config.memory),
+      fixed("maxmemory-policy", config.eviction === "none" ? "noeviction" : "allkeys-s3fifo"),
+      fixed("notify-keyspace-events", ""),
+      fixed("port", config.respPort),
+      number("proto-max-bulk-len", PROTO_MAX_BULK_LEN),
+      fixed("requirepass", ""),
+      fixed("save", ""),
+      fixed("slowlog-log-slower-than", -1),
+      fixed("slowlog-max-len", 0),
+      fixed("tcp-keepalive", 0),
+      fixed("timeout", 0),
+    ];
+  }
+}
+
+/** "64mb" as redis reads it: k, m, g are thousands, kb, mb, gb are of 1,024. */
+function bytesOf(text: string): number | undefined {
+  const parts = /^(\d{1,15})(|b|k|m|g|kb|mb|gb)$/i.exec(text);
+  if (parts === null) return undefined;
+  const [, digits, unit = ""] = parts;
+  const base = unit.length === 2 ? 1024 : 1000;
+  return Number(digits) * base ** "_kmg".indexOf(unit[0]?.replace("b", "_") ?? "_");
+}

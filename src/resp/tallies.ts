@@ -1,0 +1,117 @@
+// What the workers count of the Redis protocol. Each thread owns a row and is its only
+// writer; a reader adds the rows up. An aligned 64-bit float is read and written whole.
+
+const PLACES = {
+  connectionsReceived: 0,
+  connected: 1,
+  inputBytes: 2,
+  outputBytes: 3,
+  outputLimitCloses: 4,
+  queryLimitCloses: 5,
+  commandsPerSecond: 6,
+} as const;
+export type TallyName = keyof typeof PLACES;
+
+/** Behind them, three of each command. */
+const COMMANDS = 8;
+const PER_COMMAND = 3;
+const CALLS = 0;
+const FAILED = 1;
+const REJECTED = 2;
+/** Whole cache lines. */
+const ROUND_TO = 8;
+
+export interface CommandFigures {
+  readonly calls: number;
+  /** Of them: those answered with an error. */
+  readonly failed: number;
+  /** Refused before they ran: a wrong number of arguments. */
+  readonly rejected: number;
+}
+
+/** Zeroed memory for `threads` threads and `commands` commands, and a row that `reset` keeps sums in. */
+export function allocateTallies(threads: number, commands: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(
+    (threads + 1) * rowLength(commands) * Float64Array.BYTES_PER_ELEMENT,
+  );
+}
+
+export class Tallies {
+  readonly names: readonly string[];
+  readonly #all: Float64Array;
+  readonly #own: Float64Array;
+  readonly #rowLength: number;
+
+  /** `names`: of the commands, by their numbers. */
+  constructor(memory: SharedArrayBuffer, thread: number, names: readonly string[]) {
+    this.names = names;
+    this.#rowLength = rowLength(names.length);
+    this.#all = new Float64Array(memory);
+    this.#own = this.#all.subarray(thread * this.#rowLength, (thread + 1) * this.#rowLength);
+    // A thread that was here before has left its connections.
+    this.#set(PLACES.connected, 0);
+    this.#set(PLACES.commandsPerSecond, 0);
+  }
+
+  add(name: TallyName, count: number): void {
+    this.#add(PLACES[name], count);
+  }
+
+  setCommandsPerSecond(count: number): void {
+    this.#set(PLACES.commandsPerSecond, count);
+  }
+
+  /** The command with this number, from 0, was run. */
+  called(command: number): void {
+    this.#add(COMMANDS + command * PER_COMMAND + CALLS, 1);
+  }
+
+  failed(command: number): void {
+    this.#add(COMMANDS + command * PER_COMMAND + FAILED, 1);
+  }
+
+  rejected(command: number): void {
+    this.#add(COMMANDS + command * PER_COMMAND + REJECTED, 1);
+  }
+
+  /** The sum over all threads. */
+  sum(name: TallyName): number {
+    return this.#sum(PLACES[name]);
+  }
+
+  command(command: number): CommandFigures {
+    const first = COMMANDS + command * PER_COMMAND;
+    return {
+      calls: this.#sum(first + CALLS),
+      failed: this.#sum(first + FAILED),
+      rejected: this.#sum(first + REJECTED),
+    };
+  }
+
+  /** Lets all counts of what has happened begin at 0 again; what other threads count meanwhile may be lost. */
+  reset(): void {
+    const base = this.#all.length - this.#rowLength;
+    for (let place = 0; place < this.#rowLength; place++) {
+      if (place === PLACES.connected || place === PLACES.commandsPerSecond) continue;
+      this.#all[base + place] = (this.#all[base + place] ?? 0) - this.#sum(place);
+    }
+  }
+
+  #add(place: number, count: number): void {
+    this.#own[place] = (this.#own[place] ?? 0) + count;
+  }
+
+  #set(place: number, value: number): void {
+    this.#own[place] = value;
+  }
+
+  #sum(place: number): number {
+    let sum = 0;
+    for (let at = place; at < this.#all.length; at += this.#rowLength) sum += this.#all[at] ?? 0;
+    return sum;
+  }
+}
+
+function rowLength(commands: number): number {
+  return Math.ceil((COMMANDS + commands * PER_COMMAND) / ROUND_TO) * ROUND_TO;
+}
