@@ -6,13 +6,13 @@
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
 import { allocateClock, Clock } from "./clock.ts";
-import { xxh32 } from "./hash.ts";
+import { secondDigest, xxh32Pair } from "./hash.ts";
 import { HashRing } from "./ring.ts";
 import type { ByteBuffer, Bytes } from "./store/bytes.ts";
 import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
 import { SequenceLock } from "./store/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
-import { SharedShard } from "./store/shared-shard.ts";
+import { randomSeed, SharedShard } from "./store/shared-shard.ts";
 import {
   type Change,
   type Entry,
@@ -89,6 +89,10 @@ export class Cache {
   readonly #counters: Counters;
   /** What the callers are to read the time from. */
   readonly clock: Clock;
+  /** Of the index's hashes. */
+  readonly #seed: number;
+  /** Of the key that was last looked for. */
+  #hash = 0;
   /** The shard that the next sweep goes on with. */
   #sweeping = 0;
 
@@ -108,10 +112,14 @@ export class Cache {
   static allocate(options: CacheOptions, threads: number): CacheMemory {
     const bytes = options.memoryBytes / options.shards;
     const shared = options.store === "shared" ? options.shards : 0;
+    // One for all: then the hash of a key is known before its shard is.
+    const seed = randomSeed();
     return {
       clock: allocateClock(),
       counters: allocateCounters(threads),
-      shards: Array.from({ length: shared }, () => SharedShard.allocate(bytes, options.evicts)),
+      shards: Array.from({ length: shared }, () =>
+        SharedShard.allocate(bytes, options.evicts, seed),
+      ),
     };
   }
 
@@ -132,6 +140,8 @@ export class Cache {
             { length: options.shards },
             () => new MapShard(options.memoryBytes / options.shards, options.evicts),
           );
+    const [first] = this.#shards;
+    this.#seed = first instanceof SharedShard ? first.seed : 0;
     this.clock = new Clock(memory.clock);
     this.#counterMemory = memory.counters;
     this.#counters = new Counters(memory.counters, thread);
@@ -145,7 +155,7 @@ export class Cache {
 
   /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
-    const length = this.#shardOf(key).get(key, nowMs, into);
+    const length = this.#shardOf(key).get(key, nowMs, into, this.#hash);
     this.#counters.add(length === MISS ? "miss" : "hit");
     return length;
   }
@@ -160,12 +170,12 @@ export class Cache {
    * and nothing may be evicted; then nothing is lost. Throws RangeError past the limits of size. O(1).
    */
   put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
-    return this.#shardOf(key).put(key, value, deadlineMs, nowMs);
+    return this.#shardOf(key).put(key, value, deadlineMs, nowMs, this.#hash);
   }
 
   /** Removes the entry; false if there was none. O(1). */
   delete(key: Bytes, nowMs: number): boolean {
-    return this.#shardOf(key).delete(key, nowMs);
+    return this.#shardOf(key).delete(key, nowMs, this.#hash);
   }
 
   /**
@@ -173,7 +183,7 @@ export class Cache {
    * says what becomes of it. It must not call the cache. False as for `put`. O(1).
    */
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
-    return this.#shardOf(key).update(key, nowMs, change);
+    return this.#shardOf(key).update(key, nowMs, change, this.#hash);
   }
 
   /** When an entry ends that is to live for so long, or for as long as entries do. */
@@ -310,8 +320,11 @@ export class Cache {
     }
   }
 
+  /** Also leaves the key's hash in `#hash`. */
   #numberOf(key: Bytes): number {
-    return this.ring.shardOf(xxh32(key.bytes, key.start, key.end));
+    const ringHash = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
+    this.#hash = secondDigest;
+    return this.ring.shardOf(ringHash);
   }
 
   #shardOf(key: Bytes): Shard {

@@ -96,6 +96,13 @@ export function serveResp(
   const connections = new Set<Connection>();
   let hasToldOfHttp = false;
 
+  /** Connections that have answers in `out`, each up to its end, in the order of the answers. */
+  const answered: Connection[] = [];
+  const ends: number[] = [];
+  /** Up to here `out` is of connections that have been dealt with. */
+  let answeredEnd = 0;
+  let willWrite = false;
+
   const work = (connection: Connection, bytes: Buffer, end: number): void => {
     const { parser } = connection;
     dispatcher.begin(connection);
@@ -110,29 +117,53 @@ export function serveResp(
         if (!hasToldOfHttp) events.refusedHttp(connection.address);
         hasToldOfHttp = true;
       }
-      if (out.end >= WRITE_BYTES && !write(connection)) break;
+      if (out.end < WRITE_BYTES) continue;
+      toBeWritten(connection);
+      writeAll();
+      if (connection.unsent !== undefined) break;
     }
     clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
-    if (out.end > 0) write(connection);
     parser.release();
     keep(connection, bytes, end);
-    if (connection.isClosing && connection.unsent === undefined) connection.socket.end();
+    if (out.end > answeredEnd || connection.isClosing) toBeWritten(connection);
+    if (willWrite || answered.length === 0) return;
+    willWrite = true;
+    setImmediate(writeAll);
   };
 
-  /** Writes all answers; false if some must wait. */
-  const write = (connection: Connection): boolean => {
-    const { socket } = connection;
-    tallies.add("outputBytes", out.end);
-    const written = connection.unsent === undefined ? socket.write(out.bytes, 0, out.end) : 0;
-    const isDone = written < 0 || written === out.end;
-    if (!isDone) {
-      connection.unsent ??= new ByteBuffer(out.end - written);
-      connection.unsent.appendRun(out.bytes, written, out.end);
-      socket.pause();
+  const toBeWritten = (connection: Connection): void => {
+    answered.push(connection);
+    ends.push((answeredEnd = out.end));
+  };
+
+  /**
+   * Writes what all connections that had something to read are to be answered, once they have been
+   * read: a write wakes its client, which then finds the next answers there instead of sleeping in
+   * between. Measured in one run, GET in pipelines of 16 from 50 connections: NNN.
+   */
+  const writeAll = (): void => {
+    willWrite = false;
+    let start = 0;
+    for (const [place, connection] of answered.entries()) {
+      const end = ends[place] ?? start;
+      write(connection, start, end);
+      start = end;
+      if (connection.isClosing && connection.unsent === undefined) connection.socket.end();
     }
+    answered.length = ends.length = answeredEnd = 0;
     out.clear();
     if (out.bytes.length > KEPT_BYTES) out.bytes = Buffer.allocUnsafeSlow(WRITE_BYTES);
-    return isDone;
+  };
+
+  /** Writes `out[start, end)`; what the socket does not take waits. */
+  const write = (connection: Connection, start: number, end: number): void => {
+    const { socket, unsent } = connection;
+    tallies.add("outputBytes", end - start);
+    const written = unsent === undefined ? socket.write(out.bytes, start, end - start) : 0;
+    if (written < 0 || written === end - start) return;
+    connection.unsent = unsent ?? new ByteBuffer(end - start - written);
+    connection.unsent.appendRun(out.bytes, start + written, end);
+    socket.pause();
   };
 
   /** Keeps what has not been read of the bytes. */
@@ -169,7 +200,7 @@ export function serveResp(
     try {
       step();
     } catch (error) {
-      out.clear();
+      out.end = answeredEnd;
       if (error instanceof OutputLimitError) {
         tallies.add("outputLimitCloses", 1);
         events.overLimit(connection.address, "--resp-output-limit");

@@ -79,26 +79,34 @@ export const NO_FIGURES: ShardFigures = {
 };
 export const FIGURE_NAMES = Object.keys(NO_FIGURES) as (keyof ShardFigures)[];
 
-/** All times are milliseconds of one clock, which the caller reads. */
+/**
+ * All times are milliseconds of one clock, which the caller reads. `hash`: what `hashOf` answers
+ * for the key, where the caller has it.
+ */
 export interface Shard {
   /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
-  get(key: Bytes, nowMs: number, into: ByteBuffer): number;
+  get(key: Bytes, nowMs: number, into: ByteBuffer, hash?: number): number;
 
   /**
    * Stores a copy of key and value in place of what was there; false if the shard is full and does
    * not evict, and then nothing is lost. Throws RangeError for what is larger than `largest`. O(1).
    */
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean;
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number, hash?: number): boolean;
 
   /** Removes the entry; false if there was no live one. O(1). */
-  delete(key: Bytes, nowMs: number): boolean;
+  delete(key: Bytes, nowMs: number, hash?: number): boolean;
 
   /**
    * The one read-modify-write: shows the live entry, or undefined, to `change`
    * and does what it answers, with no other call on this shard in between.
    * `change` must not call the shard. False and RangeError as for `put`. O(1).
    */
-  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean;
+  update(
+    key: Bytes,
+    nowMs: number,
+    change: (entry: Entry | undefined) => Change,
+    hash?: number,
+  ): boolean;
 
   /**
    * Shows some `count` live entries from `position` on and answers where to go on: a scan begins

@@ -30,6 +30,11 @@ const SWEEP_CHUNK = 128;
 /** A record is at most this part of the shard, and so a quarter of the least its log can be. */
 const LARGEST_SHARE = 1 / 8;
 
+/** Keys that were chosen to collide on the ring, whose hash is public, do not collide in the index. */
+export function randomSeed(): number {
+  return crypto.getRandomValues(new Int32Array(1))[0] ?? 0;
+}
+
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
@@ -44,13 +49,12 @@ export class SharedShard implements Shard {
 
   /**
    * Memory for an empty shard of about `bytes` (2^13 to 2^31), which become resident as they are
-   * used. One that is full evicts, or else takes no new entries.
+   * used. One that is full evicts, or else takes no new entries. `seed` is that of the index's hash.
    */
-  static allocate(bytes: number, evicts = true): SharedArrayBuffer {
+  static allocate(bytes: number, evicts = true, seed = randomSeed()): SharedArrayBuffer {
     const memory = new SharedArrayBuffer(shardBytes(bytes));
     const layout = new Layout(memory);
-    // Keys that were chosen to collide on the ring, whose hash is public, do not collide here.
-    layout.setField("seed", crypto.getRandomValues(new Int32Array(1))[0] ?? 0);
+    layout.setField("seed", seed);
     layout.setField("evicts", evicts ? 1 : 0);
     layout.setField("logSegments", layout.segments);
     log.reset(layout);
@@ -79,8 +83,12 @@ export class SharedShard implements Shard {
     this.#largestExtent = memory.byteLength * LARGEST_SHARE;
   }
 
-  get(key: Bytes, nowMs: number, into: ByteBuffer): number {
-    const hash = entries.hashOf(this.#layout, key);
+  get(
+    key: Bytes,
+    nowMs: number,
+    into: ByteBuffer,
+    hash = entries.hashOf(this.#layout, key),
+  ): number {
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
       const sequence = this.#lock.sequence(this.#layout.words);
       const end = into.end;
@@ -104,9 +112,14 @@ export class SharedShard implements Shard {
     }
   }
 
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
+  put(
+    key: Bytes,
+    value: Bytes,
+    deadlineMs: number,
+    nowMs: number,
+    hash = entries.hashOf(this.#layout, key),
+  ): boolean {
     this.#refuseTooLarge(key, value);
-    const hash = entries.hashOf(this.#layout, key);
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
@@ -118,8 +131,12 @@ export class SharedShard implements Shard {
     }
   }
 
-  delete(key: Bytes, nowMs: number): boolean {
-    const hash = entries.hashOf(this.#layout, key);
+  /** Of the hashes in the index. */
+  get seed(): number {
+    return this.#layout.field("seed");
+  }
+
+  delete(key: Bytes, nowMs: number, hash = entries.hashOf(this.#layout, key)): boolean {
     this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
@@ -133,8 +150,12 @@ export class SharedShard implements Shard {
     }
   }
 
-  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
-    const hash = entries.hashOf(this.#layout, key);
+  update(
+    key: Bytes,
+    nowMs: number,
+    change: (entry: Entry | undefined) => Change,
+    hash = entries.hashOf(this.#layout, key),
+  ): boolean {
     this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
