@@ -8,7 +8,7 @@
 import { allocateClock, Clock } from "./clock.ts";
 import { secondDigest, xxh32Pair } from "./hash.ts";
 import { HashRing } from "./ring.ts";
-import type { ByteBuffer, Bytes } from "./store/bytes.ts";
+import type { AheadKey, ByteBuffer, Bytes } from "./store/bytes.ts";
 import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
 import { SequenceLock } from "./store/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
@@ -25,7 +25,7 @@ import {
   type ShardFigures,
 } from "./store/shard.ts";
 
-export { ByteBuffer, type Bytes } from "./store/bytes.ts";
+export { type AheadKey, ByteBuffer, type Bytes } from "./store/bytes.ts";
 export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
 
 export interface CacheOptions {
@@ -60,6 +60,10 @@ const ALONE: CacheOptions = {
   maxTtlMs: NEVER,
 };
 
+/** Keys that `lookAhead` looks at, at most. */
+export const MOST_AHEAD = 256;
+/** Words from one line of the processor's cache to the next. */
+const LINE_WORDS = 16;
 /** Times that reads of several keys are tried before their shards are held. */
 const CONSISTENT_ATTEMPTS = 3;
 /** In less, segments are so small that entries of a hundred bytes lie in them like long ones. */
@@ -93,6 +97,11 @@ export class Cache {
   readonly #seed: number;
   /** Of the key that was last looked for. */
   #hash = 0;
+  /** Memory of the shards, and what `lookAhead` is on its way to in it. */
+  readonly #memories: readonly Int32Array[];
+  readonly #ahead = new Int32Array(MOST_AHEAD);
+  /** Keeps the reads of `lookAhead` from being left out as useless. */
+  protected seen = 0;
   /** The shard that the next sweep goes on with. */
   #sweeping = 0;
 
@@ -140,8 +149,9 @@ export class Cache {
             { length: options.shards },
             () => new MapShard(options.memoryBytes / options.shards, options.evicts),
           );
-    const [first] = this.#shards;
-    this.#seed = first instanceof SharedShard ? first.seed : 0;
+    const shared = this.#shards.filter((shard) => shard instanceof SharedShard);
+    this.#memories = shared.map(({ words }) => words);
+    this.#seed = shared[0]?.seed ?? 0;
     this.clock = new Clock(memory.clock);
     this.#counterMemory = memory.counters;
     this.#counters = new Counters(memory.counters, thread);
@@ -158,6 +168,38 @@ export class Cache {
     const length = this.#shardOf(key).get(key, nowMs, into, this.#hash);
     this.#counters.add(length === MISS ? "miss" : "hit");
     return length;
+  }
+
+  /**
+   * Brings what the calls for these keys are going to read near to the processor, and finds their
+   * places. Each step is a loop of its own that needs nothing of the one before but a number, so that
+   * the processor waits for all keys at once and not for one after the other. O(count).
+   */
+  lookAhead(keys: readonly AheadKey[], count: number): void {
+    const ahead = this.#ahead;
+    const memories = this.#memories;
+    let seen = 0;
+    if (memories.length === 0) return;
+    for (let n = 0; n < count; n++) {
+      const key = keys[n] as AheadKey;
+      const shard = this.#numberOf(key);
+      key.shard = shard;
+      key.hash = this.#hash;
+      ahead[n] = (this.#shards[shard] as SharedShard).firstWord(this.#hash);
+    }
+    for (let n = 0; n < count; n++) {
+      seen += (memories[(keys[n] as AheadKey).shard] as Int32Array)[ahead[n] as number] ?? 0;
+    }
+    for (let n = 0; n < count; n++) {
+      const { shard, hash } = keys[n] as AheadKey;
+      ahead[n] = (this.#shards[shard] as SharedShard).recordWord(hash);
+    }
+    for (let n = 0; n < count; n++) {
+      const memory = memories[(keys[n] as AheadKey).shard] as Int32Array;
+      const word = ahead[n] as number;
+      seen += (memory[word] ?? 0) + (memory[word + LINE_WORDS] ?? 0);
+    }
+    this.seen = seen | 0;
   }
 
   /** Bytes of the largest value that any key may have. */
@@ -322,6 +364,11 @@ export class Cache {
 
   /** Also leaves the key's hash in `#hash`. */
   #numberOf(key: Bytes): number {
+    const { shard = -1 } = key;
+    if (shard >= 0) {
+      this.#hash = key.hash ?? 0;
+      return shard;
+    }
     const ringHash = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
     this.#hash = secondDigest;
     return this.ring.shardOf(ringHash);

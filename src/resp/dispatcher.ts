@@ -1,9 +1,9 @@
 // Runs commands: finds each in the table, checks the number of its arguments, counts it.
 
-import { ByteBuffer } from "../cache.ts";
+import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
 import { argument, type Call, type Command, type Session } from "./call.ts";
 import { type Entry, findCommand, takesCount } from "./commands.ts";
-import type { Parser } from "./parser.ts";
+import type { Argument, Words } from "./parser.ts";
 
 /** What a web browser's request begins with, or has as a later line. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
@@ -16,6 +16,7 @@ export class Dispatcher {
   /** Number of the last one. */
   lastCommand = -1;
   readonly #call: Call;
+  readonly #keys: Argument[] = [];
 
   constructor(shared: Omit<Call, "session" | "name" | "args" | "count" | "nowMs" | "scratch">) {
     this.#call = {
@@ -42,8 +43,28 @@ export class Dispatcher {
     call.nowMs = call.cache.clock.now();
   }
 
-  /** Runs the parser's command; false if it is not one but HTTP, which is not to be answered. */
-  run({ args, count }: Parser): boolean {
+  /**
+   * Lets the cache look at the keys of several commands before the first is run: it then waits for
+   * the memory of all of them at once. Measured in one run, GET in pipelines of 16: NNN.
+   */
+  lookAhead(commands: readonly Words[], count: number): void {
+    const keys = this.#keys;
+    let found = 0;
+    for (let n = 0; n < count; n++) {
+      const { args, count: words } = commands[n] as Words;
+      const command = findCommand(args[0] as Argument)?.command;
+      if (command?.keys === undefined) continue;
+      const [first, last, step] = command.keys;
+      const end = last < 0 ? words + last : Math.min(last, words - 1);
+      for (let place = first; place <= end && found < MOST_AHEAD; place += step) {
+        keys[found++] = args[place] as Argument;
+      }
+    }
+    this.#call.cache.lookAhead(keys, found);
+  }
+
+  /** Runs a command; false if it is not one but HTTP, which is not to be answered. */
+  run({ args, count }: Words): boolean {
     const call = this.#call;
     call.args = args;
     call.count = count;

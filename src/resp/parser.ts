@@ -1,5 +1,6 @@
 // Reads commands of the Redis protocol out of bytes, in place: arguments are runs of
-// the bytes they came in. What is not whole yet is gone on with when more has come,
+// the bytes they came in. Several commands can be read before the first is run: each
+// is taken in words of its own. What is not whole yet is gone on with when more has come,
 // from where it was left.
 //
 //   *2\r\n $3\r\nGET\r\n $1\r\nk\r\n      an array of bulk strings
@@ -8,14 +9,16 @@
 // Limits and error texts are those of redis 7, src/networking.c (processMultibulkBuffer,
 // processInlineBuffer) and src/sds.c (sdssplitargs).
 
-import type { Bytes } from "../cache.ts";
+import type { AheadKey } from "../cache.ts";
 import { splitInline } from "./inline.ts";
 
-/** A run of bytes that is used again for the next command. */
-export class Argument implements Bytes {
+/** A run of bytes that is used again for another command. */
+export class Argument implements AheadKey {
   bytes: Buffer;
   start = 0;
   end = 0;
+  shard = -1;
+  hash = 0;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;
@@ -56,10 +59,30 @@ const NO_NUMBER = -2;
 const NEGATIVE = -3;
 const NO_BYTES = Buffer.alloc(0);
 
-export class Parser {
-  /** Of the last command; those from `count` on are left from others. */
+/** One command: its name and its arguments. */
+export class Words {
+  /** Those from `count` on are left from other commands. */
   args: Argument[] = [];
   count = 0;
+  /** Where the bytes of the command end. */
+  end = 0;
+
+  /** Lets go of the command's bytes. */
+  release(): void {
+    if (this.args.length > KEPT_ARGUMENTS) this.args = [];
+    else for (let place = 0; place < this.count; place++) this.argument(place).bytes = NO_BYTES;
+    this.count = 0;
+  }
+
+  /** To be filled. */
+  argument(place: number): Argument {
+    return (this.args[place] ??= new Argument(NO_BYTES));
+  }
+}
+
+export class Parser {
+  /** Of the last command, or of the one that is not whole yet. */
+  #words = new Words();
   /** What is wrong, after ERROR; the connection cannot go on. */
   error = "";
   /** Where the next command begins: what is before is done with. */
@@ -79,6 +102,7 @@ export class Parser {
 
   /** Looks for a command in `bytes[position, end)`. O(end - position) over all calls. */
   next(bytes: Buffer, end: number): Outcome {
+    const words = this.#words;
     if (this.#lacks === 0) {
       if (this.position >= end) return MORE;
       if (bytes[this.position] !== ASTERISK) return this.#inline(bytes, end);
@@ -90,8 +114,7 @@ export class Parser {
       if (count === NEGATIVE || count === 0) return NOTHING;
       this.#at = this.position;
       this.#lacks = count;
-      this.count = 0;
-      if (this.args.length > KEPT_ARGUMENTS) this.args = [];
+      this.#words.count = 0;
     }
     while (this.#lacks > 0) {
       if (this.#length === UNFINISHED) {
@@ -108,16 +131,34 @@ export class Parser {
         this.#length = length;
       }
       if (this.#at + this.#length + 2 > end) return MORE;
-      const arg = this.#argument(this.count++);
+      const arg = words.argument(words.count++);
       arg.start = this.#at;
       arg.end = this.#at + this.#length;
       this.#at = arg.end + 2;
       this.#length = UNFINISHED;
       this.#lacks--;
     }
-    for (let place = 0; place < this.count; place++) this.#argument(place).bytes = bytes;
-    this.position = this.#at;
+    for (let place = 0; place < words.count; place++) {
+      const arg = words.argument(place);
+      arg.bytes = bytes;
+      arg.shard = -1;
+    }
+    this.position = words.end = this.#at;
     return COMMAND;
+  }
+
+  /** The command that was found, in exchange for words that the next one may be read into. */
+  take(spare: Words): Words {
+    const words = this.#words;
+    this.#words = spare;
+    return words;
+  }
+
+  /** Goes back to where a command has ended, or to where one begins. */
+  rewind(position: number): void {
+    this.position = this.#at = position;
+    this.#lacks = 0;
+    this.#length = UNFINISHED;
   }
 
   /** How many bytes from `position` on the command has at least, as far as it is known. */
@@ -128,20 +169,14 @@ export class Parser {
   /** The bytes from `position` on are to be found from 0 on now. */
   rebase(): void {
     const by = this.position;
-    if (this.#lacks > 0) {
-      this.#at -= by;
-      for (let place = 0; place < this.count; place++) {
-        const arg = this.#argument(place);
-        arg.start -= by;
-        arg.end -= by;
-      }
-    }
     this.position = 0;
-  }
-
-  /** Lets go of the last command's bytes. */
-  release(): void {
-    for (let place = 0; place < this.count; place++) this.#argument(place).bytes = NO_BYTES;
+    this.#at = Math.max(0, this.#at - by);
+    if (this.#lacks === 0) return;
+    for (let place = 0; place < this.#words.count; place++) {
+      const arg = this.#words.argument(place);
+      arg.start -= by;
+      arg.end -= by;
+    }
   }
 
   /** After the line that `#number` has read. */
@@ -182,20 +217,16 @@ export class Parser {
     }
     const words = splitInline(bytes.subarray(this.position, lineEnd));
     if (words === undefined) return this.#fail("unbalanced quotes in request");
-    this.position = lineEnd + 1;
-    this.#at = this.position;
-    this.count = words.length;
+    this.position = this.#at = this.#words.end = lineEnd + 1;
+    this.#words.count = words.length;
     for (const [place, word] of words.entries()) {
-      const arg = this.#argument(place);
+      const arg = this.#words.argument(place);
       arg.bytes = word;
       arg.start = 0;
       arg.end = word.length;
+      arg.shard = -1;
     }
     return words.length === 0 ? NOTHING : COMMAND;
-  }
-
-  #argument(place: number): Argument {
-    return (this.args[place] ??= new Argument(NO_BYTES));
   }
 
   #fail(error: string): Outcome {

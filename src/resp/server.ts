@@ -14,11 +14,13 @@ import type { Session } from "./call.ts";
 import { allocateClients, Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { COMMAND, ERROR, MORE, Parser } from "./parser.ts";
+import { COMMAND, ERROR, MORE, type Outcome, Parser, Words } from "./parser.ts";
 import { OutputLimitError, Reply } from "./reply.ts";
 import { allocateSettings, Settings } from "./settings.ts";
 import { allocateTallies, Tallies } from "./tallies.ts";
 
+/** Commands of a connection that are read before the first of them is run. */
+const READ_AHEAD = 32;
 /** Answers are written when there are so many bytes of them, or no more commands. */
 const WRITE_BYTES = 128 * 1024;
 /** A buffer that a long answer has made larger is let go of. */
@@ -103,32 +105,55 @@ export function serveResp(
   let answeredEnd = 0;
   let willWrite = false;
 
+  /** Commands that have been read and not been run. */
+  const queue = Array.from({ length: READ_AHEAD }, () => new Words());
+
   const work = (connection: Connection, bytes: Buffer, end: number): void => {
     const { parser } = connection;
     dispatcher.begin(connection);
-    while (!connection.isClosing) {
-      const outcome = parser.next(bytes, end);
-      if (outcome === MORE) break;
+    let outcome: Outcome = COMMAND;
+    while (outcome !== MORE && !connection.isClosing && connection.unsent === undefined) {
+      let count = 0;
+      do {
+        outcome = parser.next(bytes, end);
+        if (outcome !== COMMAND) continue;
+        queue[count] = parser.take(queue[count] as Words);
+        count++;
+      } while (outcome < MORE && count < READ_AHEAD);
+      if (!runAll(connection, count)) break;
       if (outcome === ERROR) {
         reply.error(parser.error);
         connection.isClosing = true;
-      } else if (outcome === COMMAND && !dispatcher.run(parser)) {
-        connection.isClosing = true;
-        if (!hasToldOfHttp) events.refusedHttp(connection.address);
-        hasToldOfHttp = true;
       }
-      if (out.end < WRITE_BYTES) continue;
-      toBeWritten(connection);
-      writeAll();
-      if (connection.unsent !== undefined) break;
     }
     clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
-    parser.release();
     keep(connection, bytes, end);
     if (out.end > answeredEnd || connection.isClosing) toBeWritten(connection);
     if (willWrite || answered.length === 0) return;
     willWrite = true;
     setImmediate(writeAll);
+  };
+
+  /** Runs the commands at the head of the queue; false if the last ones must wait, or are not to be run. */
+  const runAll = (connection: Connection, count: number): boolean => {
+    if (count > 1) dispatcher.lookAhead(queue, count);
+    for (let n = 0; n < count; n++) {
+      const words = queue[n] as Words;
+      if (!dispatcher.run(words)) {
+        connection.isClosing = true;
+        if (!hasToldOfHttp) events.refusedHttp(connection.address);
+        hasToldOfHttp = true;
+      }
+      if (out.end >= WRITE_BYTES) {
+        toBeWritten(connection);
+        writeAll();
+      }
+      const mustStop = connection.isClosing || connection.unsent !== undefined;
+      if (mustStop) connection.parser.rewind(words.end);
+      words.release();
+      if (mustStop) return false;
+    }
+    return true;
   };
 
   const toBeWritten = (connection: Connection): void => {

@@ -14,6 +14,16 @@ export interface Bytes {
    * ASCII is its own byte string. It spares a store that keeps strings two copies a put.
    */
   readonly byteString?: string | undefined;
+  /** Of a key that `Cache.lookAhead` has found the place of: its shard's number, else -1 or nothing. */
+  readonly shard?: number;
+  /** And the hash that the shard's index knows it by. */
+  readonly hash?: number;
+}
+
+/** A key that `Cache.lookAhead` may find the place of; whoever changes the key sets `shard` to -1. */
+export interface AheadKey extends Bytes {
+  shard: number;
+  hash: number;
 }
 
 /** A growable buffer, used again and again by one owner. Its content is a `Bytes`. */

@@ -45,6 +45,18 @@ export function find(layout: Layout, hash: number, key: Bytes): number {
   return NO_SLOT;
 }
 
+/** The first record of this hash, of whatever key, or 0. O(1) on average. */
+export function recordOfHash(layout: Layout, hash: number): number {
+  const slots = layout.field("slots");
+  if (slots > layout.maxSlots) return 0;
+  let slot = homeOf(hash, slots);
+  for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
+    const record = layout.recordAt(slot);
+    if (record === 0 || layout.hashAt(slot) === hash) return record;
+  }
+  return 0;
+}
+
 /** The slot that names this record. Throws if none does. O(1) on average. */
 export function slotOf(layout: Layout, hash: number, record: number): number {
   const slots = layout.field("slots");

@@ -191,16 +191,16 @@ export class Layout {
   // which two count hits. Groups lie in order from the end of the memory down.
 
   hashAt(slot: number): number {
-    return this.words[this.#slotWord(slot)]! >>> 0;
+    return this.words[this.slotWord(slot)]! >>> 0;
   }
 
   /** Offset of the record that the slot names, or 0. */
   recordAt(slot: number): number {
-    return recordOf(this.words[this.#slotWord(slot) + 1]!);
+    return recordOf(this.words[this.slotWord(slot) + 1]!);
   }
 
   hitsAt(slot: number): number {
-    return this.words[this.#slotWord(slot) + 1]! & MAX_HITS;
+    return this.words[this.slotWord(slot) + 1]! & MAX_HITS;
   }
 
   /**
@@ -208,27 +208,27 @@ export class Layout {
    * gets in the way of is lost: it was one of many.
    */
   markHit(slot: number, record: number): void {
-    const word = this.#slotWord(slot) + 1;
+    const word = this.slotWord(slot) + 1;
     const seen = this.words[word]!;
     if ((seen & MAX_HITS) === MAX_HITS || recordOf(seen) !== record) return;
     Atomics.compareExchange(this.words, word, seen, seen + 1);
   }
 
   setHits(slot: number, hits: number): void {
-    const word = this.#slotWord(slot) + 1;
+    const word = this.slotWord(slot) + 1;
     this.words[word] = (this.words[word]! & ~MAX_HITS) | hits;
   }
 
   setSlot(slot: number, hash: number, record: number, hits: number): void {
-    const word = this.#slotWord(slot);
+    const word = this.slotWord(slot);
     this.words[word] = hash;
     this.words[word + 1] = ((record / UNIT) << 4) | hits;
   }
 
   /** Copies slot `from` over slot `to`. */
   moveSlot(from: number, to: number): void {
-    const source = this.#slotWord(from);
-    const target = this.#slotWord(to);
+    const source = this.slotWord(from);
+    const target = this.slotWord(to);
     this.words[target] = this.words[source]!;
     this.words[target + 1] = this.words[source + 1]!;
   }
@@ -236,7 +236,7 @@ export class Layout {
   /** Copies slots to the beginning of `into`, two words each. */
   copySlots(slots: number, into: Int32Array): void {
     for (let slot = 0; slot < slots; slot++) {
-      const word = this.#slotWord(slot);
+      const word = this.slotWord(slot);
       into[slot * 2] = this.words[word]!;
       into[slot * 2 + 1] = this.words[word + 1]!;
     }
@@ -247,7 +247,8 @@ export class Layout {
     this.words.fill(0, this.#indexEnd - (slots / GROUP) * GROUP_WORDS, this.#indexEnd);
   }
 
-  #slotWord(slot: number): number {
+  /** The first of a slot's two words. */
+  slotWord(slot: number): number {
     return this.#groupWord(slot) + (slot & (GROUP - 1)) * 2;
   }
 

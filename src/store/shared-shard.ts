@@ -136,6 +136,21 @@ export class SharedShard implements Shard {
     return this.#layout.field("seed");
   }
 
+  /** All of the memory, for `Cache.lookAhead` to read from. */
+  get words(): Int32Array {
+    return this.#layout.words;
+  }
+
+  /** The word where the search for this hash begins. Without the lock it may be any. */
+  firstWord(hash: number): number {
+    return this.#layout.slotWord(index.homeOf(hash, this.#layout.field("slots")));
+  }
+
+  /** The word where the record of this hash begins, or 0. Without the lock it may be any. */
+  recordWord(hash: number): number {
+    return index.recordOfHash(this.#layout, hash) >> 2;
+  }
+
   delete(key: Bytes, nowMs: number, hash = entries.hashOf(this.#layout, key)): boolean {
     this.#enter();
     try {

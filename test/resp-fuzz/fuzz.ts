@@ -7,7 +7,7 @@ import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { Clients, NO_ROW } from "../../src/resp/clients.ts";
 import { COMMAND_NAMES } from "../../src/resp/commands.ts";
 import { Dispatcher } from "../../src/resp/dispatcher.ts";
-import { COMMAND, ERROR, MORE, Parser } from "../../src/resp/parser.ts";
+import { COMMAND, ERROR, MORE, Parser, Words } from "../../src/resp/parser.ts";
 import { OutputLimitError, Reply } from "../../src/resp/reply.ts";
 import { allocateResp } from "../../src/resp/server.ts";
 import { Settings } from "../../src/resp/settings.ts";
@@ -82,6 +82,7 @@ export function fuzz(
     }
   };
 
+  let words = new Words();
   let commands = 0;
   let protocolErrors = 0;
   for (let done = 0; done < inputs; done++) {
@@ -101,10 +102,11 @@ export function fuzz(
         protocolErrors++;
         break;
       }
-      if (outcome === COMMAND && !SKIPPED.has(parser.args[0]?.toWord() ?? "")) {
+      if (outcome === COMMAND) words = parser.take(words);
+      if (outcome === COMMAND && !SKIPPED.has(words.args[0]?.toWord() ?? "")) {
         commands++;
         try {
-          dispatcher.run(parser);
+          dispatcher.run(words);
         } catch (error) {
           if (!(error instanceof OutputLimitError)) {
             throw new Error(`input ${JSON.stringify(bytes.toString("latin1"))}`, { cause: error });
