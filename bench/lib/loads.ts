@@ -167,7 +167,7 @@ interface OhaReport {
 /** oha's name for requests that the end of a timed run cuts off: no error of the server's. */
 const CUT_OFF = "aborted due to deadline";
 
-async function oha(args: readonly string[], core: number | undefined): Promise<LoadResult> {
+export async function oha(args: readonly string[], core: number | undefined): Promise<LoadResult> {
   const command = ["oha", "--no-tui", "--output-format", "json", ...args];
   const report = (await jsonOf(command, core)) as OhaReport;
   const { "200": requests = 0, ...otherStatuses } = report.statusCodeDistribution;
@@ -187,12 +187,23 @@ async function oha(args: readonly string[], core: number | undefined): Promise<L
 }
 
 /** Runs a command and reads the JSON it prints. Throws if it fails. */
-async function jsonOf(command: readonly string[], core: number | undefined): Promise<unknown> {
+export async function jsonOf(
+  command: readonly string[],
+  core: number | undefined,
+): Promise<unknown> {
+  return JSON.parse(await outputOf(command, core)) as unknown;
+}
+
+/** Runs a command, pinned to `core` if there is one, and gives what it prints. Throws if it fails. */
+export async function outputOf(
+  command: readonly string[],
+  core: number | undefined,
+): Promise<string> {
   const child = Bun.spawn(pinned(core, command), { stdout: "pipe", stderr: "pipe" });
   const [text, complaint] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
   if ((await child.exited) !== 0) throw new Error(`${command[0]} failed: ${complaint}${text}`);
-  return JSON.parse(text) as unknown;
+  return text;
 }

@@ -2,6 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
+import type { Subprocess } from "bun";
+
 /** Ticks of /proc/PID/stat in a second (USER_HZ, 100 on every Linux that Bun runs on). */
 const TICKS_PER_SECOND = 100;
 
@@ -10,6 +12,7 @@ export interface BenchServer extends AsyncDisposable {
   readonly pid: number;
   /** User and system time of all threads so far. */
   cpuSeconds(): number;
+  rssBytes(): number;
 }
 
 /** Starts the service itself with these options, pinned to `core` if there is one. */
@@ -50,6 +53,11 @@ async function start(core: number | undefined, args: readonly string[]): Promise
   }
   const url = /http:\/\/[\d.]+:\d+/.exec(said)?.[0];
   if (url === undefined) throw new Error(`a server did not start: ${said}`);
+  return benchServer(child, url);
+}
+
+/** A process of any kind as a server under test, which ends with it. */
+export function benchServer(child: Subprocess, url: string): BenchServer {
   return {
     url,
     pid: child.pid,
@@ -58,6 +66,12 @@ async function start(core: number | undefined, args: readonly string[]): Promise
       const fields =
         readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
       return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    },
+    rssBytes() {
+      const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(
+        readFileSync(`/proc/${child.pid}/status`, "utf8"),
+      )?.[1];
+      return Number(kilobytes) * 1024;
     },
     async [Symbol.asyncDispose]() {
       child.kill();
