@@ -102,6 +102,8 @@ export class Cache {
   readonly #ahead = new Int32Array(MOST_AHEAD);
   /** Keeps the reads of `lookAhead` from being left out as useless. */
   protected seen = 0;
+  /** Of the shards that `consistently` reads. */
+  readonly #versions: number[] = [];
   /** The shard that the next sweep goes on with. */
   #sweeping = 0;
 
@@ -254,11 +256,15 @@ export class Cache {
    * write: at the last with the shards held. O(keys) beside `read`.
    */
   consistently(keys: readonly Bytes[], read: () => void): void {
-    const shards = keys.map((key) => this.#shardOf(key));
+    const versions = this.#versions;
     for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
-      const versions = shards.map((shard) => shard.version());
+      for (let n = 0; n < keys.length; n++) versions[n] = this.#shardOf(keys[n] as Bytes).version();
       read();
-      if (shards.every((shard, place) => shard.isUnchanged(versions[place] ?? 0))) return;
+      let isUnchanged = true;
+      for (let n = 0; n < keys.length && isUnchanged; n++) {
+        isUnchanged = this.#shardOf(keys[n] as Bytes).isUnchanged(versions[n] as number);
+      }
+      if (isUnchanged) return;
     }
     this.atomically(keys, read);
   }

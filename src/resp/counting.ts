@@ -51,7 +51,8 @@ function add(call: Call, by: number | bigint): void {
     if (before === undefined) return new Failure(NOT_AN_INTEGER);
     sum = addIntegers(before, by);
     if (sum === undefined) return new Failure("ERR increment or decrement would overflow");
-    scratch.setText(String(sum));
+    if (typeof sum === "number") scratch.setInteger(sum);
+    else scratch.setText(String(sum));
     return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
   });
   if (isDone) reply.integer(sum ?? 0);

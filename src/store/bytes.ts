@@ -4,6 +4,9 @@
 
 const encoder = new TextEncoder();
 
+/** Of a safe integer, and its sign. */
+const MOST_DIGITS = 17;
+
 /** The run `bytes[start, end)`. Valid until its owner writes to the buffer again. */
 export interface Bytes {
   readonly bytes: Buffer;
@@ -57,6 +60,22 @@ export class ByteBuffer implements Bytes {
     // Measured in one run, 15 characters: 27 ns, Buffer.write 46 ns.
     this.end = encoder.encodeInto(text, this.bytes).written;
     this.byteString = this.end === text.length ? text : undefined;
+  }
+
+  /** Replaces the content by a whole number from 0 to 2^53 - 1, or one below 0, in decimal. */
+  setInteger(value: number): void {
+    this.clear();
+    this.reserve(MOST_DIGITS);
+    let rest = Math.abs(value);
+    let at = MOST_DIGITS;
+    do {
+      const tens = Math.floor(rest / 10);
+      this.bytes[--at] = 48 + rest - tens * 10;
+      rest = tens;
+    } while (rest > 0);
+    if (value < 0) this.bytes[--at] = 45;
+    this.bytes.copyWithin(0, at, MOST_DIGITS);
+    this.end = MOST_DIGITS - at;
   }
 
   /** Appends a string whose characters are bytes, U+0000 to U+00FF. O(length). */

@@ -33,6 +33,26 @@ export function write(
   count(layout, record, 1);
 }
 
+/** Writes a value over that of the record with this key, which has room for it, and counts both. */
+export function rewrite(
+  layout: Layout,
+  record: number,
+  key: Bytes,
+  value: Bytes,
+  deadlineMs: number,
+): void {
+  const stays = layout.isMortal(record) === (deadlineMs !== Infinity);
+  if (!stays) {
+    write(layout, record, key, value, deadlineMs);
+    return;
+  }
+  // The key is where it was: a put over 100,000 entries NNN ns so, with the key copied NNN.
+  const keyBytes = key.end - key.start;
+  layout.writeHeader(record, keyBytes, value.end - value.start, deadlineMs);
+  value.bytes.copy(layout.bytes, layout.keyStart(record) + keyBytes, value.start, value.end);
+  count(layout, record, 1);
+}
+
 /** The one place where a shard's bytes and mortal entries are counted. */
 export function count(layout: Layout, record: number, sign: 1 | -1): void {
   layout.addToField("bytes", sign * (layout.keyLengthOf(record) + layout.valueLengthOf(record)));

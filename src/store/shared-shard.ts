@@ -184,7 +184,7 @@ export class SharedShard implements Shard {
       let isStored = true;
       if (wanted !== "delete") {
         const value = this.#outside(wanted.value);
-        isStored = this.#store(hash, key, value, wanted.deadlineMs, nowMs);
+        isStored = this.#store(hash, key, value, wanted.deadlineMs, nowMs, slot);
       } else if (slot !== index.NO_SLOT) entries.remove(this.#layout, slot, nowMs, "deleted");
       this.#layout.setField("isWriting", 0);
       return isStored;
@@ -322,10 +322,16 @@ export class SharedShard implements Shard {
   }
 
   /** False if the shard is full and does not evict; then nothing is lost. */
-  #store(hash: number, key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
+  #store(
+    hash: number,
+    key: Bytes,
+    value: Bytes,
+    deadlineMs: number,
+    nowMs: number,
+    slot = index.find(this.#layout, hash, key),
+  ): boolean {
     const layout = this.#layout;
     const extent = extentOf(key.end - key.start, value.end - value.start, deadlineMs !== Infinity);
-    const slot = index.find(layout, hash, key);
     const isStored =
       slot === index.NO_SLOT
         ? this.#insert(hash, key, value, deadlineMs, nowMs, extent)
@@ -368,7 +374,7 @@ export class SharedShard implements Shard {
     const reason = layout.deadlineOf(old) > nowMs ? "overwritten" : "expired";
     entries.count(layout, old, -1);
     if (layout.extentAt(old) === extent || log.refit(layout, old, extent)) {
-      entries.write(layout, old, key, value, deadlineMs);
+      entries.rewrite(layout, old, key, value, deadlineMs);
       layout.addToTally(reason, 1);
       return true;
     }
@@ -415,7 +421,7 @@ export class SharedShard implements Shard {
 
   /** The value where a write to the log cannot change it. */
   #outside(value: Bytes): Bytes {
-    if (value.bytes.buffer !== this.#layout.memory) return value;
+    if (value.bytes !== this.#layout.bytes) return value;
     this.#aside.clear();
     this.#aside.appendRun(value.bytes, value.start, value.end);
     return this.#aside;
