@@ -1,5 +1,5 @@
 # The service as an image: `docker build -t ringcache .`, then
-# `docker run -p 7171:7171 ringcache --shards 128`; after the name come options of the service.
+# `docker run -p 7171:7171 -p 7172:7172 ringcache --shards 128`; after the name come options of the service.
 # Builds with BuildKit and with buildah, downloads no frontend.
 # test/container/run.sh builds this file and runs what comes out.
 
@@ -24,7 +24,7 @@ WORKDIR /home/bun/app
 # Owned by root, so the service cannot change its own code.
 COPY --from=app /home/bun/app ./
 USER bun
-EXPOSE 7171
+EXPOSE 7171 7172
 STOPSIGNAL SIGTERM
 # The image has no curl. Containers are often handed the proxy of their host, which is no way to
 # 127.0.0.1, and of the two spellings of no_proxy either may have been handed along.

@@ -6,7 +6,8 @@ import { dirname, join } from "node:path";
 
 import packageJson from "../package.json";
 import { optionsMarkdown } from "../src/config.ts";
-import { startService } from "./lib/service.ts";
+import { commandsMarkdown } from "../src/resp/commands.ts";
+import { freePort, startService } from "./lib/service.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const PAGES = [
@@ -30,9 +31,11 @@ for (const page of PAGES) {
     const steps = transcriptsOf(text);
     if (steps.length > 0) {
       test("prints what it says", async () => {
-        await using service = await startService();
+        const redisPort = freePort();
+        await using service = await startService(["--resp-port", `${redisPort}`]);
         for (const { command, printed } of steps) {
-          const output = await run(command, service.url);
+          if (command.startsWith("redis-cli") && Bun.which("redis-cli") === null) continue;
+          const output = await run(command, service.url, redisPort);
           const expected = expect.stringMatching(patternOf(printed));
           expect([command, output]).toEqual([command, expected]);
         }
@@ -43,6 +46,13 @@ for (const page of PAGES) {
     if (table !== undefined) {
       test("has the table of options that config.ts has", () => {
         expect(cellsOf(table)).toEqual(cellsOf(optionsMarkdown()));
+      });
+    }
+
+    const commands = /<!-- commands -->(.*)<!-- \/commands -->/s.exec(text)?.[1];
+    if (commands !== undefined) {
+      test("has the table of commands that the service has", () => {
+        expect(cellsOf(commands)).toEqual(cellsOf(commandsMarkdown()));
       });
     }
 
@@ -77,8 +87,11 @@ function transcriptsOf(text: string): Step[] {
 }
 
 /** Runs a command as it stands, but on the test's service and with the Bun that runs the tests. */
-async function run(command: string, url: string): Promise<string> {
-  const here = command.replace("localhost:7171", url).replace(/^bun /, `${process.execPath} `);
+async function run(command: string, url: string, redisPort: number): Promise<string> {
+  const here = command
+    .replace("localhost:7171", url)
+    .replace("-p 7172", `-p ${redisPort}`)
+    .replace(/^bun /, `${process.execPath} `);
   const result = await Bun.$`bash -c ${here} 2>&1`.cwd(ROOT).nothrow().quiet();
   return result.stdout.toString().trimEnd();
 }

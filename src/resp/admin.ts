@@ -50,7 +50,13 @@ export const ADMIN_COMMANDS: readonly Command[] = [
     ["info", -1, "[section ...]", "Figures of the service.", info],
     ["time", 1, "", "Unix time in seconds, and microseconds of the second.", time],
     ["save", 1, "", "An error: there are no snapshots.", ({ reply }) => reply.error(NOT_SAVED)],
-    ["bgsave", -1, "[SCHEDULE]", "The same.", ({ reply }) => reply.error(NOT_SAVED)],
+    [
+      "bgsave",
+      -1,
+      "[SCHEDULE]",
+      "An error: there are no snapshots.",
+      ({ reply }) => reply.error(NOT_SAVED),
+    ],
     ["lastsave", 1, "", "Unix time of the start.", lastSave],
     ["shutdown", -1, "[NOSAVE | SAVE]", "Ends the service; it saves nothing.", shutdown],
     ["role", 1, "", "A master without replicas.", role],
@@ -159,7 +165,7 @@ function rewrite({ reply }: Call): void {
 }
 
 function doctor({ reply }: Call): void {
-  reply.verbatim("Latencies are not kept here; see the figures of the service's metrics.");
+  reply.verbatim("Latencies are not kept here.");
 }
 
 function debugSleep(call: Call): void {

@@ -28,19 +28,39 @@ const counting = (
 
 export const COUNTING_COMMANDS: readonly Command[] = [
   counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (call) => add(call, 1)),
-  counting("decr", "key", "Takes 1 from it.", "1.0.0", (call) => add(call, -1)),
-  counting("incrby", "key increment", "Adds a whole number of 64 bits.", "1.0.0", (call) => {
-    const by = readInteger(argument(call, 2));
-    if (by === undefined) call.reply.error(NOT_AN_INTEGER);
-    else add(call, by);
-  }),
-  counting("decrby", "key decrement", "Takes it away.", "1.0.0", (call) => {
-    const by = readInteger(argument(call, 2));
-    if (by === undefined) call.reply.error(NOT_AN_INTEGER);
-    else if (by === MIN_INT64) call.reply.error("ERR decrement would overflow");
-    else add(call, -by);
-  }),
-  counting("incrbyfloat", "key increment", "Adds a decimal number.", "2.6.0", addFloat),
+  counting("decr", "key", "Takes 1 from the whole number of a key.", "1.0.0", (call) =>
+    add(call, -1),
+  ),
+  counting(
+    "incrby",
+    "key increment",
+    "Adds a whole number of 64 bits to that of a key.",
+    "1.0.0",
+    (call) => {
+      const by = readInteger(argument(call, 2));
+      if (by === undefined) call.reply.error(NOT_AN_INTEGER);
+      else add(call, by);
+    },
+  ),
+  counting(
+    "decrby",
+    "key decrement",
+    "Takes a whole number of 64 bits from that of a key.",
+    "1.0.0",
+    (call) => {
+      const by = readInteger(argument(call, 2));
+      if (by === undefined) call.reply.error(NOT_AN_INTEGER);
+      else if (by === MIN_INT64) call.reply.error("ERR decrement would overflow");
+      else add(call, -by);
+    },
+  ),
+  counting(
+    "incrbyfloat",
+    "key increment",
+    "Adds a decimal number to that of a key.",
+    "2.6.0",
+    addFloat,
+  ),
 ];
 
 function add(call: Call, by: number | bigint): void {

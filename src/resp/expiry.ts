@@ -108,23 +108,34 @@ const roundedSeconds = (ms: number) => Math.floor((ms + 500) / 1000);
 
 export const EXPIRY_COMMANDS: readonly Command[] = [
   expiring("expire", SECONDS, "1.0.0", "seconds", "Lets a key live for so many seconds."),
-  expiring("pexpire", MILLISECONDS, "2.6.0", "milliseconds", "The same in milliseconds."),
+  expiring(
+    "pexpire",
+    MILLISECONDS,
+    "2.6.0",
+    "milliseconds",
+    "Lets a key live for so many milliseconds.",
+  ),
   expiring("expireat", UNIX_SECONDS, "1.2.0", "unix-time-seconds", "Lets a key live until then."),
   expiring(
     "pexpireat",
     UNIX_MILLISECONDS,
     "2.6.0",
     "unix-time-milliseconds",
-    "The same in milliseconds.",
+    "Lets a key live until then.",
   ),
   telling("ttl", "1.0.0", "Seconds that a key still lives; -1: for good, -2: no key.", (at, call) =>
     roundedSeconds(leftMs(at, call)),
   ),
-  telling("pttl", "2.6.0", "The same in milliseconds.", leftMs),
+  telling(
+    "pttl",
+    "2.6.0",
+    "Milliseconds that a key still lives; -1: for good, -2: no key.",
+    leftMs,
+  ),
   telling("expiretime", "7.0.0", "Unix time in seconds at which a key ends.", (at, call) =>
     roundedSeconds(unixMs(at, call)),
   ),
-  telling("pexpiretime", "7.0.0", "The same in milliseconds.", unixMs),
+  telling("pexpiretime", "7.0.0", "Unix time in milliseconds at which a key ends.", unixMs),
   {
     name: "persist",
     arity: 2,

@@ -53,7 +53,7 @@ export const RANGE_COMMANDS: readonly Command[] = [
     flags: ["readonly"],
     keys: ONE_KEY,
     syntax: "key start end",
-    summary: "The same as GETRANGE.",
+    summary: "Part of the value of a key, as GETRANGE.",
     since: "1.0.0",
     complexity: "O(N)",
     run: getrange,

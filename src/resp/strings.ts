@@ -129,7 +129,7 @@ export const STRING_COMMANDS: readonly Command[] = [
     flags: ["write", "denyoom"],
     keys: [1, -1, 2],
     syntax: "key value [key value ...]",
-    summary: "The same, if none of the keys is there.",
+    summary: "Sets the values of several keys in one step, if none of them is there.",
     since: "1.0.1",
     complexity: "O(N)",
     run: msetnx,

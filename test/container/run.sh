@@ -221,7 +221,7 @@ compose() {
     const { ports, stop_grace_period, read_only, cap_drop, security_opt } = services.ringcache;
     const seen = JSON.stringify([ports, read_only, cap_drop, security_opt, stop_grace_period]);
     console.log(seen);
-    const wanted = `[["7171:7171"],true,["ALL"],["no-new-privileges:true"],"10s"]`;
+    const wanted = `[["7171:7171","7172:7172"],true,["ALL"],["no-new-privileges:true"],"10s"]`;
     process.exit(seen === wanted ? 0 : 1);'
 }
 
@@ -259,8 +259,8 @@ mapfile -t healthcheck < <(lines Healthcheck.Test)
 mapfile -t environment < <(lines Env)
 
 step "it runs as the user bun" equal "$user" bun
-step "it exposes the port 7171" \
-  equal "$(inspect '{{range $port, $_ := .Docker.Config.ExposedPorts}}{{$port}}{{end}}')" 7171/tcp
+step "it exposes the ports 7171 and 7172" \
+  equal "$(inspect '{{range $port, $_ := .Docker.Config.ExposedPorts}}{{$port}} {{end}}')" '7171/tcp 7172/tcp '
 step "its command is bun and the service, no shell, no more" \
   equal "${command[*]}" "bun src/main.ts"
 step "it is stopped with SIGTERM" equal "$(inspect '{{.Docker.Config.StopSignal}}')" SIGTERM
@@ -299,5 +299,5 @@ step "it puts and gets so too" puts_and_gets
 step "it is process 1, may not write and has no rights" is_confined
 step "it stops on SIGTERM so too" stops
 
-step "compose.yaml asks for that, and for the port 7171" compose
+step "compose.yaml asks for that, and for the ports 7171 and 7172" compose
 finish
