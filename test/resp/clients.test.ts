@@ -1,0 +1,125 @@
+import { test } from "bun:test";
+import { RedisClient } from "bun";
+import { Redis as IoRedis } from "ioredis";
+import { Redis as IoValkey } from "iovalkey";
+import { createClient, RESP_TYPES } from "redis";
+
+import { type Client, describeClient } from "./client.contract.ts";
+import { connectRedisPy, PYTHON } from "./redis-py.ts";
+
+for (const version of [2, 3] as const) {
+  describeClient({
+    name: "ioredis",
+    version,
+    connect: (port) => connectIoRedis(new IoRedis({ port, protocol: version })),
+  });
+  describeClient({
+    name: "node-redis",
+    version,
+    connect: (port) => connectNodeRedis(port, version),
+  });
+}
+describeClient({
+  name: "iovalkey",
+  version: 2,
+  connect: (port) => connectIoRedis(new IoValkey({ port })),
+});
+describeClient({ name: "Bun's RedisClient", version: 3, connect: connectBun });
+describeClient(
+  { name: "redis-py", version: 2, connect: connectRedisPy },
+  test.skipIf(PYTHON === undefined),
+);
+
+/** iovalkey is a fork: what is used of the two is the same. */
+async function connectIoRedis(redis: IoRedis | IoValkey): Promise<Client> {
+  const io = redis as IoRedis;
+  // Told for each lost connection; without a listener it is printed.
+  io.on("error", () => {});
+  return {
+    set: (key, value, seconds) => {
+      const bytes = Buffer.from(value);
+      return seconds === undefined ? io.set(key, bytes) : io.set(key, bytes, "EX", seconds);
+    },
+    get: (key) => io.get(key),
+    getBytes: (key) => io.getBuffer(key),
+    ttl: (key) => io.ttl(key),
+    incr: (key) => io.incr(key),
+    del: (...keys) => io.del(...keys),
+    mset: (entries) => io.mset({ ...entries }),
+    mget: (keys) => io.mget(keys),
+    async scan(pattern) {
+      const found: string[] = [];
+      for await (const keys of io.scanStream({ match: pattern, count: 100 })) found.push(...keys);
+      return found;
+    },
+    async pipeline(commands) {
+      const answers = await io.pipeline(commands.map((command) => ["call", ...command])).exec();
+      return (answers ?? []).map(([error, answer]) => error ?? answer);
+    },
+    call: async (command, ...args) => String(await io.call(command, ...args)),
+    [Symbol.asyncDispose]: async () => io.disconnect(),
+  };
+}
+
+async function connectNodeRedis(port: number, version: 2 | 3): Promise<Client> {
+  const redis = createClient({ socket: { port, host: "127.0.0.1" }, RESP: version });
+  redis.on("error", () => {});
+  await redis.connect();
+  const binary = redis.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+  return {
+    set: (key, value, seconds) => {
+      const expiration =
+        seconds === undefined ? {} : { expiration: { type: "EX", value: seconds } as const };
+      return redis.set(key, typeof value === "string" ? value : Buffer.from(value), expiration);
+    },
+    get: (key) => redis.get(key),
+    getBytes: (key) => binary.get(key),
+    ttl: (key) => redis.ttl(key),
+    incr: (key) => redis.incr(key),
+    del: (...keys) => redis.del(keys),
+    mset: (entries) => redis.mSet({ ...entries }),
+    mget: (keys) => redis.mGet(keys),
+    async scan(pattern) {
+      const found: string[] = [];
+      for await (const keys of redis.scanIterator({ MATCH: pattern, COUNT: 100 })) {
+        found.push(...keys);
+      }
+      return found;
+    },
+    // It writes what is sent in one turn at once.
+    pipeline: (commands) => Promise.all(commands.map((command) => redis.sendCommand(command))),
+    call: async (command, ...args) => String(await redis.sendCommand([command, ...args])),
+    [Symbol.asyncDispose]: async () => redis.destroy(),
+  };
+}
+
+async function connectBun(port: number): Promise<Client> {
+  const redis = new RedisClient(`redis://127.0.0.1:${port}`);
+  await redis.connect();
+  return {
+    set: (key, value, seconds) =>
+      seconds === undefined ? redis.set(key, value) : redis.set(key, value, "EX", seconds),
+    get: (key) => redis.get(key),
+    getBytes: (key) => redis.getBuffer(key),
+    ttl: (key) => redis.ttl(key),
+    incr: (key) => redis.incr(key),
+    del: (...keys) => redis.del(...keys),
+    mset: (entries) => redis.send("MSET", Object.entries(entries).flat()),
+    mget: (keys) => redis.mget(...keys),
+    async scan(pattern) {
+      const found: string[] = [];
+      let cursor = "0";
+      do {
+        const [next, keys] = await redis.scan(cursor, "MATCH", pattern, "COUNT", 100);
+        found.push(...keys);
+        cursor = next;
+      } while (cursor !== "0");
+      return found;
+    },
+    // It writes what is sent in one turn at once.
+    pipeline: (commands) =>
+      Promise.all(commands.map(([command = "", ...args]) => redis.send(command, args))),
+    call: async (command, ...args) => String(await redis.send(command, args)),
+    [Symbol.asyncDispose]: async () => redis.close(),
+  };
+}
