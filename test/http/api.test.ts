@@ -242,7 +242,7 @@ describe("refusals", () => {
     [
       "/put",
       { key: "k", value: "v", tll: 60 },
-      `the body has an unknown member "tll"; it may have key, value, ttl`,
+      `the body has an unknown member "tll"; it may have key, value, ttl, encoding`,
     ],
     ["/delete", {}, `"key" is missing`],
     ["/delete", { key: "k", v: 1 }, `the body has an unknown member "v"; it may have key`],
@@ -252,7 +252,7 @@ describe("refusals", () => {
     [
       "/mput",
       { entries: [{ key: "k", value: "v", x: 1 }] },
-      `entries[0] has an unknown member "x"; it may have key, value, ttl`,
+      `entries[0] has an unknown member "x"; it may have key, value, ttl, encoding`,
     ],
     [
       "/mput",

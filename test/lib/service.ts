@@ -7,12 +7,21 @@ import { allocateResp, serveResp } from "../../src/resp/server.ts";
 
 /** Serves a fresh cache on a free port of the loopback; options as on the command line. */
 export function serve(...options: string[]): HttpServer & AsyncDisposable {
+  return serveCache(undefined, ...options);
+}
+
+/** The same, with this cache. */
+export function serveCache(
+  given: Cache | undefined,
+  ...options: string[]
+): HttpServer & AsyncDisposable {
   const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"];
   const config = readConfig([...own, ...options], {});
   const failed = (error: unknown) => {
     throw error;
   };
-  const server = serveHttp(Cache.create(cacheOptionsOf(config)), config, { failed });
+  const cache = given ?? Cache.create(cacheOptionsOf(config));
+  const server = serveHttp(cache, config, { failed });
   return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
 }
 
