@@ -14,13 +14,12 @@
 import { ByteBuffer, type Bytes } from "./bytes.ts";
 import { checkShard } from "./check-shard.ts";
 import * as entries from "./entries.ts";
-import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
-import { extentOf, Layout, MAIN, MAX_KEY_BYTES, type Queue, shardBytes, SMALL } from "./layout.ts";
+import { extentOf, Layout, MAX_KEY_BYTES, shardBytes } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
-import * as reclaim from "./reclaim.ts";
 import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./shard.ts";
+import * as storing from "./storing.ts";
 import * as walk from "./walk.ts";
 
 /** Looks before a reader takes the lock instead. */
@@ -123,7 +122,7 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      const isStored = this.#store(hash, key, value, deadlineMs, nowMs);
+      const isStored = storing.store(this.#layout, hash, key, value, deadlineMs, nowMs);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -184,7 +183,7 @@ export class SharedShard implements Shard {
       let isStored = true;
       if (wanted !== "delete") {
         const value = this.#outside(wanted.value);
-        isStored = this.#store(hash, key, value, wanted.deadlineMs, nowMs, slot);
+        isStored = storing.store(this.#layout, hash, key, value, wanted.deadlineMs, nowMs, slot);
       } else if (slot !== index.NO_SLOT) entries.remove(this.#layout, slot, nowMs, "deleted");
       this.#layout.setField("isWriting", 0);
       return isStored;
@@ -319,83 +318,6 @@ export class SharedShard implements Shard {
     this.#found = slot;
     this.#foundRecord = record;
     return length;
-  }
-
-  /** False if the shard is full and does not evict; then nothing is lost. */
-  #store(
-    hash: number,
-    key: Bytes,
-    value: Bytes,
-    deadlineMs: number,
-    nowMs: number,
-    slot = index.find(this.#layout, hash, key),
-  ): boolean {
-    const layout = this.#layout;
-    const extent = extentOf(key.end - key.start, value.end - value.start, deadlineMs !== Infinity);
-    const isStored =
-      slot === index.NO_SLOT
-        ? this.#insert(hash, key, value, deadlineMs, nowMs, extent)
-        : this.#overwrite(slot, hash, key, value, deadlineMs, nowMs, extent);
-    if (isStored) layout.addToTally("inserted", 1);
-    return isStored;
-  }
-
-  #insert(
-    hash: number,
-    key: Bytes,
-    value: Bytes,
-    deadlineMs: number,
-    nowMs: number,
-    extent: number,
-  ): boolean {
-    const layout = this.#layout;
-    if (!reclaim.reserveSlot(layout, nowMs)) return false;
-    const queue = ghosts.take(layout, hash) ? MAIN : SMALL;
-    const record = reclaim.reserve(layout, queue, extent, nowMs);
-    if (record === 0) return false;
-    entries.write(layout, record, key, value, deadlineMs);
-    index.insert(layout, hash, record);
-    reclaim.payFor(layout, extent, nowMs);
-    return true;
-  }
-
-  #overwrite(
-    slot: number,
-    hash: number,
-    key: Bytes,
-    value: Bytes,
-    deadlineMs: number,
-    nowMs: number,
-    extent: number,
-  ): boolean {
-    const layout = this.#layout;
-    const old = layout.recordAt(slot);
-    layout.markHit(slot, old);
-    const reason = layout.deadlineOf(old) > nowMs ? "overwritten" : "expired";
-    entries.count(layout, old, -1);
-    if (layout.extentAt(old) === extent || log.refit(layout, old, extent)) {
-      entries.rewrite(layout, old, key, value, deadlineMs);
-      layout.addToTally(reason, 1);
-      return true;
-    }
-    entries.count(layout, old, 1);
-    const hits = layout.hitsAt(slot);
-    const queue = layout.segment(layout.segmentOf(old), "queue") as Queue;
-    const record = reclaim.reserve(layout, queue, extent, nowMs);
-    if (record === 0) return false;
-    entries.write(layout, record, key, value, deadlineMs);
-    // Making room may have moved the old one, or evicted it.
-    const place = index.find(layout, hash, key);
-    if (place === index.NO_SLOT) index.insert(layout, hash, record);
-    else {
-      const moved = layout.recordAt(place);
-      index.replace(layout, place, record, hits);
-      entries.count(layout, moved, -1);
-      layout.addToTally(reason, 1);
-      log.release(layout, moved);
-    }
-    reclaim.payFor(layout, extent, nowMs);
-    return true;
   }
 
   #enter(): void {

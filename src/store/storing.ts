@@ -1,0 +1,87 @@
+// Storing an entry in a shard: in the place of the old value where that fits, else at
+// the end of the log. Guard: the shard's lock, in a write.
+
+import type { Bytes } from "./bytes.ts";
+import * as entries from "./entries.ts";
+import * as ghosts from "./ghosts.ts";
+import * as index from "./key-index.ts";
+import { extentOf, type Layout, MAIN, type Queue, SMALL } from "./layout.ts";
+import * as log from "./log.ts";
+import * as reclaim from "./reclaim.ts";
+
+/** False if the shard is full and does not evict; then nothing is lost. */
+export function store(
+  layout: Layout,
+  hash: number,
+  key: Bytes,
+  value: Bytes,
+  deadlineMs: number,
+  nowMs: number,
+  slot = index.find(layout, hash, key),
+): boolean {
+  const extent = extentOf(key.end - key.start, value.end - value.start, deadlineMs !== Infinity);
+  const isStored =
+    slot === index.NO_SLOT
+      ? insert(layout, hash, key, value, deadlineMs, nowMs, extent)
+      : overwrite(layout, slot, hash, key, value, deadlineMs, nowMs, extent);
+  if (isStored) layout.addToTally("inserted", 1);
+  return isStored;
+}
+
+function insert(
+  layout: Layout,
+  hash: number,
+  key: Bytes,
+  value: Bytes,
+  deadlineMs: number,
+  nowMs: number,
+  extent: number,
+): boolean {
+  if (!reclaim.reserveSlot(layout, nowMs)) return false;
+  const queue = ghosts.take(layout, hash) ? MAIN : SMALL;
+  const record = reclaim.reserve(layout, queue, extent, nowMs);
+  if (record === 0) return false;
+  entries.write(layout, record, key, value, deadlineMs);
+  index.insert(layout, hash, record);
+  reclaim.payFor(layout, extent, nowMs);
+  return true;
+}
+
+function overwrite(
+  layout: Layout,
+  slot: number,
+  hash: number,
+  key: Bytes,
+  value: Bytes,
+  deadlineMs: number,
+  nowMs: number,
+  extent: number,
+): boolean {
+  const old = layout.recordAt(slot);
+  layout.markHit(slot, old);
+  const reason = layout.deadlineOf(old) > nowMs ? "overwritten" : "expired";
+  entries.count(layout, old, -1);
+  if (layout.extentAt(old) === extent || log.refit(layout, old, extent)) {
+    entries.rewrite(layout, old, key, value, deadlineMs);
+    layout.addToTally(reason, 1);
+    return true;
+  }
+  entries.count(layout, old, 1);
+  const hits = layout.hitsAt(slot);
+  const queue = layout.segment(layout.segmentOf(old), "queue") as Queue;
+  const record = reclaim.reserve(layout, queue, extent, nowMs);
+  if (record === 0) return false;
+  entries.write(layout, record, key, value, deadlineMs);
+  // Making room may have moved the old one, or evicted it.
+  const place = index.find(layout, hash, key);
+  if (place === index.NO_SLOT) index.insert(layout, hash, record);
+  else {
+    const moved = layout.recordAt(place);
+    index.replace(layout, place, record, hits);
+    entries.count(layout, moved, -1);
+    layout.addToTally(reason, 1);
+    log.release(layout, moved);
+  }
+  reclaim.payFor(layout, extent, nowMs);
+  return true;
+}
