@@ -270,7 +270,7 @@ export function cacheOptionsOf(config: Config) {
   };
 }
 
-export const HELP = `ringcache ${version}: an in-memory key-value cache over HTTP
+export const HELP = `ringcache ${version}: an in-memory key-value cache over HTTP and the Redis protocol
 
 usage: bun run start [options]
 

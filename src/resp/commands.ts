@@ -30,7 +30,7 @@ const COMMAND_COMMAND: Command = {
     ),
     subcommand("docs", -2, "[command-name ...]", "What they are for.", docs),
     subcommand("info", -2, "[command-name ...]", "Their arity, flags and keys.", info),
-    subcommand("getkeys", -3, "command [arg ...]", "The keys of a command.", getKeys),
+    subcommand("getkeys", -4, "command [arg ...]", "The keys of a command.", getKeys),
     subcommand(
       "list",
       -2,
@@ -150,10 +150,8 @@ function info(call: Call): void {
   const entries = named(call, 2);
   call.reply.array(entries.length);
   for (const entry of entries) {
-    if (entry === undefined) {
-      if (call.reply.version === 3) call.reply.nil();
-      else call.reply.nullArray();
-    } else answerInfo(call, entry.command, entry.name);
+    if (entry === undefined) call.reply.nil();
+    else answerInfo(call, entry.command, entry.name);
   }
 }
 

@@ -252,7 +252,7 @@ function telling(
         if (entry !== undefined) answer(call, entry.value, entry.hits);
         return "keep";
       });
-      if (!isThere) reply.error(NO_SUCH_KEY);
+      if (!isThere) reply.nil();
     },
   };
 }

@@ -5,7 +5,6 @@ import { ByteBuffer, type Bytes, MISS } from "../cache.ts";
 const OK = Buffer.from("+OK\r\n");
 const CRLF = Buffer.from("\r\n");
 const NIL_2 = Buffer.from("$-1\r\n");
-const NIL_ARRAY = Buffer.from("*-1\r\n");
 const NIL_3 = Buffer.from("_\r\n");
 const ZERO = 48;
 const DOLLAR = 36;
@@ -51,11 +50,6 @@ export class Reply {
   integer(value: number | bigint): void {
     if (typeof value === "number" && value >= 0 && value < 2 ** 31) this.#head(COLON, value);
     else this.#line(`:${value}`);
-  }
-
-  /** What version 2 has beside the nil. */
-  nullArray(): void {
-    this.#raw(NIL_ARRAY);
   }
 
   nil(): void {
