@@ -182,12 +182,17 @@ export class Cache {
     const memories = this.#memories;
     let seen = 0;
     if (memories.length === 0) return;
+    const { ring } = this;
     for (let n = 0; n < count; n++) {
       const key = keys[n] as AheadKey;
-      const shard = this.#numberOf(key);
-      key.shard = shard;
-      key.hash = this.#hash;
-      ahead[n] = (this.#shards[shard] as SharedShard).firstWord(this.#hash);
+      ahead[n] = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
+      key.hash = secondDigest;
+    }
+    for (let n = 0; n < count; n++) seen += ring.lineOf(ahead[n] as number);
+    for (let n = 0; n < count; n++) {
+      const key = keys[n] as AheadKey;
+      key.shard = ring.shardOf((ahead[n] as number) >>> 0);
+      ahead[n] = (this.#shards[key.shard] as SharedShard).firstWord(key.hash);
     }
     for (let n = 0; n < count; n++) {
       seen += (memories[(keys[n] as AheadKey).shard] as Int32Array)[ahead[n] as number] ?? 0;
