@@ -6,6 +6,8 @@ const encoder = new TextEncoder();
 
 /** Of a safe integer, and its sign. */
 const MOST_DIGITS = 17;
+const ZERO = 48;
+const MINUS = 45;
 
 /** The run `bytes[start, end)`. Valid until its owner writes to the buffer again. */
 export interface Bytes {
@@ -62,20 +64,20 @@ export class ByteBuffer implements Bytes {
     this.byteString = this.end === text.length ? text : undefined;
   }
 
-  /** Replaces the content by a whole number from 0 to 2^53 - 1, or one below 0, in decimal. */
+  /** Replaces the content by a safe integer in decimal. O(digits). */
   setInteger(value: number): void {
     this.clear();
     this.reserve(MOST_DIGITS);
     let rest = Math.abs(value);
-    let at = MOST_DIGITS;
-    do {
+    let end = value < 0 ? 2 : 1;
+    for (let least = 10; least <= rest; least *= 10) end++;
+    this.end = end;
+    if (value < 0) this.bytes[0] = MINUS;
+    for (let at = end - 1; at >= (value < 0 ? 1 : 0); at--) {
       const tens = Math.floor(rest / 10);
-      this.bytes[--at] = 48 + rest - tens * 10;
+      this.bytes[at] = ZERO + rest - tens * 10;
       rest = tens;
-    } while (rest > 0);
-    if (value < 0) this.bytes[--at] = 45;
-    this.bytes.copyWithin(0, at, MOST_DIGITS);
-    this.end = MOST_DIGITS - at;
+    }
   }
 
   /** Appends a string whose characters are bytes, U+0000 to U+00FF. O(length). */

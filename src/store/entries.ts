@@ -7,6 +7,9 @@ import * as index from "./key-index.ts";
 import { type Layout, type Queue, type Tally } from "./layout.ts";
 import * as log from "./log.ts";
 
+/** As many are copied one by one. */
+const FEW_BYTES = 16;
+
 /** The hash that the index knows the key by. */
 export function hashOf(layout: Layout, key: Bytes): number {
   return xxh32(key.bytes, key.start, key.end, layout.field("seed"));
@@ -49,7 +52,15 @@ export function rewrite(
   // The key is where it was: a put over 100,000 entries NNN ns so, with the key copied NNN.
   const keyBytes = key.end - key.start;
   layout.writeHeader(record, keyBytes, value.end - value.start, deadlineMs);
-  value.bytes.copy(layout.bytes, layout.keyStart(record) + keyBytes, value.start, value.end);
+  const start = layout.keyStart(record) + keyBytes;
+  // A call of native code costs more than a few bytes.
+  if (value.end - value.start > FEW_BYTES)
+    value.bytes.copy(layout.bytes, start, value.start, value.end);
+  else {
+    for (let at = value.start; at < value.end; at++) {
+      layout.bytes[start + at - value.start] = value.bytes[at] ?? 0;
+    }
+  }
   count(layout, record, 1);
 }
 
