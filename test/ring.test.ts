@@ -101,3 +101,32 @@ function pointsOf(shards: number, virtualNodes: number): { at: number; shard: nu
 function count(held: Uint32Array, shard: number): void {
   held[shard] = (held[shard] ?? 0) + 1;
 }
+
+test("a hash belongs to the first point at or after it, whatever the number of points", () => {
+  const { next } = random();
+  for (const [shards, virtualNodes] of [
+    [1, 1],
+    [1, 2048],
+    [2, 1],
+    [3, 7],
+    [64, 1],
+    [64, 1024],
+    [1000, 3],
+    [65_535, 1],
+  ] as const) {
+    const points: [position: number, shard: number][] = [];
+    for (let shard = 0; shard < shards; shard++) {
+      for (let node = 0; node < virtualNodes; node++) {
+        const label = Buffer.from(`${shard}:${node}`);
+        points.push([xxh32(label, 0, label.length), shard]);
+      }
+    }
+    points.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    const rings = new HashRing(shards, virtualNodes);
+    const ends = [0, 2 ** 32 - 1, ...points.slice(0, 50).flatMap(([at]) => [at, at + 1])];
+    for (const hash of [...ends, ...Array.from({ length: 300 }, next)]) {
+      const [, owner] = points.find(([at]) => at >= hash % 2 ** 32) ?? points[0] ?? [];
+      expect([shards, hash, rings.shardOf(hash % 2 ** 32)]).toEqual([shards, hash, owner ?? -1]);
+    }
+  }
+});

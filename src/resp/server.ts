@@ -164,7 +164,8 @@ export function serveResp(
   /**
    * Writes what all connections that had something to read are to be answered, once they have been
    * read: a write wakes its client, which then finds the next answers there instead of sleeping in
-   * between. Measured in one run, GET in pipelines of 16 from 50 connections: NNN.
+   * between. GET in pipelines of 16 from 50 connections: 0.5 µs of system time each, 0.8 with a write
+   * after each read.
    */
   const writeAll = (): void => {
     willWrite = false;

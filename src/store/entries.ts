@@ -7,9 +7,6 @@ import * as index from "./key-index.ts";
 import { type Layout, type Queue, type Tally } from "./layout.ts";
 import * as log from "./log.ts";
 
-/** As many are copied one by one. */
-const FEW_BYTES = 16;
-
 /** The hash that the index knows the key by. */
 export function hashOf(layout: Layout, key: Bytes): number {
   return xxh32(key.bytes, key.start, key.end, layout.field("seed"));
@@ -33,34 +30,6 @@ export function write(
   const start = layout.keyStart(record);
   key.bytes.copy(layout.bytes, start, key.start, key.end);
   value.bytes.copy(layout.bytes, start + keyBytes, value.start, value.end);
-  count(layout, record, 1);
-}
-
-/** Writes a value over that of the record with this key, which has room for it, and counts both. */
-export function rewrite(
-  layout: Layout,
-  record: number,
-  key: Bytes,
-  value: Bytes,
-  deadlineMs: number,
-): void {
-  const stays = layout.isMortal(record) === (deadlineMs !== Infinity);
-  if (!stays) {
-    write(layout, record, key, value, deadlineMs);
-    return;
-  }
-  // The key is where it was: a put over 100,000 entries NNN ns so, with the key copied NNN.
-  const keyBytes = key.end - key.start;
-  layout.writeHeader(record, keyBytes, value.end - value.start, deadlineMs);
-  const start = layout.keyStart(record) + keyBytes;
-  // A call of native code costs more than a few bytes.
-  if (value.end - value.start > FEW_BYTES)
-    value.bytes.copy(layout.bytes, start, value.start, value.end);
-  else {
-    for (let at = value.start; at < value.end; at++) {
-      layout.bytes[start + at - value.start] = value.bytes[at] ?? 0;
-    }
-  }
   count(layout, record, 1);
 }
 

@@ -62,7 +62,7 @@ function overwrite(
   const reason = layout.deadlineOf(old) > nowMs ? "overwritten" : "expired";
   entries.count(layout, old, -1);
   if (layout.extentAt(old) === extent || log.refit(layout, old, extent)) {
-    entries.rewrite(layout, old, key, value, deadlineMs);
+    entries.write(layout, old, key, value, deadlineMs);
     layout.addToTally(reason, 1);
     return true;
   }
