@@ -38,6 +38,9 @@ export class HashRing {
   /** Of a hash: right by so many bits is its arc. */
   readonly #arcShift: number;
   readonly #ownerBits: number;
+  /** The bits of a hash that are a place in its arc, and those of a point that are its owner. */
+  readonly #placeMask: number;
+  readonly #ownerMask: number;
 
   /** `shards` from 1 to 65,535; `virtualNodes` at least 1 for each. O(n log n) in their product n. */
   constructor(shards: number, virtualNodes: number) {
@@ -70,6 +73,8 @@ export class HashRing {
     // A place and an owner have at most 31 bits.
     const arcBits = Math.max(this.#ownerBits + 1, Math.ceil(Math.log2(count / ARC_POINTS)));
     this.#arcShift = 32 - arcBits;
+    this.#placeMask = 2 ** this.#arcShift - 1;
+    this.#ownerMask = 2 ** this.#ownerBits - 1;
     this.#arcs = this.#arcsOf(2 ** arcBits);
   }
 
@@ -77,10 +82,10 @@ export class HashRing {
   shardOf(keyHash: number): number {
     const arcs = this.#arcs;
     const first = (keyHash >>> this.#arcShift) << ARC_WORDS_SHIFT;
-    const wanted = (keyHash & (2 ** this.#arcShift - 1)) << this.#ownerBits;
+    const wanted = (keyHash & this.#placeMask) << this.#ownerBits;
     for (let word = first; word < first + ARC_WORDS; word++) {
       const point = arcs[word] as number;
-      if (point >= wanted) return point & (2 ** this.#ownerBits - 1);
+      if (point >= wanted) return point & this.#ownerMask;
     }
     return this.#search(keyHash);
   }
