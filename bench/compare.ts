@@ -188,7 +188,8 @@ function chart(): Promise<string> {
   const shown = kinds().filter(({ tool }) => tool !== "redis-benchmark");
   const bars = shown.flatMap(({ load, by }) =>
     by.map((server) => ({
-      group: load,
+      panel: /16/.test(load) ? "16 at a time" : "one at a time",
+      group: load.replace(", pipeline 16", ""),
       name: shownName(server),
       y: median(figuresOf(load, server, "cpuMicros")),
     })),

@@ -11,26 +11,47 @@ export interface Line {
 }
 
 export interface Bar {
+  /** Panels stand side by side, each with a scale of its own. */
+  readonly panel?: string;
   readonly group: string;
   readonly name: string;
   readonly y: number;
 }
 
-/** Groups of bars from zero up, as the text of an SVG file. */
+/** Groups of bars from zero up, each bar with its figure, as the text of an SVG file. */
 export function barChart(title: string, yTitle: string, bars: readonly Bar[]): Promise<string> {
+  const panels = [...new Set(bars.map(({ panel }) => panel))];
   return svgOf({
     $schema: SCHEMA,
-    title,
-    height: 320,
+    title: { text: title, anchor: "middle" },
     background: "white",
-    data: { values: [...bars] },
-    mark: "bar",
-    encoding: {
-      x: { field: "group", type: "nominal", title: null, sort: null },
-      xOffset: { field: "name", sort: null },
-      y: { field: "y", type: "quantitative", title: yTitle },
-      color: { field: "name", type: "nominal", title: null, sort: null },
-    },
+    hconcat: panels.map((shown) => ({
+      title: { text: shown ?? "", fontWeight: "normal" as const },
+      data: { values: bars.filter(({ panel }) => panel === shown) },
+      height: 280,
+      width: { step: 20 },
+      encoding: {
+        x: {
+          field: "group",
+          type: "nominal" as const,
+          title: null,
+          sort: null,
+          axis: { labelAngle: -30 },
+        },
+        xOffset: { field: "name", sort: null },
+        y: { field: "y", type: "quantitative" as const, title: yTitle },
+      },
+      layer: [
+        {
+          mark: "bar" as const,
+          encoding: { color: { field: "name", type: "nominal" as const, title: null, sort: null } },
+        },
+        {
+          mark: { type: "text" as const, dy: -6, fontSize: 9 },
+          encoding: { text: { field: "y", format: ".3~r" } },
+        },
+      ],
+    })),
   });
 }
 
