@@ -5,6 +5,7 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
+import { ALONE, type CacheOptions, fitOptions } from "./cache-options.ts";
 import { allocateClock, Clock } from "./clock.ts";
 import { secondDigest, xxh32Pair } from "./hash.ts";
 import { HashRing } from "./ring.ts";
@@ -18,47 +19,17 @@ import {
   type Entry,
   FIGURE_NAMES,
   MISS,
-  NEVER,
   NO_FIGURES,
   SCAN_END,
   type Shard,
   type ShardFigures,
 } from "./store/shard.ts";
+import { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
+export { type CacheOptions, fitOptions } from "./cache-options.ts";
 export { type AheadKey, ByteBuffer, type Bytes } from "./store/bytes.ts";
 export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
-
-export interface CacheOptions {
-  /** "shared": entries in shared memory, for any number of threads; "map": in this thread's Maps. */
-  readonly store: "shared" | "map";
-  /** 1 to 65,535; `Cache.fit` makes it fewer where the memory is little. */
-  readonly shards: number;
-  /** Points on the ring for each shard, at least 1. */
-  readonly virtualNodes: number;
-  /** What all shards together may take, with all they keep: index, log, ghosts. */
-  readonly memoryBytes: number;
-  /** What a full shard does: make room, or take no new entries. */
-  readonly evicts: boolean;
-  readonly maxKeyBytes: number;
-  /** `Cache.fit` makes it less where the memory is little. */
-  readonly maxValueBytes: number;
-  /** Lifetime of an entry that is put without one; NEVER for good. */
-  readonly defaultTtlMs: number;
-  /** No entry lives longer. */
-  readonly maxTtlMs: number;
-}
-
-const ALONE: CacheOptions = {
-  store: "shared",
-  shards: 64,
-  virtualNodes: 1024,
-  memoryBytes: 2 ** 28,
-  evicts: true,
-  maxKeyBytes: 1024,
-  maxValueBytes: 2 ** 16,
-  defaultTtlMs: NEVER,
-  maxTtlMs: NEVER,
-};
+export { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
 /** Keys that `lookAhead` looks at, at most. */
 export const MOST_AHEAD = 256;
@@ -66,8 +37,6 @@ export const MOST_AHEAD = 256;
 const LINE_WORDS = 16;
 /** Times that reads of several keys are tried before their shards are held. */
 const CONSISTENT_ATTEMPTS = 3;
-/** In less, segments are so small that entries of a hundred bytes lie in them like long ones. */
-const LEAST_SHARD_BYTES = 2 ** 18;
 
 /** What the threads of a cache share: plain data that may be sent to a worker. */
 export interface CacheMemory {
@@ -107,18 +76,6 @@ export class Cache {
   /** The shard that the next sweep goes on with. */
   #sweeping = 0;
 
-  /**
-   * What the memory can do of what is wanted: fewer shards, so that each can hold the largest entry
-   * and entries enough to choose from, and where not even one can, smaller values.
-   */
-  static fit(wanted: CacheOptions): CacheOptions {
-    const { memoryBytes, maxKeyBytes, maxValueBytes } = wanted;
-    const least = Math.max(LEAST_SHARD_BYTES, SharedShard.bytesFor(maxKeyBytes, maxValueBytes));
-    const shards = Math.max(1, Math.min(wanted.shards, Math.floor(memoryBytes / least)));
-    const largest = SharedShard.largestValue(memoryBytes / shards, maxKeyBytes);
-    return { ...wanted, shards, maxValueBytes: Math.min(maxValueBytes, largest) };
-  }
-
   /** Memory for an empty cache of options that fit, which `threads` threads may attach to. */
   static allocate(options: CacheOptions, threads: number): CacheMemory {
     const bytes = options.memoryBytes / options.shards;
@@ -136,7 +93,7 @@ export class Cache {
 
   /** A cache for this thread alone; what is not given is as the service has it, for a small machine. */
   static create(options: Partial<CacheOptions> = {}): Cache {
-    const all = Cache.fit({ ...ALONE, ...options });
+    const all = fitOptions({ ...ALONE, ...options });
     return new Cache(all, Cache.allocate(all, 1), 0);
   }
 
@@ -207,6 +164,11 @@ export class Cache {
       seen += (memory[word] ?? 0) + (memory[word + LINE_WORDS] ?? 0);
     }
     this.seen = seen | 0;
+  }
+
+  /** Bytes of the longest key. */
+  get maxKeyBytes(): number {
+    return this.#options.maxKeyBytes;
   }
 
   /** Bytes of the largest value that any key may have. */
@@ -327,6 +289,25 @@ export class Cache {
       // A shard that used up what was left may not be at its end: the next call goes on there.
       if (left > 0) this.#sweeping = (this.#sweeping + 1) % this.#shards.length;
     }
+  }
+
+  /** Memory for copies of any one shard at a time; only of a cache in shared memory. */
+  shardCopy(): ShardCopy {
+    return new ShardCopy(Math.max(...this.#memories.map(({ byteLength }) => byteLength)));
+  }
+
+  /** Copies the shard with this number as it is at this moment; false if a writer is at it. O(bytes in use). */
+  tryCopyShard(number: number, copy: ShardCopy): boolean {
+    const shard = this.#shards[number];
+    if (!(shard instanceof SharedShard)) throw new Error(`no shard ${number} in shared memory`);
+    return shard.tryCopyTo(copy);
+  }
+
+  /** Puts an entry of a snapshot where the ring places it; false as for `put`. O(1) on average. */
+  restore(entry: SavedEntry, nowMs: number): boolean {
+    const shard = this.#shards[this.#numberOf(entry.key)];
+    if (!(shard instanceof SharedShard)) throw new Error("no shards in shared memory");
+    return shard.restore(entry, nowMs, this.#hash);
   }
 
   /**

@@ -158,6 +158,25 @@ const OPTIONS = {
     default: false,
     help: "let clients of the Redis protocol run DEBUG, which can stop a worker",
   },
+  dataDir: {
+    kind: "text",
+    default: "",
+    placeholder: "a folder, which is made if there is none",
+    help: "where snapshots are kept, of which a start loads the last one; without it nothing outlives the process",
+  },
+  snapshotInterval: {
+    kind: "number",
+    default: 60,
+    min: 0,
+    max: 86_400,
+    unit: "seconds",
+    help: "time from one snapshot to the next, taken if anything has changed; 0: only at the end, and when asked for",
+  },
+  strictLoad: {
+    kind: "switch",
+    default: false,
+    help: "refuse to start with a damaged snapshot, instead of loading what is whole of it",
+  },
   logFormat: {
     kind: "choice",
     default: "text",
@@ -206,6 +225,9 @@ export function readConfig(
   }
   if (given.respPort !== 0 && given.respPort === given.port) {
     throw new OptionError(`--port and --resp-port are both ${given.port}; they must differ`);
+  }
+  if (given.dataDir !== "" && given.store === "map") {
+    throw new OptionError("--data-dir needs --store shared: snapshots are taken of shared memory");
   }
   const bytes = memory === "auto" ? automaticMemory() : memory;
   if (bytes > shards * MAX_SHARD_BYTES) {

@@ -1,6 +1,6 @@
-// The process: options, the shared memory, the workers, upkeep and signals.
+// The process: options, the shared memory, the workers, snapshots, upkeep and signals.
 
-import { Cache } from "./cache.ts";
+import { Cache, fitOptions } from "./cache.ts";
 import {
   bytesText,
   cacheOptionsOf,
@@ -14,28 +14,36 @@ import {
 import { describeError, Logger } from "./logger.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
 import { allocateResp } from "./resp/server.ts";
+import { allocateState, ServiceState } from "./service.ts";
+import { codeOf, DataFolder, FolderInUseError } from "./snapshot/folder.ts";
+import { type LoadReport, reasonOf, Snapshots } from "./snapshot/snapshots.ts";
 import { Supervisor } from "./supervisor.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
 /** Exit codes, as sysexits.h numbers them. */
 const EXIT_USAGE = 64;
+const EXIT_DATA = 65;
 const EXIT_SOFTWARE = 70;
 const EXIT_SYSTEM = 71;
 
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;
+/** What is wrong with a snapshot, in its line of the log; `bun run check-snapshot` has the rest. */
+const SHOWN_DAMAGES = 5;
 
 const config = configOrExit();
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
 process.stdout.on("error", () => {});
 const logger = new Logger(config.logFormat);
 const wanted = cacheOptionsOf(config);
-const cacheOptions = Cache.fit(wanted);
+const cacheOptions = fitOptions(wanted);
+const stateMemory = allocateState();
+const state = new ServiceState(stateMemory);
 let supervisor: Supervisor | undefined;
-let stopping = false;
+let snapshots: Snapshots | undefined;
 // Before anything that takes time: as process 1 of a container there is no other way to be stopped.
 for (const signal of ["SIGTERM", "SIGINT"] as const)
-  process.on(signal, () => void stop({ signal }));
+  process.on(signal, () => void stop({ signal }, true));
 process.on("uncaughtException", (error) => {
   logger.error("failed", { error: describeError(error) });
   process.exit(EXIT_SOFTWARE);
@@ -64,16 +72,22 @@ if (!SPREADS_CONNECTIONS && config.store === "shared") {
 }
 
 /** Ctrl-C under `bun run` comes twice, from the terminal and from bun: the second is the same wish. */
-async function stop(reason: { signal: string } | { command: string }): Promise<void> {
-  if (stopping) return;
-  stopping = true;
+async function stop(
+  reason: { signal: string } | { command: string },
+  saves: boolean,
+): Promise<void> {
+  if (state.phase === "stopping") return;
+  const isLoaded = state.phase === "serving";
+  state.phase = "stopping";
   logger.info("stopping", reason);
   await supervisor?.stop(STOP_GRACE_MS);
+  // Of what is not loaded yet the file has more.
+  if (saves && isLoaded) await snapshots?.saveIfChanged();
   logger.info("stopped");
   process.exit(0);
 }
 
-/** Starts the workers and answers their URL. */
+/** Starts the workers, loads the last snapshot and answers the workers' URL. */
 async function startOrExit(): Promise<string> {
   try {
     const claims: PortClaim[] = [];
@@ -83,20 +97,24 @@ async function startOrExit(): Promise<string> {
     // The supervisor is the last of the threads.
     const memory = Cache.allocate(cacheOptions, config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
+    if (config.dataDir !== "") snapshots = await snapshotsOf(cache);
     const respMemory = allocateResp(config, config.workers);
     const opened = { ...config, port: claims[0]?.port ?? config.port };
-    const start = { config: opened, cacheOptions, memory, respMemory };
+    const start = { config: opened, cacheOptions, memory, respMemory, stateMemory };
     supervisor = new Supervisor(cache, start, {
       log: (line) => void process.stdout.write(line),
       restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
-      shutDown: () => void stop({ command: "SHUTDOWN" }),
+      save: async () => (await snapshots?.save()) ?? { isSaved: false, reason: "no --data-dir" },
+      shutDown: (saves) => void stop({ command: "SHUTDOWN" }, saves),
       gaveUp(worker, error) {
         logger.error("failed", { worker, error });
         process.exit(EXIT_SOFTWARE);
       },
     });
+    if (snapshots === undefined) state.phase = "serving";
     const url = await supervisor.start();
     for (const claim of claims) claim.release();
+    if (snapshots !== undefined) await load(snapshots);
     if (config.store === "shared") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
     return url;
   } catch (error) {
@@ -107,6 +125,69 @@ async function startOrExit(): Promise<string> {
     }
     throw error;
   }
+}
+
+/** A folder that cannot be had does not keep the cache from serving; one that another service has, does. */
+async function snapshotsOf(cache: Cache): Promise<Snapshots> {
+  const folder = new DataFolder(config.dataDir);
+  const failed = (reason: string) => {
+    logger.error("snapshot failed", { folder: folder.path, reason });
+  };
+  const made = new Snapshots(cache, folder, state, {
+    saved: ({ entries, bytes, tookMs }) => {
+      logger.info("saved", { entries, bytes, ms: Math.round(tookMs) });
+    },
+    failed,
+  });
+  try {
+    await folder.claim();
+  } catch (error) {
+    if (error instanceof FolderInUseError) {
+      const { message } = error;
+      exitWith(EXIT_SYSTEM, `ringcache: ${message}; choose another with --data-dir`);
+    }
+    if (["ENOTDIR", "EEXIST"].includes(codeOf(error))) {
+      exitWith(EXIT_USAGE, `ringcache: --data-dir: "${config.dataDir}" is a file, not a folder`);
+    }
+    made.failed(error);
+  }
+  return made;
+}
+
+/** Loads the last snapshot, if there is one, and lets the workers serve. */
+async function load(from: Snapshots): Promise<void> {
+  try {
+    const report = await from.load(!config.strictLoad);
+    if (report !== undefined) tellOf(report);
+  } catch (error) {
+    const reason = `the snapshot cannot be read: ${reasonOf(error)}`;
+    if (config.strictLoad) exitWith(EXIT_DATA, `ringcache: ${reason}`);
+    logger.error("not loaded", { reason });
+  }
+  // A signal may have come meanwhile.
+  if (state.phase !== "loading") return;
+  state.phase = "serving";
+  supervisor?.ready();
+  if (config.snapshotInterval > 0) from.schedule(config.snapshotInterval * 1000);
+}
+
+function tellOf({ header, damages, intactShards, keptAt, tookMs, ...counts }: LoadReport): void {
+  const whole = `${intactShards} of ${header?.shards ?? "unknown"} shards are whole`;
+  const shown = damages.slice(0, SHOWN_DAMAGES).join("; ");
+  const more = damages.length > SHOWN_DAMAGES ? ` and ${damages.length - SHOWN_DAMAGES} more` : "";
+  if (damages.length > 0 && config.strictLoad) {
+    exitWith(
+      EXIT_DATA,
+      `ringcache: the snapshot in ${config.dataDir} is damaged: ${shown}${more}; ` +
+        `${whole}: start without --strict-load to load them`,
+    );
+  }
+  if (damages.length > 0) {
+    logger.error("snapshot damaged", { whole, damage: shown + more, kept_at: keptAt ?? "" });
+  }
+  const { loaded: entries, expired, unfit } = counts;
+  const saved = header === undefined ? "" : new Date(header.savedMs).toISOString();
+  logger.info("loaded", { entries, expired, unfit, saved, ms: Math.round(tookMs) });
 }
 
 function refusalOf({ code, port }: ListenError): string {

@@ -235,6 +235,7 @@ function defaultText(row: Option): string {
 
 function shownDefault(row: Option): string {
   const { default: value } = row;
+  if (value === "") return "none";
   return row.kind === "bytes" && typeof value === "number" ? bytesText(value) : String(value);
 }
 

@@ -10,6 +10,7 @@ import { Worker } from "node:worker_threads";
 import type { Cache } from "./cache.ts";
 import { describeError } from "./logger.ts";
 import { ListenError } from "./port-claim.ts";
+import type { SaveOutcome } from "./service.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./worker.ts";
 
 const FAILURES = 5;
@@ -24,8 +25,10 @@ export interface SupervisorEvents {
   log(line: string): void;
   /** A worker was lost and another is being started in its place. */
   restarted(thread: number, reason: string): void;
-  /** A client of the Redis protocol wants the service to stop. */
-  shutDown(): void;
+  /** A client wants a snapshot. Never rejects. */
+  save(): Promise<SaveOutcome>;
+  /** A client wants the service to stop, after a last snapshot if it `saves`. */
+  shutDown(saves: boolean): void;
   /** Workers are lost as fast as they are started. The last one is not replaced. */
   gaveUp(thread: number, reason: string): void;
 }
@@ -78,11 +81,15 @@ export class Supervisor {
     return this.#urls.get(0) ?? "";
   }
 
+  /** Tells all workers that the cache is loaded; its state says so to those that start later. */
+  ready(): void {
+    for (const worker of this.#workers) this.#tell(worker, { kind: "ready" });
+  }
+
   /** Tells all workers to stop and resolves when they have; what is not done after `graceMs` is cut off. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    const message: ToWorker = { kind: "stop", graceMs };
-    for (const worker of this.#workers) worker.postMessage(message);
+    for (const worker of this.#workers) this.#tell(worker, { kind: "stop", graceMs });
     // A worker that hangs does not hear of it.
     const cutOff = setTimeout(() => {
       for (const worker of this.#workers) void worker.terminate();
@@ -118,8 +125,13 @@ export class Supervisor {
         case "log":
           this.#events.log(message.line);
           break;
+        case "save":
+          void this.#events.save().then((outcome) => {
+            this.#tell(worker, { kind: "saved", id: message.id, outcome });
+          });
+          break;
         case "shutdown":
-          this.#events.shutDown();
+          this.#events.shutDown(message.saves);
           break;
         case "stopped":
           this.#stopped[thread]?.resolve();
@@ -129,6 +141,10 @@ export class Supervisor {
     worker.on("exit", (code: number) => {
       this.#lost(thread, reason || `it exited with ${code}`, isRefused ? REFUSED_PAUSE_MS : 0);
     });
+  }
+
+  #tell(worker: Worker, message: ToWorker): void {
+    worker.postMessage(message);
   }
 
   #wake(): void {

@@ -9,6 +9,7 @@ import type { Config } from "./config.ts";
 import { type HttpEvents, serveHttp } from "./http/server.ts";
 import { describeError, Logger } from "./logger.ts";
 import { type RespMemory, type RespServer, serveResp } from "./resp/server.ts";
+import { type SaveOutcome, type Service, ServiceState } from "./service.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
 /** What a worker is handed at its start. */
@@ -18,6 +19,7 @@ export interface WorkerStart {
   readonly cacheOptions: CacheOptions;
   readonly memory: CacheMemory;
   readonly respMemory: RespMemory;
+  readonly stateMemory: SharedArrayBuffer;
   /** Its number among the threads, from 0. */
   readonly thread: number;
   /** How long the service had run. */
@@ -26,20 +28,21 @@ export interface WorkerStart {
 
 /**
  * What a worker says: that it serves, that it could not open a port, what to log, that a client
- * wants the service to stop, that it has stopped.
+ * wants a snapshot or wants the service to stop, that it has stopped.
  */
 export type FromWorker =
   | { readonly kind: "listening"; readonly url: string }
   | { readonly kind: "refused"; readonly code: string; readonly port: number }
   | { readonly kind: "log"; readonly line: string }
-  | { readonly kind: "shutdown" }
+  | { readonly kind: "save"; readonly id: number }
+  | { readonly kind: "shutdown"; readonly saves: boolean }
   | { readonly kind: "stopped" };
 
-/** What a worker is told. */
-export interface ToWorker {
-  readonly kind: "stop";
-  readonly graceMs: number;
-}
+/** What a worker is told: that the cache is loaded, what became of the snapshot it asked for, to stop. */
+export type ToWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "saved"; readonly id: number; readonly outcome: SaveOutcome }
+  | { readonly kind: "stop"; readonly graceMs: number };
 
 /**
  * The collector counts the shared memory as if it were garbage to be, and lets real garbage grow
@@ -56,6 +59,20 @@ const cache = new Cache(start.cacheOptions, start.memory, start.thread);
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
 if (config.store === "map") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
 else setInterval(edenGC, COLLECT_EVERY_MS);
+/** Snapshots that clients wait for, by the numbers that they were asked for with. */
+const saves = new Map<number, (outcome: SaveOutcome) => void>();
+let lastSave = 0;
+const service: Service = {
+  state: new ServiceState(start.stateMemory),
+  startedMs: performance.now() - start.serviceAgeMs,
+  save() {
+    const { promise, resolve } = Promise.withResolvers<SaveOutcome>();
+    saves.set(++lastSave, resolve);
+    say({ kind: "save", id: lastSave });
+    return promise;
+  },
+  shutDown: (willSave) => say({ kind: "shutdown", saves: willSave }),
+};
 // Now, and not at the first request, which would wait for it.
 void cache.ring;
 serve();
@@ -70,15 +87,26 @@ function serve(): void {
   };
   let { port } = config;
   try {
-    const startedMs = performance.now() - start.serviceAgeMs;
-    const server = serveHttp(cache, config, events, startedMs);
+    const http = serveHttp(cache, config, service, events);
     port = config.respPort;
-    const resp = port === 0 ? undefined : startResp(startedMs);
-    parentPort?.on("message", async ({ graceMs }: ToWorker) => {
-      await Promise.all([server.stop(graceMs), resp?.stop(graceMs)]);
-      say({ kind: "stopped" });
+    const resp = port === 0 ? undefined : startResp();
+    parentPort?.on("message", async (message: ToWorker) => {
+      switch (message.kind) {
+        case "ready":
+          http.ready();
+          break;
+        case "saved":
+          saves.get(message.id)?.(message.outcome);
+          saves.delete(message.id);
+          break;
+        case "stop":
+          await Promise.all([http.stop(message.graceMs), resp?.stop(message.graceMs)]);
+          say({ kind: "stopped" });
+      }
     });
-    say({ kind: "listening", url: server.url });
+    // The cache may have been loaded while this thread started.
+    if (service.state.phase !== "loading") http.ready();
+    say({ kind: "listening", url: http.url });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
     if (code === undefined) throw error;
@@ -86,17 +114,16 @@ function serve(): void {
   }
 }
 
-function startResp(startedMs: number): RespServer {
+function startResp(): RespServer {
   const events = {
     refusedHttp: (address: string) => {
       logger.info("http refused", { address, reason: "this is the Redis port" });
     },
     overLimit: (address: string, option: string) =>
       logger.info("closed", { address, over: option }),
-    shutDown: () => say({ kind: "shutdown" }),
     failed: (error: unknown) => logger.error("failed", { error: describeError(error) }),
   };
-  return serveResp(cache, config, start.respMemory, start.thread, events, startedMs);
+  return serveResp(cache, config, start.respMemory, start.thread, service, events);
 }
 
 function say(message: FromWorker): void {

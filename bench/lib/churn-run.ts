@@ -4,7 +4,7 @@
 import { Worker } from "node:worker_threads";
 import { mean, min } from "simple-statistics";
 
-import { Cache, type CacheOptions } from "../../src/cache.ts";
+import { Cache, type CacheOptions, fitOptions } from "../../src/cache.ts";
 import { startUpkeep } from "../../src/upkeep.ts";
 import type { ChurnResult, ChurnStart } from "./churn-thread.ts";
 
@@ -58,7 +58,7 @@ if (import.meta.main) {
 }
 
 async function churn(shape: Shape, threads: number, memoryBytes: number): Promise<ChurnFigures> {
-  const options: CacheOptions = Cache.fit({
+  const options: CacheOptions = fitOptions({
     store: "shared",
     shards: 64,
     virtualNodes: 1024,

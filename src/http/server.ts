@@ -4,6 +4,7 @@
 import { ByteBuffer, type Bytes, type Cache, MISS } from "../cache.ts";
 import { bytesText, type Config, version } from "../config.ts";
 import { usableMemoryBytes } from "../machine.ts";
+import type { Service } from "../service.ts";
 import {
   type EncodedValue,
   FoundAnswer,
@@ -26,6 +27,10 @@ import {
   withBody,
 } from "./requests.ts";
 
+const NO_FOLDER = new Refusal(
+  409,
+  "there is no folder to save to; start the service with --data-dir",
+);
 const FULL = new Refusal(
   507,
   "the cache is full, and with --eviction none it keeps what it has: delete entries or raise --memory",
@@ -36,6 +41,9 @@ const DRAIN_MS = 250;
 
 type Handler = (req: Request) => Response | Promise<Response>;
 type Routes = Record<string, Record<string, Handler>>;
+
+/** Before a client tries again that came while the snapshot was loaded. */
+const RETRY_AFTER_SECONDS = "1";
 
 /** What the server tells the process. */
 export interface HttpEvents {
@@ -49,6 +57,8 @@ export interface HttpEvents {
 export interface HttpServer {
   /** "http://0.0.0.0:7171", with the port that was taken if 0 was asked for. */
   readonly url: string;
+  /** The cache is loaded: until then every answer is 503. */
+  ready(): void;
   /**
    * Answers what is in flight, and what still comes with 503, then stops accepting; what
    * is not done after `graceMs` is cut off. Resolves when every connection has closed.
@@ -58,18 +68,24 @@ export interface HttpServer {
 
 /**
  * Opens the listener, which several workers share on one port. Throws as Bun.serve does, with a
- * `code`, if the address cannot be had. `startedMs`: when the service started, on this thread's
- * `performance.now()`, which a worker's own start comes after.
+ * `code`, if the address cannot be had.
  */
 export function serveHttp(
   cache: Cache,
   config: Config,
+  service: Service,
   events: HttpEvents,
-  startedMs = performance.now(),
 ): HttpServer {
   const { answered, failed } = events;
   const watched = (handler: Handler) => (answered ? watch(handler, answered) : handler);
-  const routes = mapRoutes(routesOf(cache, config, startedMs), watched);
+  const routes = mapRoutes(routesOf(cache, config, service), watched);
+  const serving = { routes, fetch: watched(noSuchRoute(routes)) };
+  const loading = {
+    routes: {},
+    fetch: watched(() =>
+      new Refusal(503, "loading", { "retry-after": RETRY_AFTER_SECONDS }).toResponse(),
+    ),
+  };
   const server = Bun.serve({
     port: config.port,
     hostname: config.host,
@@ -81,8 +97,7 @@ export function serveHttp(
     reusePort: config.workers > 1,
     // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    routes,
-    fetch: watched(noSuchRoute(routes)),
+    ...(service.state.phase === "loading" ? loading : serving),
     error(error) {
       failed(error);
       return new Refusal(500, "the service failed; its log says where").toResponse();
@@ -90,6 +105,7 @@ export function serveHttp(
   });
   return {
     url: server.url.origin,
+    ready: () => void server.reload(serving),
     async stop(graceMs) {
       const stopping = () => new Refusal(503, "stopping", { connection: "close" }).toResponse();
       server.reload({ routes: {}, fetch: stopping });
@@ -103,7 +119,7 @@ export function serveHttp(
   };
 }
 
-function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
+function routesOf(cache: Cache, config: Config, service: Service): Routes {
   // One buffer each for all requests: nothing awaits between filling and using them.
   const keyBytes = new ByteBuffer();
   const valueBytes = new ByteBuffer();
@@ -187,13 +203,26 @@ function routesOf(cache: Cache, config: Config, startedMs: number): Routes {
         return ok({ values });
       }),
     },
-    "/stats": { GET: () => ok(statsOf(cache, config, startedMs)) },
+    "/snapshot": { POST: () => snapshot(config, service) },
+    "/stats": { GET: () => ok(statsOf(cache, config, service)) },
     "/health": { GET: () => ok() },
     "/ring": { GET: () => ok(ringOf(cache)) },
   };
 }
 
-function statsOf(cache: Cache, config: Config, startedMs: number): Record<string, unknown> {
+async function snapshot(config: Config, service: Service): Promise<Response> {
+  if (config.dataDir === "") return NO_FOLDER.toResponse();
+  const outcome = await service.save();
+  if (!outcome.isSaved) {
+    const kept = "the last good snapshot stays";
+    return new Refusal(503, `the snapshot failed: ${outcome.reason}; ${kept}`).toResponse();
+  }
+  const { entries, bytes, tookMs } = outcome;
+  return ok({ entries, bytes, ms: rounded(tookMs) });
+}
+
+function statsOf(cache: Cache, config: Config, service: Service): Record<string, unknown> {
+  const { state, startedMs } = service;
   const figures = cache.figures();
   const gets = figures.hit + figures.miss;
   const uptimeSeconds = (performance.now() - startedMs) / 1000;
@@ -225,6 +254,11 @@ function statsOf(cache: Cache, config: Config, startedMs: number): Record<string
     workers: config.workers,
     worker_restarts: figures.lostThreads,
     shards_emptied: figures.emptied,
+    loaded_count: figures.loaded,
+    snapshot_time: Math.floor(state.get("savedMs") / 1000),
+    snapshot_count: state.get("saves"),
+    snapshot_failed_count: state.get("failedSaves"),
+    snapshot_shards_dropped: state.get("droppedShards"),
     version,
   };
 }

@@ -5,7 +5,7 @@ import { matches } from "./glob.ts";
 import { infoText } from "./info.ts";
 import { readFloat, readNumber } from "./numbers.ts";
 
-const NOT_SAVED = "ERR this cache is in memory only: there is nothing to save it to";
+const NO_FOLDER = "ERR there is no folder to save to; start the service with --data-dir";
 const OUT_OF_RANGE = "ERR value is out of range, must be positive";
 
 type Row = readonly [
@@ -49,16 +49,10 @@ export const ADMIN_COMMANDS: readonly Command[] = [
   ...commandsOf("1.0.0", [
     ["info", -1, "[section ...]", "Figures of the service.", info],
     ["time", 1, "", "Unix time in seconds, and microseconds of the second.", time],
-    ["save", 1, "", "An error: there are no snapshots.", ({ reply }) => reply.error(NOT_SAVED)],
-    [
-      "bgsave",
-      -1,
-      "[SCHEDULE]",
-      "An error: there are no snapshots.",
-      ({ reply }) => reply.error(NOT_SAVED),
-    ],
-    ["lastsave", 1, "", "Unix time of the start.", lastSave],
-    ["shutdown", -1, "[NOSAVE | SAVE]", "Ends the service; it saves nothing.", shutdown],
+    ["save", 1, "", "Takes a snapshot and answers when it is on the disk.", save],
+    ["bgsave", -1, "[SCHEDULE]", "Takes a snapshot, and answers before.", backgroundSave],
+    ["lastsave", 1, "", "Unix time of the last snapshot, or else of the start.", lastSave],
+    ["shutdown", -1, "[NOSAVE | SAVE]", "Ends the service, after a snapshot.", shutdown],
     ["role", 1, "", "A master without replicas.", role],
   ]),
   container("config", "2.0.0", "On parameters.", [
@@ -101,18 +95,45 @@ function time({ reply }: Call): void {
   reply.text(String(micros % 1e6));
 }
 
-function lastSave({ reply, startedMs }: Call): void {
-  reply.integer(Math.floor((Date.now() - (performance.now() - startedMs)) / 1000));
+function save(call: Call): void {
+  const { reply, service, config } = call;
+  if (config.dataDir === "") {
+    reply.error(NO_FOLDER);
+    return;
+  }
+  call.pending = service.save().then((outcome) => () => {
+    if (outcome.isSaved) reply.ok();
+    else reply.error(`ERR the snapshot failed: ${outcome.reason}`);
+  });
+}
+
+function backgroundSave(call: Call): void {
+  const { reply, service, config } = call;
+  const isScheduled = call.count > 1 && argument(call, 1).toWord() === "schedule";
+  const isSaving = service.state.get("isSaving") !== 0;
+  if (call.count > 2 || (call.count > 1 && !isScheduled)) reply.error(SYNTAX_ERROR);
+  else if (config.dataDir === "") reply.error(NO_FOLDER);
+  else if (isSaving && !isScheduled) reply.error("ERR Background save already in progress");
+  else {
+    // What becomes of it is in the log and in INFO.
+    void service.save();
+    reply.simple(isSaving ? "Background saving scheduled" : "Background saving started");
+  }
+}
+
+function lastSave({ reply, service }: Call): void {
+  const startMs = Date.now() - (performance.now() - service.startedMs);
+  reply.integer(Math.floor((service.state.get("savedMs") || startMs) / 1000));
 }
 
 function shutdown(call: Call): void {
-  const { reply, session } = call;
-  const option = call.count > 1 ? argument(call, 1).toWord() : "nosave";
-  if (call.count > 2 || !["nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
-  else if (option === "save") reply.error(NOT_SAVED);
+  const { reply, session, service, config } = call;
+  const option = call.count > 1 ? argument(call, 1).toWord() : "";
+  if (call.count > 2 || !["", "nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
+  else if (option === "save" && config.dataDir === "") reply.error(NO_FOLDER);
   else {
     session.isClosing = true;
-    call.shutDown();
+    service.shutDown(option !== "nosave");
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../cache.ts";
 import { type Config, MAX_RESP_KEY_BYTES } from "../config.ts";
+import type { Service } from "../service.ts";
 import type { Clients, Description } from "./clients.ts";
 import type { Argument } from "./parser.ts";
 import type { Reply } from "./reply.ts";
@@ -61,10 +62,7 @@ export interface Call {
   readonly clients: Clients;
   readonly settings: Settings;
   readonly tallies: Tallies;
-  /** When the service started, in `performance.now()` of this thread. */
-  readonly startedMs: number;
-  /** Asks for the end of the service. */
-  readonly shutDown: () => void;
+  readonly service: Service;
   /** For values that a command puts together. */
   readonly scratch: ByteBuffer;
   session: Session;
@@ -75,6 +73,8 @@ export interface Call {
   count: number;
   /** Time of the cache's clock. */
   nowMs: number;
+  /** Set by a command that cannot answer yet: what writes its answer. The connection waits for it. */
+  pending: Promise<() => void> | undefined;
 }
 
 /** The argument at a place that the command's arity, or its own check, has shown to be there. */

@@ -17,8 +17,11 @@ export class Dispatcher {
   lastCommand = -1;
   readonly #call: Call;
   readonly #keys: Argument[] = [];
+  #isLoading = false;
 
-  constructor(shared: Omit<Call, "session" | "name" | "args" | "count" | "nowMs" | "scratch">) {
+  constructor(
+    shared: Omit<Call, "session" | "name" | "args" | "count" | "nowMs" | "scratch" | "pending">,
+  ) {
     this.#call = {
       ...shared,
       scratch: new ByteBuffer(),
@@ -27,6 +30,7 @@ export class Dispatcher {
       args: [],
       count: 0,
       nowMs: 0,
+      pending: undefined,
     };
   }
 
@@ -41,6 +45,14 @@ export class Dispatcher {
     call.session = session;
     call.reply.version = session.version;
     call.nowMs = call.cache.clock.now();
+    this.#isLoading = call.service.state.phase === "loading";
+  }
+
+  /** What the command that was just run waits for, if it does; to be called when it is there. */
+  takePending(): Promise<() => void> | undefined {
+    const { pending } = this.#call;
+    this.#call.pending = undefined;
+    return pending;
   }
 
   /**
@@ -81,6 +93,7 @@ export class Dispatcher {
       if (session.replies === "skip-next") session.replies = "skip";
       else {
         reply.out.end = mark;
+        call.pending = call.pending?.then(() => () => {});
         if (session.replies === "skip") session.replies = "on";
       }
     }
@@ -111,6 +124,11 @@ export class Dispatcher {
       reply.error(DEBUG_REFUSED);
       return;
     }
+    if (this.#isLoading && !command.flags.includes("loading")) {
+      tallies.rejected(number);
+      reply.error(LOADING);
+      return;
+    }
     call.name = entry.name;
     reply.hasFailed = false;
     command.run(call);
@@ -135,6 +153,8 @@ const NOBODY: Session = {
   isClosing: false,
 };
 
+/** Clients know the code, and some the text. */
+const LOADING = "LOADING Redis is loading the dataset in memory";
 const DEBUG_REFUSED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
 

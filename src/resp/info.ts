@@ -4,14 +4,15 @@ import { release } from "node:os";
 
 import { version } from "../config.ts";
 import { usableMemoryBytes } from "../machine.ts";
+import { changesOf } from "../service.ts";
 import type { Call } from "./call.ts";
 import { REDIS_VERSION } from "./connection.ts";
 
 type Section = (call: Call) => Readonly<Record<string, string | number>>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  server: ({ config, startedMs }) => {
-    const uptimeSeconds = Math.floor((performance.now() - startedMs) / 1000);
+  server: ({ config, service }) => {
+    const uptimeSeconds = Math.floor((performance.now() - service.startedMs) / 1000);
     return {
       redis_version: REDIS_VERSION,
       ringcache_version: version,
@@ -52,11 +53,18 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       maxmemory_policy: config.eviction === "none" ? "noeviction" : "allkeys-s3fifo",
     };
   },
-  persistence: () => ({
-    loading: 0,
-    rdb_changes_since_last_save: 0,
-    rdb_bgsave_in_progress: 0,
-    rdb_last_bgsave_status: "ok",
+  persistence: ({ cache, service: { state } }) => ({
+    loading: state.phase === "loading" ? 1 : 0,
+    // Clients that wait for the end of the loading look again after so long.
+    ...(state.phase === "loading" ? { loading_eta_seconds: 1 } : {}),
+    rdb_changes_since_last_save:
+      changesOf(cache.figures()) - Math.max(0, state.get("savedChanges")),
+    rdb_bgsave_in_progress: state.get("isSaving"),
+    rdb_last_save_time: Math.floor(state.get("savedMs") / 1000),
+    rdb_last_bgsave_status: state.get("hasSaveFailed") === 0 ? "ok" : "err",
+    rdb_last_bgsave_time_sec: Math.round(state.get("saveTookMs") / 1000),
+    rdb_saves: state.get("saves"),
+    rdb_last_load_keys_loaded: state.get("loadedEntries"),
     aof_enabled: 0,
     aof_rewrite_in_progress: 0,
   }),

@@ -10,6 +10,7 @@ import type { Socket, TCPSocketListener } from "bun";
 
 import { ByteBuffer, type Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
+import type { Service } from "../service.ts";
 import type { Session } from "./call.ts";
 import { allocateClients, Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands.ts";
@@ -27,6 +28,7 @@ const WRITE_BYTES = 128 * 1024;
 const KEPT_BYTES = 2 ** 20;
 const LOOK_FOR_KILLED_MS = 100;
 const SAMPLE_MS = 1000;
+const NO_BYTES = Buffer.alloc(0);
 
 /** What the workers share beside the cache: plain data that may be sent to a worker. */
 export interface RespMemory {
@@ -52,8 +54,6 @@ export interface RespEvents {
     address: string,
     option: "--resp-output-limit" | "--resp-query-limit",
   ) => void;
-  /** A client has asked for the end of the service. */
-  readonly shutDown: () => void;
   /** An exception, which no command may cause: its connection is closed. */
   readonly failed: (error: unknown) => void;
 }
@@ -74,27 +74,33 @@ interface Connection extends Session {
   /** What the socket has not taken, from `sent` on. */
   unsent: ByteBuffer | undefined;
   sent: number;
+  /** Whether its last command has no answer yet. */
+  isWaiting: boolean;
+}
+
+/** Whether commands that have come must wait. */
+function isBlocked({ unsent, isWaiting }: Connection): boolean {
+  return unsent !== undefined || isWaiting;
 }
 
 /**
  * Opens the listener, which several workers share on one port. Throws as Bun.listen does, with a
- * `code`, if the address cannot be had. `startedMs` as for the HTTP API.
+ * `code`, if the address cannot be had.
  */
 export function serveResp(
   cache: Cache,
   config: Config,
   memory: RespMemory,
   thread: number,
+  service: Service,
   events: RespEvents,
-  startedMs = performance.now(),
 ): RespServer {
   const reply = new Reply(config.respOutputLimit);
   const { out } = reply;
   const clients = new Clients(memory.clients, thread);
   const settings = new Settings(memory.settings, config);
   const tallies = new Tallies(memory.tallies, thread, COMMAND_NAMES);
-  const shared = { cache, config, reply, clients, settings, tallies, startedMs };
-  const dispatcher = new Dispatcher({ ...shared, shutDown: events.shutDown });
+  const dispatcher = new Dispatcher({ cache, config, service, reply, clients, settings, tallies });
   const connections = new Set<Connection>();
   let hasToldOfHttp = false;
 
@@ -112,7 +118,7 @@ export function serveResp(
     const { parser } = connection;
     dispatcher.begin(connection);
     let outcome: Outcome = COMMAND;
-    while (outcome !== MORE && !connection.isClosing && connection.unsent === undefined) {
+    while (outcome !== MORE && !connection.isClosing && !isBlocked(connection)) {
       let count = 0;
       do {
         outcome = parser.next(bytes, end);
@@ -148,12 +154,31 @@ export function serveResp(
         toBeWritten(connection);
         writeAll();
       }
-      const mustStop = connection.isClosing || connection.unsent !== undefined;
+      const pending = dispatcher.takePending();
+      if (pending !== undefined) waitFor(connection, pending);
+      const mustStop = connection.isClosing || isBlocked(connection);
       if (mustStop) connection.parser.rewind(words.end);
       words.release();
       if (mustStop) return false;
     }
     return true;
+  };
+
+  /** Runs nothing more of the connection until its last command has its answer. */
+  const waitFor = (connection: Connection, answer: Promise<() => void>): void => {
+    connection.isWaiting = true;
+    connection.socket.pause();
+    void answer.then((write) =>
+      guarded(connection, () => {
+        connection.isWaiting = false;
+        if (!connections.has(connection)) return;
+        dispatcher.begin(connection);
+        write();
+        const { unread } = connection;
+        work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0);
+        if (!isBlocked(connection)) connection.socket.resume();
+      }),
+    );
   };
 
   const toBeWritten = (connection: Connection): void => {
@@ -238,13 +263,13 @@ export function serveResp(
   const read = (connection: Connection, chunk: Buffer): void => {
     tallies.add("inputBytes", chunk.length);
     const { unread } = connection;
-    if (unread === undefined && connection.unsent === undefined) {
+    if (unread === undefined && !isBlocked(connection)) {
       work(connection, chunk, chunk.length);
       return;
     }
     const all = (connection.unread ??= new ByteBuffer(chunk.length));
     all.appendRun(chunk, 0, chunk.length);
-    if (connection.unsent === undefined) work(connection, all.bytes, all.end);
+    if (!isBlocked(connection)) work(connection, all.bytes, all.end);
   };
 
   const drain = (connection: Connection): void => {
@@ -256,10 +281,11 @@ export function serveResp(
     connection.unsent = undefined;
     connection.sent = 0;
     const { unread } = connection;
+    if (connection.isWaiting) return;
     if (unread !== undefined) work(connection, unread.bytes, unread.end);
     else if (connection.isClosing) socket.end();
     // That may have filled the socket again.
-    if (connection.unsent === undefined) socket.resume();
+    if (!isBlocked(connection)) socket.resume();
   };
 
   const listener = listen(config, {
@@ -283,6 +309,7 @@ export function serveResp(
         unread: undefined,
         unsent: undefined,
         sent: 0,
+        isWaiting: false,
       };
       socket.data = connection;
       connections.add(connection);

@@ -1,6 +1,8 @@
 // The parameters of CONFIG: what of ours redis has a name for, and what clients and test
 // suites ask for when they start. Those that can be set are in memory that the workers share.
 
+import { resolve } from "node:path";
+
 import type { Config } from "../config.ts";
 
 const PROTO_MAX_BULK_LEN = 0;
@@ -66,6 +68,7 @@ export class Settings {
   }
 
   #table(config: Config): Parameter[] {
+    const { snapshotInterval: interval } = config;
     const fixed = (name: string, value: string | number): Parameter => ({
       name,
       read: () => String(value),
@@ -85,6 +88,8 @@ export class Settings {
       fixed("bind", config.host),
       number("client-query-buffer-limit", QUERY_LIMIT),
       fixed("databases", 1),
+      fixed("dbfilename", "ringcache.snapshot"),
+      fixed("dir", config.dataDir === "" ? process.cwd() : resolve(config.dataDir)),
       fixed("enable-debug-command", config.enableDebugCommand ? "yes" : "no"),
       fixed("io-threads", config.workers),
       fixed("latency-monitor-threshold", 0),
@@ -94,7 +99,7 @@ export class Settings {
       fixed("port", config.respPort),
       number("proto-max-bulk-len", PROTO_MAX_BULK_LEN),
       fixed("requirepass", ""),
-      fixed("save", ""),
+      fixed("save", config.dataDir === "" || interval === 0 ? "" : `${interval} 1`),
       fixed("slowlog-log-slower-than", -1),
       fixed("slowlog-max-len", 0),
       fixed("tcp-keepalive", 0),

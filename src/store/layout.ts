@@ -3,20 +3,18 @@
 //
 //   header │ segment table │ log: segments of records → … ← index │ end
 //
-// The log takes segments from below, the index grows down from the end and takes the
-// place of segments when they meet: the shard is bounded by its size alone, whatever
-// entries are like. What the index has taken it keeps: a reader may still be about to
-// mark a hit there. The index is groups of eight slots and eight ghosts, so that where
-// a hash is looked up its ghost is near: puts at the limit take 1,700 ns so, and 1,930
-// with the ghosts in a table of their own.
+// The log takes segments from below, the index grows down from the end and takes the place of
+// segments when they meet: the shard is bounded by its size alone, whatever entries are like. What
+// the index has taken it keeps: a reader may still be about to mark a hit there. The index is
+// groups of eight slots and eight ghosts, so that where a hash is looked up its ghost is near: puts
+// at the limit take 1,700 ns so, and 1,930 with the ghosts in a table of their own.
 //
-// Guard of all but the lock's own word (lock.ts) and the hits in the index: the
-// shard's lock to write. A reader that does not hold it may see nonsense, which is
-// why each accessor stays inside the memory whatever it is given (a typed array
-// answers `undefined` past its end).
+// Guard of all but the lock's own word (lock.ts) and the hits in the index: the shard's lock to
+// write. A reader that does not hold it may see nonsense, which is why each accessor stays inside
+// the memory whatever it is given (a typed array answers `undefined` past its end).
 //
-// A record is a header of two words (key length and flags, value length), a
-// deadline of 8 bytes or none, the key, the value, and padding to 8.
+// A record: two words (key length and flags, value length), a deadline of 8 bytes or none, the key,
+// the value, and padding to 8.
 
 import type { Bytes } from "./bytes.ts";
 
@@ -41,7 +39,7 @@ const HEADER = {
   stamp: 13,
   sweepSlot: 14,
   seed: 15,
-  // Words 16 to 27 are tallies.
+  // Words 16 to 29 are tallies.
   everUsed: 32,
   smallBytes: 33,
   victim: 34,
@@ -58,6 +56,7 @@ const TALLIES = {
   expired: 11,
   evicted: 12,
   emptied: 13,
+  loaded: 14,
 } as const;
 export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
 export type Tally = keyof typeof TALLIES;
@@ -94,7 +93,7 @@ export const NO_SEGMENT = -1;
 /** Longest key in bytes. */
 export const MAX_KEY_BYTES = KEY_LENGTH_MASK;
 
-/** The two queues of S3-FIFO, as a segment's row has them. */
+/** The queues of S3-FIFO, as a segment's row has them. */
 export const SMALL = 0;
 export const MAIN = 1;
 export type Queue = typeof SMALL | typeof MAIN;
@@ -203,10 +202,7 @@ export class Layout {
     return this.words[this.slotWord(slot) + 1]! & MAX_HITS;
   }
 
-  /**
-   * Counts a hit of the record, with or without the lock. A mark that another one or a writer
-   * gets in the way of is lost: it was one of many.
-   */
+  /** Counts a hit of the record, with or without the lock; one that another gets in the way of is lost. */
   markHit(slot: number, record: number): void {
     const word = this.slotWord(slot) + 1;
     const seen = this.words[word]!;
@@ -244,7 +240,12 @@ export class Layout {
 
   /** Empties so many slots, whole groups of them, and their ghosts. */
   clearSlots(slots: number): void {
-    this.words.fill(0, this.#indexEnd - (slots / GROUP) * GROUP_WORDS, this.#indexEnd);
+    this.words.fill(0, this.indexStart(slots), this.#indexEnd);
+  }
+
+  /** The first word of an index of so many slots, whole groups of them; it ends with the memory. */
+  indexStart(slots: number): number {
+    return this.#indexEnd - (slots / GROUP) * GROUP_WORDS;
   }
 
   /** The first of a slot's two words. */

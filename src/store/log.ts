@@ -304,7 +304,7 @@ function liveBytes(layout: Layout, segment: number): number {
 }
 
 /** Runs that have been queued since; stamps wrap, but their distance from the newest one does not. */
-function age(layout: Layout, run: number): number {
+export function age(layout: Layout, run: number): number {
   return (layout.field("stamp") - layout.segment(run, "stamp")) >>> 0;
 }
 

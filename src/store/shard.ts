@@ -4,7 +4,7 @@
 // Promises every implementation keeps (test/store/shard.contract.ts):
 // - an entry at or past its deadline is a miss, whatever the sweep has done;
 // - a value comes back byte for byte, and what is handed in is copied;
-// - entries put = entries held + overwritten + deleted + expired + evicted,
+// - entries put and loaded = entries held + overwritten + deleted + expired + evicted,
 //   but for those of a shard that was emptied.
 //
 // MapShard lives in one thread. A SharedShard is attached to by many: each call is then
@@ -60,6 +60,8 @@ export interface ShardFigures {
   readonly evicted: number;
   /** Times that the shard lost all its entries because a writer ended in the middle of a write. */
   readonly emptied: number;
+  /** Entries that came from a snapshot: they count like those put. */
+  readonly loaded: number;
 }
 
 export const NO_FIGURES: ShardFigures = {
@@ -76,6 +78,7 @@ export const NO_FIGURES: ShardFigures = {
   expired: 0,
   evicted: 0,
   emptied: 0,
+  loaded: 0,
 };
 export const FIGURE_NAMES = Object.keys(NO_FIGURES) as (keyof ShardFigures)[];
 

@@ -19,6 +19,7 @@ import { extentOf, Layout, MAX_KEY_BYTES, shardBytes } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
 import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./shard.ts";
+import type { SavedEntry, ShardCopy } from "./shard-copy.ts";
 import * as storing from "./storing.ts";
 import * as walk from "./walk.ts";
 
@@ -128,6 +129,38 @@ export class SharedShard implements Shard {
     } finally {
       this.#exit();
     }
+  }
+
+  /** As `put`, for an entry of a snapshot. */
+  restore(
+    entry: SavedEntry,
+    nowMs: number,
+    hash = entries.hashOf(this.#layout, entry.key),
+  ): boolean {
+    this.#refuseTooLarge(entry.key, entry.value);
+    this.#enter();
+    try {
+      this.#layout.setField("isWriting", 1);
+      const isStored = storing.restore(this.#layout, hash, entry, nowMs);
+      this.#layout.setField("isWriting", 0);
+      return isStored;
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /**
+   * Copies the shard as it is at this moment, unless another thread has its lock: then false. Whoever
+   * sees to threads that have died must not wait for one of them.
+   */
+  tryCopyTo(copy: ShardCopy): boolean {
+    if (!this.#lock.tryLock(this.#layout.words)) return false;
+    try {
+      copy.fill(this.#layout);
+    } finally {
+      this.#exit();
+    }
+    return true;
   }
 
   /** Of the hashes in the index. */
@@ -273,6 +306,7 @@ export class SharedShard implements Shard {
       expired: layout.tally("expired"),
       evicted: layout.tally("evicted"),
       emptied: layout.tally("emptied"),
+      loaded: layout.tally("loaded"),
     };
   }
 

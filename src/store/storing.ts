@@ -8,6 +8,7 @@ import * as index from "./key-index.ts";
 import { extentOf, type Layout, MAIN, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 import * as reclaim from "./reclaim.ts";
+import type { SavedEntry } from "./shard-copy.ts";
 
 /** False if the shard is full and does not evict; then nothing is lost. */
 export function store(
@@ -28,6 +29,24 @@ export function store(
   return isStored;
 }
 
+/** As `store`, for an entry of a snapshot: it goes where eviction had it. */
+export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: number): boolean {
+  const { key, value, deadlineMs, isMain, hits } = entry;
+  const extent = extentOf(key.end - key.start, value.end - value.start, deadlineMs !== Infinity);
+  const slot = index.find(layout, hash, key);
+  const isStored =
+    slot === index.NO_SLOT
+      ? insert(layout, hash, key, value, deadlineMs, nowMs, extent, isMain ? MAIN : SMALL)
+      : overwrite(layout, slot, hash, key, value, deadlineMs, nowMs, extent);
+  if (!isStored) return false;
+  layout.addToTally("loaded", 1);
+  // Making room may have evicted it at once.
+  const place = index.find(layout, hash, key);
+  if (place !== index.NO_SLOT) layout.setHits(place, hits);
+  return true;
+}
+
+/** Without a queue it goes where its ghost says. */
 function insert(
   layout: Layout,
   hash: number,
@@ -36,9 +55,10 @@ function insert(
   deadlineMs: number,
   nowMs: number,
   extent: number,
+  wanted?: Queue,
 ): boolean {
   if (!reclaim.reserveSlot(layout, nowMs)) return false;
-  const queue = ghosts.take(layout, hash) ? MAIN : SMALL;
+  const queue = wanted ?? (ghosts.take(layout, hash) ? MAIN : SMALL);
   const record = reclaim.reserve(layout, queue, extent, nowMs);
   if (record === 0) return false;
   entries.write(layout, record, key, value, deadlineMs);

@@ -2,11 +2,12 @@
 // notice, and whether the counters still add up. `bun run test:faults` is the long form.
 
 import { Connection, ConnectionError } from "../../bench/loadtest/connection.ts";
-import { Cache, type CacheMemory } from "../../src/cache.ts";
+import { Cache, type CacheMemory, fitOptions } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { PortClaim } from "../../src/port-claim.ts";
 import { countOf } from "../../src/store/counters.ts";
 import { allocateResp } from "../../src/resp/server.ts";
+import { allocateState, ServiceState } from "../../src/service.ts";
 import { Supervisor } from "../../src/supervisor.ts";
 import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
 
@@ -51,15 +52,19 @@ export class FaultyService {
 
   private constructor(port: number) {
     const config = readConfig(["--host", "127.0.0.1", "--resp-port", "0", "--workers", "2"], {});
-    const cacheOptions = Cache.fit({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
+    const cacheOptions = fitOptions({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
     this.port = port;
     this.memory = Cache.allocate(cacheOptions, this.workers + 1);
     this.cache = new Cache(cacheOptions, this.memory, this.workers);
     const respMemory = allocateResp(config, this.workers);
-    const start = { config: { ...config, port }, cacheOptions, memory: this.memory, respMemory };
+    const stateMemory = allocateState();
+    new ServiceState(stateMemory).phase = "serving";
+    const opened = { ...config, port };
+    const start = { config: opened, cacheOptions, memory: this.memory, respMemory, stateMemory };
     const events = {
       log: (line: string) => void process.stdout.write(line),
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),
+      save: async () => ({ isSaved: false, reason: "there is no folder" }) as const,
       shutDown: () => {},
       gaveUp: (_thread: number, reason: string) => this.gaveUp.resolve(reason),
     };

@@ -202,6 +202,11 @@ describe("health, stats and ring", () => {
       workers: 1,
       worker_restarts: 0,
       shards_emptied: 0,
+      loaded_count: 0,
+      snapshot_time: 0,
+      snapshot_count: 0,
+      snapshot_failed_count: 0,
+      snapshot_shards_dropped: 0,
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
     });
   });
@@ -296,7 +301,7 @@ describe("refusals", () => {
 
   test("an unknown path is 404 and names the paths there are", async () => {
     const message =
-      "no such path; there are /put, /get, /delete, /mput, /mget, /stats, /health, /ring";
+      "no such path; there are /put, /get, /delete, /mput, /mget, /snapshot, /stats, /health, /ring";
     expect(await get("/nope")).toEqual(refusal(404, message));
     expect(await get("/")).toEqual(refusal(404, message));
     expect(await get("/get/?key=k")).toEqual(refusal(404, message));

@@ -4,6 +4,7 @@ import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateResp, serveResp } from "../../src/resp/server.ts";
+import { allocateState, type Service, ServiceState } from "../../src/service.ts";
 
 /** Serves a fresh cache on a free port of the loopback; options as on the command line. */
 export function serve(...options: string[]): HttpServer & AsyncDisposable {
@@ -15,14 +16,31 @@ export function serveCache(
   given: Cache | undefined,
   ...options: string[]
 ): HttpServer & AsyncDisposable {
+  return serveAs(aService(), given, ...options);
+}
+
+/** The same, as part of this service. */
+export function serveAs(
+  service: Service,
+  given: Cache | undefined,
+  ...options: string[]
+): HttpServer & AsyncDisposable {
   const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"];
   const config = readConfig([...own, ...options], {});
   const failed = (error: unknown) => {
     throw error;
   };
   const cache = given ?? Cache.create(cacheOptionsOf(config));
-  const server = serveHttp(cache, config, { failed });
+  const server = serveHttp(cache, config, service, { failed });
   return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
+}
+
+/** A service that serves, and saves nothing. */
+export function aService(shutDown: Service["shutDown"] = () => {}): Service {
+  const state = new ServiceState(allocateState());
+  state.phase = "serving";
+  const save = async () => ({ isSaved: false, reason: "there is no folder" }) as const;
+  return { state, startedMs: performance.now(), save, shutDown };
 }
 
 export interface RedisService extends AsyncDisposable {
@@ -34,15 +52,20 @@ export interface RedisService extends AsyncDisposable {
 }
 
 /** Serves a fresh cache, or this one, by the Redis protocol on a free port of the loopback. */
-export function serveRedis(options: readonly string[] = [], given?: Cache): RedisService {
+export function serveRedis(
+  options: readonly string[] = [],
+  given?: Cache,
+  changes: Partial<Service> = {},
+): RedisService {
   const config = readConfig(["--host", "127.0.0.1", "--workers", "1", ...options], {});
   const cache = given ?? Cache.create(cacheOptionsOf(config));
   const told: string[] = [];
+  const usual = aService((saves) => told.push(saves ? "shutdown" : "shutdown nosave"));
+  const service = { ...usual, ...changes };
   const opened = { ...config, respPort: 0 };
-  const server = serveResp(cache, opened, allocateResp(config, 1), 0, {
+  const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
     refusedHttp: () => told.push("http refused"),
     overLimit: (_address, option) => told.push(`over ${option}`),
-    shutDown: () => told.push("shutdown"),
     failed: (error) => told.push(`failed: ${String(error)}`),
   });
   return { port: server.port, cache, told, [Symbol.asyncDispose]: () => server.stop(0) };
@@ -94,15 +117,16 @@ export async function startService(
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();
   let stdout = "";
-  const firstLine = Promise.withResolvers<string>();
+  const listens = Promise.withResolvers<string | undefined>();
   const reading = (async () => {
     for await (const chunk of child.stdout) {
       stdout += decoder.decode(chunk, { stream: true });
-      if (stdout.includes("\n")) firstLine.resolve(stdout.slice(0, stdout.indexOf("\n")));
+      const url = /http:\/\/[\d.]+:\d+(?=.*\n)/.exec(stdout)?.[0];
+      if (url !== undefined) listens.resolve(url);
     }
-    firstLine.resolve(stdout);
+    listens.resolve(undefined);
   })();
-  const url = /http:\/\/[\d.]+:\d+/.exec(await firstLine.promise)?.[0];
+  const url = await listens.promise;
   if (url === undefined) throw new Error(`the service did not start: ${stdout}${await stderr}`);
   const exit = (async () => {
     const code = await child.exited;

@@ -13,6 +13,7 @@ import { allocateResp } from "../../src/resp/server.ts";
 import { Settings } from "../../src/resp/settings.ts";
 import { Tallies } from "../../src/resp/tallies.ts";
 import type { Random } from "../lib/random.ts";
+import { aService } from "../lib/service.ts";
 
 /** What a fuzzed command may not do: it would undo what the check at the end looks for. */
 const SKIPPED = new Set(["flushall", "flushdb"]);
@@ -43,10 +44,9 @@ export function fuzz(
   const reply = new Reply(config.respOutputLimit);
   const settings = new Settings(memory.settings, config);
   const dispatcher = new Dispatcher({
-    ...{ cache, config, reply, settings, startedMs: 0 },
+    ...{ cache, config, reply, settings, service: aService() },
     clients: new Clients(memory.clients, 0),
     tallies: new Tallies(memory.tallies, 0, COMMAND_NAMES),
-    shutDown: () => {},
   });
   const value = ByteBuffer.ofText("kept");
   for (let n = 0; n < KEPT; n++) cache.put(ByteBuffer.ofText(`kept:${n}`), value, NEVER, 0);

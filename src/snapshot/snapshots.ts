@@ -1,0 +1,177 @@
+// The snapshots of a service: one at its start is loaded, others are taken while it runs.
+// A snapshot that fails is told of and counted, and the last good one stays.
+
+import { access } from "node:fs/promises";
+
+import type { Cache, SavedEntry, ShardCopy } from "../cache.ts";
+import { changesOf, type SaveOutcome, type ServiceState } from "../service.ts";
+import { codeOf, type DataFolder } from "./folder.ts";
+import { readSnapshot, type SnapshotReport } from "./reader.ts";
+import { writeSnapshot } from "./writer.ts";
+
+/** What became of a snapshot at the start. */
+export interface LoadReport extends SnapshotReport {
+  /** Entries that the cache took. */
+  readonly loaded: number;
+  /** Entries whose time had come meanwhile. */
+  readonly expired: number;
+  /** Entries that a smaller cache has no room for, one by one, or at all if it does not evict. */
+  readonly unfit: number;
+  readonly tookMs: number;
+  /** Where the file is kept, if it is damaged. */
+  readonly keptAt?: string;
+}
+
+export interface SnapshotEvents {
+  saved(outcome: SaveOutcome & { readonly isSaved: true }): void;
+  /** Told once for each reason, until a snapshot succeeds again. */
+  failed(reason: string): void;
+}
+
+export class Snapshots {
+  readonly #cache: Cache;
+  readonly #folder: DataFolder;
+  readonly #state: ServiceState;
+  readonly #events: SnapshotEvents;
+  /** Made at the first snapshot and used again. */
+  #copy: ShardCopy | undefined;
+  #running: Promise<SaveOutcome> | undefined;
+  #next: Promise<SaveOutcome> | undefined;
+  #toldReason = "";
+
+  constructor(cache: Cache, folder: DataFolder, state: ServiceState, events: SnapshotEvents) {
+    this.#cache = cache;
+    this.#folder = folder;
+    this.#state = state;
+    this.#events = events;
+    state.set("hasFolder", 1);
+  }
+
+  /**
+   * Puts the entries of the last snapshot into the cache; undefined if there is none. A damaged one
+   * is kept aside, if so wished. Rejects with the system's error if it cannot be read.
+   */
+  async load(keepsDamaged: boolean): Promise<LoadReport | undefined> {
+    const cache = this.#cache;
+    const { file } = this.#folder;
+    try {
+      await access(file);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return undefined;
+      throw error;
+    }
+    const startMs = performance.now();
+    const nowMs = cache.clock.now();
+    const counts = { loaded: 0, expired: 0, unfit: 0 };
+    const report = await readSnapshot(file, (entry) => {
+      if (entry.deadlineMs <= nowMs) counts.expired++;
+      else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
+      else counts.unfit++;
+    });
+    const { header, damages, intactShards } = report;
+    const state = this.#state;
+    state.set("loadedEntries", counts.loaded);
+    state.set("droppedShards", (header?.shards ?? 0) - intactShards);
+    // A damaged file is soon to be replaced by what could be read of it.
+    if (damages.length === 0) {
+      state.set("savedMs", header?.savedMs ?? 0);
+      state.set("savedChanges", changesOf(cache.figures()));
+    } else state.set("savedChanges", -1);
+    const tookMs = performance.now() - startMs;
+    if (damages.length === 0 || !keepsDamaged) return { ...report, ...counts, tookMs };
+    return { ...report, ...counts, tookMs, keptAt: await this.#folder.keepAside() };
+  }
+
+  /** Takes a snapshot of what is in the cache now. Never rejects. */
+  async save(): Promise<SaveOutcome> {
+    if (this.#running === undefined) return await this.#start();
+    // The one that runs may be past the shard that was last written to: only the next has it all.
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+    return await this.#next;
+  }
+
+  /** The same if there is anything that the last one does not have; else undefined. */
+  async saveIfChanged(): Promise<SaveOutcome | undefined> {
+    await this.#running;
+    const isSame = changesOf(this.#cache.figures()) === this.#state.get("savedChanges");
+    return isSame ? undefined : await this.save();
+  }
+
+  /** Takes snapshots of what has changed until the thread ends. */
+  schedule(everyMs: number): void {
+    setInterval(() => {
+      if (this.#running === undefined) void this.saveIfChanged();
+    }, everyMs);
+  }
+
+  /** Counts and tells that a snapshot could not be taken; answers why. */
+  failed(error: unknown): string {
+    const reason = reasonOf(error);
+    this.#state.add("failedSaves", 1);
+    this.#state.set("hasSaveFailed", 1);
+    if (reason !== this.#toldReason) this.#events.failed(reason);
+    this.#toldReason = reason;
+    return reason;
+  }
+
+  #start(): Promise<SaveOutcome> {
+    const run = this.#write().finally(() => (this.#running = undefined));
+    this.#running = run;
+    return run;
+  }
+
+  async #write(): Promise<SaveOutcome> {
+    const state = this.#state;
+    const startMs = performance.now();
+    const changes = changesOf(this.#cache.figures());
+    const savedMs = Date.now();
+    state.set("isSaving", 1);
+    try {
+      await this.#folder.claim();
+      this.#copy ??= this.#cache.shardCopy();
+      const saved = await writeSnapshot(this.#cache, this.#copy, this.#folder.file);
+      const tookMs = performance.now() - startMs;
+      state.set("savedChanges", changes);
+      state.set("savedMs", savedMs);
+      state.set("savedEntries", saved.entries);
+      state.set("savedBytes", saved.bytes);
+      state.set("saveTookMs", tookMs);
+      state.add("saves", 1);
+      state.set("hasSaveFailed", 0);
+      this.#toldReason = "";
+      const outcome = { isSaved: true, ...saved, tookMs } as const;
+      this.#events.saved(outcome);
+      return outcome;
+    } catch (error) {
+      return { isSaved: false, reason: this.failed(error) };
+    } finally {
+      state.set("isSaving", 0);
+    }
+  }
+}
+
+function fits(cache: Cache, { key, value }: SavedEntry): boolean {
+  return key.end - key.start <= cache.maxKeyBytes && value.end - value.start <= cache.maxValueBytes;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: "no space is left on the device",
+  EDQUOT: "this user's quota of the device is used up",
+  EACCES: "this user may not write there",
+  EPERM: "this user may not write there",
+  EROFS: "the file system is read-only",
+  ENOENT: "the folder is gone",
+  ENOTDIR: "there is a file where the folder should be",
+  EIO: "the device fails",
+};
+
+/** Why a file or folder could not be had, in words, with the system's name for it. */
+export function reasonOf(error: unknown): string {
+  const code = codeOf(error);
+  const reason = REASONS[code];
+  if (reason !== undefined) return `${reason} (${code})`;
+  return error instanceof Error ? error.message : String(error);
+}

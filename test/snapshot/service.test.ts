@@ -1,0 +1,239 @@
+// A service with a data folder, as a process.
+
+import { expect, test } from "bun:test";
+import { chmod, mkdir, readdir, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { Database } from "bun:sqlite";
+
+import { runToEnd, type ServiceProcess, startService } from "../lib/service.ts";
+import { temporaryFolder } from "./saved.ts";
+
+const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--memory", "64mb"];
+
+const start = (folder: string, ...options: string[]) =>
+  startService([...SMALL, "--data-dir", folder, "--snapshot-interval", "0", ...options]);
+
+async function answer(
+  service: ServiceProcess,
+  path: string,
+  body?: unknown,
+): Promise<Record<string, unknown>> {
+  const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const response = await fetch(service.url + path, init);
+  return { code: response.status, ...((await response.json()) as Record<string, unknown>) };
+}
+
+const put = (service: ServiceProcess, key: string, value = "v") =>
+  answer(service, "/put", { key, value });
+
+/** What the log has of an event, once it has it. */
+async function logged(service: ServiceProcess, event: string): Promise<string> {
+  for (;;) {
+    const line = (await service.stdout()).split("\n").find((one) => one.includes(` ${event}`));
+    if (line !== undefined) return line;
+  }
+}
+
+async function stopped(service: ServiceProcess): Promise<string> {
+  service.kill("SIGTERM");
+  const { code, stdout, stderr } = await service.exit;
+  expect([code, stderr]).toEqual([0, ""]);
+  return stdout;
+}
+
+test("what was put before SIGTERM is there after the next start", async () => {
+  await using folder = await temporaryFolder();
+  const data = join(folder.path, "made", "when missing");
+  await using first = await start(data);
+  await put(first, "k", "value");
+  await answer(first, "/put", { key: "short", value: "v", ttl: 1000 });
+  expect(await stopped(first)).toContain(" info saved entries=2 ");
+  await using second = await start(data);
+  expect(await answer(second, "/get?key=k")).toMatchObject({ code: 200, value: "value" });
+  expect(await answer(second, "/get?key=short")).toMatchObject({ code: 200 });
+  expect(await answer(second, "/stats")).toMatchObject({ loaded_count: 2, put_count: 0 });
+  expect(await second.stdout()).toContain(" info loaded entries=2 ");
+  // Nothing has changed: there is nothing to save.
+  expect(await stopped(second)).not.toContain(" info saved");
+});
+
+test("after a kill there is the last snapshot, which POST /snapshot takes", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await start(folder.path);
+  await put(first, "before");
+  expect(await answer(first, "/snapshot", {})).toMatchObject({ code: 200, entries: 1 });
+  await put(first, "after");
+  first.kill("SIGKILL");
+  await first.exit;
+  await using second = await start(folder.path);
+  expect(await answer(second, "/get?key=before")).toMatchObject({ code: 200 });
+  expect(await answer(second, "/get?key=after")).toMatchObject({ code: 404 });
+});
+
+test("snapshots are taken by themselves while there are changes", async () => {
+  await using folder = await temporaryFolder();
+  await using service = await start(folder.path, "--snapshot-interval", "0.05");
+  await put(service, "k");
+  expect(await logged(service, "saved")).toContain("entries=1");
+});
+
+test("snapshots asked for at once are at most two, and each answer's puts are in its file", async () => {
+  await using folder = await temporaryFolder();
+  await using service = await start(folder.path);
+  const all = Array.from({ length: 20 }, async (_, n) => {
+    await put(service, `k${n}`);
+    return answer(service, "/snapshot", {});
+  });
+  for (const one of await Promise.all(all)) expect(one["code"]).toBe(200);
+  service.kill("SIGKILL");
+  await service.exit;
+  await using second = await start(folder.path);
+  expect(await answer(second, "/stats")).toMatchObject({ total_items: 20 });
+});
+
+test("a second service on the folder refuses to start and names the first", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await start(folder.path);
+  await put(first, "k");
+  const pid = (await Bun.file(join(folder.path, "ringcache.pid")).text()).trim();
+  const options = ["--port", "0", "--resp-port", "0", "--data-dir", folder.path];
+  const { code, stdout, stderr } = await runToEnd([...SMALL, ...options]);
+  expect([code, stdout]).toEqual([71, ""]);
+  expect(stderr).toBe(
+    `ringcache: the folder ${folder.path} is in use by process ${pid}; choose another with --data-dir\n`,
+  );
+});
+
+test("of a damaged snapshot the whole shards are loaded, and the file is kept aside", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await start(folder.path);
+  for (let n = 0; n < 100; n++) await put(first, `k${n}`);
+  await stopped(first);
+  const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  bytes[200] = (bytes[200] ?? 0) ^ 1;
+  await Bun.write(folder.file, bytes);
+
+  const options = ["--port", "0", "--resp-port", "0", "--data-dir", folder.path, "--strict-load"];
+  const strict = await runToEnd([...SMALL, ...options]);
+  expect(strict.code).toBe(65);
+  expect(strict.stderr).toContain("shard 0, bytes 56 to");
+  expect(strict.stderr).toContain("3 of 4 shards are whole");
+
+  await using second = await start(folder.path);
+  const log = await logged(second, "loaded");
+  const loaded = Number(/entries=(\d+)/.exec(log)?.[1]);
+  expect(loaded).toBeGreaterThan(40);
+  expect(loaded).toBeLessThan(100);
+  expect(await second.stdout()).toContain(" error snapshot damaged ");
+  expect(await answer(second, "/stats")).toMatchObject({ snapshot_shards_dropped: 1 });
+  // Even though nobody has put anything: the next start finds a whole one.
+  await stopped(second);
+  const names = await readdir(folder.path);
+  const aside = names.find((name) => name.startsWith("ringcache.snapshot.damaged-")) ?? "";
+  expect(Buffer.from(await Bun.file(join(folder.path, aside)).arrayBuffer())).toEqual(bytes);
+  await using third = await start(folder.path, "--strict-load");
+  expect(await answer(third, "/stats")).toMatchObject({ total_items: loaded });
+});
+
+test("a full disk costs a line in the log, and nothing else", async () => {
+  await using folder = await temporaryFolder();
+  await using service = await start(folder.path);
+  await put(service, "k");
+  await answer(service, "/snapshot", {});
+  const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  for (let time = 0; time < 2; time++) {
+    // Where writing fails as on a full disk.
+    await symlink("/dev/full", `${folder.file}.tmp`);
+    await put(service, `more${time}`);
+    expect(await answer(service, "/snapshot", {})).toEqual({
+      code: 503,
+      status: "ERROR",
+      message:
+        "the snapshot failed: no space is left on the device (ENOSPC); the last good snapshot stays",
+    });
+  }
+  expect(Buffer.from(await Bun.file(folder.file).arrayBuffer())).toEqual(whole);
+  expect(await answer(service, "/stats")).toMatchObject({ snapshot_failed_count: 2 });
+  expect(await answer(service, "/get?key=more0")).toMatchObject({ code: 200 });
+  // The disk has room again.
+  expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200, entries: 3 });
+  const log = await stopped(service);
+  expect(log.split("\n").filter((line) => line.includes(" error "))).toHaveLength(1);
+});
+
+test("a folder that is gone costs a line in the log; back again it is used again", async () => {
+  await using folder = await temporaryFolder();
+  const data = join(folder.path, "data");
+  await using service = await start(data);
+  await put(service, "k");
+  await rm(data, { recursive: true });
+  const failed = await answer(service, "/snapshot", {});
+  expect(failed).toMatchObject({ code: 503 });
+  expect(failed["message"]).toContain("the folder is gone (ENOENT)");
+  await mkdir(data);
+  expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
+  // And it is this service's again.
+  using lock = new Database(join(data, "ringcache.lock"));
+  expect(() => lock.run("BEGIN EXCLUSIVE")).toThrow("locked");
+});
+
+test.skipIf(process.getuid?.() === 0)(
+  "a folder that may not be written to costs a line in the log",
+  async () => {
+    await using folder = await temporaryFolder();
+    await chmod(folder.path, 0o500);
+    await using service = await start(folder.path);
+    expect(await logged(service, "snapshot failed")).toContain("EACCES");
+    expect(await put(service, "k")).toMatchObject({ code: 200 });
+    await chmod(folder.path, 0o700);
+    expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
+  },
+);
+
+test("a file in place of the folder, and Maps, are refused with the reason", async () => {
+  await using folder = await temporaryFolder();
+  await Bun.write(folder.file, "");
+  const file = await runToEnd(["--port", "0", "--resp-port", "0", "--data-dir", folder.file]);
+  expect(file).toEqual({
+    code: 64,
+    stdout: "",
+    stderr: `ringcache: --data-dir: "${folder.file}" is a file, not a folder\n`,
+  });
+  const maps = await runToEnd(["--data-dir", folder.path, "--store", "map"]);
+  expect(maps.code).toBe(64);
+  expect(maps.stderr).toContain("--data-dir needs --store shared");
+});
+
+test("without a folder POST /snapshot says how to have one", async () => {
+  await using service = await startService(SMALL);
+  expect(await answer(service, "/snapshot", {})).toMatchObject({
+    code: 409,
+    message: "there is no folder to save to; start the service with --data-dir",
+  });
+});
+
+test("check-snapshot tells what is in a file, and what is wrong with it", async () => {
+  await using folder = await temporaryFolder();
+  await using service = await start(folder.path);
+  await put(service, "key", "value");
+  await stopped(service);
+  const check = async (...args: string[]) => {
+    const script = new URL("../../src/snapshot/check.ts", import.meta.url).pathname;
+    const child = Bun.spawn([process.execPath, script, ...args], {
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const outputs = [new Response(child.stdout).text(), new Response(child.stderr).text()];
+    return { code: await child.exited, output: (await Promise.all(outputs)).join("") };
+  };
+  const whole = await check(folder.file);
+  expect(whole.code).toBe(0);
+  expect(whole.output).toContain("1 entries: 3 bytes of keys, 5 of values, the longest 5");
+  const bytes = await Bun.file(folder.file).bytes();
+  await Bun.write(folder.file, bytes.subarray(0, 100));
+  const cut = await check(folder.file);
+  expect(cut.code).toBe(65);
+  expect(cut.output).toContain("damaged: the end is missing or damaged");
+  expect(await check(`${folder.file}.no`)).toMatchObject({ code: 66 });
+  expect(await check()).toMatchObject({ code: 64 });
+});
