@@ -8,6 +8,9 @@ import { readFloat, readNumber } from "./numbers.ts";
 const NO_FOLDER = "ERR there is no folder to save to; start the service with --data-dir";
 const OUT_OF_RANGE = "ERR value is out of range, must be positive";
 
+/** What there is would be in place of what is being loaded. */
+const NOT_WHILE_LOADING: ReadonlySet<string> = new Set(["save", "bgsave"]);
+
 type Row = readonly [
   name: string,
   arity: number,
@@ -20,7 +23,9 @@ const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
   rows.map(([name, arity, syntax, summary, run]) => ({
     name,
     arity,
-    flags: ["admin", "noscript", "loading", "stale"],
+    flags: NOT_WHILE_LOADING.has(name)
+      ? ["admin", "noscript"]
+      : ["admin", "noscript", "loading", "stale"],
     syntax,
     summary,
     since,

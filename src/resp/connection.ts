@@ -21,7 +21,8 @@ const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
   rows.map(([name, arity, syntax, summary, run]) => ({
     name,
     arity,
-    flags: ["noscript", "loading", "stale"],
+    // PING tells whether the service serves.
+    flags: name === "ping" ? ["fast"] : ["noscript", "loading", "stale"],
     syntax,
     summary,
     since,
