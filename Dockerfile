@@ -6,12 +6,10 @@
 FROM oven/bun:1.4.5-slim AS app
 WORKDIR /home/bun/app
 COPY package.json bun.lock ./
-# The empty folder that `mkdir` leaves when nothing is to be installed matters: without a
-# node_modules Bun would install a missing import at run time.
-RUN bun install --frozen-lockfile --production && mkdir -p node_modules && rm bun.lock
+RUN bun install --frozen-lockfile --production && rm bun.lock
 COPY src ./src
 # A checkout under a strict umask would be unreadable to the user below.
-RUN chmod -R a+rX .
+RUN chmod -R a+rX . && mkdir /data
 
 FROM oven/bun:1.4.5-slim
 # The version in package.json, which a label cannot read; the test compares the two.
@@ -23,12 +21,14 @@ LABEL org.opencontainers.image.title="ringcache" \
 WORKDIR /home/bun/app
 # Owned by root, so the service cannot change its own code.
 COPY --from=app /home/bun/app ./
+# Where snapshots go with RINGCACHE_DATA_DIR=/data; a volume mounted there begins with this owner.
+COPY --from=app --chown=bun:bun /data /data
 USER bun
 EXPOSE 7171 7172
 STOPSIGNAL SIGTERM
 # The image has no curl. Containers are often handed the proxy of their host, which is no way to
 # 127.0.0.1, and of the two spellings of no_proxy either may have been handed along.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
   CMD ["bun", "-e", "const { env, exit } = process; env.no_proxy = env.NO_PROXY = '*'; exit((await fetch('http://127.0.0.1:' + (env.RINGCACHE_PORT || env.PORT || 7171) + '/health')).ok ? 0 : 1)"]
 # Not through the base image's shell script: bun is process 1 and gets SIGTERM itself.
 ENTRYPOINT ["bun", "src/main.ts"]

@@ -15,8 +15,16 @@ export interface BenchServer extends AsyncDisposable {
   rssBytes(): number;
 }
 
+export interface StartedServer extends BenchServer {
+  /** What it said until it listened. */
+  readonly log: string;
+}
+
 /** Starts the service itself with these options, pinned to `core` if there is one. */
-export function startService(core: number | undefined, ...options: string[]): Promise<BenchServer> {
+export function startService(
+  core: number | undefined,
+  ...options: string[]
+): Promise<StartedServer> {
   return start(core, [
     path("../../src/main.ts"),
     "--host",
@@ -41,7 +49,7 @@ export function pinned(core: number | undefined, command: readonly string[]): st
     : ["taskset", "-c", `${core}`, ...command];
 }
 
-async function start(core: number | undefined, args: readonly string[]): Promise<BenchServer> {
+async function start(core: number | undefined, args: readonly string[]): Promise<StartedServer> {
   const child = Bun.spawn(pinned(core, [process.execPath, ...args]), {
     stdout: "pipe",
     stderr: "inherit",
@@ -49,11 +57,11 @@ async function start(core: number | undefined, args: readonly string[]): Promise
   let said = "";
   for await (const chunk of child.stdout) {
     said += Buffer.from(chunk).toString();
-    if (said.includes("\n")) break;
+    if (/http:.*\n/.test(said)) break;
   }
   const url = /http:\/\/[\d.]+:\d+/.exec(said)?.[0];
   if (url === undefined) throw new Error(`a server did not start: ${said}`);
-  return benchServer(child, url);
+  return { ...benchServer(child, url), log: said };
 }
 
 /** A process of any kind as a server under test, which ends with it. */
