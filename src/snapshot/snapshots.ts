@@ -2,6 +2,7 @@
 // A snapshot that fails is told of and counted, and the last good one stays.
 
 import { access } from "node:fs/promises";
+import { edenGC } from "bun:jsc";
 
 import type { Cache, SavedEntry, ShardCopy } from "../cache.ts";
 import { changesOf, type SaveOutcome, type ServiceState } from "../service.ts";
@@ -21,6 +22,13 @@ export interface LoadReport extends SnapshotReport {
   /** Where the file is kept, if it is damaged. */
   readonly keptAt?: string;
 }
+
+/**
+ * While entries go to or come from a file, garbage is collected so often: shared memory counts as the
+ * collector's own, and it would let garbage grow to as much. Measured with a million entries: resident
+ * memory grows to 1.09 × while they are saved, to 1.6 to 2.6 × without.
+ */
+const COLLECT_EVERY_MS = 20;
 
 export interface SnapshotEvents {
   saved(outcome: SaveOutcome & { readonly isSaved: true }): void;
@@ -63,11 +71,13 @@ export class Snapshots {
     const startMs = performance.now();
     const nowMs = cache.clock.now();
     const counts = { loaded: 0, expired: 0, unfit: 0 };
-    const report = await readSnapshot(file, (entry) => {
-      if (entry.deadlineMs <= nowMs) counts.expired++;
-      else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
-      else counts.unfit++;
-    });
+    const report = await collecting(() =>
+      readSnapshot(file, (entry) => {
+        if (entry.deadlineMs <= nowMs) counts.expired++;
+        else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
+        else counts.unfit++;
+      }),
+    );
     const { header, damages, intactShards } = report;
     const state = this.#state;
     state.set("loadedEntries", counts.loaded);
@@ -131,8 +141,8 @@ export class Snapshots {
     state.set("isSaving", 1);
     try {
       await this.#folder.claim();
-      this.#copy ??= this.#cache.shardCopy();
-      const saved = await writeSnapshot(this.#cache, this.#copy, this.#folder.file);
+      const copy = (this.#copy ??= this.#cache.shardCopy());
+      const saved = await collecting(() => writeSnapshot(this.#cache, copy, this.#folder.file));
       const tookMs = performance.now() - startMs;
       state.set("savedChanges", changes);
       state.set("savedMs", savedMs);
@@ -150,6 +160,15 @@ export class Snapshots {
     } finally {
       state.set("isSaving", 0);
     }
+  }
+}
+
+async function collecting<T>(work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(edenGC, COLLECT_EVERY_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
   }
 }
 

@@ -78,13 +78,13 @@ async function writeBlock(
   const { offsetMs } = cache.clock;
   let entries = 0;
   let bytes = 0;
-  for (const record of copy.records(nowMs)) {
+  for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
     entries++;
     bytes += recordHeadBytes(copy.deadlineOf(record)) + copy.bytesOf(record);
   }
   await file.append(encodeBlockHeader({ shard, entries, bytes }, id));
   await file.beginChecksum();
-  for (const record of copy.records(nowMs)) {
+  for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
     const { key, value, deadlineMs, isMain, hits } = copy.entryOf(record);
     const keyBytes = key.end - key.start;
     const valueBytes = value.end - value.start;

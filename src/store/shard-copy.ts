@@ -21,10 +21,18 @@ export interface SavedEntry {
 
 export class ShardCopy {
   readonly #layout: Layout;
+  /** Of the walk: runs that are to come, and where it is in the present one. */
+  #runs: number[] = [];
+  #at = 0;
+  #end = 0;
+  #nowMs = 0;
+  readonly #entry;
 
   /** Memory for copies of shards that have `bytes`. */
   constructor(bytes: number) {
     this.#layout = new Layout(new SharedArrayBuffer(bytes));
+    const run = () => ({ bytes: this.#layout.bytes, start: 0, end: 0 });
+    this.#entry = { key: run(), value: run(), deadlineMs: 0, isMain: false, hits: 0 };
   }
 
   /** Copies the shard in place of what was there. Guard: the shard's lock. O(bytes in use). */
@@ -36,19 +44,35 @@ export class ShardCopy {
     words.set(from.words.subarray(indexStart), indexStart);
   }
 
-  /** The offset of each live record, oldest first in the small queue and then in the main one. */
-  *records(nowMs: number): Generator<number> {
+  /**
+   * Goes to the first live record, in the order of eviction: the small queue and then the main one,
+   * each oldest first. Answers as `next` does.
+   */
+  first(nowMs: number): number {
     const layout = this.#layout;
     const runs = [...log.runs(layout)];
-    for (const queue of [SMALL, MAIN]) {
+    this.#runs = [SMALL, MAIN].flatMap((queue) => {
       const queued = runs.filter((run) => layout.segment(run, "queue") === queue);
-      for (const run of queued.sort((a, b) => log.age(layout, b) - log.age(layout, a))) {
-        const end = log.endOf(layout, run);
-        for (let record = layout.segmentStart(run); record < end;) {
-          if (!layout.isDead(record) && layout.deadlineOf(record) > nowMs) yield record;
-          record += layout.extentAt(record);
-        }
+      return queued.sort((a, b) => log.age(layout, b) - log.age(layout, a));
+    });
+    this.#nowMs = nowMs;
+    this.#at = this.#end = 0;
+    return this.next();
+  }
+
+  /** The offset of the next live record, or 0. No object is made for each: a shard has thousands. */
+  next(): number {
+    const layout = this.#layout;
+    for (;;) {
+      while (this.#at < this.#end) {
+        const record = this.#at;
+        this.#at += layout.extentAt(record);
+        if (!layout.isDead(record) && layout.deadlineOf(record) > this.#nowMs) return record;
       }
+      const run = this.#runs.shift();
+      if (run === undefined) return 0;
+      this.#at = layout.segmentStart(run);
+      this.#end = log.endOf(layout, run);
     }
   }
 
@@ -61,16 +85,16 @@ export class ShardCopy {
     return this.#layout.deadlineOf(record);
   }
 
-  /** The entry of a record that `records` has named; its bytes are valid until the next `fill`. O(1) on average. */
+  /** The entry of a live record. It is the same object each time, with other content. O(1) on average. */
   entryOf(record: number): SavedEntry {
     const layout = this.#layout;
-    const start = layout.valueStart(record);
-    return {
-      key: layout.keyOf(record),
-      value: { bytes: layout.bytes, start, end: start + layout.valueLengthOf(record) },
-      deadlineMs: layout.deadlineOf(record),
-      isMain: layout.segment(layout.segmentOf(record), "queue") === MAIN,
-      hits: layout.hitsAt(entries.slotOf(layout, record)),
-    };
+    const entry = this.#entry;
+    entry.key.start = layout.keyStart(record);
+    entry.key.end = entry.value.start = entry.key.start + layout.keyLengthOf(record);
+    entry.value.end = entry.value.start + layout.valueLengthOf(record);
+    entry.deadlineMs = layout.deadlineOf(record);
+    entry.isMain = layout.segment(layout.segmentOf(record), "queue") === MAIN;
+    entry.hits = layout.hitsAt(entries.slotOf(layout, record));
+    return entry;
   }
 }
