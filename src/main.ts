@@ -167,7 +167,7 @@ async function load(from: Snapshots): Promise<void> {
   // A signal may have come meanwhile.
   if (state.phase !== "loading") return;
   state.phase = "serving";
-  supervisor?.ready();
+  await supervisor?.ready();
   if (config.snapshotInterval > 0) from.schedule(config.snapshotInterval * 1000);
 }
 

@@ -42,6 +42,8 @@ export class Supervisor {
   readonly #workers: Worker[] = [];
   /** URLs of the workers that listen, by thread number. */
   readonly #urls = new Map<number, string>();
+  /** Threads that have been told that the cache is loaded, and have not said that they serve. */
+  readonly #loading = new Set<number>();
   #changed = Promise.withResolvers<void>();
   /** Why a worker could not open the port before all had it. */
   #refused: ListenError | undefined;
@@ -81,9 +83,16 @@ export class Supervisor {
     return this.#urls.get(0) ?? "";
   }
 
-  /** Tells all workers that the cache is loaded; its state says so to those that start later. */
-  ready(): void {
-    for (const worker of this.#workers) this.#tell(worker, { kind: "ready" });
+  /**
+   * Tells all workers that the cache is loaded, as its state must say to those that start from now
+   * on; resolves when all of them serve.
+   */
+  async ready(): Promise<void> {
+    for (const [thread, worker] of this.#workers.entries()) {
+      this.#loading.add(thread);
+      this.#tell(worker, { kind: "ready" });
+    }
+    while (this.#loading.size > 0) await this.#changed.promise;
   }
 
   /** Tells all workers to stop and resolves when they have; what is not done after `graceMs` is cut off. */
@@ -112,6 +121,11 @@ export class Supervisor {
       switch (message.kind) {
         case "listening":
           this.#urls.set(thread, message.url);
+          this.#loading.delete(thread);
+          this.#wake();
+          break;
+        case "serving":
+          this.#loading.delete(thread);
           this.#wake();
           break;
         case "refused":

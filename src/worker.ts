@@ -27,11 +27,12 @@ export interface WorkerStart {
 }
 
 /**
- * What a worker says: that it serves, that it could not open a port, what to log, that a client
+ * What a worker says: that it listens, that it serves, that it could not open a port, what to log, that a client
  * wants a snapshot or wants the service to stop, that it has stopped.
  */
 export type FromWorker =
   | { readonly kind: "listening"; readonly url: string }
+  | { readonly kind: "serving" }
   | { readonly kind: "refused"; readonly code: string; readonly port: number }
   | { readonly kind: "log"; readonly line: string }
   | { readonly kind: "save"; readonly id: number }
@@ -94,6 +95,7 @@ function serve(): void {
       switch (message.kind) {
         case "ready":
           http.ready();
+          say({ kind: "serving" });
           break;
         case "saved":
           saves.get(message.id)?.(message.outcome);
