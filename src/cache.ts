@@ -8,6 +8,7 @@
 import { ALONE, type CacheOptions, fitOptions } from "./cache-options.ts";
 import { allocateClock, Clock } from "./clock.ts";
 import { secondDigest, xxh32Pair } from "./hash.ts";
+import { LookAhead } from "./look-ahead.ts";
 import { HashRing } from "./ring.ts";
 import type { AheadKey, ByteBuffer, Bytes } from "./store/bytes.ts";
 import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
@@ -27,14 +28,13 @@ import {
 import { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
 export { type CacheOptions, fitOptions } from "./cache-options.ts";
+export { MOST_AHEAD } from "./look-ahead.ts";
 export { type AheadKey, ByteBuffer, type Bytes } from "./store/bytes.ts";
-export { type Change, type Entry, MISS, NEVER } from "./store/shard.ts";
+export { type Change, type Entry, MISS, NEVER, type ShardFigures } from "./store/shard.ts";
 export { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
-/** Keys that `lookAhead` looks at, at most. */
-export const MOST_AHEAD = 256;
-/** Words from one line of the processor's cache to the next. */
-const LINE_WORDS = 16;
+/** Of the gets of a thread the first is looked at in so many. A prime: clients ask in rounds. */
+export const SAMPLE_ONE_IN = 61;
 /** Times that reads of several keys are tried before their shards are held. */
 const CONSISTENT_ATTEMPTS = 3;
 
@@ -52,6 +52,9 @@ export interface CacheFigures extends ShardFigures {
   readonly miss: number;
   /** Threads that `threadLost` was told of. */
   readonly lostThreads: number;
+  /** Times that a lock was not free at once, and how long that took in all. */
+  readonly lockWaits: number;
+  readonly lockWaitMicros: number;
 }
 
 export class Cache {
@@ -62,15 +65,14 @@ export class Cache {
   readonly #counters: Counters;
   /** What the callers are to read the time from. */
   readonly clock: Clock;
+  #sampled: (key: Bytes) => void = () => {};
+  #untilSample = SAMPLE_ONE_IN;
   /** Of the index's hashes. */
   readonly #seed: number;
   /** Of the key that was last looked for. */
   #hash = 0;
-  /** Memory of the shards, and what `lookAhead` is on its way to in it. */
   readonly #memories: readonly Int32Array[];
-  readonly #ahead = new Int32Array(MOST_AHEAD);
-  /** Keeps the reads of `lookAhead` from being left out as useless. */
-  protected seen = 0;
+  #ahead: LookAhead | undefined;
   /** Of the shards that `consistently` reads. */
   readonly #versions: number[] = [];
   /** The shard that the next sweep goes on with. */
@@ -100,7 +102,11 @@ export class Cache {
   /** Attaches as thread number `thread`, from 0: no two threads have the same one at a time. */
   constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
     this.#options = options;
-    const lock = new SequenceLock(thread);
+    const counters = new Counters(memory.counters, thread);
+    const lock = new SequenceLock(thread, (micros) => {
+      counters.add("lockWait");
+      counters.add("lockWaitMicros", micros);
+    });
     this.#shards =
       options.store === "shared"
         ? memory.shards.map((shard) => new SharedShard(shard, lock))
@@ -113,7 +119,7 @@ export class Cache {
     this.#seed = shared[0]?.seed ?? 0;
     this.clock = new Clock(memory.clock);
     this.#counterMemory = memory.counters;
-    this.#counters = new Counters(memory.counters, thread);
+    this.#counters = counters;
   }
 
   /** Built when it is first asked for: whoever only watches over the shards needs none. */
@@ -126,44 +132,20 @@ export class Cache {
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
     const length = this.#shardOf(key).get(key, nowMs, into, this.#hash);
     this.#counters.add(length === MISS ? "miss" : "hit");
+    if (--this.#untilSample === 0) this.#sample(key);
     return length;
   }
 
-  /**
-   * Brings what the calls for these keys are going to read near to the processor, and finds their
-   * places. Each step is a loop of its own that needs nothing of the one before but a number, so that
-   * the processor waits for all keys at once and not for one after the other. O(count).
-   */
+  /** Shows the key of one get in SAMPLE_ONE_IN to `sampled`, whose bytes are valid only during the call. */
+  set sampled(sampled: (key: Bytes) => void) {
+    this.#sampled = sampled;
+  }
+
+  /** Lets the cache look at keys that calls are about to be made for, MOST_AHEAD of them at most. O(count). */
   lookAhead(keys: readonly AheadKey[], count: number): void {
-    const ahead = this.#ahead;
-    const memories = this.#memories;
-    let seen = 0;
-    if (memories.length === 0) return;
-    const { ring } = this;
-    for (let n = 0; n < count; n++) {
-      const key = keys[n] as AheadKey;
-      ahead[n] = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
-      key.hash = secondDigest;
-    }
-    for (let n = 0; n < count; n++) seen += ring.lineOf(ahead[n] as number);
-    for (let n = 0; n < count; n++) {
-      const key = keys[n] as AheadKey;
-      key.shard = ring.shardOf((ahead[n] as number) >>> 0);
-      ahead[n] = (this.#shards[key.shard] as SharedShard).firstWord(key.hash);
-    }
-    for (let n = 0; n < count; n++) {
-      seen += (memories[(keys[n] as AheadKey).shard] as Int32Array)[ahead[n] as number] ?? 0;
-    }
-    for (let n = 0; n < count; n++) {
-      const { shard, hash } = keys[n] as AheadKey;
-      ahead[n] = (this.#shards[shard] as SharedShard).recordWord(hash);
-    }
-    for (let n = 0; n < count; n++) {
-      const memory = memories[(keys[n] as AheadKey).shard] as Int32Array;
-      const word = ahead[n] as number;
-      seen += (memory[word] ?? 0) + (memory[word + LINE_WORDS] ?? 0);
-    }
-    this.seen = seen | 0;
+    if (this.#memories.length === 0) return;
+    this.#ahead ??= new LookAhead(this.#shards as SharedShard[], this.ring, this.#seed);
+    this.#ahead.at(keys, count);
   }
 
   /** Bytes of the longest key. */
@@ -319,6 +301,23 @@ export class Cache {
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.release(thread);
   }
 
+  /**
+   * The part of the bytes of keys and values whose time is over though they have not been swept yet,
+   * 0 to 1, of a sample of `count` slots of the index at random. O(count).
+   */
+  expiredPart(nowMs: number, count: number): number {
+    let all = 0;
+    let expired = 0;
+    for (let n = 0; n < count; n++) {
+      const shard = this.#shards[Math.floor(Math.random() * this.#shards.length)];
+      if (!(shard instanceof SharedShard)) return 0;
+      const { bytes, isExpired } = shard.peek(Math.random(), nowMs);
+      all += bytes;
+      if (isExpired) expired += bytes;
+    }
+    return all === 0 ? 0 : expired / all;
+  }
+
   /** What each shard holds, by its number on the ring. */
   shardFigures(): ShardFigures[] {
     return this.#shards.map((shard) => shard.figures());
@@ -336,12 +335,19 @@ export class Cache {
       hit: sumOf(this.#counterMemory, "hit"),
       miss: sumOf(this.#counterMemory, "miss"),
       lostThreads: sumOf(this.#counterMemory, "lostThread"),
+      lockWaits: sumOf(this.#counterMemory, "lockWait"),
+      lockWaitMicros: sumOf(this.#counterMemory, "lockWaitMicros"),
     };
   }
 
   /** Throws if a law of any shard does not hold. O(entries), for tests. */
   check(): void {
     for (const shard of this.#shards) shard.check();
+  }
+
+  #sample(key: Bytes): void {
+    this.#untilSample = SAMPLE_ONE_IN;
+    this.#sampled(key);
   }
 
   #holding<T>(shards: readonly number[], work: () => T): T {

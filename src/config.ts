@@ -177,6 +177,20 @@ const OPTIONS = {
     default: false,
     help: "refuse to start with a damaged snapshot, instead of loading what is whole of it",
   },
+  slowMs: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 3_600_000,
+    unit: "milliseconds",
+    help: "log requests that took at least so long; 0 logs none",
+  },
+  logLevel: {
+    kind: "choice",
+    default: "info",
+    of: ["error", "warn", "info", "debug"],
+    help: "what is logged: this and what is worse; debug tells of each connection of the Redis protocol too",
+  },
   logFormat: {
     kind: "choice",
     default: "text",

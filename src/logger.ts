@@ -2,28 +2,49 @@
 // A value of the cache never goes into a log.
 
 export type LogFormat = "text" | "json";
-type Level = "info" | "error";
+const LEVELS = ["error", "warn", "info", "debug"] as const;
+export type LogLevel = (typeof LEVELS)[number];
 type Fields = Readonly<Record<string, string | number | boolean>>;
 
-/** Writes events to `write`, by default standard output. */
+/** Writes events of a level and of those that are worse to `write`, by default standard output. */
 export class Logger {
   readonly #format: LogFormat;
+  readonly #least: number;
   readonly #write: (line: string) => void;
 
-  constructor(format: LogFormat, write = (line: string): void => void process.stdout.write(line)) {
+  constructor(
+    format: LogFormat,
+    level: LogLevel = "info",
+    write = (line: string): void => void process.stdout.write(line),
+  ) {
     this.#format = format;
+    this.#least = LEVELS.indexOf(level);
     this.#write = write;
+  }
+
+  /** Whether events of this level are written. */
+  has(level: LogLevel): boolean {
+    return LEVELS.indexOf(level) <= this.#least;
+  }
+
+  debug(event: string, fields: Fields = {}): void {
+    this.#line("debug", event, fields);
   }
 
   info(event: string, fields: Fields = {}): void {
     this.#line("info", event, fields);
   }
 
+  warn(event: string, fields: Fields = {}): void {
+    this.#line("warn", event, fields);
+  }
+
   error(event: string, fields: Fields = {}): void {
     this.#line("error", event, fields);
   }
 
-  #line(level: Level, event: string, fields: Fields): void {
+  #line(level: LogLevel, event: string, fields: Fields): void {
+    if (!this.has(level)) return;
     const time = new Date().toISOString();
     if (this.#format === "json") {
       this.#write(`${printable({ time, level, event, ...fields })}\n`);

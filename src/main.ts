@@ -11,9 +11,11 @@ import {
   SPREADS_CONNECTIONS,
   version,
 } from "./config.ts";
+import { allocateHttp } from "./http/metrics.ts";
 import { describeError, Logger } from "./logger.ts";
+import { allocateWorkers } from "./metrics/workers.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
-import { allocateResp } from "./resp/server.ts";
+import { allocateResp } from "./resp/memory.ts";
 import { allocateState, ServiceState } from "./service.ts";
 import { codeOf, DataFolder, FolderInUseError } from "./snapshot/folder.ts";
 import { type LoadReport, reasonOf, Snapshots } from "./snapshot/snapshots.ts";
@@ -34,7 +36,7 @@ const SHOWN_DAMAGES = 5;
 const config = configOrExit();
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
 process.stdout.on("error", () => {});
-const logger = new Logger(config.logFormat);
+const logger = new Logger(config.logFormat, config.logLevel);
 const wanted = cacheOptionsOf(config);
 const cacheOptions = fitOptions(wanted);
 const stateMemory = allocateState();
@@ -60,12 +62,12 @@ logger.info("listening", {
 });
 if (cacheOptions.shards < wanted.shards) {
   const reason = `--memory ${bytesText(config.memory)} for values of --max-value-bytes ${bytesText(config.maxValueBytes)}`;
-  logger.info("fewer shards", { shards: cacheOptions.shards, wanted: wanted.shards, reason });
+  logger.warn("fewer shards", { shards: cacheOptions.shards, wanted: wanted.shards, reason });
 }
 if (cacheOptions.maxValueBytes < wanted.maxValueBytes) {
   const { maxValueBytes } = cacheOptions;
   const reason = `--memory ${bytesText(config.memory)} has no room for --max-value-bytes ${bytesText(config.maxValueBytes)}`;
-  logger.info("smaller values", { max_value_bytes: maxValueBytes, reason });
+  logger.warn("smaller values", { max_value_bytes: maxValueBytes, reason });
 }
 if (!SPREADS_CONNECTIONS && config.store === "shared") {
   logger.info("one worker", { reason: `${process.platform} does not spread connections` });
@@ -98,9 +100,14 @@ async function startOrExit(): Promise<string> {
     const memory = Cache.allocate(cacheOptions, config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
     if (config.dataDir !== "") snapshots = await snapshotsOf(cache);
-    const respMemory = allocateResp(config, config.workers);
+    const memories = {
+      ...{ memory, stateMemory },
+      httpMemory: allocateHttp(config.workers),
+      respMemory: allocateResp(config, config.workers),
+      workerMemory: allocateWorkers(config.workers),
+    };
     const opened = { ...config, port: claims[0]?.port ?? config.port };
-    const start = { config: opened, cacheOptions, memory, respMemory, stateMemory };
+    const start = { config: opened, cacheOptions, ...memories };
     supervisor = new Supervisor(cache, start, {
       log: (line) => void process.stdout.write(line),
       restarted: (worker, error) => logger.error("worker restarted", { worker, error }),

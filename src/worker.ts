@@ -6,9 +6,15 @@ import { edenGC } from "bun:jsc";
 
 import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
+import { HttpMetrics, type HttpMemory } from "./http/metrics.ts";
 import { type HttpEvents, serveHttp } from "./http/server.ts";
 import { describeError, Logger } from "./logger.ts";
-import { type RespMemory, type RespServer, serveResp } from "./resp/server.ts";
+import { HotKeys } from "./metrics/hot-keys.ts";
+import type { ProtocolFigures } from "./metrics/protocol.ts";
+import { startPulse } from "./metrics/pulse.ts";
+import { WorkerRows } from "./metrics/workers.ts";
+import { type RespMemory } from "./resp/memory.ts";
+import { type RespServer, serveResp } from "./resp/server.ts";
 import { type SaveOutcome, type Service, ServiceState } from "./service.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
@@ -18,7 +24,9 @@ export interface WorkerStart {
   readonly config: Config;
   readonly cacheOptions: CacheOptions;
   readonly memory: CacheMemory;
+  readonly httpMemory: HttpMemory;
   readonly respMemory: RespMemory;
+  readonly workerMemory: SharedArrayBuffer;
   readonly stateMemory: SharedArrayBuffer;
   /** Its number among the threads, from 0. */
   readonly thread: number;
@@ -52,10 +60,13 @@ export type ToWorker =
  */
 const COLLECT_EVERY_MS = 100;
 
+/** Bytes of a key that the hot keys tell it by. */
+const LONGEST_HOT_KEY = 1024;
+
 const start = workerData as WorkerStart;
 const { config } = start;
 // The supervisor's thread writes: lines stay whole, and none is lost when this one ends.
-const logger = new Logger(config.logFormat, (line) => say({ kind: "log", line }));
+const logger = new Logger(config.logFormat, config.logLevel, (line) => say({ kind: "log", line }));
 const cache = new Cache(start.cacheOptions, start.memory, start.thread);
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
 if (config.store === "map") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
@@ -79,18 +90,31 @@ void cache.ring;
 serve();
 
 function serve(): void {
-  const logRequest: HttpEvents["answered"] = (method, path, status, ms) => {
-    logger.info("request", { method, path, status, ms: Number(ms.toFixed(3)) });
-  };
   const events: HttpEvents = {
-    answered: config.logRequests ? logRequest : undefined,
+    answered(method, path, status, ms) {
+      const isSlow = config.slowMs > 0 && ms >= config.slowMs;
+      const fields = { method, path, status, ms: Number(ms.toFixed(3)) };
+      if (isSlow) logger.warn("slow", { protocol: "http", ...fields });
+      else logger.info("request", fields);
+    },
     failed: (error) => logger.error("failed", { error: describeError(error) }),
   };
+  const httpMetrics = new HttpMetrics(start.httpMemory, start.thread);
+  const protocols: ProtocolFigures[] = [httpMetrics];
+  const workers = new WorkerRows(start.workerMemory);
+  const sources = { cache, config, service, workers, protocols: () => protocols };
   let { port } = config;
   try {
-    const http = serveHttp(cache, config, service, events);
+    const http = serveHttp(cache, config, service, httpMetrics, sources, events);
     port = config.respPort;
     const resp = port === 0 ? undefined : startResp();
+    if (resp !== undefined) protocols.push(resp.figures);
+    const hotKeys = new HotKeys();
+    cache.sampled = ({ bytes, start: from, end }) => {
+      hotKeys.saw(bytes.toString("latin1", from, Math.min(end, from + LONGEST_HOT_KEY)));
+    };
+    const answered = () => httpMetrics.answered + (resp?.answered() ?? 0);
+    startPulse(workers, start.thread, hotKeys, answered);
     parentPort?.on("message", async (message: ToWorker) => {
       switch (message.kind) {
         case "ready":
@@ -119,10 +143,17 @@ function serve(): void {
 function startResp(): RespServer {
   const events = {
     refusedHttp: (address: string) => {
-      logger.info("http refused", { address, reason: "this is the Redis port" });
+      logger.warn("http refused", { address, reason: "this is the Redis port" });
     },
     overLimit: (address: string, option: string) =>
-      logger.info("closed", { address, over: option }),
+      logger.warn("closed", { address, over: option }),
+    connected: logger.has("debug")
+      ? (event: string, address: string) => logger.debug(event, { address })
+      : undefined,
+    slow(address: string, command: string, commands: number, ms: number) {
+      const fields = { address, command, commands, ms: Number(ms.toFixed(3)) };
+      logger.warn("slow", { protocol: "redis", ...fields });
+    },
     failed: (error: unknown) => logger.error("failed", { error: describeError(error) }),
   };
   return serveResp(cache, config, start.respMemory, start.thread, service, events);

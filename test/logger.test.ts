@@ -40,6 +40,17 @@ test("no field can break a line or reach a terminal", () => {
 
 function lines(format: LogFormat, fields: Record<string, string | number | boolean>): string[] {
   const written: string[] = [];
-  new Logger(format, (line) => void written.push(line)).info("happened", fields);
+  new Logger(format, "info", (line) => void written.push(line)).info("happened", fields);
   return written;
 }
+
+test("what is less than the level is not written", () => {
+  const written: string[] = [];
+  const logger = new Logger("text", "warn", (line) => written.push(line));
+  logger.error("one");
+  logger.warn("two");
+  logger.info("three");
+  logger.debug("four");
+  expect(written.map((line) => line.replace(TIME, ""))).toEqual(["error one\n", "warn two\n"]);
+  expect([logger.has("warn"), logger.has("info")]).toEqual([true, false]);
+});

@@ -13,7 +13,7 @@ const SHOWN_BYTES = 128;
 export class Dispatcher {
   /** Commands run so far. */
   calls = 0;
-  /** Number of the last one. */
+  /** Number of the last one; -1 if that was none. */
   lastCommand = -1;
   readonly #call: Call;
   readonly #keys: Argument[] = [];
@@ -83,6 +83,7 @@ export class Dispatcher {
     call.count = count;
     const { session, reply } = call;
     const mark = reply.out.end;
+    this.lastCommand = -1;
     const entry = findCommand(argument(call, 0));
     if (entry === undefined) {
       if (HTTP_WORDS.has(argument(call, 0).toWord())) return false;

@@ -10,15 +10,18 @@ import type { Socket, TCPSocketListener } from "bun";
 
 import { ByteBuffer, type Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
+import { Durations } from "../metrics/durations.ts";
+import type { ProtocolFigures } from "../metrics/protocol.ts";
 import type { Service } from "../service.ts";
 import type { Session } from "./call.ts";
-import { allocateClients, Clients } from "./clients.ts";
+import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { COMMAND, ERROR, MORE, type Outcome, Parser, Words } from "./parser.ts";
+import type { RespMemory } from "./memory.ts";
 import { OutputLimitError, Reply } from "./reply.ts";
-import { allocateSettings, Settings } from "./settings.ts";
-import { allocateTallies, Tallies } from "./tallies.ts";
+import { Settings } from "./settings.ts";
+import { Tallies } from "./tallies.ts";
 
 /** Commands of a connection that are read before the first of them is run. */
 const READ_AHEAD = 32;
@@ -30,22 +33,6 @@ const LOOK_FOR_KILLED_MS = 100;
 const SAMPLE_MS = 1000;
 const NO_BYTES = Buffer.alloc(0);
 
-/** What the workers share beside the cache: plain data that may be sent to a worker. */
-export interface RespMemory {
-  readonly settings: SharedArrayBuffer;
-  readonly tallies: SharedArrayBuffer;
-  readonly clients: SharedArrayBuffer;
-}
-
-/** Memory for the listeners of `threads` threads. */
-export function allocateResp(config: Config, threads: number): RespMemory {
-  return {
-    settings: allocateSettings(config),
-    tallies: allocateTallies(threads, COMMAND_NAMES.length),
-    clients: allocateClients(threads),
-  };
-}
-
 export interface RespEvents {
   /** Somebody speaks HTTP to this port: a page in a browser, most likely. Told once. */
   readonly refusedHttp: (address: string) => void;
@@ -54,6 +41,10 @@ export interface RespEvents {
     address: string,
     option: "--resp-output-limit" | "--resp-query-limit",
   ) => void;
+  /** A connection has been opened or closed, if it is to be told. */
+  readonly connected?: ((event: "connected" | "disconnected", address: string) => void) | undefined;
+  /** Commands that had come at once took `ms`, --slow-ms at least; `command` is the last of them. */
+  readonly slow: (address: string, command: string, commands: number, ms: number) => void;
   /** An exception, which no command may cause: its connection is closed. */
   readonly failed: (error: unknown) => void;
 }
@@ -61,6 +52,9 @@ export interface RespEvents {
 export interface RespServer {
   /** The port that was taken if 0 was asked for. */
   readonly port: number;
+  readonly figures: ProtocolFigures;
+  /** Commands that this worker has run. */
+  readonly answered: () => number;
   /** Stops accepting, gives answers that wait `graceMs` to be read, and closes all connections. */
   stop(graceMs: number): Promise<void>;
 }
@@ -102,6 +96,8 @@ export function serveResp(
   const tallies = new Tallies(memory.tallies, thread, COMMAND_NAMES);
   const dispatcher = new Dispatcher({ cache, config, service, reply, clients, settings, tallies });
   const connections = new Set<Connection>();
+  const durations = new Durations(memory.durations, thread, COMMAND_NAMES.length);
+  const slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
   let hasToldOfHttp = false;
 
   /** Connections that have answers in `out`, each up to its end, in the order of the answers. */
@@ -113,9 +109,12 @@ export function serveResp(
 
   /** Commands that have been read and not been run. */
   const queue = Array.from({ length: READ_AHEAD }, () => new Words());
+  /** Numbers of those that have been run of late, for their durations. */
+  const ran = new Int32Array(READ_AHEAD);
 
   const work = (connection: Connection, bytes: Buffer, end: number): void => {
     const { parser } = connection;
+    const startMs = performance.now();
     dispatcher.begin(connection);
     let outcome: Outcome = COMMAND;
     while (outcome !== MORE && !connection.isClosing && !isBlocked(connection)) {
@@ -126,7 +125,7 @@ export function serveResp(
         queue[count] = parser.take(queue[count] as Words);
         count++;
       } while (outcome < MORE && count < READ_AHEAD);
-      if (!runAll(connection, count)) break;
+      if (!runAll(connection, count, startMs)) break;
       if (outcome === ERROR) {
         reply.error(parser.error);
         connection.isClosing = true;
@@ -141,27 +140,42 @@ export function serveResp(
   };
 
   /** Runs the commands at the head of the queue; false if the last ones must wait, or are not to be run. */
-  const runAll = (connection: Connection, count: number): boolean => {
+  const runAll = (connection: Connection, count: number, startMs: number): boolean => {
     if (count > 1) dispatcher.lookAhead(queue, count);
-    for (let n = 0; n < count; n++) {
-      const words = queue[n] as Words;
-      if (!dispatcher.run(words)) {
-        connection.isClosing = true;
-        if (!hasToldOfHttp) events.refusedHttp(connection.address);
-        hasToldOfHttp = true;
-      }
-      if (out.end >= WRITE_BYTES) {
-        toBeWritten(connection);
-        writeAll();
-      }
-      const pending = dispatcher.takePending();
-      if (pending !== undefined) waitFor(connection, pending);
-      const mustStop = connection.isClosing || isBlocked(connection);
-      if (mustStop) connection.parser.rewind(words.end);
-      words.release();
-      if (mustStop) return false;
+    let done = 0;
+    let goesOn = true;
+    while (done < count && goesOn) {
+      goesOn = runOne(connection, queue[done] as Words);
+      ran[done++] = dispatcher.lastCommand;
     }
-    return true;
+    const ms = performance.now() - startMs;
+    for (let n = 0; n < done; n++) {
+      const number = ran[n] as number;
+      if (number >= 0) durations.observe(number, ms * 1000);
+    }
+    if (ms >= slowMs) {
+      events.slow(connection.address, COMMAND_NAMES[dispatcher.lastCommand] ?? "unknown", done, ms);
+    }
+    return goesOn;
+  };
+
+  /** False if what follows must wait, or is not to be run. */
+  const runOne = (connection: Connection, words: Words): boolean => {
+    if (!dispatcher.run(words)) {
+      connection.isClosing = true;
+      if (!hasToldOfHttp) events.refusedHttp(connection.address);
+      hasToldOfHttp = true;
+    }
+    if (out.end >= WRITE_BYTES) {
+      toBeWritten(connection);
+      writeAll();
+    }
+    const pending = dispatcher.takePending();
+    if (pending !== undefined) waitFor(connection, pending);
+    const mustStop = connection.isClosing || isBlocked(connection);
+    if (mustStop) connection.parser.rewind(words.end);
+    words.release();
+    return !mustStop;
   };
 
   /** Runs nothing more of the connection until its last command has its answer. */
@@ -315,6 +329,7 @@ export function serveResp(
       connections.add(connection);
       tallies.add("connectionsReceived", 1);
       tallies.add("connected", 1);
+      events.connected?.("connected", address);
     },
     data: ({ data: connection }, chunk) => guarded(connection, () => read(connection, chunk)),
     drain: ({ data: connection }) => guarded(connection, () => drain(connection)),
@@ -322,6 +337,7 @@ export function serveResp(
       connections.delete(connection);
       clients.remove(connection.row);
       tallies.add("connected", -1);
+      events.connected?.("disconnected", connection.address);
     },
     error: (_socket, error) => events.failed(error),
   });
@@ -337,6 +353,17 @@ export function serveResp(
 
   return {
     port: listener.port,
+    answered: () => dispatcher.calls,
+    figures: {
+      protocol: "resp",
+      commands: COMMAND_NAMES,
+      statuses(command) {
+        const { calls, failed, rejected } = tallies.commandSinceStart(command);
+        return { ok: calls - failed, error: failed, rejected };
+      },
+      durations,
+      clients: () => tallies.sum("connected"),
+    },
     async stop(graceMs) {
       clearInterval(looking);
       clearInterval(sampling);

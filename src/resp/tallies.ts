@@ -88,6 +88,14 @@ export class Tallies {
     };
   }
 
+  /** As `command`, since the start of the service, whatever `reset` has done. */
+  commandSinceStart(command: number): CommandFigures {
+    const first = COMMANDS + command * PER_COMMAND;
+    const base = this.#all.length - this.#rowLength;
+    const of = (place: number) => this.#sum(place) - (this.#all[base + place] ?? 0);
+    return { calls: of(first + CALLS), failed: of(first + FAILED), rejected: of(first + REJECTED) };
+  }
+
   /** Lets all counts of what has happened begin at 0 again; what other threads count meanwhile may be lost. */
   reset(): void {
     const base = this.#all.length - this.#rowLength;

@@ -5,7 +5,7 @@
 // measured in one run, 33 ns against 2.3 ns for the 32-bit one.
 
 /** Each counter's low word in a block; its high word is HIGH words further on. */
-const LOW = { hit: 0, miss: 1, lostThread: 2 } as const;
+const LOW = { hit: 0, miss: 1, lostThread: 2, lockWait: 3, lockWaitMicros: 4 } as const;
 const HIGH = 8;
 /** 64 bytes, a cache line of its own for each thread. */
 const WORDS_PER_THREAD = 16;
@@ -26,11 +26,11 @@ export class Counters {
     this.#words = new Uint32Array(memory, thread * BYTES_PER_THREAD, WORDS_PER_THREAD);
   }
 
-  /** Adds 1. */
-  add(name: CounterName): void {
+  /** Adds a whole number of at most 2^31. */
+  add(name: CounterName, count = 1): void {
     const low = LOW[name];
-    const before = Atomics.add(this.#words, low, 1);
-    if (before === 0xffffffff) Atomics.add(this.#words, low + HIGH, 1);
+    const before = Atomics.add(this.#words, low, count);
+    if (before + count > 0xffffffff) Atomics.add(this.#words, low + HIGH, 1);
   }
 }
 

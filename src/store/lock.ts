@@ -34,17 +34,25 @@ export const MAX_THREADS = OWNER_MASK;
 /** One thread's hand on the locks of all shards; `words` is a shard's memory, which begins with its lock. */
 export class SequenceLock {
   readonly #owner: number;
+  readonly #waited: (micros: number) => void;
   readonly #fenceWord = new Int32Array(1);
 
-  /** `thread` is the caller's number among those that share the shards, from 0. */
-  constructor(thread: number) {
+  /**
+   * `thread` is the caller's number among those that share the shards, from 0; `waited` is told after
+   * each time that a lock was not free at once.
+   */
+  constructor(thread: number, waited: (micros: number) => void = () => {}) {
     if (thread >= MAX_THREADS) throw new RangeError(`thread ${thread} of at most ${MAX_THREADS}`);
     this.#owner = thread + 1;
+    this.#waited = waited;
   }
 
   /** Waits until the lock is this thread's. Readers repeat until `unlock`. */
   lock(words: Int32Array): void {
-    if (!this.tryLock(words)) this.#lockSlowly(words);
+    if (this.tryLock(words)) return;
+    const startMs = performance.now();
+    this.#lockSlowly(words);
+    this.#waited(Math.ceil((performance.now() - startMs) * 1000));
   }
 
   /** Takes the lock if it is free. */

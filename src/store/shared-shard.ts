@@ -14,6 +14,7 @@
 import { ByteBuffer, type Bytes } from "./bytes.ts";
 import { checkShard } from "./check-shard.ts";
 import * as entries from "./entries.ts";
+import { figuresOf } from "./figures.ts";
 import * as index from "./key-index.ts";
 import { extentOf, Layout, MAX_KEY_BYTES, shardBytes } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
@@ -288,26 +289,16 @@ export class SharedShard implements Shard {
     return Math.min(seen, maxEntries);
   }
 
+  /**
+   * Bytes of key and value in the slot of the index at `part` of it, 0 to 1, and whether they are
+   * expired; 0 of an empty one. Without the lock: it may be nonsense now and then.
+   */
+  peek(part: number, nowMs: number): { bytes: number; isExpired: boolean } {
+    return walk.peek(this.#layout, Math.floor(part * this.#layout.field("slots")), nowMs);
+  }
+
   figures(): ShardFigures {
-    const layout = this.#layout;
-    const segments = layout.field("logSegments") - layout.field("freeSegments");
-    const tableBytes = layout.memory.byteLength - layout.field("logSegments") * layout.segmentBytes;
-    return {
-      entries: layout.field("entries"),
-      mortals: layout.field("mortals"),
-      bytes: layout.field("bytes"),
-      memory: layout.memory.byteLength,
-      used: segments * layout.segmentBytes + tableBytes,
-      dead: layout.field("deadBytes"),
-      ghosts: layout.field("ghosts"),
-      inserted: layout.tally("inserted"),
-      overwritten: layout.tally("overwritten"),
-      deleted: layout.tally("deleted"),
-      expired: layout.tally("expired"),
-      evicted: layout.tally("evicted"),
-      emptied: layout.tally("emptied"),
-      loaded: layout.tally("loaded"),
-    };
+    return figuresOf(this.#layout);
   }
 
   /**

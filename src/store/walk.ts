@@ -59,6 +59,20 @@ export function scan(
   return end;
 }
 
+/** As SharedShard.peek. A length that is nonsense counts as none. */
+export function peek(
+  layout: Layout,
+  slot: number,
+  nowMs: number,
+): { bytes: number; isExpired: boolean } {
+  const record = layout.recordAt(slot);
+  if (!(record > 0)) return NOTHING;
+  const bytes = layout.keyLengthOf(record) + layout.valueLengthOf(record);
+  const isSane = bytes >= 0 && record + bytes <= layout.bytes.length;
+  return isSane ? { bytes, isExpired: layout.deadlineOf(record) <= nowMs } : NOTHING;
+}
+const NOTHING = { bytes: 0, isExpired: false };
+
 /** Frees what has expired among entries worth `maxEntries`, where so many empty slots count as one. */
 export function sweep(layout: Layout, nowMs: number, maxEntries: number): number {
   let slot = layout.field("sweepSlot");

@@ -4,9 +4,11 @@
 import { Connection, ConnectionError } from "../../bench/loadtest/connection.ts";
 import { Cache, type CacheMemory, fitOptions } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
+import { allocateHttp } from "../../src/http/metrics.ts";
+import { allocateWorkers } from "../../src/metrics/workers.ts";
 import { PortClaim } from "../../src/port-claim.ts";
 import { countOf } from "../../src/store/counters.ts";
-import { allocateResp } from "../../src/resp/server.ts";
+import { allocateResp } from "../../src/resp/memory.ts";
 import { allocateState, ServiceState } from "../../src/service.ts";
 import { Supervisor } from "../../src/supervisor.ts";
 import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
@@ -56,11 +58,15 @@ export class FaultyService {
     this.port = port;
     this.memory = Cache.allocate(cacheOptions, this.workers + 1);
     this.cache = new Cache(cacheOptions, this.memory, this.workers);
-    const respMemory = allocateResp(config, this.workers);
+    const memories = {
+      httpMemory: allocateHttp(this.workers),
+      respMemory: allocateResp(config, this.workers),
+      workerMemory: allocateWorkers(this.workers),
+    };
     const stateMemory = allocateState();
     new ServiceState(stateMemory).phase = "serving";
     const opened = { ...config, port };
-    const start = { config: opened, cacheOptions, memory: this.memory, respMemory, stateMemory };
+    const start = { config: opened, cacheOptions, memory: this.memory, ...memories, stateMemory };
     const events = {
       log: (line: string) => void process.stdout.write(line),
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),

@@ -2,9 +2,8 @@ import { expect, test } from "bun:test";
 
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
-import { serveHttp } from "../../src/http/server.ts";
 import { connect, exchange, type RawConnection } from "../lib/raw.ts";
-import { aService, serve } from "../lib/service.ts";
+import { serve, serveParts } from "../lib/service.ts";
 
 const HOST = "Host: localhost";
 
@@ -131,7 +130,7 @@ test("an exception while answering is 500 in JSON, is reported, and the service 
   const broken = new BrokenCache(options, Cache.allocate(options, 1), 0);
   const reported: unknown[] = [];
   const failed = (error: unknown) => void reported.push(error);
-  const server = serveHttp(broken, config, aService(), { failed });
+  const server = serveParts({ cache: broken, failed });
   const answer = await fetch(`${server.url}/get?key=k`);
   const message = "the service failed; its log says where";
   expect([answer.status, await answer.json()]).toEqual([500, { status: "ERROR", message }]);

@@ -2,36 +2,45 @@
 
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
+import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
-import { allocateResp, serveResp } from "../../src/resp/server.ts";
+import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
+import { allocateResp } from "../../src/resp/memory.ts";
+import { serveResp } from "../../src/resp/server.ts";
 import { allocateState, type Service, ServiceState } from "../../src/service.ts";
+
+export interface Parts {
+  readonly service?: Service;
+  readonly cache?: Cache;
+  readonly failed?: (error: unknown) => void;
+}
 
 /** Serves a fresh cache on a free port of the loopback; options as on the command line. */
 export function serve(...options: string[]): HttpServer & AsyncDisposable {
-  return serveCache(undefined, ...options);
+  return serveParts({}, ...options);
 }
 
 /** The same, with this cache. */
 export function serveCache(
-  given: Cache | undefined,
+  cache: Cache | undefined,
   ...options: string[]
 ): HttpServer & AsyncDisposable {
-  return serveAs(aService(), given, ...options);
+  return serveParts(cache ? { cache } : {}, ...options);
 }
 
-/** The same, as part of this service. */
-export function serveAs(
-  service: Service,
-  given: Cache | undefined,
-  ...options: string[]
-): HttpServer & AsyncDisposable {
+/** The same, with what is given in place of what is usual. */
+export function serveParts(parts: Parts, ...options: string[]): HttpServer & AsyncDisposable {
   const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"];
   const config = readConfig([...own, ...options], {});
-  const failed = (error: unknown) => {
+  const throwing = (error: unknown) => {
     throw error;
   };
-  const cache = given ?? Cache.create(cacheOptionsOf(config));
-  const server = serveHttp(cache, config, service, { failed });
+  const { service = aService(), failed = throwing } = parts;
+  const cache = parts.cache ?? Cache.create(cacheOptionsOf(config));
+  const metrics = new HttpMetrics(allocateHttp(1), 0);
+  const workers = new WorkerRows(allocateWorkers(1));
+  const sources = { cache, config, service, workers, protocols: () => [metrics] };
+  const server = serveHttp(cache, config, service, metrics, sources, { failed });
   return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
 }
 
@@ -66,6 +75,7 @@ export function serveRedis(
   const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
     refusedHttp: () => told.push("http refused"),
     overLimit: (_address, option) => told.push(`over ${option}`),
+    slow: () => told.push("slow"),
     failed: (error) => told.push(`failed: ${String(error)}`),
   });
   return { port: server.port, cache, told, [Symbol.asyncDispose]: () => server.stop(0) };

@@ -9,7 +9,7 @@ import { COMMAND_NAMES } from "../../src/resp/commands.ts";
 import { Dispatcher } from "../../src/resp/dispatcher.ts";
 import { COMMAND, ERROR, MORE, Parser, Words } from "../../src/resp/parser.ts";
 import { OutputLimitError, Reply } from "../../src/resp/reply.ts";
-import { allocateResp } from "../../src/resp/server.ts";
+import { allocateResp } from "../../src/resp/memory.ts";
 import { Settings } from "../../src/resp/settings.ts";
 import { Tallies } from "../../src/resp/tallies.ts";
 import type { Random } from "../lib/random.ts";

@@ -4,14 +4,14 @@ import { expect, test } from "bun:test";
 
 import type { SaveOutcome } from "../../src/service.ts";
 import { connectRaw } from "../resp/raw-client.ts";
-import { aService, serveAs, serveRedis } from "../lib/service.ts";
+import { aService, serveParts, serveRedis } from "../lib/service.ts";
 
 const SAVED: SaveOutcome = { isSaved: true, entries: 0, bytes: 0, tookMs: 1 };
 
 test("over HTTP every answer is 503 until the cache is loaded", async () => {
   const service = aService();
   service.state.phase = "loading";
-  await using server = serveAs(service, undefined);
+  await using server = serveParts({ service });
   for (const path of ["/health", "/get?key=k", "/nowhere"]) {
     const response = await fetch(server.url + path);
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);

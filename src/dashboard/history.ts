@@ -1,0 +1,62 @@
+// The figures of the last five minutes, one point a second, as columns for the charts.
+
+import type { LiveFigures } from "./figures.ts";
+
+/** Seconds that are kept, which is also the most points. */
+export const KEPT_SECONDS = 300;
+/** Without figures for so long the lines of a chart have a gap. */
+const GAP_SECONDS = 2.5;
+
+/** What is kept of each moment; null where there is nothing to say. */
+const COLUMNS = {
+  requests: (now: LiveFigures) => now.requestsPerSecond,
+  hitRatio: (now: LiveFigures) => now.hitRatio,
+  p50: (now: LiveFigures) => now.latencyMs?.p50 ?? null,
+  p99: (now: LiveFigures) => now.latencyMs?.p99 ?? null,
+  p999: (now: LiveFigures) => now.latencyMs?.p999 ?? null,
+  // Cumulative: each line is the upper edge of its layer, the lowest of them what lives.
+  toLive: ({ memory }: LiveFigures) => memory.liveBytes,
+  toDead: ({ memory }: LiveFigures) => memory.liveBytes + memory.deadBytes,
+  toExpired: ({ memory }: LiveFigures) => memory.liveBytes + memory.deadBytes + memory.expiredBytes,
+  used: ({ memory }: LiveFigures) => memory.usedBytes,
+  limit: ({ memory }: LiveFigures) => memory.maxBytes,
+  evictions: (now: LiveFigures) => now.evictionsPerSecond,
+  expirations: (now: LiveFigures) => now.expirationsPerSecond,
+} satisfies Record<string, (now: LiveFigures) => number | null>;
+
+export type Column = keyof typeof COLUMNS;
+const NAMES = Object.keys(COLUMNS) as Column[];
+
+/** The last 300 points. */
+export class History {
+  /** Unix times in seconds, ascending. */
+  readonly times: number[] = [];
+  readonly #columns = new Map<Column, (number | null)[]>(NAMES.map((name) => [name, []]));
+
+  /** The values of a column, one for each time. */
+  column(name: Column): (number | null)[] {
+    return this.#columns.get(name) ?? [];
+  }
+
+  /** Adds a moment. One that is not later than the last starts anew: the clock was set back. */
+  add(figures: LiveFigures): void {
+    const time = figures.timeMs / 1000;
+    const last = this.times.at(-1);
+    if (last !== undefined && time <= last) this.#drop(this.times.length);
+    else if (last !== undefined && time - last > GAP_SECONDS) this.#push(last + 1, () => null);
+    this.#push(time, (name) => COLUMNS[name](figures));
+    const old = this.times.findIndex((past) => past > time - KEPT_SECONDS);
+    this.#drop(Math.max(old, this.times.length - KEPT_SECONDS));
+  }
+
+  #push(time: number, value: (name: Column) => number | null): void {
+    this.times.push(time);
+    for (const [name, values] of this.#columns) values.push(value(name));
+  }
+
+  #drop(points: number): void {
+    if (points <= 0) return;
+    this.times.splice(0, points);
+    for (const values of this.#columns.values()) values.splice(0, points);
+  }
+}

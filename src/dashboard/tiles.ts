@@ -1,0 +1,114 @@
+// The figures of this moment, one tile each, those that say most first.
+
+import { byId, make, setText } from "./elements.ts";
+import type { LiveFigures } from "./figures.ts";
+import {
+  bytes,
+  count,
+  duration,
+  exact,
+  milliseconds,
+  percent,
+  type Quantity,
+  rounded,
+  text,
+} from "./format.ts";
+import type { Column, History } from "./history.ts";
+
+interface Reading {
+  readonly quantity: Quantity;
+  readonly note: string;
+  /** Drawn as a bar, 0 to 1. */
+  readonly part?: number;
+  readonly isWarning?: boolean;
+}
+
+const NONE: Quantity = { number: "–", unit: "" };
+const plain = (number: string, unit = ""): Quantity => ({ number, unit });
+
+const TILES: Readonly<Record<string, (now: LiveFigures, history: History) => Reading>> = {
+  "Requests/s": ({ requestsPerSecond }, history) => ({
+    quantity: count(Math.round(requestsPerSecond)),
+    note: `5 min peak ${text(count(Math.round(Math.max(...kept(history, "requests"), 0))))}`,
+  }),
+  "Hit ratio": ({ hitRatio }, history) => {
+    const ratios = kept(history, "hitRatio");
+    const low = ratios.length === 0 ? "" : `5 min low ${text(percent(Math.min(...ratios)))}`;
+    if (hitRatio === null) return { quantity: NONE, note: low === "" ? "no reads yet" : low };
+    return { quantity: percent(hitRatio), note: low };
+  },
+  "p99 latency": ({ latencyMs }) => {
+    if (latencyMs === null) return { quantity: NONE, note: "no requests" };
+    const { p50, p99, p999 } = latencyMs;
+    const note = `p50\u00a0${text(milliseconds(p50))}, p99.9\u00a0${text(milliseconds(p999))}`;
+    return { quantity: milliseconds(p99), note };
+  },
+  "Memory used": ({ memory, evictionsPerSecond }) => {
+    const part = memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0;
+    const evicting = Math.round(evictionsPerSecond);
+    const suffix = evicting > 0 ? `, evicting ${text(count(evicting))}/s` : "";
+    const note = `${Math.round(part * 100)} % of ${text(rounded(bytes(memory.maxBytes)))}${suffix}`;
+    return { quantity: bytes(memory.usedBytes), note, part };
+  },
+  Entries: ({ entries, shards }) => ({
+    quantity: count(entries),
+    note: `in ${exact(shards.length)} ${shards.length === 1 ? "shard" : "shards"}`,
+  }),
+  Clients: ({ clients: { http, resp } }) => ({
+    quantity: count(http + resp),
+    note: `${text(count(http))} HTTP, ${text(count(resp))} Redis`,
+  }),
+  "Worker restarts": ({ workerRestarts, workers }) => ({
+    quantity: count(workerRestarts),
+    note: `${workers.length} ${workers.length === 1 ? "worker" : "workers"} now`,
+    isWarning: workerRestarts > 0,
+  }),
+  "Last snapshot": ({ snapshot, timeMs }) => {
+    const { isEnabled, lastMs, hasFailed } = snapshot;
+    if (!isEnabled) return { quantity: plain("off"), note: "no data folder" };
+    const quantity =
+      lastMs === 0 ? plain("none") : plain(duration((timeMs - lastMs) / 1000), "ago");
+    const note = hasFailed ? "the latest attempt failed" : lastMs === 0 ? "not yet" : "succeeded";
+    return { quantity, note, isWarning: hasFailed };
+  },
+};
+
+/** Puts the tiles into the page; the result shows figures in them. */
+export function makeTiles(history: History): (figures: LiveFigures) => void {
+  const host = byId("tiles", HTMLElement);
+  const tiles = Object.entries(TILES).map(([name, read]) => ({ read, tile: new Tile(host, name) }));
+  return (figures) => {
+    for (const { read, tile } of tiles) tile.show(read(figures, history));
+  };
+}
+
+class Tile {
+  readonly #number = make("span", "number", "–");
+  readonly #unit = make("span", "unit");
+  readonly #note = make("dd", "note", "\u00a0");
+  readonly #bar = make("i");
+  readonly #element: HTMLElement;
+
+  constructor(host: Element, name: string) {
+    const value = make("dd", "value", this.#number, " ", this.#unit);
+    const bar = make("dd", "bar", this.#bar);
+    bar.ariaHidden = "true";
+    bar.hidden = true;
+    this.#element = make("div", "card tile", make("dt", "", name), value, bar, this.#note);
+    host.append(this.#element);
+  }
+
+  show({ quantity, note, part, isWarning = false }: Reading): void {
+    setText(this.#number, quantity.number);
+    setText(this.#unit, quantity.unit);
+    setText(this.#note, note);
+    this.#element.classList.toggle("warning", isWarning);
+    if (part === undefined) return;
+    this.#bar.style.transform = `scaleX(${Math.min(part, 1)})`;
+    this.#bar.parentElement?.removeAttribute("hidden");
+  }
+}
+
+function kept(history: History, column: Column): number[] {
+  return history.column(column).filter((value) => value !== null);
+}

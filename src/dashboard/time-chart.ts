@@ -1,0 +1,261 @@
+// One line chart over the last five minutes, with its values in words: the latest, or those of the
+// moment under the pointer or chosen with the arrow keys, which all charts share.
+
+import uPlot from "uplot";
+
+import { make, setAttribute, setText } from "./elements.ts";
+import { timeOfDay } from "./format.ts";
+import { type Column, type History, KEPT_SECONDS } from "./history.ts";
+import { type Colour, colour } from "./theme.ts";
+
+const HEIGHT_PX = 200;
+const AXIS_FONT = "12px system-ui, sans-serif";
+const SYNC = { key: "moment" };
+/** Points that a key moves the shown moment by. */
+const STEPS = new Map([
+  ["ArrowLeft", -1],
+  ["ArrowDown", -1],
+  ["ArrowRight", 1],
+  ["ArrowUp", 1],
+  ["PageDown", -30],
+  ["PageUp", 30],
+  ["Home", -KEPT_SECONDS],
+  ["End", KEPT_SECONDS],
+]);
+
+export interface Line {
+  readonly name: string;
+  readonly column: Column;
+  /** For a layer of a stack: its lower edge, so that the words tell its height. */
+  readonly above?: Column;
+  readonly colour: Colour;
+  readonly fill?: Colour;
+  readonly dash?: number[];
+  readonly onRight?: boolean;
+  readonly words: (value: number) => string;
+}
+
+export interface Axis {
+  readonly words: (value: number) => string;
+  /** The ends of the axis for the least and the greatest value shown. */
+  readonly range: (least: number, greatest: number) => [number, number];
+  readonly isLogarithmic?: boolean;
+  /** Distances that labels may have. */
+  readonly steps?: number[];
+}
+
+export interface ChartPlan {
+  readonly title: string;
+  readonly unit?: string;
+  readonly lines: readonly Line[];
+  /** Later lines are drawn first, so that each layer covers the one above it down to zero. */
+  readonly isStack?: boolean;
+  readonly left: Axis;
+  readonly right?: Axis;
+}
+
+export class TimeChart {
+  readonly #plan: ChartPlan;
+  readonly #history: History;
+  readonly #drawn: readonly Line[];
+  readonly #plot: HTMLElement;
+  readonly #moment = make("span", "moment");
+  readonly #values = new Map<Line, HTMLElement>();
+  readonly #chart: uPlot;
+  /** Of the moment shown; 0 or less. */
+  #secondsAgo = 0;
+
+  /** Appends a figure to `host`. */
+  constructor(host: Element, plan: ChartPlan, history: History) {
+    this.#plan = plan;
+    this.#history = history;
+    this.#drawn = plan.isStack ? plan.lines.toReversed() : plan.lines;
+    this.#plot = this.#makePlot();
+    const legend = make("ul", "legend", ...plan.lines.map((line) => this.#legendItem(line)));
+    const heading = make("h3", "", plan.title, make("span", "unit", plan.unit ?? ""));
+    const caption = make("figcaption", "", heading, this.#moment, legend);
+    host.append(make("figure", "card chart", caption, this.#plot));
+
+    this.#chart = new uPlot(this.#options(), this.#data(), this.#plot);
+    new ResizeObserver(() => {
+      this.#chart.setSize({ width: this.#plot.clientWidth, height: HEIGHT_PX });
+    }).observe(this.#plot);
+  }
+
+  /** Draws what the history holds. */
+  draw(): void {
+    this.#chart.setData(this.#data());
+    this.#describe();
+    // Nobody who is on the chart wants to hear it once a second.
+    if (document.activeElement !== this.#plot) this.#say();
+  }
+
+  /** Draws the same in other colours. */
+  redraw(): void {
+    this.#chart.redraw();
+  }
+
+  #data(): uPlot.AlignedData {
+    return [this.#history.times, ...this.#drawn.map(({ column }) => this.#history.column(column))];
+  }
+
+  #legendItem(line: Line): HTMLElement {
+    const value = make("b", "", "–");
+    this.#values.set(line, value);
+    const swatch = make("i", `swatch ${line.colour}${line.dash === undefined ? "" : " dashed"}`);
+    return make("li", "", swatch, `${line.name} `, value);
+  }
+
+  // To people who do not see it a chart is a slider over time that says its values.
+  #makePlot(): HTMLElement {
+    const plot = make("div", "plot");
+    plot.tabIndex = 0;
+    plot.role = "slider";
+    plot.ariaLabel = `${this.#plan.title}: moment`;
+    plot.ariaValueMin = String(-KEPT_SECONDS);
+    plot.ariaValueMax = "0";
+    plot.addEventListener("keydown", (event) => this.#onKey(event));
+    plot.addEventListener("blur", () => this.#choose(null));
+    return plot;
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const step = STEPS.get(event.key);
+    const last = this.#history.times.length - 1;
+    if (event.key === "Escape") this.#choose(null);
+    if (step === undefined || last < 0) return;
+    event.preventDefault();
+    const index = (this.#chart.cursor.idx ?? last) + step;
+    this.#choose(Math.min(Math.max(index, 0), last));
+  }
+
+  /** Shows one moment, or the latest again, on every chart. */
+  #choose(index: number | null): void {
+    const time = index === null ? undefined : this.#history.times[index];
+    for (const chart of uPlot.sync(SYNC.key).plots) {
+      const left = time === undefined ? -10 : chart.valToPos(time, "x");
+      chart.setCursor({ left, top: time === undefined ? -10 : 0 }, true);
+    }
+    this.#say();
+  }
+
+  /** Shows the values of the chosen moment, or the latest, in the legend. */
+  #describe(): void {
+    const { times } = this.#history;
+    const last = times.length - 1;
+    const index = Math.min(this.#chart.cursor.idx ?? last, last);
+    const time = times[index];
+    if (time === undefined) return;
+    const moment = index === last ? "latest" : timeOfDay(time * 1000);
+    setText(this.#moment, moment);
+    for (const [line, element] of this.#values) {
+      const value = this.#valueAt(line, index);
+      setText(element, value === null ? "–" : line.words(value));
+    }
+    this.#secondsAgo = Math.round(time - (times[last] ?? time));
+  }
+
+  /** Says to screen readers what the legend shows. */
+  #say(): void {
+    const values = [...this.#values].map(([line, value]) => `${line.name} ${value.textContent}`);
+    const words = `${this.#moment.textContent}: ${values.join(", ")}`;
+    setAttribute(this.#plot, "aria-valuenow", String(this.#secondsAgo));
+    setAttribute(this.#plot, "aria-valuetext", words);
+  }
+
+  #valueAt({ column, above }: Line, index: number): number | null {
+    const value = this.#history.column(column)[index] ?? null;
+    if (value === null || above === undefined) return value;
+    return Math.max(0, value - (this.#history.column(above)[index] ?? 0));
+  }
+
+  #options(): uPlot.Options {
+    const { left, right } = this.#plan;
+    const scales: uPlot.Scales = { x: { range: (_, __, max) => [max - KEPT_SECONDS, max] } };
+    scales["y"] = scaleOf(left);
+    if (right !== undefined) scales["right"] = scaleOf(right);
+    return {
+      width: Math.max(this.#plot.clientWidth, 100),
+      height: HEIGHT_PX,
+      legend: { show: false },
+      scales,
+      series: [{}, ...this.#drawn.map((line) => this.#series(line))],
+      axes: [
+        timeAxis(),
+        axisOf(left, "y"),
+        ...(right === undefined ? [] : [axisOf(right, "right")]),
+      ],
+      cursor: {
+        sync: SYNC,
+        drag: { x: false, y: false },
+        y: false,
+        points: { show: this.#plan.isStack !== true, size: 7 },
+      },
+      hooks: { setCursor: [() => this.#describe()] },
+      padding: [8, right === undefined ? 20 : 0, 0, 0],
+    };
+  }
+
+  #series(line: Line): uPlot.Series {
+    const { fill, dash } = line;
+    return {
+      scale: line.onRight === true ? "right" : "y",
+      stroke: () => colour(line.colour),
+      width: 1.75,
+      points: { show: false },
+      ...(fill === undefined ? {} : { fill: () => colour(fill) }),
+      ...(dash === undefined ? {} : { dash }),
+    };
+  }
+}
+
+function scaleOf({ range, isLogarithmic }: Axis): uPlot.Scale {
+  const ends: uPlot.Range.MinMax = range(NaN, NaN);
+  return {
+    distr: isLogarithmic === true ? 3 : 1,
+    // uPlot asks before there is any value, too.
+    range: (_, least, greatest) =>
+      Number.isFinite(least) && Number.isFinite(greatest) ? range(least, greatest) : ends,
+  };
+}
+
+function axisOf({ words, steps, isLogarithmic }: Axis, scale: "y" | "right"): uPlot.Axis {
+  const isRight = scale === "right";
+  return {
+    scale,
+    side: isRight ? 1 : 3,
+    size: isRight ? 48 : 60,
+    gap: 6,
+    font: AXIS_FONT,
+    stroke: () => colour("ink-2"),
+    ticks: { show: false },
+    grid: {
+      show: !isRight,
+      stroke: () => colour("line"),
+      width: 1,
+      // Of a logarithmic axis only the powers of ten.
+      filter: (_, values) =>
+        values.map((value) =>
+          isLogarithmic === true && Math.log10(value) % 1 !== 0 ? null : value,
+        ),
+    },
+    space: isLogarithmic === true ? 24 : 36,
+    values: (_, values: (number | null)[]) =>
+      values.map((value) => (value === null ? "" : words(value))),
+    ...(steps === undefined ? {} : { incrs: steps }),
+  };
+}
+
+function timeAxis(): uPlot.Axis {
+  return {
+    size: 30,
+    gap: 6,
+    font: AXIS_FONT,
+    stroke: () => colour("ink-2"),
+    ticks: { show: false },
+    grid: { show: false },
+    space: 44,
+    incrs: [60, 120],
+    values: (_, times) => times.map((time) => timeOfDay(time * 1000).slice(0, 5)),
+  };
+}

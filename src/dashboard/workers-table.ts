@@ -1,0 +1,26 @@
+// The threads that serve, and how busy each is.
+
+import { byId, make, setText } from "./elements.ts";
+import type { WorkerView } from "./figures.ts";
+import { count, text } from "./format.ts";
+import { rowHead, Rows } from "./rows.ts";
+
+/** Returns what shows workers in their table. */
+export function makeWorkersTable(): (workers: readonly WorkerView[]) => void {
+  const rows = new Rows(byId("workers", HTMLTableElement), () => {
+    const head = rowHead("");
+    const bar = make("i");
+    const load = make("span", "number");
+    const requests = make("td", "number");
+    const loadCell = make("td", "", make("div", "load", make("div", "bar", bar), load));
+    return { element: make("tr", "", head, loadCell, requests), head, bar, load, requests };
+  });
+  return (workers) => {
+    rows.show(workers, ({ head, bar, load, requests }, { worker, load: part, ...view }) => {
+      setText(head, String(worker));
+      bar.style.transform = `scaleX(${Math.min(Math.max(part, 0), 1)})`;
+      setText(load, `${Math.round(part * 100)}\u00a0%`);
+      setText(requests, text(count(Math.round(view.requestsPerSecond))));
+    });
+  };
+}

@@ -1,0 +1,147 @@
+// The calls of the HTTP API: requests in, answers of the cache and the service out.
+
+import { ByteBuffer, type Bytes, type Cache, MISS } from "../cache.ts";
+import { bytesText, type Config } from "../config.ts";
+import type { Service } from "../service.ts";
+import {
+  type EncodedValue,
+  FoundAnswer,
+  keyNotFound,
+  ok,
+  Refusal,
+  stored,
+  valueOf,
+} from "./answers.ts";
+import { ringOf, rounded, statsOf } from "./figures.ts";
+import {
+  type JsonObject,
+  type PutRequest,
+  readDelete,
+  readKeys,
+  readPut,
+  readPuts,
+  readQueryKey,
+  tooLarge,
+  withBody,
+} from "./requests.ts";
+
+const NO_FOLDER = new Refusal(
+  409,
+  "there is no folder to save to; start the service with --data-dir",
+);
+const FULL = new Refusal(
+  507,
+  "the cache is full, and with --eviction none it keeps what it has: delete entries or raise --memory",
+);
+
+export type Handler = (req: Request) => Response | Promise<Response>;
+export type CallName =
+  | ("put" | "get" | "delete" | "deleteByQuery" | "mput" | "mget")
+  | ("snapshot" | "stats" | "ring" | "health");
+
+/** The calls of one worker. */
+export function callsOf(
+  cache: Cache,
+  config: Config,
+  service: Service,
+): Readonly<Record<CallName, Handler>> {
+  // One buffer each for all requests: nothing awaits between filling and using them.
+  const keyBytes = new ByteBuffer();
+  const valueBytes = new ByteBuffer();
+  const foundAnswer = new FoundAnswer();
+
+  const utf8 = (buffer: ByteBuffer, text: string): ByteBuffer => {
+    buffer.setText(text);
+    return buffer;
+  };
+  const get = (key: string, nowMs: number): string | EncodedValue | null => {
+    valueBytes.clear();
+    const length = cache.get(utf8(keyBytes, key), nowMs, valueBytes);
+    return length === MISS ? null : valueOf(valueBytes.bytes, 0, length);
+  };
+  const put = ({ key, value, ttlMs }: PutRequest, nowMs: number) => {
+    const valueRun: Bytes =
+      typeof value === "string"
+        ? utf8(valueBytes, value)
+        : { bytes: value, start: 0, end: value.length };
+    if (valueRun.end > cache.maxValueBytes) return valueTooLarge(value, cache, config);
+    const deadlineMs = cache.deadlineMs(ttlMs, nowMs);
+    return cache.put(utf8(keyBytes, key), valueRun, deadlineMs, nowMs) ? undefined : FULL;
+  };
+  const remove = (key: string | Refusal): Response => {
+    if (key instanceof Refusal) return key.toResponse();
+    return cache.delete(utf8(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
+  };
+
+  const posted = (answer: (body: JsonObject) => Response): Handler => withBody(config, answer);
+
+  return {
+    put: posted((body) => {
+      const entry = readPut(body, config);
+      if (entry instanceof Refusal) return entry.toResponse();
+      return put(entry, cache.clock.now())?.toResponse() ?? stored();
+    }),
+    get(req) {
+      const key = readQueryKey(req.url, config);
+      if (key instanceof Refusal) return key.toResponse();
+      const nowMs = cache.clock.now();
+      const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
+      return length === MISS ? keyNotFound() : foundAnswer.end();
+    },
+    delete: posted((body) => remove(readDelete(body, config))),
+    deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
+    mput: posted((body) => {
+      const entries = readPuts(body, config);
+      if (entries instanceof Refusal) return entries.toResponse();
+      for (const { value } of entries) {
+        if (Buffer.byteLength(value) > cache.maxValueBytes)
+          return valueTooLarge(value, cache, config).toResponse();
+      }
+      const nowMs = cache.clock.now();
+      for (const [index, entry] of entries.entries()) {
+        const refusal = put(entry, nowMs);
+        if (refusal !== undefined) return refusal.after(`${index} were stored`).toResponse();
+      }
+      return ok({ stored: entries.length });
+    }),
+    mget: posted((body) => {
+      const keys = readKeys(body, config);
+      if (keys instanceof Refusal) return keys.toResponse();
+      const nowMs = cache.clock.now();
+      const values: (string | EncodedValue | null)[] = [];
+      // A body of a few bytes a key may ask for the longest value again and again.
+      let bytes = 0;
+      for (const key of keys) {
+        values.push(get(key, nowMs));
+        bytes += valueBytes.end;
+        if (bytes > config.maxBodyBytes) return tooLarge("answer", config).toResponse();
+      }
+      return ok({ values });
+    }),
+    snapshot: () => snapshot(config, service),
+    stats: () => ok(statsOf(cache, config, service)),
+    ring: () => ok(ringOf(cache)),
+    health: () => ok(),
+  };
+}
+
+async function snapshot(config: Config, service: Service): Promise<Response> {
+  if (config.dataDir === "") return NO_FOLDER.toResponse();
+  const outcome = await service.save();
+  if (!outcome.isSaved) {
+    const kept = "the last good snapshot stays";
+    return new Refusal(503, `the snapshot failed: ${outcome.reason}; ${kept}`).toResponse();
+  }
+  const { entries, bytes, tookMs } = outcome;
+  return ok({ entries, bytes, ms: rounded(tookMs) });
+}
+
+function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): Refusal {
+  const { maxValueBytes: limit } = cache;
+  const reason =
+    limit < config.maxValueBytes
+      ? `which is what --memory ${bytesText(config.memory)} has room for`
+      : "the limit set by --max-value-bytes";
+  const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
+  return new Refusal(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);
+}

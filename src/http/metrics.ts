@@ -1,0 +1,69 @@
+// What the workers count of HTTP requests: how many of each route by their status, and how
+// long they took. In shared memory.
+
+import { allocateCounts, Counts } from "../metrics/counts.ts";
+import { allocateDurations, Durations } from "../metrics/durations.ts";
+import type { ProtocolFigures } from "../metrics/protocol.ts";
+import { establishedOn } from "./connections.ts";
+
+/** What the requests of the routes are called in metrics; "other" are those of no route. */
+export const HTTP_COMMANDS = [
+  ...(["put", "get", "delete", "mput", "mget", "snapshot", "stats", "ring"] as const),
+  ...(["health", "livez", "readyz", "metrics", "openapi", "dashboard", "events", "other"] as const),
+] as const;
+export type HttpCommand = (typeof HTTP_COMMANDS)[number];
+
+/** The statuses that are answered; the last place is for any other. */
+const STATUSES = [200, 400, 404, 405, 409, 413, 500, 503, 507, "other"] as const;
+const OTHER = STATUSES.length - 1;
+/** By status. */
+const PLACES = new Uint8Array(600).fill(OTHER);
+for (const [place, status] of STATUSES.entries()) {
+  if (status !== "other") PLACES[status] = place;
+}
+const WIDTH = HTTP_COMMANDS.length * STATUSES.length;
+
+export interface HttpMemory {
+  readonly counts: SharedArrayBuffer;
+  readonly durations: SharedArrayBuffer;
+}
+
+/** Memory for the listeners of `threads` threads. */
+export function allocateHttp(threads: number): HttpMemory {
+  return {
+    counts: allocateCounts(threads, WIDTH),
+    durations: allocateDurations(threads, HTTP_COMMANDS.length),
+  };
+}
+
+export class HttpMetrics implements ProtocolFigures {
+  readonly protocol = "http";
+  readonly commands = HTTP_COMMANDS;
+  readonly durations: Durations;
+  /** Requests that this thread has answered. */
+  answered = 0;
+  /** Of the listener, once it is known. */
+  port = 0;
+  readonly #counts: Counts;
+
+  constructor(memory: HttpMemory, thread: number) {
+    this.#counts = new Counts(memory.counts, thread, WIDTH);
+    this.durations = new Durations(memory.durations, thread, HTTP_COMMANDS.length);
+  }
+
+  /** A request has been answered. `command`: its number. O(1). */
+  record(command: number, status: number, ms: number): void {
+    this.answered++;
+    this.#counts.add(command * STATUSES.length + (PLACES[status] ?? OTHER), 1);
+    this.durations.observe(command, ms * 1000);
+  }
+
+  readonly statuses = (command: number): Record<string, number> => {
+    const first = command * STATUSES.length;
+    return Object.fromEntries(
+      STATUSES.map((status, place) => [String(status), this.#counts.sum(first + place)]),
+    );
+  };
+
+  readonly clients = (): number | undefined => establishedOn(this.port);
+}

@@ -1,0 +1,195 @@
+// The table of all routes: what Bun.serve is given, what metrics call them, and what
+// /openapi.json says of them come from it.
+
+import type { Cache } from "../cache.ts";
+import type { Config } from "../config.ts";
+import { Live } from "../metrics/live.ts";
+import { registryOf, type Sources } from "../metrics/registry.ts";
+import type { Service } from "../service.ts";
+import { ok, Refusal } from "./answers.ts";
+import { callsOf, type Handler } from "./calls.ts";
+import { FigureEvents } from "./events.ts";
+import type { HttpCommand } from "./metrics.ts";
+import { openApiOf } from "./openapi.ts";
+import { ASSETS, Page } from "./page.ts";
+import * as schemas from "./schemas.ts";
+
+export type Method = "GET" | "POST" | "DELETE";
+
+/** An answer, which is JSON if it says no other type. */
+export interface Answer {
+  readonly description: string;
+  readonly type?: string;
+  readonly schema?: schemas.Schema;
+}
+
+export interface Route {
+  readonly method: Method;
+  readonly path: string;
+  readonly command: HttpCommand;
+  readonly summary: string;
+  /** Parameters of the query or the path, all of them needed. */
+  readonly parameters?: Readonly<Record<string, schemas.Schema>>;
+  readonly body?: schemas.Schema;
+  /** By status. */
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Whether it answers as ever while the cache is loaded. */
+  readonly whileLoading?: boolean;
+  readonly handle: Handler;
+}
+
+/** What a worker serves over HTTP. */
+export interface Api {
+  readonly routes: readonly Route[];
+  readonly events: FigureEvents;
+}
+
+const error = (description: string): Answer => ({ description, schema: schemas.ERROR });
+const json = (description: string, schema: schemas.Schema): Answer => ({ description, schema });
+
+const BAD = { 400: error("The request is wrong; the message says what.") };
+const NO_KEY = { 404: error("There is no such key.") };
+const TOO_LARGE = { 413: error("The body or a value is larger than the limit.") };
+const FULL = { 507: error("The cache is full and runs with --eviction none.") };
+const DOWN = { 503: error("The service is loading its snapshot, or stopping.") };
+const OK = { 200: json("Done.", schemas.OK) };
+const FILE = (type: string): Answer => ({ description: "A file of the dashboard.", type });
+
+/** The routes of one worker, which count nothing by themselves. */
+export function apiOf(cache: Cache, config: Config, service: Service, sources: Sources): Api {
+  const calls = callsOf(cache, config, service);
+  const registry = registryOf(sources);
+  const events = new FigureEvents(() => new Live(sources));
+  const page = new Page();
+  const routes: Route[] = [
+    {
+      ...{ method: "POST", path: "/put", command: "put" },
+      summary: "Stores a value under a key.",
+      body: schemas.PUT,
+      answers: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
+      handle: calls.put,
+    },
+    {
+      ...{ method: "GET", path: "/get", command: "get" },
+      summary: "The value of a key.",
+      parameters: { key: schemas.KEY },
+      answers: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
+      handle: calls.get,
+    },
+    {
+      ...{ method: "POST", path: "/delete", command: "delete" },
+      summary: "Deletes a key.",
+      body: schemas.KEY_BODY,
+      answers: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
+      handle: calls.delete,
+    },
+    {
+      ...{ method: "DELETE", path: "/delete", command: "delete" },
+      summary: "Deletes a key.",
+      parameters: { key: schemas.KEY },
+      answers: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
+      handle: calls.deleteByQuery,
+    },
+    {
+      ...{ method: "POST", path: "/mput", command: "mput" },
+      summary: "Stores several entries; all are checked before the first is stored.",
+      body: schemas.ENTRIES,
+      answers: { 200: json("Done.", schemas.STORED), ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
+      handle: calls.mput,
+    },
+    {
+      ...{ method: "POST", path: "/mget", command: "mget" },
+      summary: "The values of several keys.",
+      body: schemas.KEYS,
+      answers: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
+      handle: calls.mget,
+    },
+    {
+      ...{ method: "POST", path: "/snapshot", command: "snapshot" },
+      summary: "Takes a snapshot and answers when it is on the disk.",
+      answers: {
+        200: json("It is on the disk.", schemas.SNAPSHOT),
+        409: error("The service has no --data-dir."),
+        503: error("The snapshot failed; or the service is loading its last one, or stopping."),
+      },
+      handle: calls.snapshot,
+    },
+    {
+      ...{ method: "GET", path: "/stats", command: "stats" },
+      summary: "What the cache holds and has counted.",
+      answers: { 200: json("The figures.", schemas.STATS), ...DOWN },
+      handle: calls.stats,
+    },
+    {
+      ...{ method: "GET", path: "/ring", command: "ring" },
+      summary: "Each shard's part of the ring, and what it holds.",
+      answers: { 200: json("The shards.", schemas.RING), ...DOWN },
+      handle: calls.ring,
+    },
+    {
+      ...{ method: "GET", path: "/health", command: "health" },
+      summary: "Whether the service serves.",
+      answers: { ...OK, ...DOWN },
+      handle: calls.health,
+    },
+    {
+      ...{ method: "GET", path: "/livez", command: "livez" },
+      summary: "Whether the service is alive: loading and stopping it is, too.",
+      answers: OK,
+      whileLoading: true,
+      handle: () => ok(),
+    },
+    {
+      ...{ method: "GET", path: "/readyz", command: "readyz" },
+      summary: "Whether the service serves; the message says why not.",
+      answers: { ...OK, ...DOWN },
+      handle: calls.health,
+    },
+    {
+      ...{ method: "GET", path: "/metrics", command: "metrics" },
+      summary: "Metrics as Prometheus reads them.",
+      answers: { 200: { description: "The metrics.", type: "text/plain" } },
+      whileLoading: true,
+      async handle() {
+        const headers = { "content-type": registry.contentType };
+        return new Response(await registry.metrics(), { headers });
+      },
+    },
+    {
+      ...{ method: "GET", path: "/openapi.json", command: "openapi" },
+      summary: "This description.",
+      answers: { 200: json("An OpenAPI document.", { type: "object" }) },
+      whileLoading: true,
+      handle: () => Response.json(document),
+    },
+    {
+      ...{ method: "GET", path: "/events", command: "events" },
+      summary: "Live figures as server-sent events, once a second.",
+      answers: { 200: { description: "An endless stream.", type: "text/event-stream" }, ...DOWN },
+      whileLoading: true,
+      handle: () => events.answer(),
+    },
+    {
+      ...{ method: "GET", path: "/", command: "dashboard" },
+      summary: "The dashboard, for browsers.",
+      answers: { 200: FILE("text/html") },
+      whileLoading: true,
+      handle: () => page.html(),
+    },
+    {
+      ...{ method: "GET", path: `${ASSETS}:file`, command: "dashboard" },
+      summary: "Scripts and styles of the dashboard.",
+      parameters: { file: { type: "string" } },
+      answers: { 200: FILE("*/*"), 404: error("There is no such file.") },
+      whileLoading: true,
+      handle: (req) => page.asset(req.url.replace(/^.*\//, "")),
+    },
+  ];
+  const document = openApiOf(routes);
+  return { routes, events };
+}
+
+/** Every request while the cache is loaded, but for the routes that answer as ever. */
+export const LOADING = new Refusal(503, "loading", { "retry-after": "1" });
+/** Every request while the service stops. */
+export const STOPPING = new Refusal(503, "stopping", { connection: "close" });

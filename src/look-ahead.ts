@@ -1,0 +1,64 @@
+// Brings what calls for several keys are going to read near to the processor, and finds the
+// places of the keys. Each step is a loop of its own that needs nothing of the one before
+// but a number, so that the processor waits for all keys at once and not for one after
+// the other.
+
+import { secondDigest, xxh32Pair } from "./hash.ts";
+import type { HashRing } from "./ring.ts";
+import type { AheadKey } from "./store/bytes.ts";
+import type { SharedShard } from "./store/shared-shard.ts";
+
+/** Keys that are looked at, at most. */
+export const MOST_AHEAD = 256;
+/** Words from one line of the processor's cache to the next. */
+const LINE_WORDS = 16;
+
+export class LookAhead {
+  readonly #shards: readonly SharedShard[];
+  readonly #memories: readonly Int32Array[];
+  readonly #ring: HashRing;
+  readonly #seed: number;
+  readonly #numbers = new Int32Array(MOST_AHEAD);
+  /** Keeps the reads from being left out as useless. */
+  protected seen = 0;
+
+  /** `seed`: of the hashes in the index of all shards. */
+  constructor(shards: readonly SharedShard[], ring: HashRing, seed: number) {
+    this.#shards = shards;
+    this.#memories = shards.map(({ words }) => words);
+    this.#ring = ring;
+    this.#seed = seed;
+  }
+
+  /** Sets `shard` and `hash` of each key. O(count). */
+  at(keys: readonly AheadKey[], count: number): void {
+    const numbers = this.#numbers;
+    const memories = this.#memories;
+    const ring = this.#ring;
+    let seen = 0;
+    for (let n = 0; n < count; n++) {
+      const key = keys[n] as AheadKey;
+      numbers[n] = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
+      key.hash = secondDigest;
+    }
+    for (let n = 0; n < count; n++) seen += ring.lineOf(numbers[n] as number);
+    for (let n = 0; n < count; n++) {
+      const key = keys[n] as AheadKey;
+      key.shard = ring.shardOf((numbers[n] as number) >>> 0);
+      numbers[n] = (this.#shards[key.shard] as SharedShard).firstWord(key.hash);
+    }
+    for (let n = 0; n < count; n++) {
+      seen += (memories[(keys[n] as AheadKey).shard] as Int32Array)[numbers[n] as number] ?? 0;
+    }
+    for (let n = 0; n < count; n++) {
+      const { shard, hash } = keys[n] as AheadKey;
+      numbers[n] = (this.#shards[shard] as SharedShard).recordWord(hash);
+    }
+    for (let n = 0; n < count; n++) {
+      const memory = memories[(keys[n] as AheadKey).shard] as Int32Array;
+      const word = numbers[n] as number;
+      seen += (memory[word] ?? 0) + (memory[word + LINE_WORDS] ?? 0);
+    }
+    this.seen = seen | 0;
+  }
+}

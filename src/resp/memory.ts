@@ -1,0 +1,26 @@
+// The memory of the Redis port's listeners.
+
+import type { Config } from "../config.ts";
+import { allocateDurations } from "../metrics/durations.ts";
+import { allocateClients } from "./clients.ts";
+import { COMMAND_NAMES } from "./commands.ts";
+import { allocateSettings } from "./settings.ts";
+import { allocateTallies } from "./tallies.ts";
+
+/** What the workers share beside the cache: plain data that may be sent to a worker. */
+export interface RespMemory {
+  readonly settings: SharedArrayBuffer;
+  readonly tallies: SharedArrayBuffer;
+  readonly clients: SharedArrayBuffer;
+  readonly durations: SharedArrayBuffer;
+}
+
+/** Memory for the listeners of `threads` threads. */
+export function allocateResp(config: Config, threads: number): RespMemory {
+  return {
+    settings: allocateSettings(config),
+    tallies: allocateTallies(threads, COMMAND_NAMES.length),
+    clients: allocateClients(threads),
+    durations: allocateDurations(threads, COMMAND_NAMES.length),
+  };
+}
