@@ -34,7 +34,7 @@ export { type Change, type Entry, MISS, NEVER, type ShardFigures } from "./store
 export { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
 /** Of the gets of a thread the first is looked at in so many. A prime: clients ask in rounds. */
-export const SAMPLE_ONE_IN = 61;
+export const SAMPLE_ONE_IN = 127;
 /** Times that reads of several keys are tried before their shards are held. */
 const CONSISTENT_ATTEMPTS = 3;
 

@@ -14,7 +14,7 @@ import {
 } from "./answers.ts";
 import { ringOf, rounded, statsOf } from "./figures.ts";
 import {
-  type JsonObject,
+  type BodyAnswer,
   type PutRequest,
   readDelete,
   readKeys,
@@ -22,7 +22,6 @@ import {
   readPuts,
   readQueryKey,
   tooLarge,
-  withBody,
 } from "./requests.ts";
 
 const NO_FOLDER = new Refusal(
@@ -35,16 +34,14 @@ const FULL = new Refusal(
 );
 
 export type Handler = (req: Request) => Response | Promise<Response>;
-export type CallName =
-  | ("put" | "get" | "delete" | "deleteByQuery" | "mput" | "mget")
-  | ("snapshot" | "stats" | "ring" | "health");
+
+export interface Calls extends Readonly<
+  Record<"put" | "delete" | "mput" | "mget", BodyAnswer> &
+    Record<"get" | "deleteByQuery" | "snapshot" | "stats" | "ring" | "health", Handler>
+> {}
 
 /** The calls of one worker. */
-export function callsOf(
-  cache: Cache,
-  config: Config,
-  service: Service,
-): Readonly<Record<CallName, Handler>> {
+export function callsOf(cache: Cache, config: Config, service: Service): Calls {
   // One buffer each for all requests: nothing awaits between filling and using them.
   const keyBytes = new ByteBuffer();
   const valueBytes = new ByteBuffer();
@@ -73,14 +70,12 @@ export function callsOf(
     return cache.delete(utf8(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
   };
 
-  const posted = (answer: (body: JsonObject) => Response): Handler => withBody(config, answer);
-
   return {
-    put: posted((body) => {
+    put: (body) => {
       const entry = readPut(body, config);
       if (entry instanceof Refusal) return entry.toResponse();
       return put(entry, cache.clock.now())?.toResponse() ?? stored();
-    }),
+    },
     get(req) {
       const key = readQueryKey(req.url, config);
       if (key instanceof Refusal) return key.toResponse();
@@ -88,9 +83,9 @@ export function callsOf(
       const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
       return length === MISS ? keyNotFound() : foundAnswer.end();
     },
-    delete: posted((body) => remove(readDelete(body, config))),
+    delete: (body) => remove(readDelete(body, config)),
     deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
-    mput: posted((body) => {
+    mput: (body) => {
       const entries = readPuts(body, config);
       if (entries instanceof Refusal) return entries.toResponse();
       for (const { value } of entries) {
@@ -103,8 +98,8 @@ export function callsOf(
         if (refusal !== undefined) return refusal.after(`${index} were stored`).toResponse();
       }
       return ok({ stored: entries.length });
-    }),
-    mget: posted((body) => {
+    },
+    mget: (body) => {
       const keys = readKeys(body, config);
       if (keys instanceof Refusal) return keys.toResponse();
       const nowMs = cache.clock.now();
@@ -117,7 +112,7 @@ export function callsOf(
         if (bytes > config.maxBodyBytes) return tooLarge("answer", config).toResponse();
       }
       return ok({ values });
-    }),
+    },
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),
     ring: () => ok(ringOf(cache)),

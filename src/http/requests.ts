@@ -218,28 +218,35 @@ function readList(body: JsonObject, name: string): readonly unknown[] | Refusal 
   return list;
 }
 
+/** Makes an answer of a body. */
+export type BodyAnswer = (body: JsonObject) => Response;
+
 /**
  * A handler that reads a JSON object of at most `maxBodyBytes` and answers what `answer`
- * makes of it, or the refusal of what is not one. One promise a request and no async
- * function: with two of them a put cost 16.8 µs of CPU instead of 16.1, in one run.
+ * makes of it, or the refusal of what is not one; `done` sees the answer with what it is told of the
+ * request. One promise a request and no async function: with two of them a put cost 16.8 µs of CPU
+ * instead of 16.1, in one run.
  */
-export function withBody(
+export function withBody<T>(
   limits: RequestLimits,
-  answer: (body: JsonObject) => Response,
-): (req: Request) => Promise<Response> {
+  answer: BodyAnswer,
+  done: (req: Request, response: Response, told: T) => Response,
+): (req: Request, told: T) => Promise<Response> {
   const answerBody = (body: unknown): Response => {
     if (body instanceof Refusal) return body.toResponse();
     if (isObject(body)) return answer(body);
     const message = `the body is ${kindOf(body)}; it must be a JSON object`;
     return new Refusal(400, message).toResponse();
   };
-  const answerError = (error: unknown): Response => refusalOf(error).toResponse();
-  return (req) => {
+  return (req, told) => {
     const sized = req.headers.get("content-length");
     if (Number(sized) > limits.maxBodyBytes)
-      return Promise.resolve(tooLarge("body", limits).toResponse());
+      return Promise.resolve(done(req, tooLarge("body", limits).toResponse(), told));
     const reading: Promise<unknown> = sized === null ? readUnsized(req, limits) : req.json();
-    return reading.then(answerBody, answerError);
+    return reading.then(
+      (body) => done(req, answerBody(body), told),
+      (error: unknown) => done(req, refusalOf(error).toResponse(), told),
+    );
   };
 }
 

@@ -11,6 +11,7 @@ import { callsOf, type Handler } from "./calls.ts";
 import { FigureEvents } from "./events.ts";
 import type { HttpCommand } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
+import type { BodyAnswer } from "./requests.ts";
 import { ASSETS, Page } from "./page.ts";
 import * as schemas from "./schemas.ts";
 
@@ -35,7 +36,8 @@ export interface Route {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Whether it answers as ever while the cache is loaded. */
   readonly whileLoading?: boolean;
-  readonly handle: Handler;
+  /** What answers: of the request, or of its body. */
+  readonly call: { readonly handle: Handler } | { readonly answer: BodyAnswer };
 }
 
 /** What a worker serves over HTTP. */
@@ -61,48 +63,52 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
   const registry = registryOf(sources);
   const events = new FigureEvents(() => new Live(sources));
   const page = new Page();
+  const metrics = async (): Promise<Response> => {
+    const headers = { "content-type": registry.contentType };
+    return new Response(await registry.metrics(), { headers });
+  };
   const routes: Route[] = [
     {
       ...{ method: "POST", path: "/put", command: "put" },
       summary: "Stores a value under a key.",
       body: schemas.PUT,
       answers: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
-      handle: calls.put,
+      call: { answer: calls.put },
     },
     {
       ...{ method: "GET", path: "/get", command: "get" },
       summary: "The value of a key.",
       parameters: { key: schemas.KEY },
       answers: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
-      handle: calls.get,
+      call: { handle: calls.get },
     },
     {
       ...{ method: "POST", path: "/delete", command: "delete" },
       summary: "Deletes a key.",
       body: schemas.KEY_BODY,
       answers: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
-      handle: calls.delete,
+      call: { answer: calls.delete },
     },
     {
       ...{ method: "DELETE", path: "/delete", command: "delete" },
       summary: "Deletes a key.",
       parameters: { key: schemas.KEY },
       answers: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
-      handle: calls.deleteByQuery,
+      call: { handle: calls.deleteByQuery },
     },
     {
       ...{ method: "POST", path: "/mput", command: "mput" },
       summary: "Stores several entries; all are checked before the first is stored.",
       body: schemas.ENTRIES,
       answers: { 200: json("Done.", schemas.STORED), ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
-      handle: calls.mput,
+      call: { answer: calls.mput },
     },
     {
       ...{ method: "POST", path: "/mget", command: "mget" },
       summary: "The values of several keys.",
       body: schemas.KEYS,
       answers: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
-      handle: calls.mget,
+      call: { answer: calls.mget },
     },
     {
       ...{ method: "POST", path: "/snapshot", command: "snapshot" },
@@ -112,69 +118,66 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
         409: error("The service has no --data-dir."),
         503: error("The snapshot failed; or the service is loading its last one, or stopping."),
       },
-      handle: calls.snapshot,
+      call: { handle: calls.snapshot },
     },
     {
       ...{ method: "GET", path: "/stats", command: "stats" },
       summary: "What the cache holds and has counted.",
       answers: { 200: json("The figures.", schemas.STATS), ...DOWN },
-      handle: calls.stats,
+      call: { handle: calls.stats },
     },
     {
       ...{ method: "GET", path: "/ring", command: "ring" },
       summary: "Each shard's part of the ring, and what it holds.",
       answers: { 200: json("The shards.", schemas.RING), ...DOWN },
-      handle: calls.ring,
+      call: { handle: calls.ring },
     },
     {
       ...{ method: "GET", path: "/health", command: "health" },
       summary: "Whether the service serves.",
       answers: { ...OK, ...DOWN },
-      handle: calls.health,
+      call: { handle: calls.health },
     },
     {
       ...{ method: "GET", path: "/livez", command: "livez" },
       summary: "Whether the service is alive: loading and stopping it is, too.",
       answers: OK,
       whileLoading: true,
-      handle: () => ok(),
+      call: { handle: () => ok() },
     },
     {
       ...{ method: "GET", path: "/readyz", command: "readyz" },
       summary: "Whether the service serves; the message says why not.",
       answers: { ...OK, ...DOWN },
-      handle: calls.health,
+      call: { handle: calls.health },
     },
     {
       ...{ method: "GET", path: "/metrics", command: "metrics" },
       summary: "Metrics as Prometheus reads them.",
       answers: { 200: { description: "The metrics.", type: "text/plain" } },
       whileLoading: true,
-      async handle() {
-        const headers = { "content-type": registry.contentType };
-        return new Response(await registry.metrics(), { headers });
-      },
+      call: { handle: metrics },
     },
     {
       ...{ method: "GET", path: "/openapi.json", command: "openapi" },
       summary: "This description.",
       answers: { 200: json("An OpenAPI document.", { type: "object" }) },
       whileLoading: true,
-      handle: () => Response.json(document),
+      call: { handle: () => Response.json(document) },
     },
     {
       ...{ method: "GET", path: "/events", command: "events" },
       summary: "Live figures as server-sent events, once a second.",
       answers: { 200: { description: "An endless stream.", type: "text/event-stream" }, ...DOWN },
       whileLoading: true,
-      handle: () => events.answer(),
+      call: { handle: () => events.answer() },
     },
     {
       ...{ method: "GET", path: "/", command: "dashboard" },
       summary: "The dashboard, for browsers.",
       answers: { 200: FILE("text/html") },
       whileLoading: true,
-      handle: () => page.html(),
+      call: { handle: () => page.html() },
     },
     {
       ...{ method: "GET", path: `${ASSETS}:file`, command: "dashboard" },
@@ -182,7 +185,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
       parameters: { file: { type: "string" } },
       answers: { 200: FILE("*/*"), 404: error("There is no such file.") },
       whileLoading: true,
-      handle: (req) => page.asset(req.url.replace(/^.*\//, "")),
+      call: { handle: (req) => page.asset(req.url.replace(/^.*\//, "")) },
     },
   ];
   const document = openApiOf(routes);

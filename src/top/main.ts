@@ -1,0 +1,77 @@
+// `bun run top`: the figures of a running service in a terminal, in place, or as
+// lines where there is none.
+
+import { OptionError } from "../options.ts";
+import { NoAnswer, readFigures } from "./feed.ts";
+import { frame } from "./frame.ts";
+import { History } from "./history.ts";
+import { showLive } from "./live.ts";
+import {
+  addressOf,
+  EXIT_IO,
+  EXIT_UNAVAILABLE,
+  EXIT_USAGE,
+  HELP,
+  readTopOptions,
+  type TopOptions,
+} from "./options.ts";
+import { plainLine } from "./plain.ts";
+import { Screen } from "./screen.ts";
+
+const options = readOrExit();
+const isTerminal = process.stdout.isTTY && process.env["TERM"] !== "dumb" && !options.plain;
+// https://no-color.org: set and not empty.
+const hasColour = isTerminal && !process.env["NO_COLOR"];
+
+if (isTerminal && !options.once) await showLive(options.url, hasColour);
+process.stdout.on("error", (error) => {
+  // Whoever read the lines has gone, and has what it wanted.
+  if ("code" in error && error.code === "EPIPE") process.exit(0);
+  exitWith(EXIT_IO, `cannot write: ${error.message}`);
+});
+try {
+  for await (const figures of readFigures(options.url)) {
+    if (isTerminal) {
+      // Of one reading there is no curve.
+      const history = new History();
+      const view = { service: options.url, figures, figuresMs: 0, history, nowMs: 0, hint: "" };
+      const size = { columns: new Screen().size.columns, rows: Infinity };
+      await print(frame(view, size, hasColour).join("\n"));
+    } else await print(plainLine(figures));
+    if (options.once) break;
+  }
+  process.exit(0);
+} catch (error) {
+  if (!(error instanceof NoAnswer)) throw error;
+  exitWith(
+    EXIT_UNAVAILABLE,
+    `no answer from ${addressOf(options.url)}: ${error.message}; start the service with: bun run start`,
+  );
+}
+
+/** Resolves when the line is written, so that lines do not pile up before a slow reader. */
+async function print(text: string): Promise<void> {
+  const written = Promise.withResolvers<void>();
+  process.stdout.write(`${text}\n`, () => written.resolve());
+  await written.promise;
+}
+
+function readOrExit(): TopOptions {
+  try {
+    const given = readTopOptions(Bun.argv.slice(2));
+    if (given.help) {
+      console.log(HELP);
+      process.exit(0);
+    }
+    return given;
+  } catch (error) {
+    if (error instanceof OptionError) exitWith(EXIT_USAGE, error.message);
+    throw error;
+  }
+}
+
+function exitWith(code: number, message: string): never {
+  // Not console.error, which Bun colours where colours are forced.
+  process.stderr.write(`top: ${message}\n`);
+  process.exit(code);
+}

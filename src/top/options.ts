@@ -1,0 +1,79 @@
+// The options of `bun run top`, and how it ends.
+
+import {
+  helpText,
+  OptionError,
+  type OptionTable,
+  type OptionValues,
+  readOptions,
+} from "../options.ts";
+
+/** Exit codes, as sysexits.h numbers them. */
+export const EXIT_USAGE = 64;
+export const EXIT_UNAVAILABLE = 69;
+export const EXIT_SOFTWARE = 70;
+export const EXIT_IO = 74;
+
+/** The service's own default, for an address that names no port. */
+const DEFAULT_PORT = 7171;
+
+const OPTIONS = {
+  url: {
+    kind: "text",
+    default: `http://localhost:${DEFAULT_PORT}`,
+    placeholder: "a URL or host:port",
+    help: "where the service's HTTP port is; without http:// the port may be left out too",
+  },
+  once: { kind: "switch", default: false, help: "print one reading and stop" },
+  plain: {
+    kind: "switch",
+    default: false,
+    help: "print a line of name=value pairs a second, as where there is no terminal",
+  },
+  help: { kind: "switch", default: false, aliases: ["h"], help: "print this and stop" },
+} as const satisfies OptionTable;
+
+export type TopOptions = Omit<OptionValues<typeof OPTIONS>, "url"> & {
+  /** The service's root, which ends with a slash. */
+  readonly url: URL;
+};
+
+export const HELP = `usage: bun run top [options]
+
+The figures of a running service, once a second; q or Ctrl-C ends it.
+
+${helpText(OPTIONS, undefined)}
+
+NO_COLOR in the environment turns colours off.
+Exit code: 64 a bad option, 69 there is no answer from the service.`;
+
+/** Reads the command line; throws OptionError on the first bad option. */
+export function readTopOptions(args: readonly string[]): TopOptions {
+  const given = readOptions(OPTIONS, args, {}, undefined);
+  return { ...given, url: serviceUrl(given.url) };
+}
+
+/** The service as a person names it, on the screen and in errors. */
+export function addressOf(service: URL): string {
+  return service.href.replace(/\/$/, "");
+}
+
+/** `host`, `host:port` or a URL, as the URL of the service's root. */
+function serviceUrl(text: string): URL {
+  const refuse = (why: string) => new OptionError(`--url: ${JSON.stringify(text)} ${why}`);
+  const hasScheme = text.includes("://");
+  const url = URL.parse(hasScheme ? text : `http://${text}`);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw refuse("is not a URL of http or https, nor host:port");
+  }
+  // It would be shown on the screen and in errors.
+  if (url.username !== "" || url.password !== "") {
+    throw new OptionError("--url: a URL with a user or a password is not taken");
+  }
+  if (url.search !== "" || url.hash !== "") throw refuse("must end with its path");
+  // A URL forgets ":80", so the text tells whether a port was named.
+  const authority = text.split("/", 1)[0] ?? "";
+  if (!hasScheme && !/:\d+$/.test(authority)) url.port = `${DEFAULT_PORT}`;
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}

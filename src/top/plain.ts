@@ -1,0 +1,79 @@
+// One line of name=value pairs for a reading: for pipes, files and programs.
+// The names and their order stay the same from line to line; "-" stands for no value.
+
+import type { LiveFigures } from "../dashboard/figures.ts";
+import { quoted } from "./printable.ts";
+
+/** Digits behind the point that mean anything in a second's figures. */
+const DIGITS = 4;
+
+type Value = number | string | null | undefined;
+
+const PAIRS: readonly (readonly [string, (figures: LiveFigures) => Value])[] = [
+  ["time_ms", ({ timeMs }) => timeMs],
+  ["state", ({ state }) => state],
+  ["version", ({ version }) => word(version)],
+  ["uptime_seconds", ({ uptimeSeconds }) => uptimeSeconds],
+  ["requests_per_second", ({ requestsPerSecond }) => requestsPerSecond],
+  ["hit_ratio", ({ hitRatio }) => hitRatio],
+  ["p50_ms", ({ latencyMs }) => latencyMs?.p50],
+  ["p99_ms", ({ latencyMs }) => latencyMs?.p99],
+  ["p999_ms", ({ latencyMs }) => latencyMs?.p999],
+  ["memory_used_bytes", ({ memory }) => memory.usedBytes],
+  ["memory_max_bytes", ({ memory }) => memory.maxBytes],
+  ["memory_live_bytes", ({ memory }) => memory.liveBytes],
+  ["memory_dead_bytes", ({ memory }) => memory.deadBytes],
+  ["memory_expired_bytes", ({ memory }) => memory.expiredBytes],
+  ["resident_bytes", ({ residentBytes }) => residentBytes],
+  ["entries", ({ entries }) => entries],
+  ["evictions_per_second", ({ evictionsPerSecond }) => evictionsPerSecond],
+  ["expirations_per_second", ({ expirationsPerSecond }) => expirationsPerSecond],
+  ["http_clients", ({ clients }) => clients.http],
+  ["resp_clients", ({ clients }) => clients.resp],
+  ["workers", ({ workers }) => workers.length],
+  ["worker_restarts", ({ workerRestarts }) => workerRestarts],
+  ["busiest_worker_load", ({ workers }) => most(workers.map(({ load }) => load))],
+  ["shards", ({ shards }) => shards.length],
+  ["fewest_shard_entries", ({ shards }) => fewest(shards.map(({ entries }) => entries))],
+  ["most_shard_entries", ({ shards }) => most(shards.map(({ entries }) => entries))],
+  ["snapshot", ({ snapshot }) => snapshotState(snapshot)],
+  ["snapshot_age_seconds", (figures) => snapshotAgeSeconds(figures)],
+  ["hot_key_count", ({ hotKeys }) => hotKeys.keys[0]?.count],
+  ["hot_key_encoding", ({ hotKeys: { keys } }) => keys[0] && (keys[0].encoding ?? "text")],
+  // The last one, since it alone may hold spaces.
+  ["hot_key", ({ hotKeys: { keys } }) => keys[0] && quoted(keys[0].key)],
+];
+
+/** The line, without its end; of printable ASCII only. */
+export function plainLine(figures: LiveFigures): string {
+  return PAIRS.map(([name, valueOf]) => `${name}=${text(valueOf(figures))}`).join(" ");
+}
+
+function text(value: Value): string {
+  if (typeof value !== "number") return value ?? "-";
+  return `${Number(value.toFixed(DIGITS))}`;
+}
+
+/** As it stands if it is one word, else in quotes. */
+function word(value: string): string {
+  return /^[!-~]+$/.test(value) && !/["=]/.test(value) ? value : quoted(value);
+}
+
+function snapshotState({ isEnabled, lastMs, hasFailed }: LiveFigures["snapshot"]): string {
+  if (!isEnabled) return "off";
+  if (hasFailed) return "failed";
+  return lastMs > 0 ? "saved" : "none";
+}
+
+function snapshotAgeSeconds({ snapshot, timeMs }: LiveFigures): Value {
+  if (!snapshot.isEnabled || snapshot.lastMs <= 0) return undefined;
+  return Math.max(0, timeMs - snapshot.lastMs) / 1000;
+}
+
+function most(values: readonly number[]): Value {
+  return values.length === 0 ? undefined : Math.max(...values);
+}
+
+function fewest(values: readonly number[]): Value {
+  return values.length === 0 ? undefined : Math.min(...values);
+}

@@ -1,0 +1,94 @@
+// Figures as they came over the wire: checked before anything relies on them,
+// since another version of the service, or another program, may have sent them.
+// What is more than asked for is passed over.
+
+import type {
+  HotKey,
+  LiveFigures,
+  Percentiles,
+  ShardView,
+  WorkerView,
+} from "../dashboard/figures.ts";
+
+type Check<T> = (value: unknown) => value is T;
+/** A check for every field, so that a field that figures.ts gains is missed here by the compiler. */
+type Checks<T> = { readonly [K in keyof T]-?: Check<T[K]> };
+
+const isNumber: Check<number> = (value): value is number => Number.isFinite(value);
+const isText: Check<string> = (value) => typeof value === "string";
+const isBoolean: Check<boolean> = (value) => typeof value === "boolean";
+
+const isFigures = fields<LiveFigures>({
+  timeMs: isNumber,
+  state: (value) => value === "loading" || value === "serving" || value === "stopping",
+  version: isText,
+  uptimeSeconds: isNumber,
+  requestsPerSecond: isNumber,
+  hitRatio: orNull(isNumber),
+  latencyMs: orNull(fields<Percentiles>({ p50: isNumber, p99: isNumber, p999: isNumber })),
+  entries: isNumber,
+  memory: fields<LiveFigures["memory"]>({
+    maxBytes: isNumber,
+    usedBytes: isNumber,
+    liveBytes: isNumber,
+    deadBytes: isNumber,
+    expiredBytes: isNumber,
+  }),
+  residentBytes: isNumber,
+  evictionsPerSecond: isNumber,
+  expirationsPerSecond: isNumber,
+  clients: fields<LiveFigures["clients"]>({ http: isNumber, resp: isNumber }),
+  virtualNodes: isNumber,
+  shards: listOf(
+    fields<ShardView>({ shard: isNumber, share: isNumber, entries: isNumber, bytes: isNumber }),
+  ),
+  workers: listOf(
+    fields<WorkerView>({ worker: isNumber, load: isNumber, requestsPerSecond: isNumber }),
+  ),
+  workerRestarts: isNumber,
+  hotKeys: fields<LiveFigures["hotKeys"]>({
+    sampled: isNumber,
+    oneIn: isNumber,
+    keys: listOf(
+      fields<HotKey>({
+        key: isText,
+        encoding: (value): value is "base64" => value === undefined || value === "base64",
+        count: isNumber,
+        error: isNumber,
+      }),
+    ),
+  }),
+  snapshot: fields<LiveFigures["snapshot"]>({
+    isEnabled: isBoolean,
+    lastMs: isNumber,
+    hasFailed: isBoolean,
+  }),
+});
+
+/** The figures in the data of an event; undefined if it holds something else. */
+export function figuresOf(data: string): LiveFigures | undefined {
+  try {
+    const value: unknown = JSON.parse(data);
+    return isFigures(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function fields<T>(checks: Checks<T>): Check<T> {
+  const rows = Object.entries<Check<unknown>>(checks);
+  return (value): value is T =>
+    isRecord(value) && rows.every(([name, check]) => check(value[name]));
+}
+
+function listOf<T>(check: Check<T>): Check<readonly T[]> {
+  return (value): value is readonly T[] => Array.isArray(value) && value.every(check);
+}
+
+function orNull<T>(check: Check<T>): Check<T | null> {
+  return (value): value is T | null => value === null || check(value);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
