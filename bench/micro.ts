@@ -1,4 +1,4 @@
-// What each step of a request costs: hash, ring, shard, URL, JSON. Run by `bun run bench`.
+// What each step of a request costs: hash, ring, shard, URL, JSON, metrics. Run by `bun run bench`.
 
 import { xxh32 as nodeRsXxh32 } from "@node-rs/xxhash";
 import { bench, do_not_optimize, group, run, summary } from "mitata";
@@ -6,7 +6,10 @@ import { bench, do_not_optimize, group, run, summary } from "mitata";
 import { ByteBuffer, type Bytes } from "../src/cache.ts";
 import { xxh32 } from "../src/hash.ts";
 import { FoundAnswer } from "../src/http/answers.ts";
+import { allocateHttp, HttpMetrics } from "../src/http/metrics.ts";
 import { readPut, readQueryKey } from "../src/http/requests.ts";
+import { allocateDurations, Durations } from "../src/metrics/durations.ts";
+import { HotKeys } from "../src/metrics/hot-keys.ts";
 import { HashRing } from "../src/ring.ts";
 import { SequenceLock } from "../src/store/lock.ts";
 import { MapShard } from "../src/store/map-shard.ts";
@@ -91,6 +94,24 @@ group("JSON", () => {
     const members = { status: "OK", key: key.bytes.toString(), value: value.bytes.toString() };
     do_not_optimize(new Response(JSON.stringify(members), INIT));
   });
+});
+
+group("metrics", () => {
+  const metrics = new HttpMetrics(allocateHttp(2), 0);
+  const durations = new Durations(allocateDurations(2, 100), 0, 100);
+  const hotKeys = new HotKeys();
+  const keys = Array.from({ length: 4096 }, (_, n) => `key:${n}`);
+  let n = 0;
+  bench("time, count and status of an HTTP request", () => {
+    const startMs = performance.now();
+    metrics.record(1, 200, performance.now() - startMs);
+  });
+  bench("times of 16 commands of the Redis protocol", () => {
+    const startMs = performance.now();
+    const ms = performance.now() - startMs;
+    for (let command = 0; command < 16; command++) durations.observe(command & 1, ms * 1000);
+  });
+  bench("one get of the sample of one in 127", () => hotKeys.saw(keys[n++ & 4095] ?? ""));
 });
 
 /** As bytes alone: no string that a store could keep as it is. */
