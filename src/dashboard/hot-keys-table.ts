@@ -27,7 +27,7 @@ export function makeHotKeysTable(): (hotKeys: LiveFigures["hotKeys"]) => void {
     return { element, key, encoding, sure, maybe, reads };
   });
   return ({ sampled, oneIn, keys }) => {
-    setText(words, explained(sampled, oneIn));
+    setText(words, explained(sampled, oneIn, keys.length));
     table.hidden = keys.length === 0;
     const longest = keys[0]?.count ?? 1;
     rows.show(keys, (row, { key, encoding, count, error }: HotKey) => {
@@ -41,8 +41,9 @@ export function makeHotKeysTable(): (hotKeys: LiveFigures["hotKeys"]) => void {
   };
 }
 
-function explained(sampled: number, oneIn: number): string {
+function explained(sampled: number, oneIn: number, keys: number): string {
   if (sampled === 0) return "No reads have been sampled yet.";
   const part = oneIn === 1 ? "every read" : `one read in ${exact(oneIn)}`;
+  if (keys === 0) return `${exact(sampled)} reads sampled, ${part}: no key stands out.`;
   return `${exact(sampled)} reads sampled, ${part}. A range is the least and the most that a key can have had of them.`;
 }

@@ -1,7 +1,7 @@
 // The live figures as server-sent events, once a second to everybody who listens.
 //
-// One reading a second serves all listeners of a worker, and there is none without listeners.
-// Who does not read misses readings: nothing waits for him.
+// One reading a second serves all listeners of a worker. Who does not read misses readings:
+// nothing waits for him.
 
 import type { Live } from "../metrics/live.ts";
 
@@ -12,16 +12,14 @@ const MOST_WAITING = 4;
 type Listener = ReadableStreamDefaultController<Uint8Array>;
 
 export class FigureEvents {
-  readonly #live: () => Live;
+  readonly #live: Live;
   readonly #listeners = new Set<Listener>();
   readonly #encoder = new TextEncoder();
-  #timer: Timer | undefined;
-  /** The last reading. */
-  #event = new Uint8Array();
+  readonly #timer: Timer;
 
-  /** `live` is called when there is a listener after there was none. */
-  constructor(live: () => Live) {
+  constructor(live: Live) {
     this.#live = live;
+    this.#timer = setInterval(() => this.#tick(), EVERY_MS);
   }
 
   /** An answer that goes on until the listener goes away, or `end`. */
@@ -31,12 +29,11 @@ export class FigureEvents {
       {
         start: (listener) => {
           own = listener;
-          if (this.#listeners.size === 0) this.#begin();
           this.#listeners.add(listener);
-          listener.enqueue(this.#event);
+          listener.enqueue(this.#event());
         },
         cancel: () => {
-          if (own !== undefined) this.#leave(own);
+          if (own !== undefined) this.#listeners.delete(own);
         },
       },
       { highWaterMark: MOST_WAITING },
@@ -52,27 +49,22 @@ export class FigureEvents {
 
   /** Ends all answers. */
   end(): void {
+    clearInterval(this.#timer);
     for (const listener of this.#listeners) listener.close();
-    for (const listener of this.#listeners) this.#leave(listener);
+    this.#listeners.clear();
   }
 
-  #begin(): void {
-    const live = this.#live();
-    const read = (): void => {
-      const figures = JSON.stringify(live.next());
-      this.#event = this.#encoder.encode(`event: figures\ndata: ${figures}\n\n`);
-    };
-    read();
-    this.#timer = setInterval(() => {
-      read();
-      for (const listener of this.#listeners) {
-        if ((listener.desiredSize ?? 0) > 0) listener.enqueue(this.#event);
-      }
-    }, EVERY_MS);
+  #tick(): void {
+    this.#live.mark();
+    if (this.#listeners.size === 0) return;
+    const event = this.#event();
+    for (const listener of this.#listeners) {
+      if ((listener.desiredSize ?? 0) > 0) listener.enqueue(event);
+    }
   }
 
-  #leave(listener: Listener): void {
-    this.#listeners.delete(listener);
-    if (this.#listeners.size === 0) clearInterval(this.#timer);
+  #event(): Uint8Array<ArrayBuffer> {
+    const figures = JSON.stringify(this.#live.figures());
+    return this.#encoder.encode(`event: figures\ndata: ${figures}\n\n`);
   }
 }

@@ -61,7 +61,7 @@ const FILE = (type: string): Answer => ({ description: "A file of the dashboard.
 export function apiOf(cache: Cache, config: Config, service: Service, sources: Sources): Api {
   const calls = callsOf(cache, config, service);
   const registry = registryOf(sources);
-  const events = new FigureEvents(() => new Live(sources));
+  const events = new FigureEvents(new Live(sources));
   const page = new Page();
   const metrics = async (): Promise<Response> => {
     const headers = { "content-type": registry.contentType };

@@ -15,6 +15,8 @@ import { TOLD_KEYS } from "./workers.ts";
 /** Slots looked at to estimate what has expired. */
 const EXPIRED_SAMPLE = 1000;
 const MOST_KEYS = 10;
+/** A key whose count may be mostly error is not told: all keys are alike then, and none is hot. */
+const MOST_DOUBT = 2;
 
 /** Counts since the start. */
 interface Counts {
@@ -31,20 +33,27 @@ interface Counts {
 export class Live {
   readonly #sources: Sources;
   readonly #shares: ArrayLike<number>;
+  /** The marks before the last one, and the last. */
+  #before: Counts;
   #last: Counts;
 
   constructor(sources: Sources) {
     this.#sources = sources;
     this.#shares = sources.cache.ring.shares();
+    this.#last = this.#before = this.#counts();
+  }
+
+  /** To be called once a second: the figures are those since the mark before the last one. O(commands × threads). */
+  mark(): void {
+    this.#before = this.#last;
     this.#last = this.#counts();
   }
 
-  /** What is now, and what has happened since the last call. O(shards + commands × threads). */
-  next(): LiveFigures {
+  /** What is now, and what has happened in the last second or two. O(shards + commands × threads). */
+  figures(): LiveFigures {
     const { cache, config, service, workers, protocols } = this.#sources;
-    const last = this.#last;
+    const last = this.#before;
     const now = this.#counts();
-    this.#last = now;
     const seconds = Math.max(0.001, (now.timeMs - last.timeMs) / 1000);
     const perSecond = (name: "requests" | "evicted" | "expired") =>
       Math.max(0, now[name] - last[name]) / seconds;
@@ -148,6 +157,7 @@ function mergedOf(sketches: readonly (readonly HotKey[])[]): HotKeyView[] {
     return { key, count: Math.round(count), error: Math.round(error) };
   });
   return merged
+    .filter(({ count, error }) => error * MOST_DOUBT <= count)
     .sort((a, b) => b.count - b.error - (a.count - a.error))
     .slice(0, MOST_KEYS)
     .map(({ key, ...counts }) => {
