@@ -118,7 +118,7 @@ async function startOrExit(): Promise<string> {
         process.exit(EXIT_SOFTWARE);
       },
     });
-    if (snapshots === undefined) state.phase = "serving";
+    if (snapshots === undefined && state.phase === "loading") state.phase = "serving";
     const url = await supervisor.start();
     for (const claim of claims) claim.release();
     if (snapshots !== undefined) await load(snapshots);

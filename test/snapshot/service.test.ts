@@ -135,6 +135,18 @@ test("of a damaged snapshot the whole shards are loaded, and the file is kept as
   expect(await answer(third, "/stats")).toMatchObject({ total_items: loaded });
 });
 
+test("a snapshot that cannot be read is kept aside, and the service serves", async () => {
+  await using folder = await temporaryFolder();
+  // Reading a folder fails for everybody.
+  await mkdir(folder.file);
+  await using service = await start(folder.path);
+  expect(await logged(service, "not loaded")).toContain("the snapshot cannot be read");
+  await put(service, "k");
+  expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
+  const names = (await readdir(folder.path)).filter((name) => name.includes("damaged"));
+  expect(names).toHaveLength(1);
+});
+
 test("a full disk costs a line in the log, and nothing else", async () => {
   await using folder = await temporaryFolder();
   await using service = await start(folder.path);
