@@ -1,5 +1,5 @@
 # The service as an image: `docker build -t ringcache .`, then
-# `docker run -p 7171:7171 -p 7172:7172 ringcache --shards 128`; after the name come options of the service.
+# `docker run -p 7171:7171 -p 7172:7172 ringcache --memory 2gb`; after the name come options of the service.
 # Builds with BuildKit and with buildah, downloads no frontend.
 # test/container/run.sh builds this file and runs what comes out.
 

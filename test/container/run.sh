@@ -279,11 +279,11 @@ step "it holds what the service needs to run, and no more" \
   equal "$(ls -A "$root$APP" | tr '\n' ' ')" "node_modules package.json src "
 
 port=$(free_port)
-start in_image RINGCACHE_PORT="$port" -- "${command[@]}" --shards 128
+start in_image RINGCACHE_PORT="$port" -- "${command[@]}" --shards 32
 step "it answers as its own user" answers
 step "it puts and gets" puts_and_gets
 step "it takes the options after its name" \
-  grep --quiet '"shards": *128[,}]' <(http "http://127.0.0.1:$port/stats")
+  grep --quiet '"shards": *32[,}]' <(http "http://127.0.0.1:$port/stats")
 step "its health check says healthy" in_image RINGCACHE_PORT="$port" -- "${healthcheck[@]}"
 step "its health check goes past a proxy" in_image RINGCACHE_PORT="$port" \
   HTTP_PROXY=http://127.0.0.1:9 http_proxy=http://127.0.0.1:9 no_proxy=example.org -- \
