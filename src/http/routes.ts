@@ -4,7 +4,8 @@
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import { Live } from "../metrics/live.ts";
-import { registryOf, type Sources } from "../metrics/registry.ts";
+import { Metrics } from "../metrics/registry.ts";
+import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
 import { ok, Refusal } from "./answers.ts";
 import { callsOf, type Handler } from "./calls.ts";
@@ -60,12 +61,12 @@ const FILE = (type: string): Answer => ({ description: "A file of the dashboard.
 /** The routes of one worker, which count nothing by themselves. */
 export function apiOf(cache: Cache, config: Config, service: Service, sources: Sources): Api {
   const calls = callsOf(cache, config, service);
-  const registry = registryOf(sources);
+  const metrics = new Metrics(sources);
   const events = new FigureEvents(new Live(sources));
   const page = new Page();
-  const metrics = async (): Promise<Response> => {
-    const headers = { "content-type": registry.contentType };
-    return new Response(await registry.metrics(), { headers });
+  const scrape = async (): Promise<Response> => {
+    const headers = { "content-type": metrics.contentType };
+    return new Response(await metrics.text(), { headers });
   };
   const routes: Route[] = [
     {
@@ -156,7 +157,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
       summary: "Metrics as Prometheus reads them.",
       answers: { 200: { description: "The metrics.", type: "text/plain" } },
       whileLoading: true,
-      call: { handle: metrics },
+      call: { handle: scrape },
     },
     {
       ...{ method: "GET", path: "/openapi.json", command: "openapi" },

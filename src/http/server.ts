@@ -3,7 +3,7 @@
 
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
-import type { Sources } from "../metrics/registry.ts";
+import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
 import { Refusal } from "./answers.ts";
 import type { Handler } from "./calls.ts";

@@ -9,7 +9,7 @@ import type { Service } from "../service.ts";
 import { BUCKETS, quantileOf } from "./durations.ts";
 import type { HotKey } from "./hot-keys.ts";
 import { requestsOf } from "./protocol.ts";
-import type { Sources } from "./registry.ts";
+import type { Sources } from "./table.ts";
 import { TOLD_KEYS } from "./workers.ts";
 
 /** Slots looked at to estimate what has expired. */

@@ -2,45 +2,35 @@
 
 import { readdirSync } from "node:fs";
 
-export interface ProcessFigure {
-  readonly name: string;
-  readonly help: string;
-  readonly isCounter: boolean;
-  readonly read: () => number;
-}
+import type { Metric } from "./table.ts";
 
-/** Those that this system can tell. `startedMs`: of the service, on this thread's `performance.now()`. */
-export function processFigures(startedMs: number): ProcessFigure[] {
-  const startSeconds = (performance.timeOrigin + startedMs) / 1000;
-  const figures: ProcessFigure[] = [
+/** Those that this system can tell. */
+export function processMetrics(): Metric[] {
+  const metrics: Metric[] = [
     {
-      name: "cpu_seconds_total",
+      ...{ name: "process_cpu_seconds_total", kind: "counter" },
       help: "User and system time of all threads.",
-      isCounter: true,
       read: () => {
         const { user, system } = process.cpuUsage();
         return (user + system) / 1e6;
       },
     },
     {
-      name: "resident_memory_bytes",
+      ...{ name: "process_resident_memory_bytes", kind: "gauge" },
       help: "Resident memory.",
-      isCounter: false,
       read: () => process.memoryUsage.rss(),
     },
     {
-      name: "start_time_seconds",
+      ...{ name: "process_start_time_seconds", kind: "gauge" },
       help: "Unix time of the start.",
-      isCounter: false,
-      read: () => startSeconds,
+      read: ({ service }) => (performance.timeOrigin + service.startedMs) / 1000,
     },
   ];
-  if (process.platform !== "linux") return figures;
-  const openFiles = {
-    name: "open_fds",
+  if (process.platform !== "linux") return metrics;
+  const openFiles: Metric = {
+    ...{ name: "process_open_fds", kind: "gauge" },
     help: "Open files and sockets.",
-    isCounter: false,
     read: () => readdirSync("/proc/self/fd").length,
   };
-  return [...figures, openFiles];
+  return [...metrics, openFiles];
 }
