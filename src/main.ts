@@ -17,21 +17,13 @@ import { allocateWorkers } from "./metrics/workers.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
 import { allocateResp } from "./resp/memory.ts";
 import { allocateState, ServiceState } from "./service.ts";
-import { codeOf, DataFolder, FolderInUseError } from "./snapshot/folder.ts";
-import { type LoadReport, reasonOf, Snapshots } from "./snapshot/snapshots.ts";
+import type { Snapshots } from "./snapshot/snapshots.ts";
+import { EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
 import { Supervisor } from "./supervisor.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
-/** Exit codes, as sysexits.h numbers them. */
-const EXIT_USAGE = 64;
-const EXIT_DATA = 65;
-const EXIT_SOFTWARE = 70;
-const EXIT_SYSTEM = 71;
-
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;
-/** What is wrong with a snapshot, in its line of the log; `bun run check-snapshot` has the rest. */
-const SHOWN_DAMAGES = 5;
 
 const config = configOrExit();
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
@@ -99,7 +91,8 @@ async function startOrExit(): Promise<string> {
     // The supervisor is the last of the threads.
     const memory = Cache.allocate(cacheOptions, config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
-    if (config.dataDir !== "") snapshots = await snapshotsOf(cache);
+    const warm = config.dataDir === "" ? undefined : await warmStart();
+    snapshots = await warm?.openSnapshots(cache, config, state, logger);
     const memories = {
       ...{ memory, stateMemory },
       httpMemory: allocateHttp(config.workers),
@@ -121,10 +114,17 @@ async function startOrExit(): Promise<string> {
     if (snapshots === undefined && state.phase === "loading") state.phase = "serving";
     const url = await supervisor.start();
     for (const claim of claims) claim.release();
-    if (snapshots !== undefined) await load(snapshots);
+    if (snapshots !== undefined) await warm?.loadSnapshot(snapshots, config, logger);
+    // A signal may have come meanwhile.
+    if (snapshots !== undefined && state.phase === "loading") {
+      state.phase = "serving";
+      await supervisor.ready();
+      if (config.snapshotInterval > 0) snapshots.schedule(config.snapshotInterval * 1000);
+    }
     if (config.store === "shared") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
     return url;
   } catch (error) {
+    if (error instanceof StartRefusal) exitWith(error.exitCode, `ringcache: ${error.message}`);
     if (error instanceof ListenError) exitWith(EXIT_SYSTEM, refusalOf(error));
     if (error instanceof RangeError) {
       const reason = "the system does not give its shards' address space; raise `ulimit -v`";
@@ -134,67 +134,9 @@ async function startOrExit(): Promise<string> {
   }
 }
 
-/** A folder that cannot be had does not keep the cache from serving; one that another service has, does. */
-async function snapshotsOf(cache: Cache): Promise<Snapshots> {
-  const folder = new DataFolder(config.dataDir);
-  const failed = (reason: string) => {
-    logger.error("snapshot failed", { folder: folder.path, reason });
-  };
-  const made = new Snapshots(cache, folder, state, {
-    saved: ({ entries, bytes, tookMs }) => {
-      logger.info("saved", { entries, bytes, ms: Math.round(tookMs) });
-    },
-    failed,
-  });
-  try {
-    await folder.claim();
-  } catch (error) {
-    if (error instanceof FolderInUseError) {
-      const { message } = error;
-      exitWith(EXIT_SYSTEM, `ringcache: ${message}; choose another with --data-dir`);
-    }
-    if (["ENOTDIR", "EEXIST"].includes(codeOf(error))) {
-      exitWith(EXIT_USAGE, `ringcache: --data-dir: "${config.dataDir}" is a file, not a folder`);
-    }
-    made.failed(error);
-  }
-  return made;
-}
-
-/** Loads the last snapshot, if there is one, and lets the workers serve. */
-async function load(from: Snapshots): Promise<void> {
-  try {
-    const report = await from.load(!config.strictLoad);
-    if (report !== undefined) tellOf(report);
-  } catch (error) {
-    const reason = `the snapshot cannot be read: ${reasonOf(error)}`;
-    if (config.strictLoad) exitWith(EXIT_DATA, `ringcache: ${reason}`);
-    logger.error("not loaded", { reason });
-  }
-  // A signal may have come meanwhile.
-  if (state.phase !== "loading") return;
-  state.phase = "serving";
-  await supervisor?.ready();
-  if (config.snapshotInterval > 0) from.schedule(config.snapshotInterval * 1000);
-}
-
-function tellOf({ header, damages, intactShards, keptAt, tookMs, ...counts }: LoadReport): void {
-  const whole = `${intactShards} of ${header?.shards ?? "unknown"} shards are whole`;
-  const shown = damages.slice(0, SHOWN_DAMAGES).join("; ");
-  const more = damages.length > SHOWN_DAMAGES ? ` and ${damages.length - SHOWN_DAMAGES} more` : "";
-  if (damages.length > 0 && config.strictLoad) {
-    exitWith(
-      EXIT_DATA,
-      `ringcache: the snapshot in ${config.dataDir} is damaged: ${shown}${more}; ` +
-        `${whole}: start without --strict-load to load them`,
-    );
-  }
-  if (damages.length > 0) {
-    logger.error("snapshot damaged", { whole, damage: shown + more, kept_at: keptAt ?? "" });
-  }
-  const { loaded: entries, expired, unfit } = counts;
-  const saved = header === undefined ? "" : new Date(header.savedMs).toISOString();
-  logger.info("loaded", { entries, expired, unfit, saved, ms: Math.round(tookMs) });
+/** Only where it is needed: what saves and loads takes 3 MB. */
+function warmStart(): Promise<typeof import("./snapshot/warm-start.ts")> {
+  return import("./snapshot/warm-start.ts");
 }
 
 function refusalOf({ code, port }: ListenError): string {

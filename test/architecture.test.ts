@@ -11,7 +11,7 @@ const ROOT = new URL("../", import.meta.url).pathname;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
     ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
-    ...["snapshot/", "service.ts"],
+    ...["snapshot/", "service.ts", "start-refusal.ts"],
     // Only for the memory that its workers share.
     ...["http/", "resp/", "metrics/"],
   ],
@@ -26,7 +26,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "metrics/": ["cache.ts", "config.ts", "service.ts", "dashboard/figures.ts"],
   "dashboard/": [],
   "top/": ["dashboard/figures.ts", "options.ts"],
-  "snapshot/": ["cache.ts", "service.ts"],
+  "snapshot/": ["cache.ts", "config.ts", "logger.ts", "service.ts", "start-refusal.ts"],
+  "start-refusal.ts": [],
   "service.ts": [],
   "upkeep.ts": ["cache.ts"],
   "cache.ts": ["cache-options.ts", "look-ahead.ts", "ring.ts", "hash.ts", "clock.ts", "store/"],

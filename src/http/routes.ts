@@ -4,7 +4,7 @@
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import { Live } from "../metrics/live.ts";
-import { Metrics } from "../metrics/registry.ts";
+import type { Metrics } from "../metrics/registry.ts";
 import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
 import { ok, Refusal } from "./answers.ts";
@@ -61,12 +61,13 @@ const FILE = (type: string): Answer => ({ description: "A file of the dashboard.
 /** The routes of one worker, which count nothing by themselves. */
 export function apiOf(cache: Cache, config: Config, service: Service, sources: Sources): Api {
   const calls = callsOf(cache, config, service);
-  const metrics = new Metrics(sources);
   const events = new FigureEvents(new Live(sources));
   const page = new Page();
+  let metrics: Promise<Metrics> | undefined;
   const scrape = async (): Promise<Response> => {
-    const headers = { "content-type": metrics.contentType };
-    return new Response(await metrics.text(), { headers });
+    metrics ??= metricsOf(sources);
+    const { contentType } = await metrics;
+    return new Response(await (await metrics).text(), { headers: { "content-type": contentType } });
   };
   const routes: Route[] = [
     {
@@ -191,6 +192,12 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
   ];
   const document = openApiOf(routes);
   return { routes, events };
+}
+
+/** Loaded when it is first asked for: prom-client takes 8 MB of a worker. */
+async function metricsOf(sources: Sources): Promise<Metrics> {
+  const { Metrics: Loaded } = await import("../metrics/registry.ts");
+  return new Loaded(sources);
 }
 
 /** Every request while the cache is loaded, but for the routes that answer as ever. */
