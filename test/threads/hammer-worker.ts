@@ -30,6 +30,8 @@ export interface HammerTally {
   increments: number;
   inserted: number;
   deleted: number;
+  /** 1 if a broken invariant stopped the thread, as may happen without the lock. */
+  broken: number;
 }
 
 /** A lock that does nothing: what goes wrong with it is what the lock is for. */
@@ -56,7 +58,14 @@ export function valueIsWhole({ bytes, start, end }: Bytes): boolean {
 function run({ memories, gate, thread, threads, seconds, isLocked }: HammerStart): HammerTally {
   const lock = isLocked ? new SequenceLock(thread) : new NoLock(thread);
   const shards = memories.map((memory) => new SharedShard(memory, lock));
-  const tally: HammerTally = { operations: 0, torn: 0, increments: 0, inserted: 0, deleted: 0 };
+  const tally: HammerTally = {
+    operations: 0,
+    torn: 0,
+    increments: 0,
+    inserted: 0,
+    deleted: 0,
+    broken: 0,
+  };
   const value = new ByteBuffer(LARGEST_VALUE + 8);
   const seen = new ByteBuffer(LARGEST_VALUE + 8);
 
@@ -107,9 +116,14 @@ function run({ memories, gate, thread, threads, seconds, isLocked }: HammerStart
   Atomics.add(gate, 0, 1);
   while (Atomics.load(gate, 0) < threads);
   const endMs = performance.now() + seconds * 1000;
-  while (performance.now() < endMs) {
-    for (let n = 0; n < 100; n++) step();
-    tally.operations += 100;
+  try {
+    while (performance.now() < endMs) {
+      for (let n = 0; n < 100; n++) step();
+      tally.operations += 100;
+    }
+  } catch (error) {
+    if (isLocked) throw error;
+    tally.broken = 1;
   }
   return tally;
 }

@@ -15,7 +15,7 @@ test("4 threads on the same keys tear no value, lose no update and no entry", as
   expect(report.operations).toBeGreaterThan(10_000);
 });
 
-test("without the lock the counters of the same threads are wrong", async () => {
+test("without the lock the same threads lose updates, or break the shard", async () => {
   const report = await hammer({ threads: 4, seconds: 1.5, isLocked: false });
-  expect(report.lostUpdates).not.toBe(0);
+  expect(report.lostUpdates !== 0 || report.broken > 0).toBe(true);
 });

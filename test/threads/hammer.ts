@@ -49,7 +49,12 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     increments: sumOf("increments"),
     inserted: sumOf("inserted"),
     deleted: sumOf("deleted"),
+    broken: sumOf("broken"),
   };
+  // What broke without the lock cannot be read either.
+  if (tally.broken > 0) {
+    return { ...tally, lostUpdates: NaN, missingEntries: NaN, unaccountedBytes: NaN };
+  }
   const lock = new SequenceLock(options.threads);
   const shards = memories.map((memory) => new SharedShard(memory, lock));
   if (options.isLocked) for (const shard of shards) shard.check();
