@@ -18,7 +18,12 @@ import { NEVER, type Shard } from "../src/store/shard.ts";
 import { describeMachine } from "./lib/machine.ts";
 
 const INIT = { headers: new Headers({ "content-type": "application/json" }) };
-const LIMITS = { maxKeyLength: 256, maxValueLength: 256, maxBodyBytes: 2 ** 22 };
+const LIMITS = {
+  maxKeyLength: 256,
+  maxValueLength: 256,
+  maxBodyBytes: 2 ** 22,
+  maxBatchEntries: 10_000,
+};
 
 group("XXH32 of a 14-byte key", () => {
   const key = Buffer.from("user:123456789");

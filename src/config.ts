@@ -1,5 +1,4 @@
-// The options of the service: one table gives flags, environment variables,
-// defaults, ranges, --help and the tables in the documents.
+// The configuration of the service, from flags and environment through the table of options.
 
 import { version } from "../package.json";
 import { usableCores, usableMemoryBytes } from "./machine.ts";
@@ -8,215 +7,17 @@ import {
   helpText,
   markdownTable,
   OptionError,
-  type OptionTable,
   type OptionValues,
   readOptions,
 } from "./options.ts";
+import { OPTIONS } from "./option-table.ts";
 
 export { version };
 export { bytesText, OptionError };
 
-/** A hundred years. */
-const MAX_TTL_SECONDS = 3_155_760_000;
 /** A shard's positions are 32-bit integers. */
 const MAX_SHARD_BYTES = 2 ** 31 - 2 ** 16;
 const ENV_PREFIX = "RINGCACHE_";
-
-const OPTIONS = {
-  port: {
-    kind: "integer",
-    default: 7171,
-    min: 0,
-    max: 65_535,
-    alsoEnv: "PORT",
-    help: "TCP port of the HTTP API; 0 takes a free one",
-  },
-  host: {
-    kind: "text",
-    default: "0.0.0.0",
-    placeholder: "an address of this machine",
-    help: "address to listen on",
-  },
-  respPort: {
-    kind: "integer",
-    default: 7172,
-    min: 0,
-    max: 65_535,
-    help: "TCP port of the Redis protocol; 0 turns it off",
-  },
-  shards: {
-    kind: "integer",
-    default: 64,
-    min: 1,
-    max: 1024,
-    help: "parts of the cache",
-  },
-  virtualNodes: {
-    kind: "integer",
-    default: 1024,
-    min: 1,
-    max: 2048,
-    help: "points on the ring for each shard; more spread the keys more evenly",
-  },
-  workers: {
-    kind: "auto",
-    default: "auto",
-    min: 1,
-    max: 256,
-    help: "threads that serve; auto is one for each core this process may use",
-  },
-  store: {
-    kind: "choice",
-    default: "shared",
-    of: ["shared", "map"],
-    help: "where entries are kept: memory shared by the workers, or the Maps of one worker",
-  },
-  memory: {
-    kind: "bytes",
-    default: "auto",
-    min: 2 ** 20,
-    max: 2 ** 40,
-    help: "what all entries may take, with what it takes to find them; auto is half of what this process may use, at most 1gb",
-  },
-  eviction: {
-    kind: "choice",
-    default: "s3fifo",
-    of: ["s3fifo", "none"],
-    help: "what a full cache does: make room by S3-FIFO (--store map: by LRU), or refuse with 507",
-  },
-  defaultTtl: {
-    kind: "number",
-    default: 0,
-    min: 0,
-    max: MAX_TTL_SECONDS,
-    unit: "seconds",
-    help: "lifetime of an entry that is put without one; 0 is for good",
-  },
-  maxTtl: {
-    kind: "number",
-    default: 0,
-    min: 0,
-    max: MAX_TTL_SECONDS,
-    unit: "seconds",
-    help: "no entry lives longer, whatever its put says; 0 is no limit",
-  },
-  maxValueBytes: {
-    kind: "bytes",
-    default: 2 ** 20,
-    min: 1,
-    max: 2 ** 28,
-    help: "largest value; a memory that has no room for eight of them takes smaller ones only",
-  },
-  maxKeyLength: {
-    kind: "integer",
-    default: 256,
-    min: 1,
-    max: 65_536,
-    unit: "characters",
-    help: "longest key",
-  },
-  maxValueLength: {
-    kind: "integer",
-    default: 256,
-    min: 0,
-    max: 16_777_216,
-    unit: "characters",
-    help: "longest value",
-  },
-  maxBodyBytes: {
-    kind: "integer",
-    default: 4_194_304,
-    min: 1024,
-    max: 1_073_741_824,
-    unit: "bytes",
-    help: "largest request body, and most values in one answer of /mget",
-  },
-  idleTimeout: {
-    kind: "integer",
-    default: 75,
-    min: 0,
-    max: 255,
-    unit: "seconds",
-    help: "how long a connection may be idle; 0 is for ever",
-  },
-  respOutputLimit: {
-    kind: "bytes",
-    default: 2 ** 26,
-    min: 2 ** 20,
-    max: 2 ** 32,
-    help: "answers that a connection of the Redis protocol may leave unread before it is closed",
-  },
-  respQueryLimit: {
-    kind: "bytes",
-    default: 2 ** 26,
-    min: 2 ** 20,
-    max: 2 ** 29,
-    help: "bytes of a command that a connection of the Redis protocol may send before it is closed",
-  },
-  enableDebugCommand: {
-    kind: "switch",
-    default: false,
-    help: "let clients of the Redis protocol run DEBUG, which can stop a worker",
-  },
-  dataDir: {
-    kind: "text",
-    default: "",
-    placeholder: "a folder, which is made if there is none",
-    help: "where snapshots are kept, of which a start loads the last one; without it nothing outlives the process",
-  },
-  snapshotInterval: {
-    kind: "number",
-    default: 60,
-    min: 0,
-    max: 86_400,
-    unit: "seconds",
-    help: "time from one snapshot to the next, taken if anything has changed; 0: only at the end, and when asked for",
-  },
-  strictLoad: {
-    kind: "switch",
-    default: false,
-    help: "refuse to start with a damaged snapshot, instead of loading what is whole of it",
-  },
-  slowMs: {
-    kind: "number",
-    default: 0,
-    min: 0,
-    max: 3_600_000,
-    unit: "milliseconds",
-    help: "log requests that took at least so long; 0 logs none",
-  },
-  logLevel: {
-    kind: "choice",
-    default: "info",
-    of: ["error", "warn", "info", "debug"],
-    help: "what is logged: this and what is worse; debug tells of each connection of the Redis protocol too",
-  },
-  logFormat: {
-    kind: "choice",
-    default: "text",
-    of: ["text", "json"],
-    help: "form of a log line",
-  },
-  logRequests: {
-    kind: "switch",
-    default: false,
-    help: "log every request",
-  },
-  help: {
-    kind: "switch",
-    default: false,
-    flagOnly: true,
-    aliases: ["h"],
-    help: "print this and stop",
-  },
-  version: {
-    kind: "switch",
-    default: false,
-    flagOnly: true,
-    aliases: ["v"],
-    help: "print the version and stop",
-  },
-} as const satisfies OptionTable;
 
 export type Config = Omit<OptionValues<typeof OPTIONS>, "workers" | "memory"> & {
   /** Threads to start. */

@@ -12,10 +12,13 @@ import {
   version,
 } from "./config.ts";
 import { allocateHttp } from "./http/metrics.ts";
+import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
+
 import { describeError, Logger } from "./logger.ts";
 import { allocateWorkers } from "./metrics/workers.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
 import { allocateResp } from "./resp/memory.ts";
+import { allocateRefusals } from "./refusals.ts";
 import { allocateState, ServiceState } from "./service.ts";
 import type { Snapshots } from "./snapshot/snapshots.ts";
 import { EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
@@ -25,7 +28,8 @@ import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;
 
-const config = configOrExit();
+const { config, credentials: first } = configOrExit();
+let credentials = first;
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
 process.stdout.on("error", () => {});
 const logger = new Logger(config.logFormat, config.logLevel);
@@ -35,9 +39,13 @@ const stateMemory = allocateState();
 const state = new ServiceState(stateMemory);
 let supervisor: Supervisor | undefined;
 let snapshots: Snapshots | undefined;
+/** Of the HTTP API; the one that was taken, where a free one was asked for. */
+let { port } = config;
 // Before anything that takes time: as process 1 of a container there is no other way to be stopped.
 for (const signal of ["SIGTERM", "SIGINT"] as const)
   process.on(signal, () => void stop({ signal }, true));
+let renewing = Promise.resolve();
+process.on("SIGHUP", () => (renewing = renewing.then(renewCredentials)));
 process.on("uncaughtException", (error) => {
   logger.error("failed", { error: describeError(error) });
   process.exit(EXIT_SOFTWARE);
@@ -50,6 +58,7 @@ logger.info("listening", {
   workers: config.workers,
   shards: cacheOptions.shards,
   memory: bytesText(config.memory),
+  ...(credentials.tls === undefined ? {} : { certificate_until: validUntil(credentials.tls) }),
   version,
 });
 if (cacheOptions.shards < wanted.shards) {
@@ -98,9 +107,11 @@ async function startOrExit(): Promise<string> {
       httpMemory: allocateHttp(config.workers),
       respMemory: allocateResp(config, config.workers),
       workerMemory: allocateWorkers(config.workers),
+      refusalMemory: allocateRefusals(config.workers),
     };
-    const opened = { ...config, port: claims[0]?.port ?? config.port };
-    const start = { config: opened, cacheOptions, ...memories };
+    port = claims[0]?.port ?? port;
+    const opened = { ...config, port };
+    const start = { config: opened, credentials, cacheOptions, ...memories };
     supervisor = new Supervisor(cache, start, {
       log: (line) => void process.stdout.write(line),
       restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
@@ -134,6 +145,29 @@ async function startOrExit(): Promise<string> {
   }
 }
 
+/** Reads tokens and certificates again. What is wrong with them costs a line in the log, and the old ones stay. */
+async function renewCredentials(): Promise<void> {
+  try {
+    const renewed = readCredentials(config);
+    const { tls } = renewed;
+    if (tls !== undefined && !SPREADS_CONNECTIONS) {
+      throw new OptionError(
+        `${process.platform} cannot have two listeners; start the service again`,
+      );
+    }
+    const { closeListening, listeningOn } = await import("./listening-sockets.ts");
+    // The workers open listeners of their own for the new certificates.
+    const old = tls === undefined ? [] : listeningOn(port);
+    credentials = renewed;
+    await supervisor?.renew(renewed);
+    closeListening(old);
+    logger.info("reloaded", tls === undefined ? {} : { certificate_until: validUntil(tls) });
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    logger.error("reload refused", { reason: error.message });
+  }
+}
+
 /** Only where it is needed: what saves and loads takes 3 MB. */
 function warmStart(): Promise<typeof import("./snapshot/warm-start.ts")> {
   return import("./snapshot/warm-start.ts");
@@ -150,12 +184,12 @@ function refusalOf({ code, port }: ListenError): string {
   return `ringcache: cannot listen on ${host}:${port}: ${reason}`;
 }
 
-function configOrExit(): Config {
+function configOrExit(): { config: Config; credentials: Credentials } {
   try {
     const given = readConfig(Bun.argv.slice(2), process.env);
     if (given.help) exitWith(0, HELP);
     if (given.version) exitWith(0, version);
-    return given;
+    return { config: given, credentials: readCredentials(given) };
   } catch (error) {
     if (error instanceof OptionError) exitWith(EXIT_USAGE, `ringcache: ${error.message}`);
     throw error;

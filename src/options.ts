@@ -45,8 +45,12 @@ export interface TextOption extends Row<string> {
   readonly kind: "text";
   readonly placeholder: string;
 }
+/** Text that no message, table or log may repeat. */
+export interface SecretOption extends Row<""> {
+  readonly kind: "secret";
+}
 export type Option =
-  NumberOption | AutoOption | BytesOption | ChoiceOption | SwitchOption | TextOption;
+  NumberOption | AutoOption | BytesOption | ChoiceOption | SwitchOption | TextOption | SecretOption;
 
 /** Options by their camel-case names: `maxKeyLength` is `--max-key-length`. */
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -114,6 +118,8 @@ export function allowed(row: Option): string {
       return "true or false";
     case "text":
       return row.placeholder;
+    case "secret":
+      return "visible characters of ASCII, 512 at most";
   }
 }
 
@@ -226,7 +232,14 @@ function parseValue(source: string, row: Option, text: string): number | string 
     case "text":
       if (text === "") throw refuse();
       return text;
+    case "secret":
+      if (!isSecret(text)) throw new OptionError(`${source}: it must be ${allowed(row)}`);
+      return text;
   }
+}
+
+export function isSecret(text: string): boolean {
+  return /^[!-~]{1,512}$/.test(text);
 }
 
 function defaultText(row: Option): string {

@@ -2,6 +2,10 @@
 // go, and what may be asked of it. The state is in shared memory, and the supervisor's
 // thread is its only writer.
 
+import type { Tokens } from "./access.ts";
+import type { Refusals } from "./refusals.ts";
+import type { TlsTexts } from "./tls.ts";
+
 const PLACES = {
   phase: 0,
   /** Unix time in milliseconds of the last good snapshot, its file's or this process's; 0 without one. */
@@ -86,6 +90,11 @@ export interface Service {
   readonly state: ServiceState;
   /** When the service started, on this thread's `performance.now()`, which a worker's own start comes after. */
   readonly startedMs: number;
+  /** Who may do what. A reload may replace them. */
+  readonly tokens: Tokens;
+  readonly refusals: Refusals;
+  /** Undefined where the ports speak in clear. */
+  readonly tls: TlsTexts | undefined;
   /** Takes a snapshot of what is in the cache now. Never rejects. Only with a data folder. */
   save(): Promise<SaveOutcome>;
   /** Ends the service, after a last snapshot if there is a data folder and it `saves`. */

@@ -8,6 +8,7 @@
 import { Worker } from "node:worker_threads";
 
 import type { Cache } from "./cache.ts";
+import type { Credentials } from "./credentials.ts";
 import { describeError } from "./logger.ts";
 import { ListenError } from "./port-claim.ts";
 import type { SaveOutcome } from "./service.ts";
@@ -35,15 +36,15 @@ export interface SupervisorEvents {
 
 export class Supervisor {
   readonly #cache: Cache;
-  readonly #start: Omit<WorkerStart, "thread" | "serviceAgeMs">;
+  #start: Omit<WorkerStart, "thread" | "serviceAgeMs">;
   readonly #events: SupervisorEvents;
   readonly #script: URL;
   /** By thread number. */
   readonly #workers: Worker[] = [];
   /** URLs of the workers that listen, by thread number. */
   readonly #urls = new Map<number, string>();
-  /** Threads that have been told that the cache is loaded, and have not said that they serve. */
-  readonly #loading = new Set<number>();
+  /** Threads that have been told something, and have not said that they go by it. */
+  readonly #told = new Set<number>();
   #changed = Promise.withResolvers<void>();
   /** Why a worker could not open the port before all had it. */
   #refused: ListenError | undefined;
@@ -88,11 +89,13 @@ export class Supervisor {
    * on; resolves when all of them serve.
    */
   async ready(): Promise<void> {
-    for (const [thread, worker] of this.#workers.entries()) {
-      this.#loading.add(thread);
-      this.#tell(worker, { kind: "ready" });
-    }
-    while (this.#loading.size > 0) await this.#changed.promise;
+    await this.#tellAll({ kind: "ready" });
+  }
+
+  /** Gives all workers, and those that start from now on, these credentials; resolves when all go by them. */
+  async renew(credentials: Credentials): Promise<void> {
+    this.#start = { ...this.#start, credentials };
+    await this.#tellAll({ kind: "renew", credentials });
   }
 
   /** Tells all workers to stop and resolves when they have; what is not done after `graceMs` is cut off. */
@@ -121,11 +124,12 @@ export class Supervisor {
       switch (message.kind) {
         case "listening":
           this.#urls.set(thread, message.url);
-          this.#loading.delete(thread);
+          this.#told.delete(thread);
           this.#wake();
           break;
         case "serving":
-          this.#loading.delete(thread);
+        case "renewed":
+          this.#told.delete(thread);
           this.#wake();
           break;
         case "refused":
@@ -155,6 +159,15 @@ export class Supervisor {
     worker.on("exit", (code: number) => {
       this.#lost(thread, reason || `it exited with ${code}`, isRefused ? REFUSED_PAUSE_MS : 0);
     });
+  }
+
+  /** Resolves when all workers go by what they are told, or have been started again. */
+  async #tellAll(message: ToWorker): Promise<void> {
+    for (const [thread, worker] of this.#workers.entries()) {
+      this.#told.add(thread);
+      this.#tell(worker, message);
+    }
+    while (this.#told.size > 0) await this.#changed.promise;
   }
 
   #tell(worker: Worker, message: ToWorker): void {

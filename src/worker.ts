@@ -7,8 +7,11 @@ import { edenGC } from "bun:jsc";
 import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
 import { HttpMetrics, type HttpMemory } from "./http/metrics.ts";
-import { type HttpEvents, serveHttp } from "./http/server.ts";
+import { type HttpEvents, type HttpServer, serveHttp } from "./http/server.ts";
 import { describeError, Logger } from "./logger.ts";
+import { Tokens } from "./access.ts";
+import type { Credentials } from "./credentials.ts";
+import { Refusals } from "./refusals.ts";
 import { HotKeys } from "./metrics/hot-keys.ts";
 import type { ProtocolFigures } from "./metrics/protocol.ts";
 import { startPulse } from "./metrics/pulse.ts";
@@ -28,6 +31,8 @@ export interface WorkerStart {
   readonly respMemory: RespMemory;
   readonly workerMemory: SharedArrayBuffer;
   readonly stateMemory: SharedArrayBuffer;
+  readonly refusalMemory: SharedArrayBuffer;
+  readonly credentials: Credentials;
   /** Its number among the threads, from 0. */
   readonly thread: number;
   /** How long the service had run. */
@@ -35,21 +40,26 @@ export interface WorkerStart {
 }
 
 /**
- * What a worker says: that it listens, that it serves, that it could not open a port, what to log, that a client
+ * What a worker says: that it listens, that it serves, that it goes by new credentials, that it could not open a port, what to log, that a client
  * wants a snapshot or wants the service to stop, that it has stopped.
  */
 export type FromWorker =
   | { readonly kind: "listening"; readonly url: string }
   | { readonly kind: "serving" }
+  | { readonly kind: "renewed" }
   | { readonly kind: "refused"; readonly code: string; readonly port: number }
   | { readonly kind: "log"; readonly line: string }
   | { readonly kind: "save"; readonly id: number }
   | { readonly kind: "shutdown"; readonly saves: boolean }
   | { readonly kind: "stopped" };
 
-/** What a worker is told: that the cache is loaded, what became of the snapshot it asked for, to stop. */
+/**
+ * What a worker is told: that the cache is loaded, to go by other credentials, what became of the snapshot it
+ * asked for, to stop.
+ */
 export type ToWorker =
   | { readonly kind: "ready" }
+  | { readonly kind: "renew"; readonly credentials: Credentials }
   | { readonly kind: "saved"; readonly id: number; readonly outcome: SaveOutcome }
   | { readonly kind: "stop"; readonly graceMs: number };
 
@@ -74,8 +84,12 @@ else setInterval(edenGC, COLLECT_EVERY_MS);
 /** Snapshots that clients wait for, by the numbers that they were asked for with. */
 const saves = new Map<number, (outcome: SaveOutcome) => void>();
 let lastSave = 0;
+const tokens = new Tokens(start.credentials.tokens);
 const service: Service = {
   state: new ServiceState(start.stateMemory),
+  tokens,
+  refusals: new Refusals(start.refusalMemory, start.thread),
+  tls: start.credentials.tls,
   startedMs: performance.now() - start.serviceAgeMs,
   save() {
     const { promise, resolve } = Promise.withResolvers<SaveOutcome>();
@@ -121,6 +135,9 @@ function serve(): void {
           http.ready();
           say({ kind: "serving" });
           break;
+        case "renew":
+          renew(message.credentials, http, resp);
+          break;
         case "saved":
           saves.get(message.id)?.(message.outcome);
           saves.delete(message.id);
@@ -138,6 +155,16 @@ function serve(): void {
     if (code === undefined) throw error;
     say({ kind: "refused", code, port });
   }
+}
+
+/** What cannot be renewed ends the worker, and the next one starts with the new credentials. */
+function renew(credentials: Credentials, http: HttpServer, resp: RespServer | undefined): void {
+  tokens.replace(credentials.tokens);
+  if (credentials.tls !== undefined) {
+    http.renew(credentials.tls);
+    resp?.renew(credentials.tls);
+  }
+  say({ kind: "renewed" });
 }
 
 function startResp(): RespServer {

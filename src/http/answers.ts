@@ -3,13 +3,17 @@
 import { isUtf8 } from "node:buffer";
 
 import { ByteBuffer, type Bytes } from "../cache.ts";
+import type { RefusalReason } from "../refusals.ts";
 
-const JSON_HEADERS = { "content-type": "application/json" };
+/** No browser takes an answer for anything but JSON, whatever is in it. */
+const JSON_HEADERS = { "content-type": "application/json", "x-content-type-options": "nosniff" };
 
 // Made once: measured in one run, a Response from a Headers object costs 215 ns, with a
 // status beside it 275 ns, from a plain object 480 ns, Response.json 285 ns.
 const OK_INIT = { headers: new Headers(JSON_HEADERS) };
-const NOT_FOUND_INIT = { status: 404 };
+const NOSNIFF = new Headers({ "x-content-type-options": "nosniff" });
+const STORED_INIT = { headers: NOSNIFF };
+const NOT_FOUND_INIT = { status: 404, headers: NOSNIFF };
 
 // An answer that is always the same is a Blob that carries its type: 130 ns, and a put
 // costs 1.88 × a static route instead of 2.07. The space keeps Bun from adding a charset,
@@ -25,7 +29,7 @@ export function ok(members: Readonly<Record<string, unknown>> = {}): Response {
 
 /** 200 `{"status":"OK"}`. */
 export function stored(): Response {
-  return new Response(STORED);
+  return new Response(STORED, STORED_INIT);
 }
 
 const FOUND = Buffer.from('{"status":"OK","key":"');
@@ -100,21 +104,32 @@ export function keyNotFound(): Response {
   return new Response(KEY_NOT_FOUND, NOT_FOUND_INIT);
 }
 
+export interface RefusalOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly reason?: RefusalReason | undefined;
+}
+
+/** Makes answers of refusals, and counts those that have a reason. */
+export type Refuse = (refusal: Refusal) => Response;
+
 /** Why a request is refused: what is wrong, and what would be right. */
 export class Refusal {
   readonly status: number;
   readonly message: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** What it is counted as, if it is. */
+  readonly reason: RefusalReason | undefined;
 
-  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(status: number, message: string, more: RefusalOptions = {}) {
     this.status = status;
     this.message = message;
-    this.headers = headers;
+    this.headers = more.headers ?? {};
+    this.reason = more.reason;
   }
 
   /** The same, and how far the request had come. */
   after(progress: string): Refusal {
-    return new Refusal(this.status, `${this.message}; ${progress}`, this.headers);
+    return new Refusal(this.status, `${this.message}; ${progress}`, this);
   }
 
   toResponse(): Response {

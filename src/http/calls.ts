@@ -9,6 +9,7 @@ import {
   keyNotFound,
   ok,
   Refusal,
+  type Refuse,
   stored,
   valueOf,
 } from "./answers.ts";
@@ -41,7 +42,7 @@ export interface Calls extends Readonly<
 > {}
 
 /** The calls of one worker. */
-export function callsOf(cache: Cache, config: Config, service: Service): Calls {
+export function callsOf(cache: Cache, config: Config, service: Service, refuse: Refuse): Calls {
   // One buffer each for all requests: nothing awaits between filling and using them.
   const keyBytes = new ByteBuffer();
   const valueBytes = new ByteBuffer();
@@ -66,19 +67,20 @@ export function callsOf(cache: Cache, config: Config, service: Service): Calls {
     return cache.put(utf8(keyBytes, key), valueRun, deadlineMs, nowMs) ? undefined : FULL;
   };
   const remove = (key: string | Refusal): Response => {
-    if (key instanceof Refusal) return key.toResponse();
+    if (key instanceof Refusal) return refuse(key);
     return cache.delete(utf8(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
   };
 
   return {
     put: (body) => {
       const entry = readPut(body, config);
-      if (entry instanceof Refusal) return entry.toResponse();
-      return put(entry, cache.clock.now())?.toResponse() ?? stored();
+      if (entry instanceof Refusal) return refuse(entry);
+      const refusal = put(entry, cache.clock.now());
+      return refusal === undefined ? stored() : refuse(refusal);
     },
     get(req) {
       const key = readQueryKey(req.url, config);
-      if (key instanceof Refusal) return key.toResponse();
+      if (key instanceof Refusal) return refuse(key);
       const nowMs = cache.clock.now();
       const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
       return length === MISS ? keyNotFound() : foundAnswer.end();
@@ -87,21 +89,21 @@ export function callsOf(cache: Cache, config: Config, service: Service): Calls {
     deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
     mput: (body) => {
       const entries = readPuts(body, config);
-      if (entries instanceof Refusal) return entries.toResponse();
+      if (entries instanceof Refusal) return refuse(entries);
       for (const { value } of entries) {
         if (Buffer.byteLength(value) > cache.maxValueBytes)
-          return valueTooLarge(value, cache, config).toResponse();
+          return refuse(valueTooLarge(value, cache, config));
       }
       const nowMs = cache.clock.now();
       for (const [index, entry] of entries.entries()) {
         const refusal = put(entry, nowMs);
-        if (refusal !== undefined) return refusal.after(`${index} were stored`).toResponse();
+        if (refusal !== undefined) return refuse(refusal.after(`${index} were stored`));
       }
       return ok({ stored: entries.length });
     },
     mget: (body) => {
       const keys = readKeys(body, config);
-      if (keys instanceof Refusal) return keys.toResponse();
+      if (keys instanceof Refusal) return refuse(keys);
       const nowMs = cache.clock.now();
       const values: (string | EncodedValue | null)[] = [];
       // A body of a few bytes a key may ask for the longest value again and again.
@@ -109,7 +111,7 @@ export function callsOf(cache: Cache, config: Config, service: Service): Calls {
       for (const key of keys) {
         values.push(get(key, nowMs));
         bytes += valueBytes.end;
-        if (bytes > config.maxBodyBytes) return tooLarge("answer", config).toResponse();
+        if (bytes > config.maxBodyBytes) return refuse(tooLarge("answer", config));
       }
       return ok({ values });
     },

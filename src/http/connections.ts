@@ -1,31 +1,54 @@
-// How many connections a port has. The runtime does not count those of HTTP; Linux does.
+// The connections of a port. The runtime does not tell of those of HTTP; Linux does.
 
-import { readFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
 
-const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
-const ESTABLISHED = "01";
+import { tcpSocketsOn, textOf } from "../tcp-table.ts";
 
-/** Established connections of the local port, of this network namespace; undefined where nobody knows. O(sockets). */
-export function establishedOn(port: number): number | undefined {
+const COUNTS = ["/proc/net/sockstat", "/proc/net/sockstat6"];
+
+/**
+ * The other ends of a local port's established connections, as `endpointOf` names them, of this
+ * network namespace; undefined where nobody knows. O(sockets).
+ */
+export function establishedOn(port: number): string[] | undefined {
   if (process.platform !== "linux") return undefined;
-  const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return tcpSocketsOn(port, "established").map(({ remote }) => remote);
+}
+
+/** TCP sockets of this network namespace, at least as many as any port has connections. O(1). */
+export function socketsInUse(): number {
   let count = 0;
-  for (const table of TABLES) {
-    for (const line of linesOf(table)) {
-      // number: local address, remote address, state, …
-      const [, local, , state] = line.trim().split(/\s+/, 4);
-      if (state === ESTABLISHED && local?.endsWith(place) === true) count++;
-    }
-  }
+  for (const file of COUNTS) count += Number(/^TCP6?: inuse (\d+)/m.exec(textOf(file))?.[1] ?? 0);
   return count;
 }
 
-/** None where there is no such table: a machine may be without IPv6. */
-function linesOf(table: string): string[] {
-  try {
-    return readFileSync(table, "latin1").split("\n");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw error;
+/** An address and a port as the tables of Linux have them: words in the machine's own order, in hexadecimal. */
+export function endpointOf({ address, port }: { address: string; port: number }): string {
+  const isMapped = address.startsWith("::ffff:") && isIPv4(address.slice(7));
+  const bytes = isIPv4(address)
+    ? bytesOfIPv4(address)
+    : isMapped
+      ? [...Buffer.from("00000000000000000000ffff", "hex"), ...bytesOfIPv4(address.slice(7))]
+      : bytesOfIPv6(address);
+  const words: string[] = [];
+  for (let at = 0; at < bytes.length; at += 4) {
+    words.push(Buffer.from(bytes.slice(at, at + 4).reverse()).toString("hex"));
   }
+  return `${words.join("")}:${port.toString(16).padStart(4, "0")}`.toUpperCase();
+}
+
+function bytesOfIPv4(address: string): number[] {
+  return address.split(".").map(Number);
+}
+
+function bytesOfIPv6(address: string): number[] {
+  const [head = "", tail] = address.replace(/%.*$/, "").split("::");
+  const groupsOf = (text: string) => (text === "" ? [] : text.split(":"));
+  const first = groupsOf(head);
+  const last = groupsOf(tail ?? "");
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => "0");
+  return [...first, ...zeros, ...last].flatMap((group) => {
+    const word = parseInt(group, 16);
+    return [word >> 8, word & 0xff];
+  });
 }

@@ -1,7 +1,7 @@
 // What the workers count of HTTP requests: how many of each route by their status, and how
 // long they took. In shared memory.
 
-import { allocateCounts, Counts } from "../metrics/counts.ts";
+import { allocateCounts, Counts } from "../counts.ts";
 import { allocateDurations, Durations } from "../metrics/durations.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
 import { establishedOn } from "./connections.ts";
@@ -14,7 +14,7 @@ export const HTTP_COMMANDS = [
 export type HttpCommand = (typeof HTTP_COMMANDS)[number];
 
 /** The statuses that are answered; the last place is for any other. */
-const STATUSES = [200, 400, 404, 405, 409, 413, 500, 503, 507, "other"] as const;
+const STATUSES = [200, 400, 401, 403, 404, 405, 409, 413, 500, 503, 507, "other"] as const;
 const OTHER = STATUSES.length - 1;
 /** By status. */
 const PLACES = new Uint8Array(600).fill(OTHER);
@@ -65,5 +65,5 @@ export class HttpMetrics implements ProtocolFigures {
     );
   };
 
-  readonly clients = (): number | undefined => establishedOn(this.port);
+  readonly clients = (): number | undefined => establishedOn(this.port)?.length;
 }

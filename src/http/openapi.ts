@@ -1,7 +1,7 @@
 // The description of the HTTP API for programs, made from the table of routes: OpenAPI 3.1.
 
 import { version } from "../config.ts";
-import type { Answer, Route } from "./routes.ts";
+import { type Answer, error, type Route } from "./routes.ts";
 
 const JSON_TYPE = "application/json";
 
@@ -22,11 +22,18 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
+    components: {
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", description: "--auth-token or --read-token" },
+      },
+    },
     paths,
   };
 }
 
-function operationOf({ method, path, summary, parameters, body, answers }: Route) {
+function operationOf(route: Route) {
+  const { method, path, summary, parameters, body, access } = route;
+  const answers = { ...route.answers, ...refusalsOf(route) };
   const named = Object.entries(parameters ?? {}).map(([name, schema]) => {
     return { name, in: path.includes(`:${name}`) ? "path" : "query", required: true, schema };
   });
@@ -35,12 +42,25 @@ function operationOf({ method, path, summary, parameters, body, answers }: Route
     operationId: `${method.toLowerCase()}_${name === "" ? "dashboard" : name}`,
     summary,
     ...(named.length > 0 ? { parameters: named } : {}),
+    // Where the service runs without a token, it takes requests without.
+    ...(access === "open" ? {} : { security: [{ token: [] }, {}] }),
     ...(body
       ? { requestBody: { required: true, content: { [JSON_TYPE]: { schema: body } } } }
       : {}),
     responses: Object.fromEntries(
       Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)]),
     ),
+  };
+}
+
+/** What the guard answers in place of the route. */
+function refusalsOf({ access, isProbe }: Route): Readonly<Record<number, Answer>> {
+  if (isProbe === true) return {};
+  const unknownHost = "The Host is not one of --allowed-hosts";
+  const forbidden = `${unknownHost}, the token may only read, or a page of another origin asks.`;
+  return {
+    ...(access === "open" ? {} : { 401: error("There is no token, or a wrong one.") }),
+    403: error(access === "write" ? forbidden : `${unknownHost}.`),
   };
 }
 

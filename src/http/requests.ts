@@ -2,7 +2,8 @@
 // lifetimes, or to the Refusal that says what is wrong with them.
 
 import { ByteBuffer } from "../cache.ts";
-import { Refusal } from "./answers.ts";
+import { Refusal, type Refuse } from "./answers.ts";
+import type { PendingBodies } from "./pending-bodies.ts";
 
 export interface RequestLimits {
   /** Unicode code points. */
@@ -10,6 +11,7 @@ export interface RequestLimits {
   /** Unicode code points of text; bytes of what comes in base64. */
   readonly maxValueLength: number;
   readonly maxBodyBytes: number;
+  readonly maxBatchEntries: number;
 }
 
 export interface PutRequest {
@@ -62,7 +64,7 @@ export function readDelete(body: JsonObject, limits: RequestLimits): string | Re
 
 /** The body of `/mput`: every entry checked, or the first refusal. */
 export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] | Refusal {
-  const entries = readList(body, "entries");
+  const entries = readList(body, "entries", limits);
   if (entries instanceof Refusal) return entries;
   const puts: PutRequest[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -79,7 +81,7 @@ export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] 
 
 /** The body of `/mget`: every key checked, or the first refusal. */
 export function readKeys(body: JsonObject, limits: RequestLimits): string[] | Refusal {
-  const names = readList(body, "keys");
+  const names = readList(body, "keys", limits);
   if (names instanceof Refusal) return names;
   const keys: string[] = [];
   for (const [index, name] of names.entries()) {
@@ -207,13 +209,22 @@ function shortened(text: string): string {
   return text.length > 64 ? `${text.slice(0, 64).toWellFormed()}…` : text;
 }
 
-function readList(body: JsonObject, name: string): readonly unknown[] | Refusal {
+function readList(
+  body: JsonObject,
+  name: string,
+  { maxBatchEntries }: RequestLimits,
+): readonly unknown[] | Refusal {
   const unknown = unknownMember(body, [name], "");
   if (unknown !== undefined) return unknown;
   const list = body[name];
   if (list === undefined) return new Refusal(400, `"${name}" is missing`);
   if (!Array.isArray(list)) {
     return new Refusal(400, `"${name}" is ${kindOf(list)}; it must be an array`);
+  }
+  if (list.length > maxBatchEntries) {
+    const limit = `${maxBatchEntries}, the limit set by --max-batch-entries`;
+    const message = `"${name}" has ${list.length} elements; it may have ${limit}`;
+    return new Refusal(413, message, { reason: "batch_size" });
   }
   return list;
 }
@@ -229,42 +240,74 @@ export type BodyAnswer = (body: JsonObject) => Response;
  */
 export function withBody<T>(
   limits: RequestLimits,
+  pending: PendingBodies,
   answer: BodyAnswer,
+  refuse: Refuse,
   done: (req: Request, response: Response, told: T) => Response,
 ): (req: Request, told: T) => Promise<Response> {
   const answerBody = (body: unknown): Response => {
-    if (body instanceof Refusal) return body.toResponse();
+    if (body instanceof Refusal) return refuse(body);
     if (isObject(body)) return answer(body);
-    const message = `the body is ${kindOf(body)}; it must be a JSON object`;
-    return new Refusal(400, message).toResponse();
+    return refuse(new Refusal(400, `the body is ${kindOf(body)}; it must be a JSON object`));
   };
   return (req, told) => {
     const sized = req.headers.get("content-length");
-    if (Number(sized) > limits.maxBodyBytes)
-      return Promise.resolve(done(req, tooLarge("body", limits).toResponse(), told));
-    const reading: Promise<unknown> = sized === null ? readUnsized(req, limits) : req.json();
+    const bytes = Number(sized) || 0;
+    const refusal =
+      bytes > limits.maxBodyBytes
+        ? tooLarge("body", limits)
+        : pending.take(bytes)
+          ? undefined
+          : TOO_MANY_BODIES;
+    if (refusal !== undefined) return Promise.resolve(done(req, refuse(refusal), told));
+    const reading: Promise<unknown> =
+      sized === null ? readUnsized(req, limits, pending) : req.json();
     return reading.then(
-      (body) => done(req, answerBody(body), told),
-      (error: unknown) => done(req, refusalOf(error).toResponse(), told),
+      (body) => {
+        pending.release(bytes);
+        return done(req, answerBody(body), told);
+      },
+      (error: unknown) => {
+        pending.release(bytes);
+        return done(req, refuse(refusalOf(error)), told);
+      },
     );
   };
 }
 
-/** A chunked body says its size only as it comes, so it is collected up to the limit. */
-async function readUnsized(req: Request, limits: RequestLimits): Promise<unknown> {
+/** A chunked body says its size only as it comes, so it is collected up to the limits. */
+async function readUnsized(
+  req: Request,
+  limits: RequestLimits,
+  pending: PendingBodies,
+): Promise<unknown> {
   // Into one buffer: a chunk kept by itself costs far more than the byte it may hold.
   const whole = new ByteBuffer();
-  for await (const chunk of req.body ?? []) {
-    if (whole.end + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
-    whole.appendBytes(chunk);
+  let taken = 0;
+  try {
+    for await (const chunk of req.body ?? []) {
+      if (whole.end + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
+      whole.appendBytes(chunk);
+      pending.release(taken);
+      taken = pending.take(whole.bytes.length) ? whole.bytes.length : 0;
+      if (taken === 0) return TOO_MANY_BODIES;
+    }
+    return await new Response(whole.bytes.subarray(0, whole.end)).json();
+  } finally {
+    pending.release(taken);
   }
-  return await new Response(whole.bytes.subarray(0, whole.end)).json();
 }
+
+const TOO_MANY_BODIES = new Refusal(
+  503,
+  "too many bodies are on their way, the limit set by --max-pending-bytes; come again in a second",
+  { reason: "pending_bodies", headers: { "retry-after": "1", connection: "close" } },
+);
 
 /** A body goes over the limit, or an answer would. The connection closes: the body is not read on. */
 export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimits): Refusal {
   const message = `the ${what} is larger than ${maxBodyBytes} bytes, the limit set by --max-body-bytes`;
-  return new Refusal(413, message, { connection: "close" });
+  return new Refusal(413, message, { reason: "body_size", headers: { connection: "close" } });
 }
 
 function refusalOf(error: unknown): Refusal {

@@ -1,15 +1,17 @@
 // The table of all routes: what Bun.serve is given, what metrics call them, and what
 // /openapi.json says of them come from it.
 
+import type { Access } from "../access.ts";
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import { Live } from "../metrics/live.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
-import { ok, Refusal } from "./answers.ts";
+import { ok, type Refuse, Refusal } from "./answers.ts";
 import { callsOf, type Handler } from "./calls.ts";
 import { FigureEvents } from "./events.ts";
+import type { Guarded } from "./guard.ts";
 import type { HttpCommand } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
 import type { BodyAnswer } from "./requests.ts";
@@ -25,7 +27,7 @@ export interface Answer {
   readonly schema?: schemas.Schema;
 }
 
-export interface Route {
+export interface Route extends Guarded {
   readonly method: Method;
   readonly path: string;
   readonly command: HttpCommand;
@@ -47,22 +49,29 @@ export interface Api {
   readonly events: FigureEvents;
 }
 
-const error = (description: string): Answer => ({ description, schema: schemas.ERROR });
+export const error = (description: string): Answer => ({ description, schema: schemas.ERROR });
 const json = (description: string, schema: schemas.Schema): Answer => ({ description, schema });
 
 const BAD = { 400: error("The request is wrong; the message says what.") };
 const NO_KEY = { 404: error("There is no such key.") };
 const TOO_LARGE = { 413: error("The body or a value is larger than the limit.") };
 const FULL = { 507: error("The cache is full and runs with --eviction none.") };
-const DOWN = { 503: error("The service is loading its snapshot, or stopping.") };
+const DOWN = { 503: error("The service is loading its snapshot, stopping, or overloaded.") };
 const OK = { 200: json("Done.", schemas.OK) };
 const FILE = (type: string): Answer => ({ description: "A file of the dashboard.", type });
 
 /** The routes of one worker, which count nothing by themselves. */
-export function apiOf(cache: Cache, config: Config, service: Service, sources: Sources): Api {
-  const calls = callsOf(cache, config, service);
+export function apiOf(
+  cache: Cache,
+  config: Config,
+  service: Service,
+  sources: Sources,
+  refuse: Refuse,
+): Api {
+  const calls = callsOf(cache, config, service, refuse);
   const events = new FigureEvents(new Live(sources));
   const page = new Page();
+  const metricsAccess: Access = config.openMetrics ? "open" : "read";
   let metrics: Promise<Metrics> | undefined;
   const scrape = async (): Promise<Response> => {
     metrics ??= metricsOf(sources);
@@ -72,6 +81,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
   const routes: Route[] = [
     {
       ...{ method: "POST", path: "/put", command: "put" },
+      ...{ access: "write", isShed: true },
       summary: "Stores a value under a key.",
       body: schemas.PUT,
       answers: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
@@ -79,6 +89,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: "/get", command: "get" },
+      ...{ access: "read", isShed: true },
       summary: "The value of a key.",
       parameters: { key: schemas.KEY },
       answers: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
@@ -86,6 +97,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "POST", path: "/delete", command: "delete" },
+      ...{ access: "write", isShed: true },
       summary: "Deletes a key.",
       body: schemas.KEY_BODY,
       answers: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
@@ -93,6 +105,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "DELETE", path: "/delete", command: "delete" },
+      ...{ access: "write", isShed: true },
       summary: "Deletes a key.",
       parameters: { key: schemas.KEY },
       answers: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
@@ -100,6 +113,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "POST", path: "/mput", command: "mput" },
+      ...{ access: "write", isShed: true },
       summary: "Stores several entries; all are checked before the first is stored.",
       body: schemas.ENTRIES,
       answers: { 200: json("Done.", schemas.STORED), ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
@@ -107,6 +121,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "POST", path: "/mget", command: "mget" },
+      ...{ access: "read", isShed: true },
       summary: "The values of several keys.",
       body: schemas.KEYS,
       answers: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
@@ -114,6 +129,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "POST", path: "/snapshot", command: "snapshot" },
+      access: "write",
       summary: "Takes a snapshot and answers when it is on the disk.",
       answers: {
         200: json("It is on the disk.", schemas.SNAPSHOT),
@@ -124,24 +140,28 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: "/stats", command: "stats" },
+      access: "read",
       summary: "What the cache holds and has counted.",
       answers: { 200: json("The figures.", schemas.STATS), ...DOWN },
       call: { handle: calls.stats },
     },
     {
       ...{ method: "GET", path: "/ring", command: "ring" },
+      access: "read",
       summary: "Each shard's part of the ring, and what it holds.",
       answers: { 200: json("The shards.", schemas.RING), ...DOWN },
       call: { handle: calls.ring },
     },
     {
       ...{ method: "GET", path: "/health", command: "health" },
+      access: "read",
       summary: "Whether the service serves.",
       answers: { ...OK, ...DOWN },
       call: { handle: calls.health },
     },
     {
       ...{ method: "GET", path: "/livez", command: "livez" },
+      ...{ access: "open", isProbe: true },
       summary: "Whether the service is alive: loading and stopping it is, too.",
       answers: OK,
       whileLoading: true,
@@ -149,12 +169,14 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: "/readyz", command: "readyz" },
+      ...{ access: "open", isProbe: true },
       summary: "Whether the service serves; the message says why not.",
       answers: { ...OK, ...DOWN },
       call: { handle: calls.health },
     },
     {
       ...{ method: "GET", path: "/metrics", command: "metrics" },
+      access: metricsAccess,
       summary: "Metrics as Prometheus reads them.",
       answers: { 200: { description: "The metrics.", type: "text/plain" } },
       whileLoading: true,
@@ -162,6 +184,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: "/openapi.json", command: "openapi" },
+      access: "open",
       summary: "This description.",
       answers: { 200: json("An OpenAPI document.", { type: "object" }) },
       whileLoading: true,
@@ -169,6 +192,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: "/events", command: "events" },
+      access: "read",
       summary: "Live figures as server-sent events, once a second.",
       answers: { 200: { description: "An endless stream.", type: "text/event-stream" }, ...DOWN },
       whileLoading: true,
@@ -176,6 +200,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: "/", command: "dashboard" },
+      access: "open",
       summary: "The dashboard, for browsers.",
       answers: { 200: FILE("text/html") },
       whileLoading: true,
@@ -183,6 +208,7 @@ export function apiOf(cache: Cache, config: Config, service: Service, sources: S
     },
     {
       ...{ method: "GET", path: `${ASSETS}:file`, command: "dashboard" },
+      access: "open",
       summary: "Scripts and styles of the dashboard.",
       parameters: { file: { type: "string" } },
       answers: { 200: FILE("*/*"), 404: error("There is no such file.") },
@@ -201,6 +227,6 @@ async function metricsOf(sources: Sources): Promise<Metrics> {
 }
 
 /** Every request while the cache is loaded, but for the routes that answer as ever. */
-export const LOADING = new Refusal(503, "loading", { "retry-after": "1" });
+export const LOADING = new Refusal(503, "loading", { headers: { "retry-after": "1" } });
 /** Every request while the service stops. */
-export const STOPPING = new Refusal(503, "stopping", { connection: "close" });
+export const STOPPING = new Refusal(503, "stopping", { headers: { connection: "close" } });

@@ -1,13 +1,16 @@
-// The HTTP server: Bun.serve with the table of routes, whose requests it counts and times.
+// The HTTP server: Bun.serve with the table of routes, whose requests it checks, counts and times.
 // docs/protocol.md says what every call answers.
 
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
+import { bunTlsOf, type TlsTexts } from "../tls.ts";
 import { Refusal } from "./answers.ts";
 import type { Handler } from "./calls.ts";
-import { HTTP_COMMANDS, type HttpCommand, type HttpMetrics } from "./metrics.ts";
+import { Guard } from "./guard.ts";
+import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
+import { PendingBodies } from "./pending-bodies.ts";
 import { pathOf, withBody } from "./requests.ts";
 import { apiOf, LOADING, type Method, type Route, STOPPING } from "./routes.ts";
 
@@ -16,6 +19,9 @@ const DRAIN_MS = 250;
 
 /** Bun's table: handlers by path and method. */
 type Routes = Record<string, Partial<Record<Method, Handler>>>;
+
+/** What of a route the server needs. */
+type Served = Pick<Route, "call" | "command" | "access" | "isProbe" | "isShed">;
 
 /** What the server tells the process. */
 export interface HttpEvents {
@@ -31,6 +37,11 @@ export interface HttpServer {
   readonly url: string;
   /** The cache is loaded: until then every answer is 503, but of a few routes. */
   ready(): void;
+  /**
+   * Lets new connections have these certificates, from a listener of their own. Those that there are
+   * go on with the old ones; the old listener is left to whoever can close it without them.
+   */
+  renew(tls: TlsTexts): void;
   /**
    * Answers what is in flight, and what still comes with 503, then stops accepting; what
    * is not done after `graceMs` is cut off. Resolves when every connection has closed.
@@ -58,9 +69,24 @@ export function serveHttp(
   };
 
   const slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
+  const refuse = (refusal: Refusal): Response => {
+    if (refusal.reason !== undefined) service.refusals.add("http", refusal.reason);
+    return refusal.toResponse();
+  };
+  const pending = new PendingBodies(Math.ceil(config.maxPendingBytes / config.workers));
+  /** Those that listen, and those that have given up their port to the next. */
+  const servers: Bun.Server<undefined>[] = [];
+  const guard = new Guard(
+    config,
+    service,
+    () => metrics.port,
+    (req) => servers.map((server) => server.requestIP(req)).find((asker) => asker !== null) ?? null,
+  );
 
-  /** A handler whose requests are counted and timed. */
-  const measured = (call: Route["call"], command: HttpCommand): Handler => {
+  /** A handler whose requests are checked, counted and timed. */
+  const measured = (route: Served): Handler => {
+    const { call, command } = route;
+    const check = guard.of(route);
     const number = HTTP_COMMANDS.indexOf(command);
     const done = (req: Request, response: Response, startMs: number): Response => {
       const ms = performance.now() - startMs;
@@ -72,22 +98,35 @@ export function serveHttp(
       return response;
     };
     if ("answer" in call) {
-      const handle = withBody(config, call.answer, done);
-      return (req) => handle(req, performance.now());
+      const handle = withBody(config, pending, call.answer, refuse, done);
+      return (req) => {
+        const startMs = performance.now();
+        const refusal = check(req, startMs);
+        if (refusal !== undefined) return done(req, refuse(refusal), startMs);
+        return handle(req, startMs);
+      };
     }
     const { handle } = call;
     return (req) => {
       const startMs = performance.now();
+      const refusal = check(req, startMs);
+      if (refusal !== undefined) return done(req, refuse(refusal), startMs);
       const response = handle(req);
       if (response instanceof Response) return done(req, response, startMs);
       return response.then((later) => done(req, later, startMs));
     };
   };
 
-  const api = apiOf(cache, config, service, sources);
-  const refusing = (refusal: Refusal) => measured({ handle: () => refusal.toResponse() }, "other");
+  const api = apiOf(cache, config, service, sources, refuse);
   const routes = tableOf(api.routes, measured);
-  const serving = { routes, fetch: measured({ handle: noSuchRoute(routes) }, "other") };
+  const unknown = { command: "other", access: "read" } as const;
+  const serving = {
+    routes,
+    fetch: measured({ ...unknown, call: { handle: noSuchRoute(routes) } }),
+  };
+  /** Nothing of the cache is in these: whoever asks may know. */
+  const refusing = (refusal: Refusal) =>
+    measured({ command: "other", access: "open", call: { handle: () => refusal.toResponse() } });
   const loading = {
     routes: tableOf(
       api.routes.filter(({ whileLoading }) => whileLoading === true),
@@ -95,46 +134,55 @@ export function serveHttp(
     ),
     fetch: refusing(LOADING),
   };
-  const server = Bun.serve({
-    port: config.port,
-    hostname: config.host,
-    idleTimeout: config.idleTimeout,
-    development: false,
-    // Without development, Bun 1.4.5 shares the port unless told not to: a second service
-    // would take half of the connections unnoticed. Workers share it; main.ts sees to it that
-    // no other service does.
-    reusePort: config.workers > 1,
-    // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    ...(service.state.phase === "loading" ? loading : serving),
-    error: failure,
-  });
-  metrics.port = server.port ?? 0;
+  const listen = (port: number, handlers: typeof serving, tls: TlsTexts | undefined): void => {
+    const server = Bun.serve({
+      port,
+      hostname: config.host,
+      idleTimeout: config.idleTimeout,
+      development: false,
+      // Without development, Bun 1.4.5 shares the port unless told not to: a second service
+      // would take half of the connections unnoticed. Workers share it, and a listener with the one
+      // whose certificates it renews; main.ts sees to it that no other service does.
+      reusePort: config.workers > 1 || tls !== undefined,
+      // Bun's own limit answers without a body; requests.ts keeps --max-body-bytes.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(config.http2 ? { http2: true } : {}),
+      ...(tls === undefined ? {} : { tls: bunTlsOf(tls) }),
+      ...handlers,
+      error: failure,
+    });
+    servers.push(server);
+    metrics.port = server.port ?? 0;
+  };
+  let handlers = service.state.phase === "loading" ? loading : serving;
+  listen(config.port, handlers, service.tls);
+  const reload = (next: typeof serving): void => {
+    handlers = next;
+    for (const server of servers) server.reload(next);
+  };
   return {
-    url: server.url.origin,
-    ready: () => void server.reload(serving),
+    url: servers[0]?.url.origin ?? "",
+    ready: () => reload(serving),
+    renew: (tls) => listen(metrics.port, handlers, tls),
     async stop(graceMs) {
       const alive = api.routes.filter(({ path }) => path === "/livez");
-      server.reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
+      reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
       api.events.end();
-      const cutOff = setTimeout(() => void server.stop(true), graceMs);
+      guard.stop();
+      const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));
+      const cutOff = setTimeout(() => void stopAll(true), graceMs);
       // Bun closes a connection that looks idle though a request lies unread in its socket:
       // first the clients in the middle of their work hear that they have to go elsewhere.
       await Bun.sleep(Math.min(DRAIN_MS, graceMs));
-      await server.stop();
+      await Promise.all(stopAll(false));
       clearTimeout(cutOff);
     },
   };
 }
 
-function tableOf(
-  routes: readonly Route[],
-  measured: (call: Route["call"], command: HttpCommand) => Handler,
-): Routes {
+function tableOf(routes: readonly Route[], measured: (route: Served) => Handler): Routes {
   const table: Routes = {};
-  for (const { path, method, command, call } of routes) {
-    (table[path] ??= {})[method] = measured(call, command);
-  }
+  for (const route of routes) (table[route.path] ??= {})[route.method] = measured(route);
   return table;
 }
 
@@ -155,6 +203,6 @@ function noSuchRoute(routes: Routes): Handler {
     }
     const allow = methods.join(", ");
     const message = `${req.method} is not allowed on ${path}; use ${allow}`;
-    return new Refusal(405, message, { allow }).toResponse();
+    return new Refusal(405, message, { headers: { allow } }).toResponse();
   };
 }

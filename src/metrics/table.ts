@@ -140,6 +140,11 @@ export const METRICS: readonly Metric[] = [
     ],
   },
   ...rows(SNAPSHOTS, ({ service }, source) => service.state.get(source)),
+  {
+    ...{ name: "refused_total", kind: "counter", help: "Requests refused, connections closed." },
+    labels: ["protocol", "reason"],
+    read: ({ service }) => service.refusals.all(),
+  },
   ...processMetrics(),
 ];
 

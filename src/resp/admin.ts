@@ -1,5 +1,6 @@
 // Commands on the service: figures, settings, and what redis's operators ask.
 
+import type { Access } from "../access.ts";
 import { argument, type Call, type Command, SYNTAX_ERROR } from "./call.ts";
 import { matches } from "./glob.ts";
 import { infoText } from "./info.ts";
@@ -12,6 +13,7 @@ const OUT_OF_RANGE = "ERR value is out of range, must be positive";
 const NOT_WHILE_LOADING: ReadonlySet<string> = new Set(["save", "bgsave"]);
 
 type Row = readonly [
+  access: Access,
   name: string,
   arity: number,
   syntax: string,
@@ -20,9 +22,10 @@ type Row = readonly [
 ];
 
 const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
-  rows.map(([name, arity, syntax, summary, run]) => ({
+  rows.map(([access, name, arity, syntax, summary, run]) => ({
     name,
     arity,
+    access,
     flags: NOT_WHILE_LOADING.has(name)
       ? ["admin", "noscript"]
       : ["admin", "noscript", "loading", "stale"],
@@ -52,38 +55,45 @@ const ok = ({ reply }: Call) => reply.ok();
 
 export const ADMIN_COMMANDS: readonly Command[] = [
   ...commandsOf("1.0.0", [
-    ["info", -1, "[section ...]", "Figures of the service.", info],
-    ["time", 1, "", "Unix time in seconds, and microseconds of the second.", time],
-    ["save", 1, "", "Takes a snapshot and answers when it is on the disk.", save],
-    ["bgsave", -1, "[SCHEDULE]", "Takes a snapshot, and answers before.", backgroundSave],
-    ["lastsave", 1, "", "Unix time of the last snapshot, or else of the start.", lastSave],
-    ["shutdown", -1, "[NOSAVE | SAVE]", "Ends the service, after a snapshot.", shutdown],
-    ["role", 1, "", "A master without replicas.", role],
+    ["read", "info", -1, "[section ...]", "Figures of the service.", info],
+    ["read", "time", 1, "", "Unix time in seconds, and microseconds of the second.", time],
+    ["write", "save", 1, "", "Takes a snapshot and answers when it is on the disk.", save],
+    ["write", "bgsave", -1, "[SCHEDULE]", "Takes a snapshot, and answers before.", backgroundSave],
+    ["read", "lastsave", 1, "", "Unix time of the last snapshot, or else of the start.", lastSave],
+    ["write", "shutdown", -1, "[NOSAVE | SAVE]", "Ends the service, after a snapshot.", shutdown],
+    ["read", "role", 1, "", "A master without replicas.", role],
   ]),
   container("config", "2.0.0", "On parameters.", [
-    ["get", -3, "pattern [pattern ...]", "Parameters whose names match.", configGet],
-    ["set", -4, "parameter value [parameter value ...]", "Sets those that can be set.", configSet],
-    ["resetstat", 2, "", "Sets the counts of commands and connections to 0.", resetStat],
-    ["rewrite", 2, "", "An error: there is no configuration file.", rewrite],
+    ["read", "get", -3, "pattern [pattern ...]", "Parameters whose names match.", configGet],
+    [
+      "write",
+      "set",
+      -4,
+      "parameter value [parameter value ...]",
+      "Sets those that can be set.",
+      configSet,
+    ],
+    ["write", "resetstat", 2, "", "Sets the counts of commands and connections to 0.", resetStat],
+    ["write", "rewrite", 2, "", "An error: there is no configuration file.", rewrite],
   ]),
   container("slowlog", "2.2.12", "Slow commands are not logged.", [
-    ["get", -2, "[count]", "None.", nothing],
-    ["len", 2, "", "0.", ({ reply }) => reply.integer(0)],
-    ["reset", 2, "", "OK.", ok],
+    ["read", "get", -2, "[count]", "None.", nothing],
+    ["read", "len", 2, "", "0.", ({ reply }) => reply.integer(0)],
+    ["write", "reset", 2, "", "OK.", ok],
   ]),
   container("latency", "2.8.13", "Latencies are not kept.", [
-    ["latest", 2, "", "None.", nothing],
-    ["history", 3, "event", "None.", nothing],
-    ["reset", -2, "[event ...]", "0.", ({ reply }) => reply.integer(0)],
-    ["histogram", -2, "[command ...]", "None.", ({ reply }) => reply.map(0)],
-    ["doctor", 2, "", "What it says when it is off.", doctor],
+    ["read", "latest", 2, "", "None.", nothing],
+    ["read", "history", 3, "event", "None.", nothing],
+    ["write", "reset", -2, "[event ...]", "0.", ({ reply }) => reply.integer(0)],
+    ["read", "histogram", -2, "[command ...]", "None.", ({ reply }) => reply.map(0)],
+    ["read", "doctor", 2, "", "What it says when it is off.", doctor],
   ]),
   container("function", "7.0.0", "There are no functions.", [
-    ["flush", -2, "[ASYNC | SYNC]", "OK: there is nothing to delete.", ok],
-    ["list", -2, "[LIBRARYNAME pattern] [WITHCODE]", "None.", nothing],
+    ["write", "flush", -2, "[ASYNC | SYNC]", "OK: there is nothing to delete.", ok],
+    ["read", "list", -2, "[LIBRARYNAME pattern] [WITHCODE]", "None.", nothing],
   ]),
   container("debug", "1.0.0", "Only with --enable-debug-command.", [
-    ["sleep", 3, "seconds", "Stops this worker for so long.", debugSleep],
+    ["write", "sleep", 3, "seconds", "Stops this worker for so long.", debugSleep],
   ]),
 ];
 

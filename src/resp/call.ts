@@ -1,5 +1,6 @@
 // What a command of the Redis protocol is, and what it is run with.
 
+import type { Access } from "../access.ts";
 import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../cache.ts";
 import { type Config, MAX_RESP_KEY_BYTES } from "../config.ts";
 import type { Service } from "../service.ts";
@@ -16,6 +17,8 @@ export interface Command {
   /** Arguments with the name; negative: at least so many. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
+  /** What its client must be allowed; without it the flags say "write" or "readonly". */
+  readonly access?: Access;
   /** Places of the first and the last key and the step between; the last counts from the end if negative. */
   readonly keys?: readonly [first: number, last: number, step: number];
   /** The arguments as documents write them. */
@@ -44,6 +47,8 @@ export interface Session extends Description {
   readonly id: number;
   /** In the table of clients. */
   readonly row: number;
+  /** What its client may do. */
+  access: Access;
   version: 2 | 3;
   name: string;
   libName: string;

@@ -1,6 +1,7 @@
 // The table of all commands, and the commands that tell of it. Dispatch, the check of
 // the number of arguments, COMMAND and docs/protocol.md come from this table.
 
+import type { Access } from "../access.ts";
 import { ADMIN_COMMANDS } from "./admin.ts";
 import { argument, type Call, type Command, SYNTAX_ERROR } from "./call.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
@@ -16,6 +17,7 @@ import { STRING_COMMANDS } from "./strings.ts";
 const COMMAND_COMMAND: Command = {
   name: "command",
   arity: -1,
+  access: "read",
   flags: ["loading", "stale"],
   syntax: "",
   summary: "All commands, or what a subcommand says of them.",
@@ -57,15 +59,18 @@ export interface Entry {
   readonly name: string;
   readonly number: number;
   readonly command: Command;
+  /** What its client must be allowed. */
+  readonly access: Access;
   readonly subcommands: ReadonlyMap<string, Entry>;
 }
 
 const ENTRIES: Entry[] = [];
+/** By their numbers. */
 export const COMMAND_NAMES: readonly string[] = (() => {
   const add = (command: Command, name: string): Entry => {
     const number = ENTRIES.length;
     const subcommands = new Map<string, Entry>();
-    const entry = { name, number, command, subcommands };
+    const entry = { name, number, command, access: accessOf(command, name), subcommands };
     ENTRIES.push(entry);
     for (const inner of command.subcommands ?? []) {
       subcommands.set(inner.name, add(inner, `${name}|${inner.name}`));
@@ -75,6 +80,15 @@ export const COMMAND_NAMES: readonly string[] = (() => {
   for (const command of COMMANDS) add(command, command.name);
   return ENTRIES.map(({ name }) => name);
 })();
+
+/** Throws if nobody has decided. */
+function accessOf({ access, flags, run }: Command, name: string): Access {
+  if (access !== undefined) return access;
+  if (flags.includes("write")) return "write";
+  // Without a subcommand it does nothing.
+  if (flags.includes("readonly") || run === undefined) return "read";
+  throw new Error(`it is not decided who may run ${name}`);
+}
 
 /** Top-level commands by a hash of their names in lower case; about a quarter full. */
 const SLOTS = 512;
@@ -126,7 +140,8 @@ function subcommand(
   summary: string,
   run: (call: Call) => void,
 ): Command {
-  return { name, arity, flags: ["loading", "stale"], syntax, summary, since: "2.8.13", run };
+  const flags = ["loading", "stale"] as const;
+  return { name, arity, access: "read", flags, syntax, summary, since: "2.8.13", run };
 }
 
 function groupOf({ name }: Command): string {

@@ -1,15 +1,20 @@
 // Commands on the connection itself, and on those of others.
 
+import type { Access } from "../access.ts";
 import { argument, type Call, type Command, NOT_AN_INTEGER, SYNTAX_ERROR } from "./call.ts";
 import type { Client } from "./clients.ts";
 import { readNumber } from "./numbers.ts";
+import type { Argument } from "./parser.ts";
 
 /** What clients take for the version of the server: that of the redis whose answers these are. */
 export const REDIS_VERSION = "7.0.15";
 const BAD_NAME = "cannot contain spaces, newlines or special characters.";
+const HELLO_WITHOUT_TOKEN =
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
 const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
 
 type Row = readonly [
+  access: Access,
   name: string,
   arity: number,
   syntax: string,
@@ -18,11 +23,17 @@ type Row = readonly [
 ];
 
 const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
-  rows.map(([name, arity, syntax, summary, run]) => ({
+  rows.map(([access, name, arity, syntax, summary, run]) => ({
     name,
     arity,
+    access,
     // PING tells whether the service serves.
-    flags: name === "ping" ? ["fast"] : ["noscript", "loading", "stale"],
+    flags:
+      name === "ping"
+        ? ["fast"]
+        : access === "open"
+          ? ["noscript", "loading", "stale", "no_auth"]
+          : ["noscript", "loading", "stale"],
     syntax,
     summary,
     since,
@@ -31,13 +42,14 @@ const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
 
 export const CONNECTION_COMMANDS: readonly Command[] = [
   ...commandsOf("1.0.0", [
-    ["ping", -1, "[message]", "PONG, or the message.", ping],
-    ["echo", 2, "message", "The message.", (call) => call.reply.bulk(argument(call, 1))],
-    ["quit", -1, "", "OK, and the connection closes.", quit],
-    ["reset", 1, "", "Makes the connection as good as new.", reset],
-    ["select", 2, "index", "There is one database, 0.", select],
-    ["auth", -2, "[username] password", "There are no passwords: an error.", auth],
+    ["read", "ping", -1, "[message]", "PONG, or the message.", ping],
+    ["read", "echo", 2, "message", "The message.", (call) => call.reply.bulk(argument(call, 1))],
+    ["open", "quit", -1, "", "OK, and the connection closes.", quit],
+    ["open", "reset", 1, "", "Makes the connection as good as new.", reset],
+    ["read", "select", 2, "index", "There is one database, 0.", select],
+    ["open", "auth", -2, "[username] password", "Shows a token; the username is default.", auth],
     [
+      "open",
       "hello",
       -1,
       "[protover [AUTH username password] [SETNAME clientname]]",
@@ -54,27 +66,36 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     since: "2.4.0",
     subcommands: commandsOf("2.4.0", [
       [
+        "read",
         "id",
         2,
         "",
         "Number of this connection.",
         ({ reply, session }) => reply.integer(session.id),
       ],
-      ["getname", 2, "", "Its name.", getName],
-      ["setname", 3, "connection-name", "Gives it a name.", setName],
-      ["setinfo", 4, "LIB-NAME libname | LIB-VER libver", "Says which library it uses.", setInfo],
-      ["info", 2, "", "Its line of CLIENT LIST.", info],
-      ["list", -2, "[TYPE type] [ID id ...]", "The connections of all workers.", list],
+      ["read", "getname", 2, "", "Its name.", getName],
+      ["read", "setname", 3, "connection-name", "Gives it a name.", setName],
       [
+        "read",
+        "setinfo",
+        4,
+        "LIB-NAME libname | LIB-VER libver",
+        "Says which library it uses.",
+        setInfo,
+      ],
+      ["read", "info", 2, "", "Its line of CLIENT LIST.", info],
+      ["read", "list", -2, "[TYPE type] [ID id ...]", "The connections of all workers.", list],
+      [
+        "write",
         "kill",
         -3,
         "address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] [SKIPME YES | NO] [MAXAGE seconds]",
         "Closes connections; one of another worker within a tenth of a second.",
         kill,
       ],
-      ["no-evict", 3, "ON | OFF", "Accepted: connections are not evicted.", onOrOff],
-      ["no-touch", 3, "ON | OFF", "Accepted, without effect.", onOrOff],
-      ["reply", 3, "ON | OFF | SKIP", "Whether this connection is answered.", replies],
+      ["read", "no-evict", 3, "ON | OFF", "Accepted: connections are not evicted.", onOrOff],
+      ["read", "no-touch", 3, "ON | OFF", "Accepted, without effect.", onOrOff],
+      ["read", "reply", 3, "ON | OFF | SKIP", "Whether this connection is answered.", replies],
     ]),
   },
 ];
@@ -91,7 +112,8 @@ function quit({ reply, session }: Call): void {
   session.isClosing = true;
 }
 
-function reset({ reply, session, clients }: Call): void {
+function reset({ reply, session, clients, service }: Call): void {
+  session.access = service.tokens.withoutToken;
   session.version = reply.version = 2;
   session.name = "";
   session.replies = "on";
@@ -106,14 +128,32 @@ function select(call: Call): void {
 }
 
 function auth(call: Call): void {
-  const { reply } = call;
+  const { reply, session, service } = call;
   if (call.count > 3) reply.error(SYNTAX_ERROR);
-  else if (call.count === 2) {
+  else if (call.count === 2 && !service.tokens.areNeeded) {
     reply.error(
       "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
     );
-  } else if (argument(call, 1).toText() === "default") reply.ok();
-  else reply.error(WRONG_PASSWORD);
+  } else {
+    const username = call.count === 3 ? argument(call, 1).toText() : "default";
+    const access = accessOf(call, username, argument(call, call.count - 1));
+    if (access === undefined) reply.error(WRONG_PASSWORD);
+    else {
+      session.access = access;
+      reply.ok();
+    }
+  }
+}
+
+/** What these give a client; undefined if they are wrong. Without tokens any password will do, as with redis. */
+function accessOf({ service }: Call, username: string, password: Argument): Access | undefined {
+  const { tokens, refusals } = service;
+  if (username === "default") {
+    const access = tokens.areNeeded ? tokens.accessOf(password.toText()) : "write";
+    if (access !== undefined) return access;
+  }
+  refusals.add("resp", "wrong_token");
+  return undefined;
 }
 
 function hello(call: Call): void {
@@ -127,14 +167,17 @@ function hello(call: Call): void {
     reply.error("NOPROTO unsupported protocol version");
     return;
   }
-  let { name } = session;
+  let { name, access } = session;
   for (let place = 2; place < call.count; place++) {
     const word = argument(call, place).toWord();
     if (word === "auth" && place + 2 < call.count) {
-      if (argument(call, place + 1).toText() !== "default") {
+      const username = argument(call, place + 1).toText();
+      const given = accessOf(call, username, argument(call, place + 2));
+      if (given === undefined) {
         reply.error(WRONG_PASSWORD);
         return;
       }
+      access = given;
       place += 2;
     } else if (word === "setname" && place + 1 < call.count) {
       name = argument(call, ++place).toText();
@@ -147,6 +190,11 @@ function hello(call: Call): void {
       return;
     }
   }
+  if (access === "open") {
+    reply.error(HELLO_WITHOUT_TOKEN);
+    return;
+  }
+  session.access = access;
   session.version = reply.version = version;
   session.name = name;
   clients.describe(session.row, session);

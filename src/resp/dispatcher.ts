@@ -1,5 +1,6 @@
 // Runs commands: finds each in the table, checks the number of its arguments, counts it.
 
+import { type Access, mayDo } from "../access.ts";
 import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
 import { argument, type Call, type Command, type Session } from "./call.ts";
 import { type Entry, findCommand, takesCount } from "./commands.ts";
@@ -108,7 +109,9 @@ export class Dispatcher {
     if (found.subcommands.size > 0 && count > 1) {
       const inner = findCommand(argument(call, 1), found);
       if (inner === undefined) {
-        if (count === 2 && argument(call, 1).toWord() === "help") answerHelp(call, found.command);
+        const isHelp = count === 2 && argument(call, 1).toWord() === "help";
+        if (isHelp && !this.#isAllowed("read", `${found.name}|help`)) return;
+        if (isHelp) answerHelp(call, found.command);
         else reply.error(unknownSubcommand(call, found.name));
         return;
       }
@@ -118,6 +121,10 @@ export class Dispatcher {
     if (command.run === undefined || !takesCount(command, count)) {
       tallies.rejected(number);
       reply.error(`ERR wrong number of arguments for '${entry.name}' command`);
+      return;
+    }
+    if (call.session.access !== "write" && !this.#isAllowed(entry.access, entry.name)) {
+      tallies.rejected(number);
       return;
     }
     if (found.name === "debug" && !call.config.enableDebugCommand) {
@@ -138,10 +145,23 @@ export class Dispatcher {
     tallies.called(number);
     if (reply.hasFailed) tallies.failed(number);
   }
+
+  /** Whether the client may run what needs this; false after an error has been answered. */
+  #isAllowed(needs: Access, name: string): boolean {
+    const { session, reply, service } = this.#call;
+    if (mayDo(session.access, needs)) return true;
+    const hasToken = session.access !== "open";
+    service.refusals.add("resp", hasToken ? "read_only_token" : "no_token");
+    reply.error(
+      hasToken ? `NOPERM this user has no permissions to run the '${name}' command` : NO_TOKEN,
+    );
+    return false;
+  }
 }
 
 const NOBODY: Session = {
   id: 0,
+  access: "open",
   row: -1,
   address: "",
   localAddress: "",
@@ -154,6 +174,7 @@ const NOBODY: Session = {
   isClosing: false,
 };
 
+const NO_TOKEN = "NOAUTH Authentication required.";
 /** Clients know the code, and some the text. */
 const LOADING = "LOADING Redis is loading the dataset in memory";
 const DEBUG_REFUSED =

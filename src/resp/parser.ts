@@ -44,6 +44,9 @@ export type Outcome = typeof COMMAND | typeof NOTHING | typeof MORE | typeof ERR
 /** Longest inline command, and longest line that says a length. */
 const MAX_LINE = 64 * 1024;
 const MAX_ARGUMENTS = 2 ** 31 - 1;
+/** Of a client that has not shown its token: enough for AUTH and HELLO. */
+const MAX_UNTRUSTED_ARGUMENTS = 10;
+const MAX_UNTRUSTED_BULK_BYTES = 16 * 1024;
 /** A client's command of so many arguments leaves no array of them behind. */
 const KEPT_ARGUMENTS = 1024;
 
@@ -85,6 +88,8 @@ export class Parser {
   #words = new Words();
   /** What is wrong, after ERROR; the connection cannot go on. */
   error = "";
+  /** Whether the client may send long commands. */
+  isTrusted = true;
   /** Where the next command begins: what is before is done with. */
   position = 0;
   readonly #limits: { readonly maxBulkBytes: number };
@@ -110,6 +115,8 @@ export class Parser {
       if (count === UNFINISHED) return this.#unfinished(end, this.position, "mbulk count");
       if (count === NO_NUMBER || count > MAX_ARGUMENTS)
         return this.#fail("invalid multibulk length");
+      if (count > MAX_UNTRUSTED_ARGUMENTS && !this.isTrusted)
+        return this.#fail("unauthenticated multibulk length");
       this.position = this.#lineEnd;
       if (count === NEGATIVE || count === 0) return NOTHING;
       this.#at = this.position;
@@ -127,6 +134,8 @@ export class Parser {
         }
         if (length < 0 || length > this.#limits.maxBulkBytes)
           return this.#fail("invalid bulk length");
+        if (length > MAX_UNTRUSTED_BULK_BYTES && !this.isTrusted)
+          return this.#fail("unauthenticated bulk length");
         this.#at = this.#lineEnd;
         this.#length = length;
       }

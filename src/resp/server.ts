@@ -6,19 +6,21 @@
 // with the connection, reading pauses, and commands that have come are run only once
 // it has taken that. So a connection holds one answer and what it sent last at most.
 
-import type { Socket, TCPSocketListener } from "bun";
+import type { TCPSocketListener } from "bun";
 
 import { ByteBuffer, type Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import { Durations } from "../metrics/durations.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
 import type { Service } from "../service.ts";
-import type { Session } from "./call.ts";
+import { bunTlsOf, type TlsTexts } from "../tls.ts";
+import { type Connection, isBlocked, newConnection } from "./client-connection.ts";
 import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { COMMAND, ERROR, MORE, type Outcome, Parser, Words } from "./parser.ts";
+import { COMMAND, ERROR, MORE, type Outcome, Words } from "./parser.ts";
 import type { RespMemory } from "./memory.ts";
+import { Patience } from "./patience.ts";
 import { OutputLimitError, Reply } from "./reply.ts";
 import { Settings } from "./settings.ts";
 import { Tallies } from "./tallies.ts";
@@ -29,7 +31,8 @@ const READ_AHEAD = 32;
 const WRITE_BYTES = 128 * 1024;
 /** A buffer that a long answer has made larger is let go of. */
 const KEPT_BYTES = 2 ** 20;
-const LOOK_FOR_KILLED_MS = 100;
+/** For clients that are to be closed. */
+const LOOK_EVERY_MS = 100;
 const SAMPLE_MS = 1000;
 const NO_BYTES = Buffer.alloc(0);
 
@@ -55,26 +58,10 @@ export interface RespServer {
   readonly figures: ProtocolFigures;
   /** Commands that this worker has run. */
   readonly answered: () => number;
+  /** Lets new connections have these certificates; those that there are go on with the old ones. */
+  renew(tls: TlsTexts): void;
   /** Stops accepting, gives answers that wait `graceMs` to be read, and closes all connections. */
   stop(graceMs: number): Promise<void>;
-}
-
-/** One client. */
-interface Connection extends Session {
-  readonly socket: Socket<Connection>;
-  readonly parser: Parser;
-  /** What has come and is no whole command yet, or waits for the client to read. */
-  unread: ByteBuffer | undefined;
-  /** What the socket has not taken, from `sent` on. */
-  unsent: ByteBuffer | undefined;
-  sent: number;
-  /** Whether its last command has no answer yet. */
-  isWaiting: boolean;
-}
-
-/** Whether commands that have come must wait. */
-function isBlocked({ unsent, isWaiting }: Connection): boolean {
-  return unsent !== undefined || isWaiting;
 }
 
 /**
@@ -118,13 +105,16 @@ export function serveResp(
     dispatcher.begin(connection);
     let outcome: Outcome = COMMAND;
     while (outcome !== MORE && !connection.isClosing && !isBlocked(connection)) {
+      // What may be read depends on a token that the next command may show.
+      parser.isTrusted = connection.access !== "open";
+      const ahead = parser.isTrusted ? READ_AHEAD : 1;
       let count = 0;
       do {
         outcome = parser.next(bytes, end);
         if (outcome !== COMMAND) continue;
         queue[count] = parser.take(queue[count] as Words);
         count++;
-      } while (outcome < MORE && count < READ_AHEAD);
+      } while (outcome < MORE && count < ahead);
       if (!runAll(connection, count, startMs)) break;
       if (outcome === ERROR) {
         reply.error(parser.error);
@@ -141,6 +131,7 @@ export function serveResp(
 
   /** Runs the commands at the head of the queue; false if the last ones must wait, or are not to be run. */
   const runAll = (connection: Connection, count: number, startMs: number): boolean => {
+    if (count > 0) connection.steps++;
     if (count > 1) dispatcher.lookAhead(queue, count);
     let done = 0;
     let goesOn = true;
@@ -243,6 +234,7 @@ export function serveResp(
     }
     if (end - from > settings.queryLimit) {
       tallies.add("queryLimitCloses", 1);
+      service.refusals.add("resp", "command_size");
       events.overLimit(connection.address, "--resp-query-limit");
       connection.isClosing = true;
       connection.unsent = undefined;
@@ -268,6 +260,7 @@ export function serveResp(
       out.end = answeredEnd;
       if (error instanceof OutputLimitError) {
         tallies.add("outputLimitCloses", 1);
+        service.refusals.add("resp", "output_size");
         events.overLimit(connection.address, "--resp-output-limit");
       } else events.failed(error);
       connection.socket.terminate();
@@ -294,6 +287,7 @@ export function serveResp(
     if (written >= 0 && connection.sent < unsent.end) return;
     connection.unsent = undefined;
     connection.sent = 0;
+    connection.steps++;
     const { unread } = connection;
     if (connection.isWaiting) return;
     if (unread !== undefined) work(connection, unread.bytes, unread.end);
@@ -302,49 +296,49 @@ export function serveResp(
     if (!isBlocked(connection)) socket.resume();
   };
 
-  const listener = listen(config, {
+  const handlers: Handlers = {
     binaryType: "buffer",
     open(socket) {
-      const id = clients.nextId();
-      const address = endpoint(socket.remoteFamily, socket.remoteAddress, socket.remotePort);
-      const localAddress = endpoint(socket.localFamily, socket.localAddress, socket.localPort);
-      const description = {
-        ...{ address, localAddress, version: 2 as const, flags: "N" },
-        ...{ libName: "", libVersion: "", name: "" },
-      };
-      const connection: Connection = {
-        ...description,
-        id,
-        row: clients.add(id, description, cache.clock.now()),
-        replies: "on",
-        isClosing: false,
-        socket,
-        parser: new Parser(settings),
-        unread: undefined,
-        unsent: undefined,
-        sent: 0,
-        isWaiting: false,
-      };
+      tallies.add("connectionsReceived", 1);
+      if (tallies.sum("connected") >= config.maxConnections) {
+        service.refusals.add("resp", "connections");
+        socket.end("-ERR max number of clients reached\r\n");
+        return;
+      }
+      const { withoutToken } = service.tokens;
+      const nowMs = cache.clock.now();
+      const connection = newConnection(socket, clients, settings, withoutToken, nowMs);
       socket.data = connection;
       connections.add(connection);
-      tallies.add("connectionsReceived", 1);
       tallies.add("connected", 1);
-      events.connected?.("connected", address);
+      events.connected?.("connected", connection.address);
     },
-    data: ({ data: connection }, chunk) => guarded(connection, () => read(connection, chunk)),
-    drain: ({ data: connection }) => guarded(connection, () => drain(connection)),
+    data({ data: connection }, chunk) {
+      if (connection !== undefined) guarded(connection, () => read(connection, chunk));
+    },
+    drain({ data: connection }) {
+      if (connection !== undefined) guarded(connection, () => drain(connection));
+    },
     close({ data: connection }) {
+      if (connection === undefined) return;
       connections.delete(connection);
       clients.remove(connection.row);
       tallies.add("connected", -1);
       events.connected?.("disconnected", connection.address);
     },
     error: (_socket, error) => events.failed(error),
-  });
+  };
+  let listener = listen(config, config.respPort, service.tls, handlers);
 
+  const patience = new Patience(config.slowClientTimeout, config.respIdleTimeout);
   const looking = setInterval(() => {
-    for (const { row, socket } of connections) if (clients.isKilled(row)) socket.terminate();
-  }, LOOK_FOR_KILLED_MS);
+    const nowMs = cache.clock.now();
+    for (const connection of connections) {
+      const reason = patience.isOver(connection, nowMs);
+      if (reason !== undefined) service.refusals.add("resp", reason);
+      if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
+    }
+  }, LOOK_EVERY_MS);
   let calls = 0;
   const sampling = setInterval(() => {
     tallies.setCommandsPerSecond(((dispatcher.calls - calls) * 1000) / SAMPLE_MS);
@@ -353,6 +347,11 @@ export function serveResp(
 
   return {
     port: listener.port,
+    renew(tls) {
+      const renewed = listen(config, listener.port, tls, handlers);
+      listener.stop();
+      listener = renewed;
+    },
     answered: () => dispatcher.calls,
     figures: {
       protocol: "resp",
@@ -377,20 +376,21 @@ export function serveResp(
   };
 }
 
+type Handlers = Parameters<typeof Bun.listen<Connection | undefined>>[0]["socket"];
+
 function listen(
   config: Config,
-  socket: Parameters<typeof Bun.listen<Connection>>[0]["socket"],
-): TCPSocketListener<Connection> {
+  port: number,
+  tls: TlsTexts | undefined,
+  socket: Handlers,
+): TCPSocketListener<Connection | undefined> {
   // Not among the types: reusePort is how Bun.serve names it, and works here.
   const options = {
     hostname: config.host,
-    port: config.respPort,
-    reusePort: config.workers > 1,
+    port,
+    reusePort: config.workers > 1 || tls !== undefined,
+    ...(tls === undefined ? {} : { tls: bunTlsOf(tls) }),
     socket,
   };
   return Bun.listen(options);
-}
-
-function endpoint(family: string, address: string, port: number): string {
-  return family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -8,6 +8,8 @@ import { allocateHttp } from "../../src/http/metrics.ts";
 import { allocateWorkers } from "../../src/metrics/workers.ts";
 import { PortClaim } from "../../src/port-claim.ts";
 import { countOf } from "../../src/store/counters.ts";
+import { allocateRefusals } from "../../src/refusals.ts";
+import { readCredentials } from "../../src/credentials.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { allocateState, ServiceState } from "../../src/service.ts";
 import { Supervisor } from "../../src/supervisor.ts";
@@ -62,11 +64,15 @@ export class FaultyService {
       httpMemory: allocateHttp(this.workers),
       respMemory: allocateResp(config, this.workers),
       workerMemory: allocateWorkers(this.workers),
+      refusalMemory: allocateRefusals(this.workers),
     };
     const stateMemory = allocateState();
     new ServiceState(stateMemory).phase = "serving";
     const opened = { ...config, port };
-    const start = { config: opened, cacheOptions, memory: this.memory, ...memories, stateMemory };
+    const start = {
+      ...{ config: opened, cacheOptions, memory: this.memory, ...memories, stateMemory },
+      credentials: readCredentials(config),
+    };
     const events = {
       log: (line: string) => void process.stdout.write(line),
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),

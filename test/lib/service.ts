@@ -2,9 +2,12 @@
 
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
+import { Tokens } from "../../src/access.ts";
+import { readCredentials } from "../../src/credentials.ts";
 import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
+import { allocateRefusals, Refusals } from "../../src/refusals.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { serveResp } from "../../src/resp/server.ts";
 import { allocateState, type Service, ServiceState } from "../../src/service.ts";
@@ -35,7 +38,9 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const throwing = (error: unknown) => {
     throw error;
   };
-  const { service = aService(), failed = throwing } = parts;
+  const { tokens, tls } = readCredentials(config);
+  const usual = { ...aService(), tokens: new Tokens(tokens), tls };
+  const { service = usual, failed = throwing } = parts;
   const cache = parts.cache ?? Cache.create(cacheOptionsOf(config));
   const metrics = new HttpMetrics(allocateHttp(1), 0);
   const workers = new WorkerRows(allocateWorkers(1));
@@ -49,7 +54,12 @@ export function aService(shutDown: Service["shutDown"] = () => {}): Service {
   const state = new ServiceState(allocateState());
   state.phase = "serving";
   const save = async () => ({ isSaved: false, reason: "there is no folder" }) as const;
-  return { state, startedMs: performance.now(), save, shutDown };
+  return {
+    ...{ state, save, shutDown, tls: undefined },
+    startedMs: performance.now(),
+    tokens: new Tokens({ authToken: "", readToken: "" }),
+    refusals: new Refusals(allocateRefusals(1), 0),
+  };
 }
 
 export interface RedisService extends AsyncDisposable {
@@ -70,7 +80,8 @@ export function serveRedis(
   const cache = given ?? Cache.create(cacheOptionsOf(config));
   const told: string[] = [];
   const usual = aService((saves) => told.push(saves ? "shutdown" : "shutdown nosave"));
-  const service = { ...usual, ...changes };
+  const { tokens, tls } = readCredentials(config);
+  const service = { ...usual, tokens: new Tokens(tokens), tls, ...changes };
   const opened = { ...config, respPort: 0 };
   const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
     refusedHttp: () => told.push("http refused"),

@@ -95,7 +95,15 @@ export function fuzz(
     const parser = new Parser(settings);
     dispatcher.begin({
       ...{ id: 1, row: NO_ROW, address: "fuzz", localAddress: "fuzz", version: below(2) ? 2 : 3 },
-      ...{ flags: "N", libName: "", libVersion: "", name: "", replies: "on", isClosing: false },
+      ...{
+        access: "write",
+        flags: "N",
+        libName: "",
+        libVersion: "",
+        name: "",
+        replies: "on",
+        isClosing: false,
+      },
     });
     for (let outcome = parser.next(bytes, bytes.length); outcome !== MORE;) {
       if (outcome === ERROR) {

@@ -1,0 +1,66 @@
+// A client's connection, as its listener keeps it.
+
+import type { Socket } from "bun";
+
+import type { Access } from "../access.ts";
+import type { ByteBuffer } from "../cache.ts";
+import type { Session } from "./call.ts";
+import type { Clients } from "./clients.ts";
+import { Parser } from "./parser.ts";
+import type { Settings } from "./settings.ts";
+
+export interface Connection extends Session {
+  readonly socket: Socket<Connection | undefined>;
+  readonly parser: Parser;
+  /** What has come and is no whole command yet, or waits for the client to read. */
+  unread: ByteBuffer | undefined;
+  /** What the socket has not taken, from `sent` on. */
+  unsent: ByteBuffer | undefined;
+  sent: number;
+  /** Whether its last command has no answer yet. */
+  isWaiting: boolean;
+  /** Times that it has got something done: commands run, answers read to their end. */
+  steps: number;
+  // What Patience remembers of it.
+  stepsSeen: number;
+  owed: boolean;
+  quietSinceMs: number;
+}
+
+/** Whether commands that have come must wait. */
+export function isBlocked({ unsent, isWaiting }: Connection): boolean {
+  return unsent !== undefined || isWaiting;
+}
+
+/** A client that has just come and may do what `access` says. */
+export function newConnection(
+  socket: Socket<Connection | undefined>,
+  clients: Clients,
+  settings: Settings,
+  access: Access,
+  nowMs: number,
+): Connection {
+  const id = clients.nextId();
+  const description = {
+    address: endpoint(socket.remoteFamily, socket.remoteAddress, socket.remotePort),
+    localAddress: endpoint(socket.localFamily, socket.localAddress, socket.localPort),
+    ...{ version: 2 as const, flags: "N", libName: "", libVersion: "", name: "" },
+  };
+  return {
+    ...description,
+    ...{ id, access, socket },
+    row: clients.add(id, description, nowMs),
+    replies: "on",
+    isClosing: false,
+    parser: new Parser(settings),
+    unread: undefined,
+    unsent: undefined,
+    sent: 0,
+    isWaiting: false,
+    ...{ steps: 0, stepsSeen: -1, owed: false, quietSinceMs: nowMs },
+  };
+}
+
+function endpoint(family: string, address: string, port: number): string {
+  return family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`;
+}

@@ -1,0 +1,27 @@
+// A secret that is given by itself or in a file. No message ever holds it.
+
+import { readFileSync } from "node:fs";
+
+import { isSecret, OptionError } from "./options.ts";
+
+/** The value, or what the file holds without its line end; "" if neither is given. Throws OptionError. */
+export function secretOf(value: string, file: string, option: string): string {
+  if (file === "") return value;
+  if (value !== "") {
+    throw new OptionError(`${option} and ${option}-file are both given; use one of them`);
+  }
+  const text = textOf(file, option).replace(/\r?\n$/, "");
+  if (isSecret(text)) return text;
+  const wrong = text === "" ? "is empty" : "holds something else";
+  const right = "it must hold one line of 1 to 512 visible characters of ASCII";
+  throw new OptionError(`${option}-file ${file} ${wrong}; ${right}`);
+}
+
+function textOf(file: string, option: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    throw new OptionError(`${option}-file ${file} cannot be read: ${reason}`);
+  }
+}

@@ -1,0 +1,36 @@
+// The TCP sockets of this network namespace, as Linux tells of them; the runtime does not.
+
+import { readFileSync } from "node:fs";
+
+const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
+const STATES = { established: "01", listening: "0A" } as const;
+
+export interface TcpSocket {
+  /** Address and port of the other end, in hexadecimal, the address in words of the machine's order. */
+  readonly remote: string;
+  readonly inode: string;
+}
+
+/** The sockets of a local port that are in this state. Linux only. O(sockets). */
+export function tcpSocketsOn(port: number, state: keyof typeof STATES): TcpSocket[] {
+  const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const found: TcpSocket[] = [];
+  for (const table of TABLES) {
+    for (const line of textOf(table).split("\n")) {
+      // number: local, remote, state, queues, timer, retransmits, user, timeout, inode
+      const [, local = "", remote = "", code, , , , , , inode = ""] = line.trim().split(/\s+/, 10);
+      if (code === STATES[state] && local.endsWith(place)) found.push({ remote, inode });
+    }
+  }
+  return found;
+}
+
+/** A file of /proc/net; empty where there is none: a machine may be without IPv6. */
+export function textOf(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  }
+}
