@@ -7,7 +7,7 @@
 
 import { ALONE, type CacheOptions, fitOptions } from "./cache-options.ts";
 import { allocateClock, Clock } from "./clock.ts";
-import { secondDigest, xxh32Pair } from "./hash.ts";
+import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { HashRing } from "./ring.ts";
 import type { AheadKey, ByteBuffer, Bytes } from "./store/bytes.ts";
@@ -367,8 +367,8 @@ export class Cache {
       this.#hash = key.hash ?? 0;
       return shard;
     }
-    const ringHash = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
-    this.#hash = secondDigest;
+    const ringHash = xxh32AndKeyed(key.bytes, key.start, key.end, this.#seed);
+    this.#hash = keyedDigest;
     return this.ring.shardOf(ringHash);
   }
 

@@ -47,66 +47,106 @@ export function xxh32(bytes: Uint8Array, start: number, end: number, seed = 0): 
   return avalanche(hash);
 }
 
-/** The second digest of the last `xxh32Pair`, unsigned. */
-export let secondDigest = 0;
+/** The keyed digest of the last `xxh32AndKeyed`, unsigned. */
+export let keyedDigest = 0;
+
+/** What a key makes of XXH32's constants; those of the key in use. */
+let key = 0;
+let multiplier1 = PRIME_1;
+let multiplier2 = PRIME_2;
+let multiplier3 = PRIME_3;
+let multiplier4 = PRIME_4;
+let multiplier5 = PRIME_5;
+let start1 = 0;
+let start2 = 0;
+let start3 = 0;
+let start4 = 0;
+
+function useKey(wanted: number): void {
+  let state = (key = wanted);
+  // SplitMix (G. Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014,
+  // section 5), with the finalizer of MurmurHash3 for 32 bits.
+  const next = (): number => {
+    state = (state + PRIME_1) | 0;
+    const once = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+    return twice ^ (twice >>> 16);
+  };
+  [multiplier1, multiplier2, multiplier3] = [next() | 1, next() | 1, next() | 1];
+  [multiplier4, multiplier5] = [next() | 1, next() | 1];
+  [start1, start2, start3, start4] = [next(), next(), next(), next()];
+}
+useKey(0);
 
 /**
- * XXH32 twice over the same bytes: answers the digest with the seed 0, and leaves the one with
- * `seed` in `secondDigest`. The words are read once and the two computations overlap: measured in
- * one run, 16 bytes, 25 ns; two calls of `xxh32` 50 ns.
+ * A digest of `bytes[start, end)` under a secret key of 32 bits, unsigned: XXH32 with multipliers
+ * that nobody knows. A seed is not enough: keys made to collide with one of XXH32's seeds collide
+ * with nearly all others, since a seed is only added. O(end - start), allocates nothing.
  */
-export function xxh32Pair(bytes: Uint8Array, start: number, end: number, seed: number): number {
-  const length = end - start;
-  let at = start;
-  let first: number;
-  let second: number;
-  if (length >= 16) {
-    let first1 = (PRIME_1 + PRIME_2) | 0;
-    let first2 = PRIME_2;
-    let first3 = 0;
-    let first4 = -PRIME_1 | 0;
-    let second1 = (seed + PRIME_1 + PRIME_2) | 0;
-    let second2 = (seed + PRIME_2) | 0;
-    let second3 = seed | 0;
-    let second4 = (seed - PRIME_1) | 0;
-    for (const stripesEnd = end - 16; at <= stripesEnd; at += 16) {
-      const word1 = Math.imul(word(bytes, at), PRIME_2);
-      const word2 = Math.imul(word(bytes, at + 4), PRIME_2);
-      const word3 = Math.imul(word(bytes, at + 8), PRIME_2);
-      const word4 = Math.imul(word(bytes, at + 12), PRIME_2);
-      first1 = mixed(first1, word1);
-      first2 = mixed(first2, word2);
-      first3 = mixed(first3, word3);
-      first4 = mixed(first4, word4);
-      second1 = mixed(second1, word1);
-      second2 = mixed(second2, word2);
-      second3 = mixed(second3, word3);
-      second4 = mixed(second4, word4);
-    }
-    first = rotate(first1, 1) + rotate(first2, 7) + rotate(first3, 12) + rotate(first4, 18);
-    second = rotate(second1, 1) + rotate(second2, 7) + rotate(second3, 12) + rotate(second4, 18);
-  } else {
-    first = PRIME_5;
-    second = seed + PRIME_5;
-  }
-  first = (first + length) | 0;
-  second = (second + length) | 0;
-  for (; at + 4 <= end; at += 4) {
-    const product = Math.imul(word(bytes, at), PRIME_3);
-    first = Math.imul(rotate((first + product) | 0, 17), PRIME_4);
-    second = Math.imul(rotate((second + product) | 0, 17), PRIME_4);
-  }
-  for (; at < end; at++) {
-    const product = Math.imul(octet(bytes, at), PRIME_5);
-    first = Math.imul(rotate((first + product) | 0, 11), PRIME_1);
-    second = Math.imul(rotate((second + product) | 0, 11), PRIME_1);
-  }
-  secondDigest = avalanche(second);
-  return avalanche(first);
+export function keyed(bytes: Uint8Array, start: number, end: number, withKey: number): number {
+  xxh32AndKeyed(bytes, start, end, withKey);
+  return keyedDigest;
 }
 
-function mixed(lane: number, product: number): number {
-  return Math.imul(rotate((lane + product) | 0, 13), PRIME_1);
+/**
+ * Answers XXH32 of `bytes[start, end)` and leaves the keyed digest in `keyedDigest`. The words are
+ * read once and the two computations overlap: measured in one run, 16 bytes, 34 ns; XXH32 alone
+ * 21 ns.
+ */
+export function xxh32AndKeyed(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  withKey: number,
+): number {
+  if (withKey !== key) useKey(withKey);
+  const length = end - start;
+  let at = start;
+  let digest: number;
+  let secret: number;
+  if (length >= 16) {
+    let lane1 = (PRIME_1 + PRIME_2) | 0;
+    let lane2 = PRIME_2;
+    let lane3 = 0;
+    let lane4 = -PRIME_1 | 0;
+    let secret1 = start1;
+    let secret2 = start2;
+    let secret3 = start3;
+    let secret4 = start4;
+    for (const stripesEnd = end - 16; at <= stripesEnd; at += 16) {
+      const word1 = word(bytes, at);
+      const word2 = word(bytes, at + 4);
+      const word3 = word(bytes, at + 8);
+      const word4 = word(bytes, at + 12);
+      lane1 = round(lane1, word1);
+      lane2 = round(lane2, word2);
+      lane3 = round(lane3, word3);
+      lane4 = round(lane4, word4);
+      secret1 = keyedRound(secret1, word1);
+      secret2 = keyedRound(secret2, word2);
+      secret3 = keyedRound(secret3, word3);
+      secret4 = keyedRound(secret4, word4);
+    }
+    digest = rotate(lane1, 1) + rotate(lane2, 7) + rotate(lane3, 12) + rotate(lane4, 18);
+    secret = rotate(secret1, 1) + rotate(secret2, 7) + rotate(secret3, 12) + rotate(secret4, 18);
+  } else {
+    digest = PRIME_5;
+    secret = start1;
+  }
+  digest = (digest + length) | 0;
+  secret = (secret + length) | 0;
+  for (; at + 4 <= end; at += 4) {
+    const next = word(bytes, at);
+    digest = Math.imul(rotate((digest + Math.imul(next, PRIME_3)) | 0, 17), PRIME_4);
+    secret = Math.imul(rotate((secret + Math.imul(next, multiplier3)) | 0, 17), multiplier4);
+  }
+  for (; at < end; at++) {
+    const next = octet(bytes, at);
+    digest = Math.imul(rotate((digest + Math.imul(next, PRIME_5)) | 0, 11), PRIME_1);
+    secret = Math.imul(rotate((secret + Math.imul(next, multiplier5)) | 0, 11), multiplier1);
+  }
+  keyedDigest = avalanche(secret);
+  return avalanche(digest);
 }
 
 function avalanche(hash: number): number {
@@ -116,7 +156,11 @@ function avalanche(hash: number): number {
 }
 
 function round(lane: number, input: number): number {
-  return mixed(lane, Math.imul(input, PRIME_2));
+  return Math.imul(rotate((lane + Math.imul(input, PRIME_2)) | 0, 13), PRIME_1);
+}
+
+function keyedRound(lane: number, input: number): number {
+  return Math.imul(rotate((lane + Math.imul(input, multiplier2)) | 0, 13), multiplier1);
 }
 
 function rotate(value: number, bits: number): number {

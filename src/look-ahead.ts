@@ -3,7 +3,7 @@
 // but a number, so that the processor waits for all keys at once and not for one after
 // the other.
 
-import { secondDigest, xxh32Pair } from "./hash.ts";
+import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import type { HashRing } from "./ring.ts";
 import type { AheadKey } from "./store/bytes.ts";
 import type { SharedShard } from "./store/shared-shard.ts";
@@ -38,8 +38,8 @@ export class LookAhead {
     let seen = 0;
     for (let n = 0; n < count; n++) {
       const key = keys[n] as AheadKey;
-      numbers[n] = xxh32Pair(key.bytes, key.start, key.end, this.#seed);
-      key.hash = secondDigest;
+      numbers[n] = xxh32AndKeyed(key.bytes, key.start, key.end, this.#seed);
+      key.hash = keyedDigest;
     }
     for (let n = 0; n < count; n++) seen += ring.lineOf(numbers[n] as number);
     for (let n = 0; n < count; n++) {

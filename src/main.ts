@@ -27,6 +27,8 @@ import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;
+/** Bun's own limit of a request's head. */
+const RUNTIME_HEADER_BYTES = 16_384;
 
 const { config, credentials: first } = configOrExit();
 let credentials = first;
@@ -97,6 +99,7 @@ async function startOrExit(): Promise<string> {
     for (const port of config.respPort === 0 ? [config.port] : [config.port, config.respPort]) {
       claims.push(await PortClaim.take(config.host, port));
     }
+    if (config.maxHeaderBytes !== RUNTIME_HEADER_BYTES) await limitHeaders(config.maxHeaderBytes);
     // The supervisor is the last of the threads.
     const memory = Cache.allocate(cacheOptions, config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
@@ -143,6 +146,11 @@ async function startOrExit(): Promise<string> {
     }
     throw error;
   }
+}
+
+/** The runtime keeps this limit, of all threads, and answers 431 by itself. */
+async function limitHeaders(bytes: number): Promise<void> {
+  Object.assign((await import("node:http")).default, { maxHeaderSize: bytes });
 }
 
 /** Reads tokens and certificates again. What is wrong with them costs a line in the log, and the old ones stay. */

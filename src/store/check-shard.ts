@@ -1,6 +1,6 @@
 // The laws of a shard in shared memory: what index, log and counts say of one another.
 
-import { xxh32 } from "../hash.ts";
+import { keyed } from "../hash.ts";
 import * as index from "./key-index.ts";
 import { GROUP, type Layout, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
@@ -18,7 +18,7 @@ export function checkShard(layout: Layout): void {
         continue;
       }
       const key = layout.keyOf(record);
-      const slot = index.find(layout, xxh32(key.bytes, key.start, key.end, seed), key);
+      const slot = index.find(layout, keyed(key.bytes, key.start, key.end, seed), key);
       expect("record of a live record's key", layout.recordAt(slot), record);
       found.entries++;
       found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);

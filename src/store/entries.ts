@@ -1,7 +1,7 @@
 // The entries of a shard: what concerns a slot of the index and its record in the log
 // together, and is counted. Guard: the shard's lock, in a write.
 
-import { xxh32 } from "../hash.ts";
+import { keyed } from "../hash.ts";
 import type { Bytes } from "./bytes.ts";
 import * as index from "./key-index.ts";
 import { type Layout, type Queue, type Tally } from "./layout.ts";
@@ -9,7 +9,7 @@ import * as log from "./log.ts";
 
 /** The hash that the index knows the key by. */
 export function hashOf(layout: Layout, key: Bytes): number {
-  return xxh32(key.bytes, key.start, key.end, layout.field("seed"));
+  return keyed(key.bytes, key.start, key.end, layout.field("seed"));
 }
 
 /** The slot of a live record. O(1) on average. */
