@@ -6,8 +6,9 @@ import type { Config } from "../config.ts";
 import type { Service } from "../service.ts";
 import { Refusal } from "./answers.ts";
 import { ConnectionLimit } from "./connection-limit.ts";
-import { Lateness } from "./lateness.ts";
+import type { Lateness } from "./lateness.ts";
 import { hostNameOf, hostNamesOf, isForeign } from "./origin.ts";
+import { OVERLOADED } from "./requests.ts";
 
 /** What of a route decides who may call it, and when. */
 export interface Guarded {
@@ -41,11 +42,6 @@ const FOREIGN = new Refusal(
   "a page of another origin may not change anything here; send it from no browser, or from the dashboard",
   { reason: "foreign_origin" },
 );
-const OVERLOADED = new Refusal(503, "overloaded; come again in a second", {
-  reason: "overload",
-  headers: { "retry-after": "1" },
-});
-
 export class Guard {
   readonly #service: Service;
   readonly #hostNames: ReadonlySet<string> | undefined;
@@ -54,11 +50,17 @@ export class Guard {
   readonly #asker: Asker;
   readonly #tooMany: Refusal;
 
-  constructor(config: Config, service: Service, port: () => number, asker: Asker) {
+  constructor(
+    config: Config,
+    service: Service,
+    lateness: Lateness,
+    port: () => number,
+    asker: Asker,
+  ) {
     this.#service = service;
     this.#hostNames = hostNamesOf(config.allowedHosts);
     this.#connections = new ConnectionLimit(config.maxConnections, port);
-    this.#lateness = new Lateness(config.shedAfterMs === 0 ? Infinity : config.shedAfterMs);
+    this.#lateness = lateness;
     this.#asker = asker;
     const most = `${config.maxConnections} connections, the limit set by --max-connections`;
     this.#tooMany = new Refusal(503, `the port has ${most}; close one, or come again`, {
@@ -74,7 +76,7 @@ export class Guard {
       if (this.#connections.isExceeded && this.#connections.isTooMany(this.#asker(req))) {
         return this.#tooMany;
       }
-      if (isShed && this.#lateness.isLate(nowMs)) return OVERLOADED;
+      if (isShed && this.#lateness.refuses(nowMs)) return OVERLOADED;
       if (this.#hostNames !== undefined && !isProbe) {
         const name = hostNameOf(req.headers.get("host"));
         if (!this.#hostNames.has(name)) return unknownHost(name);
@@ -89,7 +91,6 @@ export class Guard {
 
   stop(): void {
     this.#connections.stop();
-    this.#lateness.stop();
   }
 
   #checkToken(header: string | null, access: Access): Refusal | undefined {

@@ -3,6 +3,7 @@
 
 import { ByteBuffer } from "../cache.ts";
 import { Refusal, type Refuse } from "./answers.ts";
+import type { Lateness } from "./lateness.ts";
 import type { PendingBodies } from "./pending-bodies.ts";
 
 export interface RequestLimits {
@@ -229,6 +230,14 @@ function readList(
   return list;
 }
 
+/** What bodies are read by. */
+export interface Reading {
+  readonly limits: RequestLimits;
+  readonly pending: PendingBodies;
+  readonly lateness: Lateness;
+  readonly refuse: Refuse;
+}
+
 /** Makes an answer of a body. */
 export type BodyAnswer = (body: JsonObject) => Response;
 
@@ -239,10 +248,8 @@ export type BodyAnswer = (body: JsonObject) => Response;
  * instead of 16.1, in one run.
  */
 export function withBody<T>(
-  limits: RequestLimits,
-  pending: PendingBodies,
+  { limits, pending, lateness, refuse }: Reading,
   answer: BodyAnswer,
-  refuse: Refuse,
   done: (req: Request, response: Response, told: T) => Response,
 ): (req: Request, told: T) => Promise<Response> {
   const answerBody = (body: unknown): Response => {
@@ -261,7 +268,11 @@ export function withBody<T>(
           : TOO_MANY_BODIES;
     if (refusal !== undefined) return Promise.resolve(done(req, refuse(refusal), told));
     const reading: Promise<unknown> =
-      sized === null ? readUnsized(req, limits, pending) : req.json();
+      sized === null
+        ? readUnsized(req, limits, pending)
+        : lateness.wasLate
+          ? readLate(req, lateness)
+          : req.json();
     return reading.then(
       (body) => {
         pending.release(bytes);
@@ -273,6 +284,12 @@ export function withBody<T>(
       },
     );
   };
+}
+
+/** Bodies that have come at once are answered one after another, and the last of them too late. */
+async function readLate(req: Request, lateness: Lateness): Promise<unknown> {
+  const text = await req.text();
+  return lateness.refuses(performance.now()) ? OVERLOADED : JSON.parse(text);
 }
 
 /** A chunked body says its size only as it comes, so it is collected up to the limits. */
@@ -298,6 +315,11 @@ async function readUnsized(
   }
 }
 
+/** Every call on entries while the event loop is late. */
+export const OVERLOADED = new Refusal(503, "overloaded; come again in a second", {
+  reason: "overload",
+  headers: { "retry-after": "1" },
+});
 const TOO_MANY_BODIES = new Refusal(
   503,
   "too many bodies are on their way, the limit set by --max-pending-bytes; come again in a second",

@@ -9,6 +9,7 @@ import { bunTlsOf, type TlsTexts } from "../tls.ts";
 import { Refusal } from "./answers.ts";
 import type { Handler } from "./calls.ts";
 import { Guard } from "./guard.ts";
+import { Lateness } from "./lateness.ts";
 import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
 import { PendingBodies } from "./pending-bodies.ts";
 import { pathOf, withBody } from "./requests.ts";
@@ -73,12 +74,15 @@ export function serveHttp(
     if (refusal.reason !== undefined) service.refusals.add("http", refusal.reason);
     return refusal.toResponse();
   };
+  const lateness = new Lateness(config.shedAfterMs === 0 ? Infinity : config.shedAfterMs);
   const pending = new PendingBodies(Math.ceil(config.maxPendingBytes / config.workers));
+  const reading = { limits: config, pending, lateness, refuse };
   /** Those that listen, and those that have given up their port to the next. */
   const servers: Bun.Server<undefined>[] = [];
   const guard = new Guard(
     config,
     service,
+    lateness,
     () => metrics.port,
     (req) => servers.map((server) => server.requestIP(req)).find((asker) => asker !== null) ?? null,
   );
@@ -98,7 +102,7 @@ export function serveHttp(
       return response;
     };
     if ("answer" in call) {
-      const handle = withBody(config, pending, call.answer, refuse, done);
+      const handle = withBody(reading, call.answer, done);
       return (req) => {
         const startMs = performance.now();
         const refusal = check(req, startMs);
@@ -169,6 +173,7 @@ export function serveHttp(
       reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
       api.events.end();
       guard.stop();
+      lateness.stop();
       const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));
       const cutOff = setTimeout(() => void stopAll(true), graceMs);
       // Bun closes a connection that looks idle though a request lies unread in its socket:
