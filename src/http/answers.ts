@@ -24,7 +24,12 @@ const KEY_NOT_FOUND = new Blob(['{"status":"ERROR","message":"Key not found."}']
 
 /** 200 with these members after the status. */
 export function ok(members: Readonly<Record<string, unknown>> = {}): Response {
-  return new Response(JSON.stringify({ status: "OK", ...members }), OK_INIT);
+  return jsonOf({ status: "OK", ...members });
+}
+
+/** 200 with this as it is. */
+export function jsonOf(value: object): Response {
+  return new Response(JSON.stringify(value), OK_INIT);
 }
 
 /** 200 `{"status":"OK"}`. */

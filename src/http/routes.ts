@@ -8,7 +8,7 @@ import { Live } from "../metrics/live.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
-import { ok, type Refuse, Refusal } from "./answers.ts";
+import { jsonOf, ok, type Refuse, Refusal } from "./answers.ts";
 import { callsOf, type Handler } from "./calls.ts";
 import { FigureEvents } from "./events.ts";
 import type { Guarded } from "./guard.ts";
@@ -76,7 +76,8 @@ export function apiOf(
   const scrape = async (): Promise<Response> => {
     metrics ??= metricsOf(sources);
     const { contentType } = await metrics;
-    return new Response(await (await metrics).text(), { headers: { "content-type": contentType } });
+    const headers = { "content-type": contentType, "x-content-type-options": "nosniff" };
+    return new Response(await (await metrics).text(), { headers });
   };
   const routes: Route[] = [
     {
@@ -188,7 +189,7 @@ export function apiOf(
       summary: "This description.",
       answers: { 200: json("An OpenAPI document.", { type: "object" }) },
       whileLoading: true,
-      call: { handle: () => Response.json(document) },
+      call: { handle: () => jsonOf(document) },
     },
     {
       ...{ method: "GET", path: "/events", command: "events" },
