@@ -165,10 +165,11 @@ async function renewCredentials(): Promise<void> {
     }
     const { closeListening, listeningOn } = await import("./listening-sockets.ts");
     // The workers open listeners of their own for the new certificates.
-    const old = tls === undefined ? [] : listeningOn(port);
+    const ports = tls === undefined ? [] : [port, config.respPort].filter((one) => one !== 0);
+    const old = ports.map((one) => [one, listeningOn(one)] as const);
     credentials = renewed;
     await supervisor?.renew(renewed);
-    closeListening(old);
+    await Promise.all(old.map(([one, sockets]) => closeListening(one, sockets)));
     logger.info("reloaded", tls === undefined ? {} : { certificate_until: validUntil(tls) });
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;

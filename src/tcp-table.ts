@@ -9,6 +9,8 @@ export interface TcpSocket {
   /** Address and port of the other end, in hexadecimal, the address in words of the machine's order. */
   readonly remote: string;
   readonly inode: string;
+  /** Bytes that have come and were not read; of a socket that listens, connections that were not accepted. */
+  readonly received: number;
 }
 
 /** The sockets of a local port that are in this state. Linux only. O(sockets). */
@@ -18,8 +20,10 @@ export function tcpSocketsOn(port: number, state: keyof typeof STATES): TcpSocke
   for (const table of TABLES) {
     for (const line of textOf(table).split("\n")) {
       // number: local, remote, state, queues, timer, retransmits, user, timeout, inode
-      const [, local = "", remote = "", code, , , , , , inode = ""] = line.trim().split(/\s+/, 10);
-      if (code === STATES[state] && local.endsWith(place)) found.push({ remote, inode });
+      const fields = line.trim().split(/\s+/, 10);
+      const [, local = "", remote = "", code, queues = "", , , , , inode = ""] = fields;
+      if (code !== STATES[state] || !local.endsWith(place)) continue;
+      found.push({ remote, inode, received: parseInt(queues.slice(queues.indexOf(":") + 1), 16) });
     }
   }
   return found;

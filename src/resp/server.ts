@@ -58,7 +58,10 @@ export interface RespServer {
   readonly figures: ProtocolFigures;
   /** Commands that this worker has run. */
   readonly answered: () => number;
-  /** Lets new connections have these certificates; those that there are go on with the old ones. */
+  /**
+   * Lets new connections have these certificates, from a listener of their own. Those that there are
+   * go on with the old ones; the old listener is left to whoever can close it without them.
+   */
   renew(tls: TlsTexts): void;
   /** Stops accepting, gives answers that wait `graceMs` to be read, and closes all connections. */
   stop(graceMs: number): Promise<void>;
@@ -328,7 +331,9 @@ export function serveResp(
     },
     error: (_socket, error) => events.failed(error),
   };
-  let listener = listen(config, config.respPort, service.tls, handlers);
+  /** The one that listens, behind those that have given up their port to the next. */
+  const listeners = [listen(config, config.respPort, service.tls, handlers)];
+  const port = listeners[0]?.port ?? 0;
 
   const patience = new Patience(config.slowClientTimeout, config.respIdleTimeout);
   const looking = setInterval(() => {
@@ -346,12 +351,8 @@ export function serveResp(
   }, SAMPLE_MS);
 
   return {
-    port: listener.port,
-    renew(tls) {
-      const renewed = listen(config, listener.port, tls, handlers);
-      listener.stop();
-      listener = renewed;
-    },
+    port,
+    renew: (tls) => void listeners.push(listen(config, port, tls, handlers)),
     answered: () => dispatcher.calls,
     figures: {
       protocol: "resp",
@@ -366,12 +367,12 @@ export function serveResp(
     async stop(graceMs) {
       clearInterval(looking);
       clearInterval(sampling);
-      listener.stop();
+      for (const listener of listeners) listener.stop();
       const untilMs = performance.now() + graceMs;
       const waiting = () => [...connections].some(({ unsent }) => unsent !== undefined);
       while (waiting() && performance.now() < untilMs) await Bun.sleep(10);
       for (const { socket } of connections) socket.end();
-      listener.stop(true);
+      for (const listener of listeners) listener.stop(true);
     },
   };
 }

@@ -142,7 +142,7 @@ export async function startService(
   const reading = (async () => {
     for await (const chunk of child.stdout) {
       stdout += decoder.decode(chunk, { stream: true });
-      const url = /http:\/\/[\d.]+:\d+(?=.*\n)/.exec(stdout)?.[0];
+      const url = /https?:\/\/[\d.]+:\d+(?=.*\n)/.exec(stdout)?.[0];
       if (url !== undefined) listens.resolve(url);
     }
     listens.resolve(undefined);

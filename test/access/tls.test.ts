@@ -1,0 +1,245 @@
+// TLS on both ports of a running service, and its certificates changed under load.
+
+import { describe, expect, test } from "bun:test";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { connect, type TLSSocket } from "node:tls";
+
+import { freePort, runToEnd, startService } from "../lib/service.ts";
+
+const CERTIFICATES = new URL("certificates/", import.meta.url).pathname;
+const file = (name: string) => `${CERTIFICATES}${name}`;
+const textOf = async (name: string) => await Bun.file(file(name)).text();
+const FIRST = ["--tls-cert", file("first.pem"), "--tls-key", file("first.key.pem")];
+
+interface Client {
+  /** Whose certificate the service has shown. */
+  readonly service: string;
+  /** Sends text and resolves with what comes, once it ends so. Rejects if the connection ends. */
+  ask(text: string, end: string): Promise<string>;
+  [Symbol.dispose](): void;
+}
+
+const HTTP_GET = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+const HTTP_OK = '{"status":"OK"}';
+
+/** A connection that trusts `authority`. Rejects if either side does not like the other's certificate. */
+async function connectTls(
+  port: number,
+  options: { readonly trusts?: string; readonly shows?: string } = {},
+): Promise<Client> {
+  const { trusts, shows } = options;
+  const socket: TLSSocket = connect({
+    ...{ host: "127.0.0.1", port },
+    ...(trusts === undefined
+      ? { rejectUnauthorized: false }
+      : { ca: await textOf(`${trusts}.pem`) }),
+    ...(shows === undefined
+      ? {}
+      : { cert: await textOf(`${shows}.pem`), key: await textOf(`${shows}.key.pem`) }),
+  });
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {});
+  socket.on("error", ended.reject);
+  socket.on("close", () => ended.reject(new Error("the connection has ended")));
+  let text = "";
+  let wake = Promise.withResolvers<void>();
+  socket.on("data", (chunk) => {
+    text += chunk.toString();
+    wake.resolve();
+    wake = Promise.withResolvers();
+  });
+  const open = new Promise<void>((resolve) => socket.once("secureConnect", resolve));
+  await Promise.race([open, ended.promise]);
+  return {
+    service: String(socket.getPeerCertificate().subject.CN),
+    async ask(question, end) {
+      text = "";
+      socket.write(question);
+      while (!text.endsWith(end)) await Promise.race([wake.promise, ended.promise]);
+      return text;
+    },
+    [Symbol.dispose]: () => void socket.destroy(),
+  };
+}
+
+async function startTls(...options: string[]) {
+  const respPort = freePort();
+  const service = await startService(["--resp-port", `${respPort}`, ...options]);
+  return { service, respPort, port: Number(new URL(service.url).port) };
+}
+
+describe("with --tls-cert and --tls-key", () => {
+  test("both ports speak TLS, with that certificate, and nothing else", async () => {
+    const { service, port, respPort } = await startTls("--workers", "2", ...FIRST);
+    await using _ = service;
+    expect(service.url).toStartWith("https://");
+    using http = await connectTls(port, { trusts: "first" });
+    expect(await http.ask(HTTP_GET, HTTP_OK)).toStartWith("HTTP/1.1 200 OK");
+    using resp = await connectTls(respPort, { trusts: "first" });
+    expect(await resp.ask("PING\r\n", "\r\n")).toBe("+PONG\r\n");
+    // Longer than a record, and than what a socket takes at once.
+    const value = "v".repeat(900_000);
+    expect(await resp.ask(`SET k "${value.slice(0, 60_000)}"\r\n`, "\r\n")).toBe("+OK\r\n");
+    const set = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`;
+    expect(await resp.ask(set, "\r\n")).toBe("+OK\r\n");
+    const length = (await resp.ask("GET k\r\n", "v\r\n")).length;
+    expect(length).toBe(value.length + "$900000\r\n\r\n".length);
+    expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
+  });
+
+  test("a client that trusts somebody else does not talk to it", async () => {
+    const { service, port, respPort } = await startTls("--workers", "1", ...FIRST);
+    await using _ = service;
+    for (const wrong of [port, respPort]) {
+      expect(connectTls(wrong, { trusts: "second" })).rejects.toThrow(/certificate/i);
+    }
+  });
+
+  test("HTTP/2 is served beside HTTP/1.1 with --http2", async () => {
+    const { service } = await startTls("--workers", "1", "--http2", ...FIRST);
+    await using _ = service;
+    const versions = ["--http2", "--http1.1"].map(async (version) => {
+      const options = ["-sk", version, "-w", " %{http_version}", `${service.url}/health`];
+      return await new Response(Bun.spawn(["curl", ...options]).stdout).text();
+    });
+    expect(await Promise.all(versions)).toEqual([`${HTTP_OK} 2`, `${HTTP_OK} 1.1`]);
+  });
+});
+
+test("with --tls-ca a client needs a certificate of that authority, on both ports", async () => {
+  const { service, port, respPort } = await startTls(
+    ...["--workers", "1", ...FIRST, "--tls-ca", file("authority.pem")],
+  );
+  await using _ = service;
+  const questions = [
+    [port, HTTP_GET, HTTP_OK],
+    [respPort, "PING\r\n", "+PONG\r\n"],
+  ] as const;
+  for (const [to, question, answer] of questions) {
+    using client = await connectTls(to, { trusts: "first", shows: "client" });
+    expect(await client.ask(question, answer)).toEndWith(answer);
+    for (const shows of [undefined, "stranger"]) {
+      const refused = async () => {
+        using stranger = await connectTls(to, shows === undefined ? {} : { shows });
+        return await stranger.ask(question, answer);
+      };
+      expect(refused()).rejects.toThrow();
+    }
+  }
+});
+
+test("wrong certificates end the start with one line that says what is wrong", async () => {
+  const cases: readonly (readonly [string[], string])[] = [
+    [["--tls-cert", file("first.pem")], "TLS takes both --tls-cert and --tls-key"],
+    [["--tls-ca", file("first.pem")], "TLS takes both --tls-cert and --tls-key"],
+    [
+      ["--tls-cert", "/nowhere", "--tls-key", file("first.key.pem")],
+      "/nowhere cannot be read: ENOENT",
+    ],
+    [["--tls-cert", file("make.sh"), "--tls-key", file("first.key.pem")], "is not in PEM"],
+    [["--tls-cert", file("first.pem"), "--tls-key", file("make.sh")], "is not in PEM"],
+    [["--tls-cert", file("first.pem"), "--tls-key", file("second.key.pem")], "is not the key of"],
+    [[...FIRST, "--tls-ca", file("make.sh")], "--tls-ca"],
+  ];
+  for (const [options, message] of cases) {
+    const { code, stderr } = await runToEnd(options);
+    expect([code, stderr.split("\n").length]).toEqual([64, 2]);
+    expect(stderr).toContain(message);
+  }
+});
+
+describe("at SIGHUP", () => {
+  test("new connections get the new certificate, and none of the old ones ends, under load", async () => {
+    await using folder = await temporaryFolder();
+    const [cert, key] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
+    const use = async (name: string) => {
+      await copyFile(file(`${name}.pem`), cert);
+      await copyFile(file(`${name}.key.pem`), key);
+    };
+    await use("first");
+    const { service, port, respPort } = await startTls(
+      ...["--workers", "2", "--tls-cert", cert, "--tls-key", key],
+    );
+    await using _ = service;
+
+    const idle = await Promise.all([port, port, respPort, respPort].map((to) => connectTls(to)));
+    let isOver = false;
+    let answers = 0;
+    /** Clients that ask again and again, half of them over a new connection each time. */
+    const load = Array.from({ length: 8 }, async (_, n) => {
+      const [to, question, answer] =
+        n % 2 === 0 ? [port, HTTP_GET, HTTP_OK] : [respPort, "PING\r\n", "+PONG\r\n"];
+      let client = await connectTls(to);
+      while (!isOver) {
+        await client.ask(question, answer);
+        answers++;
+        if (n < 4) continue;
+        client[Symbol.dispose]();
+        client = await connectTls(to);
+      }
+      client[Symbol.dispose]();
+    });
+    const reloaded = async (times: number) => {
+      service.kill("SIGHUP");
+      while ((await service.stdout()).split("info reloaded").length <= times) await Bun.sleep(1);
+    };
+    for (const [times, name] of ["second", "first", "second"].entries()) {
+      await use(name);
+      await reloaded(times + 1);
+      for (const to of [port, respPort, port, respPort]) {
+        using client = await connectTls(to);
+        expect(client.service).toBe(name);
+      }
+    }
+    isOver = true;
+    await Promise.all(load);
+    expect(answers).toBeGreaterThan(100);
+    for (const [n, client] of idle.entries()) {
+      const [question, answer] = n < 2 ? [HTTP_GET, HTTP_OK] : ["PING\r\n", "+PONG\r\n"];
+      expect(client.service).toBe("first");
+      expect(await client.ask(question, answer)).toEndWith(answer);
+      client[Symbol.dispose]();
+    }
+    service.kill("SIGTERM");
+    expect((await service.exit).code).toBe(0);
+  }, 30_000);
+
+  test("what is wrong with the files is told, and the old certificate stays", async () => {
+    await using folder = await temporaryFolder();
+    const cert = join(folder.path, "cert.pem");
+    await copyFile(file("first.pem"), cert);
+    const { service, port } = await startTls(
+      ...["--workers", "1", "--tls-cert", cert, "--tls-key", file("first.key.pem")],
+    );
+    await using _ = service;
+    await Bun.write(cert, "no certificate");
+    service.kill("SIGHUP");
+    while (!(await service.stdout()).includes("error reload refused")) await Bun.sleep(1);
+    using client = await connectTls(port);
+    expect(client.service).toBe("first");
+  });
+
+  test("tokens are read again, and nothing else happens without TLS", async () => {
+    await using folder = await temporaryFolder();
+    const token = join(folder.path, "token");
+    await Bun.write(token, "before\n");
+    await using service = await startService(["--workers", "2", "--auth-token-file", token]);
+    const statusOf = async (text: string) =>
+      (await fetch(`${service.url}/stats`, { headers: { authorization: `Bearer ${text}` } }))
+        .status;
+    expect([await statusOf("before"), await statusOf("after")]).toEqual([200, 401]);
+    await Bun.write(token, "after\n");
+    service.kill("SIGHUP");
+    while (!(await service.stdout()).includes("info reloaded")) await Bun.sleep(1);
+    for (let n = 0; n < 10; n++) {
+      expect([await statusOf("before"), await statusOf("after")]).toEqual([401, 200]);
+    }
+  });
+});
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), "ringcache-tls-"));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
+}
