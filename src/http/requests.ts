@@ -298,18 +298,26 @@ async function readUnsized(
   limits: RequestLimits,
   pending: PendingBodies,
 ): Promise<unknown> {
-  // Into one buffer: a chunk kept by itself costs far more than the byte it may hold.
-  const whole = new ByteBuffer();
+  let first: Uint8Array | undefined;
+  // More than one into one buffer: a chunk kept by itself costs far more than the byte it may hold.
+  let whole: ByteBuffer | undefined;
   let taken = 0;
   try {
     for await (const chunk of req.body ?? []) {
-      if (whole.end + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
-      whole.appendBytes(chunk);
+      const before = whole?.end ?? first?.length ?? 0;
+      if (before + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
+      if (first === undefined) first = chunk;
+      else {
+        if (whole === undefined) (whole = new ByteBuffer(2 * before)).appendBytes(first);
+        whole.appendBytes(chunk);
+      }
+      const bytes = whole?.bytes.length ?? chunk.length;
       pending.release(taken);
-      taken = pending.take(whole.bytes.length) ? whole.bytes.length : 0;
+      taken = pending.take(bytes) ? bytes : 0;
       if (taken === 0) return TOO_MANY_BODIES;
     }
-    return await new Response(whole.bytes.subarray(0, whole.end)).json();
+    const body = whole?.bytes.subarray(0, whole.end) ?? first ?? NO_BYTES;
+    return JSON.parse(DECODER.decode(body));
   } finally {
     pending.release(taken);
   }
@@ -320,6 +328,8 @@ export const OVERLOADED = new Refusal(503, "overloaded; come again in a second",
   reason: "overload",
   headers: { "retry-after": "1" },
 });
+const NO_BYTES = new Uint8Array();
+const DECODER = new TextDecoder();
 const TOO_MANY_BODIES = new Refusal(
   503,
   "too many bodies are on their way, the limit set by --max-pending-bytes; come again in a second",

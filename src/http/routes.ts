@@ -73,11 +73,14 @@ export function apiOf(
   const page = new Page();
   const metricsAccess: Access = config.openMetrics ? "open" : "read";
   let metrics: Promise<Metrics> | undefined;
+  let scraped: Promise<string> | undefined;
+  /** One reading for all who ask while it is made: it takes milliseconds, and a megabyte. */
   const scrape = async (): Promise<Response> => {
     metrics ??= metricsOf(sources);
     const { contentType } = await metrics;
+    scraped ??= metrics.then((loaded) => loaded.text()).finally(() => (scraped = undefined));
     const headers = { "content-type": contentType, "x-content-type-options": "nosniff" };
-    return new Response(await (await metrics).text(), { headers });
+    return new Response(await scraped, { headers });
   };
   const routes: Route[] = [
     {

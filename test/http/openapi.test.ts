@@ -146,6 +146,17 @@ test("every answer of every route is one of those it has", async () => {
       await check(method.toUpperCase(), path, 503, method === "post" ? {} : undefined, loading.url);
     }
   }
+  await using guarded = serveParts({}, "--auth-token", "token");
+  await using elsewhere = serveParts({}, "--allowed-hosts", "elsewhere.example");
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(operations)) {
+      const body = method === "post" ? {} : undefined;
+      if (responses["401"] !== undefined)
+        await check(method.toUpperCase(), path, 401, body, guarded.url);
+      if (responses["403"] !== undefined)
+        await check(method.toUpperCase(), path, 403, body, elsewhere.url);
+    }
+  }
   const described = Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).flatMap(([method, { responses }]) =>
       Object.keys(responses).map((status) => `${method.toUpperCase()} ${path} ${status}`),

@@ -1,0 +1,258 @@
+// What a client of the HTTP port can take of the service: connections, sizes, time.
+
+import { describe, expect, test } from "bun:test";
+
+import { endpointOf } from "../../src/http/connections.ts";
+import { Lateness } from "../../src/http/lateness.ts";
+import { PendingBodies } from "../../src/http/pending-bodies.ts";
+import { connect, exchange } from "../lib/raw.ts";
+import { serve, startService } from "../lib/service.ts";
+
+const GET = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+async function refusalsOf(url: string, reason: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const line = new RegExp(`refused_total\\{protocol="http",reason="${reason}"\\} (\\d+)`).exec(
+    text,
+  );
+  return Number(line?.[1]);
+}
+
+async function post(url: string, body: unknown): Promise<Response> {
+  return await fetch(url, { method: "POST", body: JSON.stringify(body) });
+}
+
+test.skipIf(process.platform !== "linux")(
+  "connections beyond --max-connections are told so and closed, and the others go on",
+  async () => {
+    await using server = serve("--max-connections", "20");
+    let open = await Promise.all(
+      Array.from({ length: 23 }, async () => ({
+        connection: await connect(server.url),
+        answers: 0,
+      })),
+    );
+    const refusals: string[] = [];
+    /** Who has been refused is no longer among the open ones. */
+    const askAll = async (): Promise<void> => {
+      const isOpen = open.map(async (client) => {
+        client.connection.send(GET);
+        const all = await client.connection.answers(++client.answers);
+        if (all.endsWith('{"status":"OK"}')) return true;
+        refusals.push(await client.connection.closed);
+        return false;
+      });
+      const whether = await Promise.all(isOpen);
+      open = open.filter((_, n) => whether[n]);
+    };
+    // The service looks now and then.
+    while (refusals.length < 3) await askAll();
+    for (let n = 0; n < 10; n++) await askAll();
+    expect([open.length, refusals.length]).toEqual([20, 3]);
+    for (const all of refusals) {
+      const refusal = all.slice(all.lastIndexOf("HTTP/1.1 503"));
+      expect(refusal).toContain("the port has 20 connections, the limit set by --max-connections");
+      expect(refusal.toLowerCase()).toContain("retry-after: 1");
+      expect(refusal.toLowerCase()).toContain("connection: close");
+    }
+    open.pop()?.connection[Symbol.dispose]();
+    expect(await refusalsOf(server.url, "connections")).toBe(3);
+    for (const { connection } of open) connection[Symbol.dispose]();
+  },
+);
+
+describe("the ends of a connection are named as Linux names them", () => {
+  const cases: readonly (readonly [string, number, string])[] = [
+    ["127.0.0.1", 80, "0100007F:0050"],
+    ["::1", 65_535, "00000000000000000000000001000000:FFFF"],
+    ["::ffff:127.0.0.1", 80, "0000000000000000FFFF00000100007F:0050"],
+    ["fe80::1:2%eth0", 1, "000080FE000000000000000002000100:0001"],
+    ["2001:db8:1:2:3:4:5:6", 1, "B80D0120020001000400030006000500:0001"],
+  ];
+  for (const [address, port, expected] of cases) {
+    test(`${address} ${port}`, () => expect(endpointOf({ address, port })).toBe(expected));
+  }
+});
+
+test("a head longer than --max-header-bytes is refused with 431", async () => {
+  await using service = await startService(["--workers", "2", "--max-header-bytes", "2000"]);
+  const statusOf = async (bytes: number) => {
+    const pad = `x-pad: ${"a".repeat(bytes)}\r\n`;
+    const request = GET.replace("\r\n\r\n", `\r\n${pad}connection: close\r\n\r\n`);
+    return (await exchange(service.url, request)).split(" ")[1];
+  };
+  expect([await statusOf(1000), await statusOf(3000)]).toEqual(["200", "431"]);
+  expect(await exchange(service.url, `GET /${"a".repeat(3000)} HTTP/1.1\r\n\r\n`)).toContain(
+    " 431 ",
+  );
+});
+
+test("a batch has at most --max-batch-entries, and nothing of a longer one is stored", async () => {
+  await using server = serve("--max-batch-entries", "3");
+  const keys = ["a", "b", "c", "d"];
+  const entries = keys.map((key) => ({ key, value: "v" }));
+  const most = [post(`${server.url}/mput`, { entries: entries.slice(1) })];
+  expect((await Promise.all(most)).map(({ status }) => status)).toEqual([200]);
+  const answer = await post(`${server.url}/mput`, { entries });
+  expect(answer.status).toBe(413);
+  expect(await answer.text()).toContain(
+    '\\"entries\\" has 4 elements; it may have 3, the limit set by --max-batch-entries',
+  );
+  expect((await post(`${server.url}/mget`, { keys })).status).toBe(413);
+  expect((await fetch(`${server.url}/get?key=a`)).status).toBe(404);
+  expect(await refusalsOf(server.url, "batch_size")).toBe(2);
+});
+
+test("bodies on their way take --max-pending-bytes at most, and room comes back when they end", async () => {
+  await using server = serve("--max-pending-bytes", "64kb");
+  const half = (length: number) =>
+    `POST /put HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${length}\r\n\r\n{`;
+  const first = await connect(server.url);
+  first.send(half(40_000));
+  let refused = "";
+  // Until the service has seen the first one.
+  while (refused === "") {
+    const second = await connect(server.url);
+    second.send(half(40_000));
+    const answer = await Promise.race([second.closed, Bun.sleep(50)]);
+    if (answer === undefined) second[Symbol.dispose]();
+    else refused = answer;
+  }
+  expect(refused).toContain(" 503 ");
+  expect(refused).toContain("--max-pending-bytes");
+  expect(refused.toLowerCase()).toContain("retry-after: 1");
+  // Small ones have their place.
+  expect((await post(`${server.url}/put`, { key: "k", value: "v" })).status).toBe(200);
+  const chunked = `POST /put HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n`;
+  const chunk = `a000\r\n${" ".repeat(0xa000)}\r\n`;
+  expect(await exchange(server.url, chunked + chunk)).toContain(" 503 ");
+  first[Symbol.dispose]();
+  let status = 503;
+  while (status === 503) {
+    const padded = { key: "k", value: "v", pad: "x".repeat(40_000) };
+    status = (await post(`${server.url}/put`, padded)).status;
+  }
+  // An unknown member: it was read to its end.
+  expect(status).toBe(400);
+  expect(await refusalsOf(server.url, "pending_bodies")).toBeGreaterThanOrEqual(2);
+});
+
+test("a body that is longer than --max-body-bytes counts as refused", async () => {
+  await using server = serve("--max-body-bytes", "1024");
+  expect((await post(`${server.url}/put`, { key: "k", value: "v".repeat(2000) })).status).toBe(413);
+  expect(await refusalsOf(server.url, "body_size")).toBe(1);
+});
+
+describe("a slow client", () => {
+  const drips: Readonly<Record<string, string>> = {
+    "a body with a length": "POST /put HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n",
+    "a body in chunks": "POST /put HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n",
+    "a second request": `${GET}GET /livez HTTP/1.1\r\nx-a: `,
+  };
+  for (const [what, head] of Object.entries(drips)) {
+    test(`that sends a byte of ${what} now and then is closed after --idle-timeout`, async () => {
+      await using server = serve("--idle-timeout", "1");
+      using connection = await connect(server.url);
+      connection.send(head);
+      const dripping = setInterval(
+        () => connection.send(what.includes("chunks") ? "1\r\nx\r\n" : "x"),
+        100,
+      );
+      await connection.closed;
+      clearInterval(dripping);
+    }, 15_000);
+  }
+
+  test("that sends a byte of its first request now and then is closed within 15 s", async () => {
+    await using server = serve("--idle-timeout", "0");
+    using connection = await connect(server.url);
+    connection.send("GET /livez HTTP/1.1\r\nx-a: ");
+    const dripping = setInterval(() => connection.send("x"), 100);
+    await connection.closed;
+    clearInterval(dripping);
+  }, 20_000);
+
+  test("that reads no answers costs as much as one of them", async () => {
+    await using server = serve("--max-value-length", "1000000");
+    await post(`${server.url}/put`, { key: "k", value: "v".repeat(1_000_000) });
+    const before = process.memoryUsage.rss();
+    const slow = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const socket = await Bun.connect({
+          hostname: "127.0.0.1",
+          port: Number(new URL(server.url).port),
+          socket: { data() {} },
+        });
+        socket.pause();
+        socket.write("GET /get?key=k HTTP/1.1\r\nhost: x\r\n\r\n".repeat(300));
+        return socket;
+      }),
+    );
+    for (let n = 0; n < 20; n++) await fetch(`${server.url}/health`);
+    // Of 1,500 answers of a megabyte.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(200e6);
+    for (const socket of slow) socket.terminate();
+  });
+});
+
+describe("the room for bodies", () => {
+  test("is for those that are not small, and there is always room for one", () => {
+    const pending = new PendingBodies(100_000);
+    expect(pending.take(1_000_000)).toBeTrue();
+    expect(pending.take(20_000)).toBeFalse();
+    expect(pending.take(16_384)).toBeTrue();
+    pending.release(1_000_000);
+    expect([pending.take(60_000), pending.take(40_000), pending.take(20_000)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+});
+
+/** Keeps the event loop busy, as far as its timers can tell. */
+function occupy(ms: number): void {
+  for (const endMs = performance.now() + ms; performance.now() < endMs;);
+}
+
+describe("an event loop that is late", () => {
+  test("refuses when it is late again, not more than its ration, and nothing once it is on time", async () => {
+    const lateness = new Lateness(50);
+    const untilTimer = async () => await new Promise((resolve) => setTimeout(resolve, 25));
+    await untilTimer();
+    occupy(120);
+    // A machine that stood still looks the same.
+    expect(lateness.refuses(performance.now())).toBeFalse();
+    await untilTimer();
+    occupy(120);
+    const nowMs = performance.now();
+    let refused = 0;
+    for (let n = 0; n < 10_000; n++) if (lateness.refuses(nowMs)) refused++;
+    expect(refused).toBeGreaterThan(0);
+    expect(refused).toBeLessThanOrEqual(200);
+    while (lateness.wasLate) await untilTimer();
+    expect(lateness.refuses(performance.now())).toBeFalse();
+    lateness.stop();
+  });
+
+  test("answers 503 with Retry-After to calls on entries, and to nothing else", async () => {
+    await using server = serve("--shed-after-ms", "1", "--max-value-length", "100000");
+    const entries = Array.from({ length: 1000 }, (_, n) => ({
+      key: `k${n}`,
+      value: "v".repeat(500),
+    }));
+    const body = JSON.stringify({ entries });
+    let refused: Response | undefined;
+    while (refused === undefined) {
+      const calls = Array.from({ length: 50 }, () =>
+        fetch(`${server.url}/mput`, { method: "POST", body }),
+      );
+      const answers = await Promise.all(calls);
+      expect(answers.map(({ status }) => status)).toContain(200);
+      refused = answers.find(({ status }) => status === 503);
+    }
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(await refused.text()).toContain("overloaded; come again in a second");
+    expect(await refusalsOf(server.url, "overload")).toBeGreaterThan(0);
+  });
+});
