@@ -1,0 +1,15 @@
+import { expect, test } from "bun:test";
+
+import { random } from "../lib/random.ts";
+import { fuzz } from "./fuzz.ts";
+import { KEPT, KINDS } from "./input.ts";
+
+test("no bytes that come over HTTP make the service fail, hang or lose what others have put", async () => {
+  const figures = await fuzz(3000, random(), () => {});
+  expect(figures.kept).toBe(KEPT);
+  expect(KINDS.filter((kind) => figures.kinds[kind] < 50)).toEqual([]);
+  expect(Object.keys(figures.statuses)).toEqual(
+    expect.arrayContaining(["200", "400", "404", "405", "409", "505"]),
+  );
+  expect(figures.closed).toBeGreaterThan(100);
+}, 60_000);
