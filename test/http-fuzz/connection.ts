@@ -94,7 +94,7 @@ export class Connection {
  */
 export class Fence {
   readonly #connection: Connection;
-  readonly #waiting: ((isKept: boolean) => void)[] = [];
+  readonly #waiting: ((status: number) => void)[] = [];
 
   private constructor(connection: Connection) {
     this.#connection = connection;
@@ -106,10 +106,10 @@ export class Fence {
     return fence;
   }
 
-  /** Resolves when the service has seen all that was sent before, with whether this entry is there. */
-  pass(kept: number): Promise<boolean> {
+  /** Resolves when the service has seen all that was sent before, with the status of the entry. */
+  pass(kept: number): Promise<number> {
     const request = `GET /get?key=${keptKey(kept)} HTTP/1.1\r\nHost: x\r\n\r\n`;
-    const passed = new Promise<boolean>((resume) => this.#waiting.push(resume));
+    const passed = new Promise<number>((resume) => this.#waiting.push(resume));
     this.#connection.send(Buffer.from(request));
     return passed;
   }
@@ -130,7 +130,7 @@ export class Fence {
       }
       checkAnswer(answer);
       at = answer.end;
-      this.#waiting.shift()?.(answer.status === 200);
+      this.#waiting.shift()?.(answer.status);
     }
     if (this.#waiting.length > 0) {
       throw new ServiceLost("a connection with requests for kept entries was closed");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { random } from "../lib/random.ts";
+import { FAULTS, startFaulty } from "./faulty.ts";
 import { fuzz } from "./fuzz.ts";
 import { KEPT, KINDS } from "./input.ts";
 
@@ -13,3 +14,15 @@ test("no bytes that come over HTTP make the service fail, hang or lose what othe
   );
   expect(figures.closed).toBeGreaterThan(100);
 }, 60_000);
+
+for (const [name, fault] of Object.entries(FAULTS)) {
+  test(`a service that ${name} is seen to be at fault`, async () => {
+    const fuzzing = fuzz(
+      20_000,
+      random(),
+      () => {},
+      () => startFaulty(fault),
+    );
+    expect(await fuzzing.catch((error: unknown) => String(error))).toMatch(fault.seenAs);
+  }, 60_000);
+}

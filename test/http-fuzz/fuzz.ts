@@ -39,8 +39,9 @@ export async function fuzz(
   requests: number,
   random: Random,
   progress: (done: number) => void,
+  start: () => Promise<Child> = startChild,
 ): Promise<FuzzFigures> {
-  await using child = await startChild();
+  await using child = await start();
   const run = new Run(child, random, progress);
   try {
     return await run.all(requests);
@@ -141,7 +142,7 @@ class Run {
     used: Connection | undefined,
     fence: Fence,
   ): Promise<Connection | undefined> {
-    const { bytes, cuts = [], answers, then, guarded = 0 } = input;
+    const { bytes, cuts = [], answers, then, guarded } = input;
     const connection = used?.isOpen ? used : await this.#connect();
     try {
       let sent = 0;
@@ -166,7 +167,7 @@ class Run {
           throw new LawBroken(`answer ${index} is not of its key: ${answer.body.toString()}`);
         }
       }
-      if (then === "reuse" || guarded > 0) await this.#passed(fence, guarded);
+      if (then === "reuse" && guarded !== undefined) await this.#passed(fence, guarded);
       if (then === "reuse") {
         if (connection.received.length === 0) return connection;
         throw new LawBroken(`an answer to nothing: ${shown(connection.received)}`);
@@ -183,8 +184,11 @@ class Run {
     }
   }
 
-  async #passed(fence: Fence, kept: number): Promise<void> {
-    if (!(await fence.pass(kept))) throw new LawBroken(`${keptKey(kept)} is gone`);
+  /** The service has seen what was sent; what was kept is there. */
+  async #passed(fence: Fence, kept = 0): Promise<void> {
+    const status = await fence.pass(kept);
+    if (status === 404) throw new LawBroken(`${keptKey(kept)} is gone`);
+    if (status !== 200) throw new ServiceLost(`a get of a kept entry is answered with ${status}`);
   }
 
   /** The next final answer; undefined if the connection closed before it was whole. */
