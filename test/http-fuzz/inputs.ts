@@ -80,10 +80,12 @@ export class Inputs {
     const isLast = draw.oneIn(10);
     const requests = draw.list(count, () => this.#requests.next());
     if (isLast) requests.push(this.#requests.next(true));
+    const bytes = Buffer.concat(requests.map((request) => request.bytes));
+    const cuts = draw.oneIn(4) ? draw.list(1 + draw.below(2), () => draw.below(bytes.length)) : [];
     return {
       kind: "well-formed",
       requests: requests.length,
-      bytes: Buffer.concat(requests.map(({ bytes }) => bytes)),
+      ...{ bytes, cuts },
       answers: requests.map(({ expected }) => expected),
       then: isLast ? "close" : "reuse",
     };
