@@ -13,20 +13,19 @@ export interface TcpSocket {
   readonly received: number;
 }
 
-/** The sockets of a local port that are in this state. Linux only. O(sockets). */
+/** The sockets of a local port that are in this state. Linux only. O(sockets of the namespace). */
 export function tcpSocketsOn(port: number, state: keyof typeof STATES): TcpSocket[] {
-  const place = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const found: TcpSocket[] = [];
-  for (const table of TABLES) {
-    for (const line of textOf(table).split("\n")) {
-      // number: local, remote, state, queues, timer, retransmits, user, timeout, inode
-      const fields = line.trim().split(/\s+/, 10);
-      const [, local = "", remote = "", code, queues = "", , , , , inode = ""] = fields;
-      if (code !== STATES[state] || !local.endsWith(place)) continue;
-      found.push({ remote, inode, received: parseInt(queues.slice(queues.indexOf(":") + 1), 16) });
-    }
-  }
-  return found;
+  const place = port.toString(16).toUpperCase().padStart(4, "0");
+  // number: local remote state sent:received timer retransmits user timeout inode
+  const line = new RegExp(
+    `: [0-9A-F]+:${place} (\\S+) ${STATES[state]} \\w+:(\\w+) \\S+ +\\S+ +\\d+ +\\d+ (\\d+)`,
+    "g",
+  );
+  return TABLES.flatMap((table) =>
+    [...textOf(table).matchAll(line)].map(([, remote = "", received = "", inode = ""]) => {
+      return { remote, inode, received: parseInt(received, 16) };
+    }),
+  );
 }
 
 /** A file of /proc/net; empty where there is none: a machine may be without IPv6. */

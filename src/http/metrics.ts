@@ -21,6 +21,7 @@ const PLACES = new Uint8Array(600).fill(OTHER);
 for (const [place, status] of STATUSES.entries()) {
   if (status !== "other") PLACES[status] = place;
 }
+const COUNT_EVERY_MS = 1000;
 const WIDTH = HTTP_COMMANDS.length * STATUSES.length;
 
 export interface HttpMemory {
@@ -45,6 +46,8 @@ export class HttpMetrics implements ProtocolFigures {
   /** Of the listener, once it is known. */
   port = 0;
   readonly #counts: Counts;
+  #connections: number | undefined;
+  #countedMs = -Infinity;
 
   constructor(memory: HttpMemory, thread: number) {
     this.#counts = new Counts(memory.counts, thread, WIDTH);
@@ -65,5 +68,13 @@ export class HttpMetrics implements ProtocolFigures {
     );
   };
 
-  readonly clients = (): number | undefined => establishedOn(this.port)?.length;
+  /** Counted once a second at most: the table has every socket of the machine. */
+  readonly clients = (): number | undefined => {
+    const nowMs = performance.now();
+    if (nowMs - this.#countedMs >= COUNT_EVERY_MS) {
+      this.#countedMs = nowMs;
+      this.#connections = establishedOn(this.port)?.length;
+    }
+    return this.#connections;
+  };
 }
