@@ -217,7 +217,7 @@ export const OPTIONS = {
   },
   maxPendingBytes: {
     kind: "bytes",
-    default: 2 ** 26,
+    default: 2 ** 25,
     min: 2 ** 16,
     max: 2 ** 36,
     help: "request bodies that may be on their way at one time; what is more is told to come again",

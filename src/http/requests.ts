@@ -251,7 +251,7 @@ export function withBody<T>(
   { limits, pending, lateness, refuse }: Reading,
   answer: BodyAnswer,
   done: (req: Request, response: Response, told: T) => Response,
-): (req: Request, told: T) => Promise<Response> {
+): (req: Request, told: T) => Response | Promise<Response> {
   const answerBody = (body: unknown): Response => {
     if (body instanceof Refusal) return refuse(body);
     if (isObject(body)) return answer(body);
@@ -266,7 +266,7 @@ export function withBody<T>(
         : pending.take(bytes)
           ? undefined
           : TOO_MANY_BODIES;
-    if (refusal !== undefined) return Promise.resolve(done(req, refuse(refusal), told));
+    if (refusal !== undefined) return done(req, refuse(refusal), told);
     const reading: Promise<unknown> =
       sized === null
         ? readUnsized(req, limits, pending)
@@ -333,7 +333,7 @@ const DECODER = new TextDecoder();
 const TOO_MANY_BODIES = new Refusal(
   503,
   "too many bodies are on their way, the limit set by --max-pending-bytes; come again in a second",
-  { reason: "pending_bodies", headers: { "retry-after": "1", connection: "close" } },
+  { reason: "pending_bodies", headers: { "retry-after": "1" } },
 );
 
 /** A body goes over the limit, or an answer would. The connection closes: the body is not read on. */

@@ -1,6 +1,8 @@
 // The HTTP server: Bun.serve with the table of routes, whose requests it checks, counts and times.
 // docs/protocol.md says what every call answers.
 
+import { edenGC } from "bun:jsc";
+
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import type { Sources } from "../metrics/table.ts";
@@ -75,7 +77,7 @@ export function serveHttp(
     return refusal.toResponse();
   };
   const lateness = new Lateness(config.shedAfterMs === 0 ? Infinity : config.shedAfterMs);
-  const pending = new PendingBodies(Math.ceil(config.maxPendingBytes / config.workers));
+  const pending = new PendingBodies(Math.ceil(config.maxPendingBytes / config.workers), edenGC);
   const reading = { limits: config, pending, lateness, refuse };
   /** Those that listen, and those that have given up their port to the next. */
   const servers: Bun.Server<undefined>[] = [];

@@ -197,7 +197,7 @@ describe("a slow client", () => {
 
 describe("the room for bodies", () => {
   test("is for those that are not small, and there is always room for one", () => {
-    const pending = new PendingBodies(100_000);
+    const pending = new PendingBodies(100_000, () => {});
     expect(pending.take(1_000_000)).toBeTrue();
     expect(pending.take(20_000)).toBeFalse();
     expect(pending.take(16_384)).toBeTrue();
