@@ -136,6 +136,11 @@ export class Cache {
     return length;
   }
 
+  /** Counts a get that was part of an `update`. */
+  countGet(wasThere: boolean): void {
+    this.#counters.add(wasThere ? "hit" : "miss");
+  }
+
   /** Shows the key of one get in SAMPLE_ONE_IN to `sampled`, whose bytes are valid only during the call. */
   set sampled(sampled: (key: Bytes) => void) {
     this.#sampled = sampled;

@@ -21,7 +21,7 @@ import { allocateResp } from "./resp/memory.ts";
 import { allocateRefusals } from "./refusals.ts";
 import { allocateState, ServiceState } from "./service.ts";
 import type { Snapshots } from "./snapshot/snapshots.ts";
-import { EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
+import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
 import { Supervisor } from "./supervisor.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
@@ -87,7 +87,11 @@ async function stop(
   logger.info("stopping", reason);
   await supervisor?.stop(STOP_GRACE_MS);
   // Of what is not loaded yet the file has more.
-  if (saves && isLoaded) await snapshots?.saveIfChanged();
+  const outcome = saves && isLoaded ? await snapshots?.saveIfChanged() : undefined;
+  if (outcome?.isSaved === false) {
+    logger.error("stopped", { not_saved: outcome.reason });
+    process.exit(EXIT_IO);
+  }
   logger.info("stopped");
   process.exit(0);
 }

@@ -1,9 +1,11 @@
-// Why a service does not start: one line for people, and an exit code as sysexits.h numbers them.
+// Why a service does not start: one line for people, and an exit code. Exit codes are as sysexits.h
+// numbers them.
 
 export const EXIT_USAGE = 64;
 export const EXIT_DATA = 65;
 export const EXIT_SOFTWARE = 70;
 export const EXIT_SYSTEM = 71;
+export const EXIT_IO = 74;
 
 export class StartRefusal extends Error {
   readonly exitCode: number;

@@ -146,9 +146,17 @@ function shutdown(call: Call): void {
   const option = call.count > 1 ? argument(call, 1).toWord() : "";
   if (call.count > 2 || !["", "nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
   else if (option === "save" && config.dataDir === "") reply.error(NO_FOLDER);
-  else {
+  else if (option === "nosave" || config.dataDir === "") {
     session.isClosing = true;
-    service.shutDown(option !== "nosave");
+    service.shutDown(false);
+  } else {
+    // Without its snapshot the service stays, as redis does.
+    call.pending = service.save().then((outcome) => () => {
+      if (outcome.isSaved) {
+        session.isClosing = true;
+        service.shutDown(true);
+      } else reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
+    });
   }
 }
 

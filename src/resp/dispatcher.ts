@@ -142,8 +142,16 @@ export class Dispatcher {
     command.run(call);
     this.calls++;
     this.lastCommand = number;
-    tallies.called(number);
-    if (reply.hasFailed) tallies.failed(number);
+    // One that waits is not done yet.
+    if (call.pending === undefined) tallies.called(number, reply.hasFailed);
+  }
+
+  /** Answers a command that has waited, which is counted now. */
+  finish(command: number, write: () => void): void {
+    const { reply, tallies } = this.#call;
+    reply.hasFailed = false;
+    write();
+    tallies.called(command, reply.hasFailed);
   }
 
   /** Whether the client may run what needs this; false after an error has been answered. */

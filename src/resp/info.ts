@@ -68,18 +68,18 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     aof_enabled: 0,
     aof_rewrite_in_progress: 0,
   }),
-  stats: ({ cache, tallies }) => {
+  stats: ({ cache, tallies, service }) => {
     const { hit, miss, expired, evicted } = cache.figures();
     return {
       total_connections_received: tallies.sum("connectionsReceived"),
       total_commands_processed: tallies.names.reduce(
-        (sum, _, n) => sum + tallies.command(n).calls,
+        (sum, _, n) => sum + tallies.command(n).done + tallies.command(n).failed,
         0,
       ),
       instantaneous_ops_per_sec: tallies.sum("commandsPerSecond"),
       total_net_input_bytes: tallies.sum("inputBytes"),
       total_net_output_bytes: tallies.sum("outputBytes"),
-      rejected_connections: 0,
+      rejected_connections: service.refusals.sum("resp", "connections"),
       expired_keys: expired,
       evicted_keys: evicted,
       keyspace_hits: hit,
@@ -102,7 +102,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   commandstats: ({ tallies }) => {
     const lines: Record<string, string> = {};
     for (const [number, name] of tallies.names.entries()) {
-      const { calls, failed, rejected } = tallies.command(number);
+      const { done, failed, rejected } = tallies.command(number);
+      const calls = done + failed;
       if (calls + rejected === 0) continue;
       lines[`cmdstat_${name}`] =
         `calls=${calls},usec=0,usec_per_call=0.00,rejected_calls=${rejected},failed_calls=${failed}`;

@@ -165,10 +165,18 @@ function countKeys(call: Call, passes: (key: Bytes) => boolean): void {
   call.cache.atomically(keys, () => call.reply.integer(keys.filter(passes).length));
 }
 
-/** Reads the value into `scratch`. */
+/** Reads the value into `scratch`. It is no hit. */
 function read({ cache, scratch, nowMs }: Call, key: Bytes): number {
+  let length = MISS;
   scratch.clear();
-  return cache.get(key, nowMs, scratch);
+  cache.update(key, nowMs, (entry) => {
+    if (entry === undefined) return "keep";
+    const { bytes, start, end } = entry.value;
+    scratch.appendRun(bytes, start, end);
+    length = end - start;
+    return "keep";
+  });
+  return length;
 }
 
 function rename(call: Call, replaces: boolean): void {

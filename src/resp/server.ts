@@ -6,18 +6,17 @@
 // with the connection, reading pauses, and commands that have come are run only once
 // it has taken that. So a connection holds one answer and what it sent last at most.
 
-import type { TCPSocketListener } from "bun";
-
 import { ByteBuffer, type Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
 import { Durations } from "../metrics/durations.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
 import type { Service } from "../service.ts";
-import { bunTlsOf, type TlsTexts } from "../tls.ts";
+import type { TlsTexts } from "../tls.ts";
 import { type Connection, isBlocked, newConnection } from "./client-connection.ts";
 import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { type Handlers, listen } from "./listener.ts";
 import { COMMAND, ERROR, MORE, type Outcome, Words } from "./parser.ts";
 import type { RespMemory } from "./memory.ts";
 import { Patience } from "./patience.ts";
@@ -106,6 +105,7 @@ export function serveResp(
     const { parser } = connection;
     const startMs = performance.now();
     dispatcher.begin(connection);
+    let commands = 0;
     let outcome: Outcome = COMMAND;
     while (outcome !== MORE && !connection.isClosing && !isBlocked(connection)) {
       // What may be read depends on a token that the next command may show.
@@ -118,11 +118,17 @@ export function serveResp(
         queue[count] = parser.take(queue[count] as Words);
         count++;
       } while (outcome < MORE && count < ahead);
-      if (!runAll(connection, count, startMs)) break;
+      const done = runAll(connection, count, startMs);
+      commands += done;
+      if (done < count || connection.isClosing || isBlocked(connection)) break;
       if (outcome === ERROR) {
         reply.error(parser.error);
         connection.isClosing = true;
       }
+    }
+    const ms = performance.now() - startMs;
+    if (ms >= slowMs) {
+      events.slow(connection.address, nameOf(dispatcher.lastCommand), commands, ms);
     }
     clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
     keep(connection, bytes, end);
@@ -132,29 +138,27 @@ export function serveResp(
     setImmediate(writeAll);
   };
 
-  /** Runs the commands at the head of the queue; false if the last ones must wait, or are not to be run. */
-  const runAll = (connection: Connection, count: number, startMs: number): boolean => {
+  /** Runs the commands at the head of the queue; answers how many: the last ones may have to wait. */
+  const runAll = (connection: Connection, count: number, startMs: number): number => {
     if (count > 0) connection.steps++;
     if (count > 1) dispatcher.lookAhead(queue, count);
     let done = 0;
     let goesOn = true;
     while (done < count && goesOn) {
-      goesOn = runOne(connection, queue[done] as Words);
-      ran[done++] = dispatcher.lastCommand;
+      goesOn = runOne(connection, queue[done] as Words, startMs);
+      // Of one that waits it is not known yet.
+      ran[done++] = connection.isWaiting ? -1 : dispatcher.lastCommand;
     }
-    const ms = performance.now() - startMs;
+    const micros = (performance.now() - startMs) * 1000;
     for (let n = 0; n < done; n++) {
       const number = ran[n] as number;
-      if (number >= 0) durations.observe(number, ms * 1000);
+      if (number >= 0) durations.observe(number, micros);
     }
-    if (ms >= slowMs) {
-      events.slow(connection.address, COMMAND_NAMES[dispatcher.lastCommand] ?? "unknown", done, ms);
-    }
-    return goesOn;
+    return done;
   };
 
   /** False if what follows must wait, or is not to be run. */
-  const runOne = (connection: Connection, words: Words): boolean => {
+  const runOne = (connection: Connection, words: Words, startMs: number): boolean => {
     if (!dispatcher.run(words)) {
       connection.isClosing = true;
       if (!hasToldOfHttp) events.refusedHttp(connection.address);
@@ -165,7 +169,7 @@ export function serveResp(
       writeAll();
     }
     const pending = dispatcher.takePending();
-    if (pending !== undefined) waitFor(connection, pending);
+    if (pending !== undefined) waitFor(connection, pending, dispatcher.lastCommand, startMs);
     const mustStop = connection.isClosing || isBlocked(connection);
     if (mustStop) connection.parser.rewind(words.end);
     words.release();
@@ -173,15 +177,26 @@ export function serveResp(
   };
 
   /** Runs nothing more of the connection until its last command has its answer. */
-  const waitFor = (connection: Connection, answer: Promise<() => void>): void => {
+  const waitFor = (
+    connection: Connection,
+    answer: Promise<() => void>,
+    command: number,
+    startMs: number,
+  ): void => {
     connection.isWaiting = true;
     connection.socket.pause();
     void answer.then((write) =>
       guarded(connection, () => {
         connection.isWaiting = false;
-        if (!connections.has(connection)) return;
+        const ms = performance.now() - startMs;
+        durations.observe(command, ms * 1000);
+        if (ms >= slowMs) events.slow(connection.address, nameOf(command), 1, ms);
         dispatcher.begin(connection);
-        write();
+        dispatcher.finish(command, write);
+        if (!connections.has(connection)) {
+          out.end = answeredEnd;
+          return;
+        }
         const { unread } = connection;
         work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0);
         if (!isBlocked(connection)) connection.socket.resume();
@@ -358,8 +373,8 @@ export function serveResp(
       protocol: "resp",
       commands: COMMAND_NAMES,
       statuses(command) {
-        const { calls, failed, rejected } = tallies.commandSinceStart(command);
-        return { ok: calls - failed, error: failed, rejected };
+        const { done, failed, rejected } = tallies.commandSinceStart(command);
+        return { ok: done, error: failed, rejected };
       },
       durations,
       clients: () => tallies.sum("connected"),
@@ -369,7 +384,7 @@ export function serveResp(
       clearInterval(sampling);
       for (const listener of listeners) listener.stop();
       const untilMs = performance.now() + graceMs;
-      const waiting = () => [...connections].some(({ unsent }) => unsent !== undefined);
+      const waiting = () => [...connections].some(isBlocked);
       while (waiting() && performance.now() < untilMs) await Bun.sleep(10);
       for (const { socket } of connections) socket.end();
       for (const listener of listeners) listener.stop(true);
@@ -377,21 +392,6 @@ export function serveResp(
   };
 }
 
-type Handlers = Parameters<typeof Bun.listen<Connection | undefined>>[0]["socket"];
-
-function listen(
-  config: Config,
-  port: number,
-  tls: TlsTexts | undefined,
-  socket: Handlers,
-): TCPSocketListener<Connection | undefined> {
-  // Not among the types: reusePort is how Bun.serve names it, and works here.
-  const options = {
-    hostname: config.host,
-    port,
-    reusePort: config.workers > 1 || tls !== undefined,
-    ...(tls === undefined ? {} : { tls: bunTlsOf(tls) }),
-    socket,
-  };
-  return Bun.listen(options);
+function nameOf(command: number): string {
+  return COMMAND_NAMES[command] ?? "unknown";
 }

@@ -93,6 +93,7 @@ export class Settings {
       fixed("enable-debug-command", config.enableDebugCommand ? "yes" : "no"),
       fixed("io-threads", config.workers),
       fixed("latency-monitor-threshold", 0),
+      fixed("maxclients", config.maxConnections),
       fixed("maxmemory", config.memory),
       fixed("maxmemory-policy", config.eviction === "none" ? "noeviction" : "allkeys-s3fifo"),
       fixed("notify-keyspace-events", ""),
@@ -103,7 +104,7 @@ export class Settings {
       fixed("slowlog-log-slower-than", -1),
       fixed("slowlog-max-len", 0),
       fixed("tcp-keepalive", 0),
-      fixed("timeout", 0),
+      fixed("timeout", config.respIdleTimeout),
     ];
   }
 }

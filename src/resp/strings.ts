@@ -1,10 +1,10 @@
 // Commands on whole values: get and set in all their forms.
 
 import type { Bytes, Change, Entry } from "../cache.ts";
-import { MISS } from "../cache.ts";
 import {
   argument,
   argumentsFrom,
+  deadlineOf,
   type Call,
   type Command,
   fits,
@@ -201,7 +201,8 @@ function readSetOptions(call: Call): SetOptions | undefined {
 }
 
 /** Answers the entry's value, or nil. */
-function answerOf({ reply }: Call, entry: Entry | undefined): void {
+function answerOf({ reply, cache }: Call, entry: Entry | undefined): void {
+  cache.countGet(entry !== undefined);
   if (entry === undefined) reply.nil();
   else reply.bulk(entry.value);
 }
@@ -287,13 +288,10 @@ function mset(call: Call): void {
 
 function msetnx(call: Call): void {
   if (!hasPairs(call)) return;
-  const { cache, reply, nowMs, scratch } = call;
+  const { cache, reply } = call;
   const keys = argumentsFrom(call, 1, 2);
   cache.atomically(keys, () => {
-    const isThere = keys.some((key) => {
-      scratch.clear();
-      return cache.get(key, nowMs, scratch) !== MISS;
-    });
+    const isThere = keys.some((key) => deadlineOf(call, key) !== undefined);
     if (isThere) reply.integer(0);
     else if (storePairs(call)) reply.integer(1);
   });

@@ -15,15 +15,16 @@ export type TallyName = keyof typeof PLACES;
 /** Behind them, three of each command. */
 const COMMANDS = 8;
 const PER_COMMAND = 3;
-const CALLS = 0;
+const DONE = 0;
 const FAILED = 1;
 const REJECTED = 2;
 /** Whole cache lines. */
 const ROUND_TO = 8;
 
 export interface CommandFigures {
-  readonly calls: number;
-  /** Of them: those answered with an error. */
+  /** Those that were run and not answered with an error. */
+  readonly done: number;
+  /** Those answered with an error. */
   readonly failed: number;
   /** Refused before they ran: a wrong number of arguments. */
   readonly rejected: number;
@@ -61,13 +62,12 @@ export class Tallies {
     this.#set(PLACES.commandsPerSecond, count);
   }
 
-  /** The command with this number, from 0, was run. */
-  called(command: number): void {
-    this.#add(COMMANDS + command * PER_COMMAND + CALLS, 1);
-  }
-
-  failed(command: number): void {
-    this.#add(COMMANDS + command * PER_COMMAND + FAILED, 1);
+  /**
+   * The command with this number, from 0, was run, and has failed or not: each is counted by itself, so that
+   * neither ever goes down for who reads while others count.
+   */
+  called(command: number, hasFailed: boolean): void {
+    this.#add(COMMANDS + command * PER_COMMAND + (hasFailed ? FAILED : DONE), 1);
   }
 
   rejected(command: number): void {
@@ -82,7 +82,7 @@ export class Tallies {
   command(command: number): CommandFigures {
     const first = COMMANDS + command * PER_COMMAND;
     return {
-      calls: this.#sum(first + CALLS),
+      done: this.#sum(first + DONE),
       failed: this.#sum(first + FAILED),
       rejected: this.#sum(first + REJECTED),
     };
@@ -93,7 +93,7 @@ export class Tallies {
     const first = COMMANDS + command * PER_COMMAND;
     const base = this.#all.length - this.#rowLength;
     const of = (place: number) => this.#sum(place) - (this.#all[base + place] ?? 0);
-    return { calls: of(first + CALLS), failed: of(first + FAILED), rejected: of(first + REJECTED) };
+    return { done: of(first + DONE), failed: of(first + FAILED), rejected: of(first + REJECTED) };
   }
 
   /** Lets all counts of what has happened begin at 0 again; what other threads count meanwhile may be lost. */

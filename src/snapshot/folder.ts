@@ -82,7 +82,7 @@ export class DataFolder {
   /** Keeps the present snapshot under a name of its own, which it answers. */
   async keepAside(): Promise<string> {
     const { mtime } = await stat(this.file);
-    const aside = `${this.file}.damaged-${mtime.toISOString().replace(/[-:]|\.\d+/g, "")}`;
+    const aside = `${this.file}.damaged-${mtime.toISOString().replace(/[-:.]/g, "")}`;
     try {
       await link(this.file, aside);
     } catch (error) {

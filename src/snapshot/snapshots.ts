@@ -71,7 +71,10 @@ export class Snapshots {
     const startMs = performance.now();
     const nowMs = cache.clock.now();
     const counts = { loaded: 0, expired: 0, unfit: 0 };
-    const visit = (entry: SavedEntry): void => {
+    // --max-ttl may be another than that of the entry's put.
+    const latestMs = cache.deadlineMs(Infinity, nowMs);
+    const visit = (saved: SavedEntry): void => {
+      const entry = saved.deadlineMs > latestMs ? { ...saved, deadlineMs: latestMs } : saved;
       if (entry.deadlineMs <= nowMs) counts.expired++;
       else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
       else counts.unfit++;

@@ -1,12 +1,12 @@
 // TLS on both ports of a running service, and its certificates changed under load.
 
 import { describe, expect, test } from "bun:test";
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 
 import { freePort, runToEnd, startService } from "../lib/service.ts";
+import { temporaryFolder } from "../snapshot/saved.ts";
 
 const CERTIFICATES = new URL("certificates/", import.meta.url).pathname;
 const file = (name: string) => `${CERTIFICATES}${name}`;
@@ -238,8 +238,3 @@ describe("at SIGHUP", () => {
     }
   });
 });
-
-async function temporaryFolder() {
-  const path = await mkdtemp(join(tmpdir(), "ringcache-tls-"));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
-}

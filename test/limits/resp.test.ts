@@ -100,7 +100,7 @@ test("--resp-idle-timeout closes who has been idle for so long, and nobody else"
   using idle = await connectRaw(service.port);
   idle.send("PING\r\n");
   expect(await idle.closed).toBe("+PONG\r\n");
+  clearInterval(pinging);
   busy.send("ECHO end\r\n");
   expect(await busy.until("end\r\n")).toEndWith("end\r\n");
-  clearInterval(pinging);
 });

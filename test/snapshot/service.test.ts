@@ -3,9 +3,10 @@
 import { expect, test } from "bun:test";
 import { chmod, mkdir, readdir, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { RedisClient } from "bun";
 import { Database } from "bun:sqlite";
 
-import { runToEnd, type ServiceProcess, startService } from "../lib/service.ts";
+import { freePort, runToEnd, type ServiceProcess, startService } from "../lib/service.ts";
 import { temporaryFolder } from "./saved.ts";
 
 const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--memory", "64mb"];
@@ -55,6 +56,26 @@ test("what was put before SIGTERM is there after the next start", async () => {
   expect(await second.stdout()).toContain(" info loaded entries=2 ");
   // Nothing has changed: there is nothing to save.
   expect(await stopped(second)).not.toContain(" info saved");
+});
+
+test("what is loaded lives for --max-ttl at most, as what is put", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await start(folder.path);
+  await put(first, "forever");
+  await answer(first, "/put", { key: "long", value: "v", ttl: 1000 });
+  await answer(first, "/put", { key: "short", value: "v", ttl: 500 });
+  await stopped(first);
+  const respPort = freePort();
+  const limited = ["--max-ttl", "600", "--resp-port", `${respPort}`];
+  await using second = await start(folder.path, ...limited);
+  expect(await answer(second, "/stats")).toMatchObject({ loaded_count: 3 });
+  const client = new RedisClient(`redis://127.0.0.1:${respPort}`);
+  const ttls = await Promise.all(["forever", "long", "short"].map((key) => client.ttl(key)));
+  client.close();
+  for (const [n, limit] of [600, 600, 500].entries()) {
+    expect(ttls[n]).toBeLessThanOrEqual(limit);
+    expect(ttls[n]).toBeGreaterThan(limit - 30);
+  }
 });
 
 test("after a kill there is the last snapshot, which POST /snapshot takes", async () => {

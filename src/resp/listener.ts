@@ -1,0 +1,27 @@
+// The socket that listens for clients of the Redis protocol.
+
+import type { TCPSocketListener } from "bun";
+
+import type { Config } from "../config.ts";
+import { bunTlsOf, type TlsTexts } from "../tls.ts";
+import type { Connection } from "./client-connection.ts";
+
+export type Handlers = Parameters<typeof Bun.listen<Connection | undefined>>[0]["socket"];
+
+/** Shares the port with those of other workers, and of other certificates. Throws as Bun.listen does. */
+export function listen(
+  config: Config,
+  port: number,
+  tls: TlsTexts | undefined,
+  socket: Handlers,
+): TCPSocketListener<Connection | undefined> {
+  // Not among the types: reusePort is how Bun.serve names it, and works here.
+  const options = {
+    hostname: config.host,
+    port,
+    reusePort: config.workers > 1 || tls !== undefined,
+    ...(tls === undefined ? {} : { tls: bunTlsOf(tls) }),
+    socket,
+  };
+  return Bun.listen(options);
+}
