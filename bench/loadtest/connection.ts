@@ -20,14 +20,19 @@ export class ConnectionError extends Error {}
 export class Connection {
   readonly #host: string;
   readonly #port: number;
+  /** Lines of each request's head. */
+  readonly #headers: string;
   #socket: Socket | undefined;
   #parser = newParser(() => {});
   #unsent: Buffer = Buffer.alloc(0);
   #waiting: PromiseWithResolvers<Answer> | undefined;
 
-  constructor(host: string, port: number) {
+  /** `token`: of a service that asks for one, or "". */
+  constructor(host: string, port: number, token = "") {
     this.#host = host;
     this.#port = port;
+    const authorization = token === "" ? "" : `Authorization: Bearer ${token}\r\n`;
+    this.#headers = `Host: ${addressOf(host, port)}\r\n${authorization}`;
   }
 
   /** Connects if need be. Throws ConnectionError if nothing listens. */
@@ -65,8 +70,7 @@ export class Connection {
   async send(method: "GET" | "POST", path: string, body = ""): Promise<Answer> {
     await this.open();
     const length = method === "POST" ? `Content-Length: ${Buffer.byteLength(body)}\r\n` : "";
-    const host = addressOf(this.#host, this.#port);
-    const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${length}\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\n${this.#headers}${length}\r\n`;
     const waiting = Promise.withResolvers<Answer>();
     this.#waiting = waiting;
     this.#socket?.timeout(TIMEOUT_SECONDS);

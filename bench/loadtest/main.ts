@@ -4,6 +4,7 @@
 import { SingleBar } from "cli-progress";
 
 import { helpText, OptionError, readOptions } from "../../src/options.ts";
+import { secretOf } from "../../src/secret.ts";
 import { type LoadOptions, OPTIONS } from "./options.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { NothingListens, runLoad } from "./run.ts";
@@ -79,7 +80,8 @@ function readOrExit(): LoadOptions {
       process.exit(0);
     }
     const fresh = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
-    return given.seed === 0 ? { ...given, seed: fresh } : given;
+    const token = secretOf(given.authToken, given.authTokenFile, "--auth-token");
+    return { ...given, token, seed: given.seed === 0 ? fresh : given.seed };
   } catch (error) {
     if (error instanceof OptionError) exitWith(64, error.message);
     throw error;

@@ -10,6 +10,17 @@ export const OPTIONS = {
     help: "where the service runs",
   },
   port: { kind: "integer", default: 7171, min: 1, max: 65_535, help: "its HTTP port" },
+  authToken: {
+    kind: "secret",
+    default: "",
+    help: "token of a service that asks for one; better in a file",
+  },
+  authTokenFile: {
+    kind: "text",
+    default: "",
+    placeholder: "a file that holds the token and nothing else",
+    help: "the token from a file",
+  },
   requests: {
     kind: "integer",
     default: 100_000,
@@ -83,4 +94,7 @@ export const OPTIONS = {
   help: { kind: "switch", default: false, aliases: ["h"], help: "print this and stop" },
 } as const satisfies OptionTable;
 
-export type LoadOptions = OptionValues<typeof OPTIONS>;
+export type LoadOptions = Omit<OptionValues<typeof OPTIONS>, "authToken" | "authTokenFile"> & {
+  /** "" without one. */
+  readonly token: string;
+};

@@ -29,8 +29,11 @@ export async function runLoad(
   workload: Workload,
   hooks: RunHooks = {},
 ): Promise<Tally> {
-  const { host, port } = options;
-  const connections = Array.from({ length: options.connections }, () => new Connection(host, port));
+  const { host, port, token } = options;
+  const connections = Array.from(
+    { length: options.connections },
+    () => new Connection(host, port, token),
+  );
   // A service that is silent, or a low rate, must not hold up who ends the run.
   const ended = endOf(hooks.signal);
   try {

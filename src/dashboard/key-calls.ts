@@ -1,5 +1,7 @@
 // Get, put and delete by the HTTP API that every client uses.
 
+import type { Token } from "./token.ts";
+
 /** How long an answer may take, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
@@ -11,33 +13,40 @@ export interface Answer {
   readonly encoding?: "base64";
 }
 
-/** GET /get. */
-export function getKey(key: string): Promise<Answer> {
-  return ask("GET", `/get?key=${encodeURIComponent(key)}`);
-}
+export class KeyCalls {
+  readonly #token: Token;
 
-/** POST /put; without `ttlSeconds` the service's default lifetime holds. */
-export function putKey(key: string, value: string, ttlSeconds?: number): Promise<Answer> {
-  const ttl = ttlSeconds === undefined ? {} : { ttl: ttlSeconds };
-  return ask("POST", "/put", JSON.stringify({ key, value, ...ttl }));
-}
+  constructor(token: Token) {
+    this.#token = token;
+  }
 
-/** DELETE /delete. */
-export function deleteKey(key: string): Promise<Answer> {
-  return ask("DELETE", `/delete?key=${encodeURIComponent(key)}`);
-}
+  /** GET /get. */
+  get(key: string): Promise<Answer> {
+    return this.#ask("GET", `/get?key=${encodeURIComponent(key)}`);
+  }
 
-async function ask(method: string, path: string, body: string | null = null): Promise<Answer> {
-  let response: Response;
-  try {
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
-    response = await fetch(path, { method, body, signal, cache: "no-store" });
-    return (await response.json()) as Answer;
-  } catch (error) {
-    if (error instanceof SyntaxError) return refused("The answer is not JSON.");
-    if (error instanceof DOMException && error.name === "TimeoutError")
-      return refused(`No answer within ${TIMEOUT_MS / 1000} s.`);
-    return refused("The service cannot be reached.");
+  /** POST /put; without `ttlSeconds` the service's default lifetime holds. */
+  put(key: string, value: string, ttlSeconds?: number): Promise<Answer> {
+    const ttl = ttlSeconds === undefined ? {} : { ttl: ttlSeconds };
+    return this.#ask("POST", "/put", JSON.stringify({ key, value, ...ttl }));
+  }
+
+  /** DELETE /delete. */
+  delete(key: string): Promise<Answer> {
+    return this.#ask("DELETE", `/delete?key=${encodeURIComponent(key)}`);
+  }
+
+  async #ask(method: string, path: string, body: string | null = null): Promise<Answer> {
+    try {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const response = await this.#token.fetch(path, { method, body, signal });
+      return (await response.json()) as Answer;
+    } catch (error) {
+      if (error instanceof SyntaxError) return refused("The answer is not JSON.");
+      if (error instanceof DOMException && error.name === "TimeoutError")
+        return refused(`No answer within ${TIMEOUT_MS / 1000} s.`);
+      return refused("The service cannot be reached.");
+    }
   }
 }
 

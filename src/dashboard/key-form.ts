@@ -3,7 +3,7 @@
 
 import { byId, setText } from "./elements.ts";
 import { bytes, exact, text } from "./format.ts";
-import { type Answer, deleteKey, getKey, putKey } from "./key-calls.ts";
+import type { Answer, KeyCalls } from "./key-calls.ts";
 import { clipped, visibleLine, visibleLines } from "./visible-text.ts";
 
 /** UTF-16 units of a value that are shown; a longer one would only freeze the page. */
@@ -31,8 +31,10 @@ export class KeyForm {
   /** Counts actions, so that a slow answer does not replace a later one. */
   #actions = 0;
   #found: Answer | undefined;
+  readonly #calls: KeyCalls;
 
-  constructor() {
+  constructor(calls: KeyCalls) {
+    this.#calls = calls;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const name = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "get";
@@ -67,14 +69,14 @@ export class KeyForm {
   #call(action: Action, key: string): Promise<Answer> | Answer {
     if (!key.isWellFormed() || !this.#value.value.isWellFormed())
       return { status: "ERROR", message: "Half of a surrogate pair cannot be sent." };
-    if (action === "get") return getKey(key);
-    if (action === "delete") return deleteKey(key);
+    if (action === "get") return this.#calls.get(key);
+    if (action === "delete") return this.#calls.delete(key);
     const ttlText = this.#ttl.value.trim();
-    if (ttlText === "") return putKey(key, this.#value.value);
+    if (ttlText === "") return this.#calls.put(key, this.#value.value);
     const ttl = Number(ttlText);
     if (!Number.isFinite(ttl))
       return { status: "ERROR", message: "The lifetime must be a number of seconds." };
-    return putKey(key, this.#value.value, ttl);
+    return this.#calls.put(key, this.#value.value, ttl);
   }
 
   #forget(): void {

@@ -1,8 +1,9 @@
-// The stream of figures. A browser reconnects an EventSource itself after a break, but not after an
-// answer that is no stream (503 while the service stops, 404), and not when nothing arrives on a
-// connection that looks open: those are reconnected here.
+// The stream of figures, read by fetch: an EventSource sends no token, gives up after an answer that
+// is no stream (503 while the service stops), and waits for ever on a connection that looks open.
 
+import { EventParser } from "../server-sent-events.ts";
 import type { LiveFigures } from "./figures.ts";
+import type { Token } from "./token.ts";
 
 /** Milliseconds without figures, which come once a second, after which a connection is given up. */
 const SILENCE_MS = 5000;
@@ -13,37 +14,60 @@ interface LiveEvents {
   readonly figures: (figures: LiveFigures) => void;
   /** The connection broke; it is tried again until figures come. */
   readonly lost: () => void;
+  /** The service wants a token, and is asked again when there is one. */
+  readonly locked: () => void;
 }
 
 /** Subscribes to the figures of the service at `url` for as long as the page lives. */
-export function subscribe(url: string, events: LiveEvents): void {
+export async function subscribe(url: string, token: Token, events: LiveEvents): Promise<never> {
   let retryMs = FIRST_RETRY_MS;
-  let silence: ReturnType<typeof setTimeout> | undefined;
-
-  const connect = (): void => {
-    const source = new EventSource(url);
-    const giveUp = (): void => {
-      clearTimeout(silence);
-      source.close();
-      events.lost();
-      setTimeout(connect, retryMs);
-      retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
-    };
-    const watch = (): void => {
-      clearTimeout(silence);
-      silence = setTimeout(giveUp, SILENCE_MS);
-    };
-    source.addEventListener("figures", ({ data }: MessageEvent<string>) => {
-      retryMs = FIRST_RETRY_MS;
-      watch();
-      events.figures(JSON.parse(data) as LiveFigures);
-    });
-    source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) return giveUp();
-      events.lost();
-      watch();
-    });
-    watch();
+  const heard = (figures: LiveFigures): void => {
+    retryMs = FIRST_RETRY_MS;
+    events.figures(figures);
   };
-  connect();
+  for (;;) {
+    if (await isLocked(url, token, heard)) {
+      events.locked();
+      await token.given();
+      continue;
+    }
+    events.lost();
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+  }
+}
+
+/** Reads one connection to its end; whether the end is that it wants another token. */
+async function isLocked(
+  url: string,
+  token: Token,
+  heard: (figures: LiveFigures) => void,
+): Promise<boolean> {
+  const aborter = new AbortController();
+  let silence = 0;
+  const watch = (): void => {
+    clearTimeout(silence);
+    silence = window.setTimeout(() => aborter.abort(), SILENCE_MS);
+  };
+  try {
+    watch();
+    const { status, body } = await token.fetch(url, { signal: aborter.signal });
+    if (status === 401) return true;
+    if (status !== 200 || body === null) return false;
+    const parser = new EventParser();
+    const reader = body.getReader();
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      for (const { event, data } of parser.feed(read.value)) {
+        if (event !== "figures") continue;
+        watch();
+        heard(JSON.parse(data) as LiveFigures);
+      }
+    }
+  } catch {
+    // It broke, was silent, or sent what are no figures: for the page that is all the same.
+  } finally {
+    clearTimeout(silence);
+    aborter.abort();
+  }
+  return false;
 }

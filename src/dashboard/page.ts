@@ -7,11 +7,13 @@ import type { LiveFigures } from "./figures.ts";
 import { bytes, text } from "./format.ts";
 import { History } from "./history.ts";
 import { makeHotKeysTable } from "./hot-keys-table.ts";
+import { KeyCalls } from "./key-calls.ts";
 import { KeyForm } from "./key-form.ts";
 import { subscribe } from "./live.ts";
 import { ShardsSection } from "./shards-section.ts";
 import { StatusBar } from "./status-bar.ts";
 import { makeTiles } from "./tiles.ts";
+import { Token } from "./token.ts";
 import { makeWorkersTable } from "./workers-table.ts";
 
 const history = new History();
@@ -22,7 +24,8 @@ const showHotKeys = makeHotKeysTable();
 const showWorkers = makeWorkersTable();
 const shards = new ShardsSection();
 const resident = byId("resident", HTMLElement);
-new KeyForm();
+const token = new Token();
+new KeyForm(new KeyCalls(token));
 
 let latest: LiveFigures | undefined;
 
@@ -38,7 +41,7 @@ function draw(): void {
 
 document.addEventListener("visibilitychange", draw);
 
-subscribe("/events", {
+void subscribe("/events", token, {
   figures(figures) {
     latest = figures;
     history.add(figures);
@@ -46,4 +49,5 @@ subscribe("/events", {
     draw();
   },
   lost: () => statusBar.lost(),
+  locked: () => statusBar.locked(),
 });

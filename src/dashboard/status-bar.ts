@@ -34,6 +34,12 @@ export class StatusBar {
     this.#notice.hidden = false;
   }
 
+  /** The service is there and wants a token. */
+  locked(): void {
+    this.#set("locked", "asks for a token");
+    this.#notice.hidden = true;
+  }
+
   #set(state: string, words: string): void {
     setText(this.#state, words);
     setAttribute(document.documentElement, "data-state", state);

@@ -111,6 +111,7 @@ export class TimeChart {
     const plot = make("div", "plot");
     plot.tabIndex = 0;
     plot.role = "slider";
+    setAttribute(plot, "aria-valuenow", "0");
     plot.ariaLabel = `${this.#plan.title}: moment`;
     plot.ariaValueMin = String(-KEPT_SECONDS);
     plot.ariaValueMax = "0";

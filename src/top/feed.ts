@@ -2,7 +2,7 @@
 // or one after another for as long as somebody looks.
 
 import type { LiveFigures } from "../dashboard/figures.ts";
-import { EventParser, EventTooLong } from "./events.ts";
+import { EventParser, EventTooLong } from "../server-sent-events.ts";
 import { printable } from "./printable.ts";
 import { figuresOf } from "./received.ts";
 
@@ -12,11 +12,20 @@ const RETRY_MS = 1000;
 const MAX_RETRY_MS = 5000;
 
 /** There are no figures, or no more; the message is the reason, in a few words. */
-export class NoAnswer extends Error {}
+export class NoAnswer extends Error {
+  /** Whether somebody answers, though not with figures. */
+  readonly isThere: boolean;
+
+  constructor(message: string, isThere = false) {
+    super(message);
+    this.isThere = isThere;
+  }
+}
 
 /** The figures of one connection. Throws NoAnswer where it ends, and never ends otherwise. */
 export async function* readFigures(
   service: URL,
+  token = "",
   silenceMs = SILENCE_MS,
 ): AsyncGenerator<LiveFigures, never> {
   const aborter = new AbortController();
@@ -35,9 +44,10 @@ export async function* readFigures(
     }
   };
   try {
-    const headers = { Accept: "text/event-stream" };
+    const authorization = token === "" ? undefined : { Authorization: `Bearer ${token}` };
+    const headers = { Accept: "text/event-stream", ...authorization };
     const request = fetch(new URL("events", service), { headers, signal: aborter.signal });
-    const reader = bodyOf(await unlessSilent(request)).getReader();
+    const reader = bodyOf(await unlessSilent(request), token).getReader();
     while (true) {
       const { value, done } = await unlessSilent(reader.read());
       if (done) throw new NoAnswer("connection closed");
@@ -61,12 +71,13 @@ export async function* readFigures(
  */
 export async function* followFigures(
   service: URL,
+  token = "",
   retryMs = (failures: number) => Math.min(failures * RETRY_MS, MAX_RETRY_MS),
 ): AsyncGenerator<LiveFigures | NoAnswer, never> {
   let failures = 0;
   while (true) {
     try {
-      for await (const figures of readFigures(service)) {
+      for await (const figures of readFigures(service, token)) {
         failures = 0;
         yield figures;
       }
@@ -78,11 +89,15 @@ export async function* followFigures(
   }
 }
 
-function bodyOf(response: Response): ReadableStream<Uint8Array> {
-  if (!response.ok) throw new NoAnswer(`it says HTTP ${response.status}`);
+function bodyOf(response: Response, token: string): ReadableStream<Uint8Array> {
+  if (response.status === 401) {
+    const right = "it asks for a token: use --auth-token-file FILE or RINGCACHE_AUTH_TOKEN";
+    throw new NoAnswer(token === "" ? right : "the token is wrong", true);
+  }
+  if (!response.ok) throw new NoAnswer(`it says HTTP ${response.status}`, true);
   const type = response.headers.get("Content-Type") ?? "";
   if (response.body === null || !/^text\/event-stream\b/i.test(type)) {
-    throw new NoAnswer("it sends no events");
+    throw new NoAnswer("it sends no events", true);
   }
   return response.body;
 }

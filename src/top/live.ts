@@ -12,7 +12,7 @@ const CTRL_C = "\x03";
 const SIGNALS = { SIGINT: 0, SIGTERM: 128 + 15, SIGHUP: 128 + 1 } as const;
 
 /** Shows the service; ends the process by a key, a signal or an error, the terminal as it was. */
-export async function showLive(service: URL, hasColour: boolean): Promise<never> {
+export async function showLive(service: URL, token: string, hasColour: boolean): Promise<never> {
   const screen = new Screen();
   const history = new History();
   let view: Omit<View, "nowMs"> = {
@@ -42,7 +42,7 @@ export async function showLive(service: URL, hasColour: boolean): Promise<never>
     if (/^q/i.test(keys) || keys.includes(CTRL_C)) process.exit(0);
   }, draw);
   draw();
-  for await (const answer of followFigures(service)) {
+  for await (const answer of followFigures(service, token)) {
     if (answer instanceof NoAnswer) {
       view = { ...view, trouble: answer.message };
     } else {

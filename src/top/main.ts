@@ -23,14 +23,14 @@ const isTerminal = process.stdout.isTTY && process.env["TERM"] !== "dumb" && !op
 // https://no-color.org: set and not empty.
 const hasColour = isTerminal && !process.env["NO_COLOR"];
 
-if (isTerminal && !options.once) await showLive(options.url, hasColour);
+if (isTerminal && !options.once) await showLive(options.url, options.token, hasColour);
 process.stdout.on("error", (error) => {
   // Whoever read the lines has gone, and has what it wanted.
   if ("code" in error && error.code === "EPIPE") process.exit(0);
   exitWith(EXIT_IO, `cannot write: ${error.message}`);
 });
 try {
-  for await (const figures of readFigures(options.url)) {
+  for await (const figures of readFigures(options.url, options.token)) {
     if (isTerminal) {
       // Of one reading there is no curve.
       const history = new History();
@@ -43,10 +43,10 @@ try {
   process.exit(0);
 } catch (error) {
   if (!(error instanceof NoAnswer)) throw error;
-  exitWith(
-    EXIT_UNAVAILABLE,
-    `no answer from ${addressOf(options.url)}: ${error.message}; start the service with: bun run start`,
-  );
+  const advice = error.isThere ? "" : "; start the service with: bun run start";
+  const trouble = error.isThere ? "no figures" : "no answer";
+  const from = addressOf(options.url);
+  exitWith(EXIT_UNAVAILABLE, `${trouble} from ${from}: ${error.message}${advice}`);
 }
 
 /** Resolves when the line is written, so that lines do not pile up before a slow reader. */
@@ -58,7 +58,7 @@ async function print(text: string): Promise<void> {
 
 function readOrExit(): TopOptions {
   try {
-    const given = readTopOptions(Bun.argv.slice(2));
+    const given = readTopOptions(Bun.argv.slice(2), process.env);
     if (given.help) {
       console.log(HELP);
       process.exit(0);

@@ -7,6 +7,7 @@ import {
   type OptionValues,
   readOptions,
 } from "../options.ts";
+import { secretOf } from "../secret.ts";
 
 /** Exit codes, as sysexits.h numbers them. */
 export const EXIT_USAGE = 64;
@@ -20,37 +21,64 @@ const DEFAULT_PORT = 7171;
 const OPTIONS = {
   url: {
     kind: "text",
+    flagOnly: true,
     default: `http://localhost:${DEFAULT_PORT}`,
     placeholder: "a URL or host:port",
     help: "where the service's HTTP port is; without http:// the port may be left out too",
   },
-  once: { kind: "switch", default: false, help: "print one reading and stop" },
+  authToken: {
+    kind: "secret",
+    default: "",
+    help: "token of a service that asks for one; better in a file or the environment",
+  },
+  authTokenFile: {
+    kind: "text",
+    default: "",
+    placeholder: "a file that holds the token and nothing else",
+    help: "the token from a file",
+  },
+  once: { kind: "switch", default: false, flagOnly: true, help: "print one reading and stop" },
   plain: {
     kind: "switch",
+    flagOnly: true,
     default: false,
     help: "print a line of name=value pairs a second, as where there is no terminal",
   },
-  help: { kind: "switch", default: false, aliases: ["h"], help: "print this and stop" },
+  help: {
+    kind: "switch",
+    default: false,
+    flagOnly: true,
+    aliases: ["h"],
+    help: "print this and stop",
+  },
 } as const satisfies OptionTable;
+
+const ENV_PREFIX = "RINGCACHE_";
 
 export type TopOptions = Omit<OptionValues<typeof OPTIONS>, "url"> & {
   /** The service's root, which ends with a slash. */
   readonly url: URL;
+  /** "" without one. */
+  readonly token: string;
 };
 
 export const HELP = `usage: bun run top [options]
 
 The figures of a running service, once a second; q or Ctrl-C ends it.
 
-${helpText(OPTIONS, undefined)}
+${helpText(OPTIONS, ENV_PREFIX)}
 
 NO_COLOR in the environment turns colours off.
 Exit code: 64 a bad option, 69 there is no answer from the service.`;
 
 /** Reads the command line; throws OptionError on the first bad option. */
-export function readTopOptions(args: readonly string[]): TopOptions {
-  const given = readOptions(OPTIONS, args, {}, undefined);
-  return { ...given, url: serviceUrl(given.url) };
+export function readTopOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): TopOptions {
+  const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
+  const token = secretOf(given.authToken, given.authTokenFile, "--auth-token");
+  return { ...given, url: serviceUrl(given.url), token };
 }
 
 /** The service as a person names it, on the screen and in errors. */

@@ -40,6 +40,14 @@ describe("against the service", () => {
     }
   });
 
+  test("a service that asks for a token gets it", async () => {
+    await using server = serve("--auth-token", "token");
+    const { code } = await loadtest(server.url, "-n", "100", "--auth-token", "token");
+    expect(code).toBe(0);
+    const refused = await loadtest(server.url, "-n", "100");
+    expect(refused).toMatchObject({ code: 1, report: { errors: { "status 401": 100 } } });
+  });
+
   test("two runs on one service do not disturb each other", async () => {
     await using server = serve();
     for (const seed of ["1", "2"]) {

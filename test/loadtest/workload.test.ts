@@ -148,7 +148,8 @@ describe("a tally", () => {
 });
 
 function options(...args: string[]): LoadOptions {
-  return readOptions(OPTIONS, ["-n", "300", "--seed", "1", ...args], {}, undefined);
+  const given = readOptions(OPTIONS, ["-n", "300", "--seed", "1", ...args], {}, undefined);
+  return { ...given, token: "" };
 }
 
 /** All steps, each acknowledged at once. */

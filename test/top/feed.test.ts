@@ -78,7 +78,7 @@ describe("one connection", () => {
 test("figures are followed over connections that end, and a service that is away", async () => {
   await using server = serveFigures(eventOf(someFigures()));
   const waits: number[] = [];
-  const feed = followFigures(new URL(server.url), (failures) => {
+  const feed = followFigures(new URL(server.url), "", (failures) => {
     waits.push(failures);
     return 0;
   });
@@ -98,7 +98,7 @@ test("figures are followed over connections that end, and a service that is away
 /** Why a service has no figures. */
 async function reasonOf(url: string, silenceMs?: number): Promise<string> {
   try {
-    await readFigures(new URL(url), silenceMs).next();
+    await readFigures(new URL(url), "", silenceMs).next();
     return "there are figures";
   } catch (error) {
     if (error instanceof NoAnswer) return error.message;

@@ -3,7 +3,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { eventOf, serveFigures, someFigures } from "../lib/live-figures.ts";
-import { freePort } from "../lib/service.ts";
+import { freePort, startService } from "../lib/service.ts";
+import { temporaryFolder } from "../snapshot/saved.ts";
 
 const MAIN = new URL("../../src/top/main.ts", import.meta.url).pathname;
 
@@ -75,9 +76,60 @@ describe("in a pipe", () => {
   });
 });
 
+describe("a service that asks for a token", () => {
+  const token = "the-token";
+  const once = async (url: string, args: readonly string[], env: Record<string, string> = {}) => {
+    const child = Bun.spawn([process.execPath, MAIN, "--url", url, "--once", ...args], {
+      env: { PATH: process.env["PATH"], ...env },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [stdout, stderr] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
+    expect(stdout + stderr).not.toContain(token);
+    return { code: await child.exited, stdout, stderr };
+  };
+
+  test("gets it from a flag, a file or the environment", async () => {
+    await using service = await startService(["--auth-token", token]);
+    await using folder = await temporaryFolder();
+    await Bun.write(folder.file, `${token}\n`);
+    const ways: readonly (readonly [string[], Record<string, string>])[] = [
+      [["--auth-token", token], {}],
+      [["--auth-token-file", folder.file], {}],
+      [[], { RINGCACHE_AUTH_TOKEN: token }],
+      [[], { RINGCACHE_AUTH_TOKEN_FILE: folder.file }],
+    ];
+    for (const [args, env] of ways) {
+      const { code, stdout, stderr } = await once(service.url, args, env);
+      expect([code, stderr]).toEqual([0, ""]);
+      expect(stdout).toContain("state=serving");
+    }
+  });
+
+  test("is told so where there is none, or a wrong one", async () => {
+    await using service = await startService(["--auth-token", token]);
+    const trouble = `top: no figures from ${service.url}:`;
+    expect(await once(service.url, [])).toEqual({
+      code: 69,
+      stdout: "",
+      stderr: `${trouble} it asks for a token: use --auth-token-file FILE or RINGCACHE_AUTH_TOKEN\n`,
+    });
+    const wrong = await once(service.url, ["--auth-token", "another"]);
+    expect(wrong.stderr).toBe(`${trouble} the token is wrong\n`);
+    const unreadable = await once(service.url, ["--auth-token-file", "/nowhere"]);
+    expect(unreadable).toMatchObject({
+      code: 64,
+      stderr: "top: --auth-token-file /nowhere cannot be read: ENOENT\n",
+    });
+  });
+});
+
 describe("wrong use", () => {
   test("a bad option is one line and exit code 64", async () => {
-    const known = "--url, --once, --plain, --help";
+    const known = "--url, --auth-token, --auth-token-file, --once, --plain, --help";
     const bad: readonly (readonly [readonly string[], string])[] = [
       [["--nope"], `unknown option "--nope"; the options are ${known}`],
       [["--url"], "--url needs a value: a URL or host:port"],

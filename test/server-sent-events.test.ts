@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { EventParser, EventTooLong, type ServerEvent } from "../../src/top/events.ts";
+import { EventParser, EventTooLong, type ServerEvent } from "../src/server-sent-events.ts";
 
 /** Line ends of all kinds, comments, fields without a value, characters of one to four bytes. */
 const STREAM = [
