@@ -26,10 +26,10 @@ COPY --from=app --chown=bun:bun /data /data
 USER bun
 EXPOSE 7171 7172
 STOPSIGNAL SIGTERM
-# The image has no curl. Containers are often handed the proxy of their host, which is no way to
+# The image has no curl. A certificate is for a name, and this asks by address. Containers are often handed the proxy of their host, which is no way to
 # 127.0.0.1, and of the two spellings of no_proxy either may have been handed along.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-  CMD ["bun", "-e", "const { env, exit } = process; env.no_proxy = env.NO_PROXY = '*'; exit((await fetch('http://127.0.0.1:' + (env.RINGCACHE_PORT || env.PORT || 7171) + '/health')).ok ? 0 : 1)"]
+  CMD ["bun", "-e", "const { env, exit } = process; env.no_proxy = env.NO_PROXY = '*'; const tls = { rejectUnauthorized: false }; exit((await fetch('http' + (env.RINGCACHE_TLS_CERT ? 's' : '') + '://127.0.0.1:' + (env.RINGCACHE_PORT || env.PORT || 7171) + '/readyz', { tls })).ok ? 0 : 1)"]
 # Not through the base image's shell script: bun is process 1 and gets SIGTERM itself.
 ENTRYPOINT ["bun", "src/main.ts"]
 # Some builders keep the base image's CMD, which the service would take for an option.

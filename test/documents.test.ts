@@ -15,6 +15,7 @@ const PAGES = [
   "docs/protocol.md",
   "docs/operations.md",
   "docs/design.md",
+  "docs/security.md",
   "docs/snapshot-format.md",
   "bench/README.md",
 ];
