@@ -37,6 +37,8 @@ interface Load {
   readonly answered: number;
   readonly refused: number;
   readonly p99Ms: number;
+  /** Part of its core that the service used: far below 1, the load was the slower one. */
+  readonly busy: number;
 }
 interface Run {
   readonly full: Load;
@@ -78,10 +80,11 @@ const table = new Table({
     "full rate/s",
     "answered ×",
     "refused/s",
+    "core used",
     "after: p99 ×",
     `RSS MB of ${Math.round(BOUND_MB)}`,
   ],
-  colAligns: ["left", "right", "right", "right", "right", "right"],
+  colAligns: ["left", "right", "right", "right", "right", "right", "right"],
   style: { head: [], border: [], compact: true },
 });
 for (const [name, runs] of Object.entries(results)) {
@@ -90,6 +93,7 @@ for (const [name, runs] of Object.entries(results)) {
     wholeMedian(runs.map(({ full }) => full.answered)),
     withRange(runs.map(({ over, full }) => over.answered / full.answered)),
     wholeMedian(runs.map(({ over }) => over.refused)),
+    withRange(runs.map(({ over }) => over.busy)),
     withRange(runs.map(({ after, before }) => after.p99Ms / before.p99Ms)),
     wholeMedian(runs.map(({ rssMb }) => rssMb)),
   ]);
@@ -102,6 +106,7 @@ async function load(name: string, connections: number, rate = 0, length = second
   const [path = "", ...options] = CALLS[name] ?? [];
   const timed = rate === 0 ? [] : ["-q", `${rate}`, "--latency-correction"];
   const command = ["oha", "--no-tui", "--output-format", "json", "-z", `${length}s`, ...timed];
+  const before = service.cpuSeconds();
   const child = Bun.spawn(
     pinned(LOAD_CORE, [...command, "-c", `${connections}`, ...options, service.url + path]),
     { stderr: "inherit" },
@@ -118,5 +123,6 @@ async function load(name: string, connections: number, rate = 0, length = second
     answered: (statuses["200"] ?? 0) / summary.total,
     refused: (statuses["503"] ?? 0) / summary.total,
     p99Ms: latencyPercentiles.p99 * 1000,
+    busy: (service.cpuSeconds() - before) / summary.total,
   };
 }

@@ -100,6 +100,8 @@ export function serveResp(
   const queue = Array.from({ length: READ_AHEAD }, () => new Words());
   /** Numbers of those that have been run of late, for their durations. */
   const ran = new Int32Array(READ_AHEAD);
+  /** How long they took, with those of the same connection that came with them. */
+  let ranMs = 0;
 
   const work = (connection: Connection, bytes: Buffer, end: number): void => {
     const { parser } = connection;
@@ -126,9 +128,8 @@ export function serveResp(
         connection.isClosing = true;
       }
     }
-    const ms = performance.now() - startMs;
-    if (ms >= slowMs) {
-      events.slow(connection.address, nameOf(dispatcher.lastCommand), commands, ms);
+    if (commands > 0 && ranMs >= slowMs) {
+      events.slow(connection.address, nameOf(dispatcher.lastCommand), commands, ranMs);
     }
     clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
     keep(connection, bytes, end);
@@ -149,10 +150,10 @@ export function serveResp(
       // Of one that waits it is not known yet.
       ran[done++] = connection.isWaiting ? -1 : dispatcher.lastCommand;
     }
-    const micros = (performance.now() - startMs) * 1000;
+    ranMs = performance.now() - startMs;
     for (let n = 0; n < done; n++) {
       const number = ran[n] as number;
-      if (number >= 0) durations.observe(number, micros);
+      if (number >= 0) durations.observe(number, ranMs * 1000);
     }
     return done;
   };

@@ -2,6 +2,7 @@
 // and cache must take whatever comes, and answer with whole replies. What one round put
 // under its own keys must be there after.
 
+import { Tokens } from "../../src/access.ts";
 import { ByteBuffer, Cache, MISS, NEVER } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { Clients, NO_ROW } from "../../src/resp/clients.ts";
@@ -43,8 +44,10 @@ export function fuzz(
   const memory = allocateResp(config, 1);
   const reply = new Reply(config.respOutputLimit);
   const settings = new Settings(memory.settings, config);
+  const tokens = new Tokens({ authToken: "1", readToken: "default" });
+  const service = { ...aService(), tokens };
   const dispatcher = new Dispatcher({
-    ...{ cache, config, reply, settings, service: aService() },
+    ...{ cache, config, reply, settings, service },
     clients: new Clients(memory.clients, 0),
     tallies: new Tallies(memory.tallies, 0, COMMAND_NAMES),
   });
@@ -92,7 +95,9 @@ export function fuzz(
       "latin1",
     );
     for (let times = below(4); times > 0; times--) bytes = mutate(bytes);
+    const access = below(4) === 0 ? pick(["open", "read"] as const) : "write";
     const parser = new Parser(settings);
+    parser.isTrusted = access !== "open";
     dispatcher.begin({
       ...{ id: 1, row: NO_ROW, address: "fuzz", localAddress: "fuzz", version: below(2) ? 2 : 3 },
       ...{
