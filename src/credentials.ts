@@ -2,11 +2,10 @@
 // the start, and again when files have changed.
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 import type { TokenTexts } from "./access.ts";
 import { type Config, OptionError } from "./config.ts";
-import { secretOf } from "./secret.ts";
+import { secretOf, textOf } from "./secret.ts";
 import { bunTlsOf, type TlsTexts } from "./tls.ts";
 
 export interface Credentials {
@@ -61,15 +60,6 @@ function refuseUnusable(tls: TlsTexts): void {
 /** When a certificate ends, as it says itself. */
 export function validUntil({ cert }: TlsTexts): string {
   return new Date(new X509Certificate(cert).validTo).toISOString();
-}
-
-function textOf(option: string, file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new OptionError(`${option} ${file} cannot be read: ${reason}`);
-  }
 }
 
 function parsed<T>(option: string, file: string, parse: () => T): T {

@@ -176,8 +176,9 @@ async function renewCredentials(): Promise<void> {
     await Promise.all(old.map(([one, sockets]) => closeListening(one, sockets)));
     logger.info("reloaded", tls === undefined ? {} : { certificate_until: validUntil(tls) });
   } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    logger.error("reload refused", { reason: error.message });
+    if (error instanceof OptionError) logger.error("reload refused", { reason: error.message });
+    // The old listeners may be open still, and give some connections the old certificate.
+    else logger.error("reload incomplete", { error: describeError(error) });
   }
 }
 

@@ -10,18 +10,19 @@ export function secretOf(value: string, file: string, option: string): string {
   if (value !== "") {
     throw new OptionError(`${option} and ${option}-file are both given; use one of them`);
   }
-  const text = textOf(file, option).replace(/\r?\n$/, "");
+  const text = textOf(`${option}-file`, file).replace(/\r?\n$/, "");
   if (isSecret(text)) return text;
   const wrong = text === "" ? "is empty" : "holds something else";
   const right = "it must hold one line of 1 to 512 visible characters of ASCII";
   throw new OptionError(`${option}-file ${file} ${wrong}; ${right}`);
 }
 
-function textOf(file: string, option: string): string {
+/** What is in the file that an option names. Throws OptionError. */
+export function textOf(option: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
     const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new OptionError(`${option}-file ${file} cannot be read: ${reason}`);
+    throw new OptionError(`${option} ${file} cannot be read: ${reason}`);
   }
 }

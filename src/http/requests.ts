@@ -313,8 +313,9 @@ async function readUnsized(
       }
       const bytes = whole?.bytes.length ?? chunk.length;
       pending.release(taken);
-      taken = pending.take(bytes) ? bytes : 0;
-      if (taken === 0) return TOO_MANY_BODIES;
+      taken = 0;
+      if (!pending.take(bytes)) return TOO_MANY_BODIES;
+      taken = bytes;
     }
     const body = whole?.bytes.subarray(0, whole.end) ?? first ?? NO_BYTES;
     return JSON.parse(DECODER.decode(body));
@@ -344,7 +345,8 @@ export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimit
 
 function refusalOf(error: unknown): Refusal {
   if (error instanceof SyntaxError) {
-    const empty = error.message === "Unexpected end of JSON input";
+    // As Request.json words it, and as JSON.parse does.
+    const empty = /Unexpected (end of JSON input|EOF)$/.test(error.message);
     const reason = empty ? "it is empty or cut short; send a JSON object" : error.message;
     return new Refusal(400, `the body is not JSON: ${reason}`);
   }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 
 import { startService, type ServiceProcess } from "../lib/service.ts";
+import { fitsItsWidth, seriousViolations } from "./axe.ts";
 
 const CHROMIUM = Bun.which("chromium");
 const EMOJI_KEY = "🎉".repeat(256);
@@ -170,23 +171,8 @@ for (const [scheme, width] of VIEWS) {
       await page.fill("#key", "shown");
       await press(page, "get");
       await page.click("#answer-reveal");
-      // From the debugger's side: the page's policy allows no other script.
-      const session = await page.context().newCDPSession(page);
-      const evaluate = async (expression: string): Promise<unknown> => {
-        const options = { awaitPromise: true, returnByValue: true };
-        const { result } = await session.send("Runtime.evaluate", { expression, ...options });
-        return result.value;
-      };
-      const axe = await Bun.file(Bun.resolveSync("axe-core/axe.min.js", import.meta.dir)).text();
-      await evaluate(`${axe};0`);
-      const violations = await evaluate(
-        "axe.run().then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes.length]))",
-      );
-      const serious = (violations as [string, string, number][]).filter(([impact]) => {
-        return impact === "serious" || impact === "critical";
-      });
-      expect(serious).toEqual([]);
-      expect(await evaluate("document.documentElement.scrollWidth <= innerWidth")).toBeTrue();
+      expect(await seriousViolations(page)).toEqual([]);
+      expect(await fitsItsWidth(page)).toBeTrue();
       if (SHOTS !== undefined) {
         await page.screenshot({ path: join(SHOTS, `${scheme}-${width}.png`), fullPage: true });
       }

@@ -27,6 +27,30 @@ test("a body over the limit gets 413 with the limit named, sized or chunked", as
   await expectServes(server.url);
 });
 
+test("a body in chunks says the same of itself as one whose length is known", async () => {
+  await using server = serve();
+  const head = `POST /put HTTP/1.1\r\n${HOST}\r\n`;
+  for (const body of [
+    "",
+    "{",
+    '{"key":"k","value":"v"',
+    "nothing",
+    "[]",
+    '{"key":"k","value":"v"}',
+  ]) {
+    using sized = await connect(server.url);
+    sized.send(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+    using chunked = await connect(server.url);
+    const chunks = [...body].map((byte) => `1\r\n${byte}\r\n`);
+    chunked.send(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks.join("")}0\r\n\r\n`);
+    const bodyOf = (answer: string) => answer.slice(answer.indexOf("\r\n\r\n"));
+    expect([body, bodyOf(await chunked.until("}"))]).toEqual([
+      body,
+      bodyOf(await sized.until("}")),
+    ]);
+  }
+});
+
 test("an answer over the limit gets 413 too, however small its request", async () => {
   await using server = serve("--max-body-bytes", "1024");
   const post = (path: string, body: unknown) =>
