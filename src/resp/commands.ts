@@ -144,7 +144,9 @@ function subcommand(
   return { name, arity, access: "read", flags, syntax, summary, since: "2.8.13", run };
 }
 
-function groupOf({ name }: Command): string {
+/** The group of a command, or of a subcommand as "client|id": that of its command. */
+function groupOf(fullName: string): string {
+  const [name = ""] = fullName.split("|");
   if (SERVER_KEYSPACE.includes(name)) return "server";
   const found = Object.entries(GROUPS).find(([, commands]) => {
     return commands.some((command) => command.name === name);
@@ -179,7 +181,7 @@ function answerInfo(call: Call, command: Command, name: string): void {
   reply.set(command.flags.length);
   for (const flag of command.flags) reply.simple(flag);
   for (const place of [first, last, step]) reply.integer(place);
-  const categories = categoriesOf(command);
+  const categories = categoriesOf(command, name);
   reply.set(categories.length);
   for (const category of categories) reply.simple(category);
   reply.array(0);
@@ -218,9 +220,8 @@ function answerKeySpec({ reply }: Call, { flags, keys = [0, 0, 0] }: Command): v
   reply.integer(0);
 }
 
-function categoriesOf(command: Command): string[] {
-  const { flags } = command;
-  const group = groupOf(command);
+function categoriesOf({ flags }: Command, name: string): string[] {
+  const group = groupOf(name);
   const isAdmin = flags.includes("admin");
   return [
     ...(flags.includes("write") ? ["@write"] : []),
@@ -234,7 +235,7 @@ function categoriesOf(command: Command): string[] {
 function docs(call: Call): void {
   const entries = named(call, 2).filter((entry) => entry !== undefined);
   call.reply.map(entries.length);
-  for (const { name, command } of entries) answerDocs(call, command, name, groupOf(command));
+  for (const { name, command } of entries) answerDocs(call, command, name, groupOf(name));
 }
 
 function answerDocs(call: Call, command: Command, name: string, group: string): void {
@@ -296,7 +297,7 @@ function list(call: Call): void {
       module: () => false,
       aclcat: (name) => {
         const command = COMMANDS.find((one) => one.name === name);
-        return command !== undefined && categoriesOf(command).includes(`@${value.toWord()}`);
+        return command !== undefined && categoriesOf(command, name).includes(`@${value.toWord()}`);
       },
       pattern: (name) => {
         const bytes = Buffer.from(name);
