@@ -3,8 +3,6 @@
 // Without a token everybody may do everything. With one, nobody without it may do anything
 // but what is open; a second token may read.
 
-import { timingSafeEqual } from "node:crypto";
-
 /** What a call needs, and what a client may do: nothing but what is open, read, and change. */
 export type Access = "open" | "read" | "write";
 
@@ -59,8 +57,8 @@ export class Tokens {
    */
   accessOf(token: string): Access | undefined {
     const given = padded(token);
-    const isFull = timingSafeEqual(given, this.#full);
-    const isRead = timingSafeEqual(given, this.#read);
+    const isFull = crypto.timingSafeEqual(given, this.#full);
+    const isRead = crypto.timingSafeEqual(given, this.#read);
     if (!this.#areNeeded || token === "" || token.length > MAX_TOKEN_LENGTH) return undefined;
     if (isFull) return "write";
     return isRead && this.#hasRead ? "read" : undefined;

@@ -1,8 +1,6 @@
 // The tokens and certificates of the service, from options and the files that they name. Read at
 // the start, and again when files have changed.
 
-import { createPrivateKey, X509Certificate } from "node:crypto";
-
 import type { TokenTexts } from "./access.ts";
 import { type Config, OptionError } from "./config.ts";
 import { secretOf, textOf } from "./secret.ts";
@@ -15,7 +13,12 @@ export interface Credentials {
 }
 
 /** Throws OptionError, which names the option and never what is secret. */
-export function readCredentials(config: Config): Credentials {
+export async function readCredentials(config: Config): Promise<Credentials> {
+  return { tokens: readTokens(config), tls: await readTls(config) };
+}
+
+/** The same without what TLS takes. */
+export function readTokens(config: Config): TokenTexts {
   const authToken = secretOf(config.authToken, config.authTokenFile, "--auth-token");
   const readToken = secretOf(config.readToken, config.readTokenFile, "--read-token");
   if (readToken !== "" && authToken === "") {
@@ -26,14 +29,15 @@ export function readCredentials(config: Config): Credentials {
   if (readToken !== "" && readToken === authToken) {
     throw new OptionError("--auth-token and --read-token are the same; they must differ");
   }
-  return { tokens: { authToken, readToken }, tls: readTls(config) };
+  return { authToken, readToken };
 }
 
-function readTls({ tlsCert, tlsKey, tlsCa }: Config): TlsTexts | undefined {
+async function readTls({ tlsCert, tlsKey, tlsCa }: Config): Promise<TlsTexts | undefined> {
   if (tlsCert === "" && tlsKey === "" && tlsCa === "") return undefined;
   if (tlsCert === "" || tlsKey === "") {
     throw new OptionError("TLS takes both --tls-cert and --tls-key");
   }
+  const { createPrivateKey, X509Certificate } = await cryptography();
   const cert = textOf("--tls-cert", tlsCert);
   const key = textOf("--tls-key", tlsKey);
   const certificate = parsed("--tls-cert", tlsCert, () => new X509Certificate(cert));
@@ -58,7 +62,8 @@ function refuseUnusable(tls: TlsTexts): void {
 }
 
 /** When a certificate ends, as it says itself. */
-export function validUntil({ cert }: TlsTexts): string {
+export async function validUntil({ cert }: TlsTexts): Promise<string> {
+  const { X509Certificate } = await cryptography();
   return new Date(new X509Certificate(cert).validTo).toISOString();
 }
 
@@ -68,4 +73,9 @@ function parsed<T>(option: string, file: string, parse: () => T): T {
   } catch {
     throw new OptionError(`${option} ${file} is not in PEM, or is in a form that is not known`);
   }
+}
+
+/** Only where it is needed: it takes 6 MB. */
+function cryptography(): Promise<typeof import("node:crypto")> {
+  return import("node:crypto");
 }

@@ -30,7 +30,7 @@ const STOP_GRACE_MS = 4000;
 /** Bun's own limit of a request's head. */
 const RUNTIME_HEADER_BYTES = 16_384;
 
-const { config, credentials: first } = configOrExit();
+const { config, credentials: first } = await configOrExit();
 let credentials = first;
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
 process.stdout.on("error", () => {});
@@ -60,7 +60,9 @@ logger.info("listening", {
   workers: config.workers,
   shards: cacheOptions.shards,
   memory: bytesText(config.memory),
-  ...(credentials.tls === undefined ? {} : { certificate_until: validUntil(credentials.tls) }),
+  ...(credentials.tls === undefined
+    ? {}
+    : { certificate_until: await validUntil(credentials.tls) }),
   version,
 });
 if (cacheOptions.shards < wanted.shards) {
@@ -160,7 +162,7 @@ async function limitHeaders(bytes: number): Promise<void> {
 /** Reads tokens and certificates again. What is wrong with them costs a line in the log, and the old ones stay. */
 async function renewCredentials(): Promise<void> {
   try {
-    const renewed = readCredentials(config);
+    const renewed = await readCredentials(config);
     const { tls } = renewed;
     if (tls !== undefined && !SPREADS_CONNECTIONS) {
       throw new OptionError(
@@ -174,7 +176,7 @@ async function renewCredentials(): Promise<void> {
     credentials = renewed;
     await supervisor?.renew(renewed);
     await Promise.all(old.map(([one, sockets]) => closeListening(one, sockets)));
-    logger.info("reloaded", tls === undefined ? {} : { certificate_until: validUntil(tls) });
+    logger.info("reloaded", tls === undefined ? {} : { certificate_until: await validUntil(tls) });
   } catch (error) {
     if (error instanceof OptionError) logger.error("reload refused", { reason: error.message });
     // The old listeners may be open still, and give some connections the old certificate.
@@ -198,12 +200,12 @@ function refusalOf({ code, port }: ListenError): string {
   return `ringcache: cannot listen on ${host}:${port}: ${reason}`;
 }
 
-function configOrExit(): { config: Config; credentials: Credentials } {
+async function configOrExit(): Promise<{ config: Config; credentials: Credentials }> {
   try {
     const given = readConfig(Bun.argv.slice(2), process.env);
     if (given.help) exitWith(0, HELP);
     if (given.version) exitWith(0, version);
-    return { config: given, credentials: readCredentials(given) };
+    return { config: given, credentials: await readCredentials(given) };
   } catch (error) {
     if (error instanceof OptionError) exitWith(EXIT_USAGE, `ringcache: ${error.message}`);
     throw error;

@@ -1,7 +1,5 @@
 // The connections of a port. The runtime does not tell of those of HTTP; Linux does.
 
-import { isIPv4 } from "node:net";
-
 import { tcpSocketsOn, textOf } from "../tcp-table.ts";
 
 const COUNTS = ["/proc/net/sockstat", "/proc/net/sockstat6"];
@@ -24,8 +22,8 @@ export function socketsInUse(): number {
 
 /** An address and a port as the tables of Linux have them: words in the machine's own order, in hexadecimal. */
 export function endpointOf({ address, port }: { address: string; port: number }): string {
-  const isMapped = address.startsWith("::ffff:") && isIPv4(address.slice(7));
-  const bytes = isIPv4(address)
+  const isMapped = /^::ffff:.*\./.test(address);
+  const bytes = !address.includes(":")
     ? bytesOfIPv4(address)
     : isMapped
       ? [...Buffer.from("00000000000000000000ffff", "hex"), ...bytesOfIPv4(address.slice(7))]

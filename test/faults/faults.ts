@@ -9,7 +9,7 @@ import { allocateWorkers } from "../../src/metrics/workers.ts";
 import { PortClaim } from "../../src/port-claim.ts";
 import { countOf } from "../../src/store/counters.ts";
 import { allocateRefusals } from "../../src/refusals.ts";
-import { readCredentials } from "../../src/credentials.ts";
+import { readTokens } from "../../src/credentials.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { allocateState, ServiceState } from "../../src/service.ts";
 import { Supervisor } from "../../src/supervisor.ts";
@@ -71,7 +71,7 @@ export class FaultyService {
     const opened = { ...config, port };
     const start = {
       ...{ config: opened, cacheOptions, memory: this.memory, ...memories, stateMemory },
-      credentials: readCredentials(config),
+      credentials: { tokens: readTokens(config), tls: undefined },
     };
     const events = {
       log: (line: string) => void process.stdout.write(line),

@@ -3,7 +3,7 @@
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { Tokens } from "../../src/access.ts";
-import { readCredentials } from "../../src/credentials.ts";
+import { readTokens } from "../../src/credentials.ts";
 import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
@@ -38,8 +38,7 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const throwing = (error: unknown) => {
     throw error;
   };
-  const { tokens, tls } = readCredentials(config);
-  const usual = { ...aService(), tokens: new Tokens(tokens), tls };
+  const usual = { ...aService(), tokens: new Tokens(readTokens(config)) };
   const { service = usual, failed = throwing } = parts;
   const cache = parts.cache ?? Cache.create(cacheOptionsOf(config));
   const metrics = new HttpMetrics(allocateHttp(1), 0);
@@ -80,8 +79,7 @@ export function serveRedis(
   const cache = given ?? Cache.create(cacheOptionsOf(config));
   const told: string[] = [];
   const usual = aService((saves) => told.push(saves ? "shutdown" : "shutdown nosave"));
-  const { tokens, tls } = readCredentials(config);
-  const service = { ...usual, tokens: new Tokens(tokens), tls, ...changes };
+  const service = { ...usual, tokens: new Tokens(readTokens(config)), ...changes };
   const opened = { ...config, respPort: 0 };
   const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
     refusedHttp: () => told.push("http refused"),
