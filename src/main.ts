@@ -30,6 +30,11 @@ const STOP_GRACE_MS = 4000;
 /** Bun's own limit of a request's head. */
 const RUNTIME_HEADER_BYTES = 16_384;
 
+/** Resolves when the service listens. */
+const started = Promise.withResolvers<void>();
+// First of all: without a handler the signal ends the process.
+let renewing = started.promise;
+process.on("SIGHUP", () => (renewing = renewing.then(renewCredentials)));
 const { config, credentials: first } = await configOrExit();
 let credentials = first;
 // Whoever read the log has gone: there is nobody to tell, and the cache serves on.
@@ -46,14 +51,13 @@ let { port } = config;
 // Before anything that takes time: as process 1 of a container there is no other way to be stopped.
 for (const signal of ["SIGTERM", "SIGINT"] as const)
   process.on(signal, () => void stop({ signal }, true));
-let renewing = Promise.resolve();
-process.on("SIGHUP", () => (renewing = renewing.then(renewCredentials)));
 process.on("uncaughtException", (error) => {
   logger.error("failed", { error: describeError(error) });
   process.exit(EXIT_SOFTWARE);
 });
 
 const address = await startOrExit();
+started.resolve();
 logger.info("listening", {
   address,
   redis: config.respPort === 0 ? "off" : config.respPort,
@@ -170,6 +174,8 @@ async function renewCredentials(): Promise<void> {
       );
     }
     const { closeListening, listeningOn } = await import("./listening-sockets.ts");
+    // One that is being started again would open another listener for the old certificate.
+    await supervisor?.listening();
     // The workers open listeners of their own for the new certificates.
     const ports = tls === undefined ? [] : [port, config.respPort].filter((one) => one !== 0);
     const old = ports.map((one) => [one, listeningOn(one)] as const);

@@ -228,7 +228,7 @@ export const OPTIONS = {
     min: 0.1,
     max: 86_400,
     unit: "seconds",
-    help: "how long a client of the Redis protocol may take to send one command, to read its answers, or to show its token",
+    help: "how long a client of the Redis protocol may take to send one command, to read its answers, to show its token, or for its handshake",
   },
   respIdleTimeout: {
     kind: "number",

@@ -2,12 +2,15 @@
 
 import type { Socket } from "bun";
 
-import type { Access } from "../access.ts";
 import type { ByteBuffer } from "../cache.ts";
+import type { Service } from "../service.ts";
 import type { Session } from "./call.ts";
 import type { Clients } from "./clients.ts";
 import { Parser } from "./parser.ts";
 import type { Settings } from "./settings.ts";
+
+/** How long a client that is not to stay may take to hear why. */
+const FAREWELL_MS = 1000;
 
 export interface Connection extends Session {
   readonly socket: Socket<Connection | undefined>;
@@ -19,6 +22,8 @@ export interface Connection extends Session {
   sent: number;
   /** Whether its last command has no answer yet. */
   isWaiting: boolean;
+  /** Whether it may begin: over TLS, whether its handshake is done. */
+  isReady: boolean;
   /** Times that it has got something done: commands run, answers read to their end. */
   steps: number;
   // What Patience remembers of it.
@@ -32,12 +37,12 @@ export function isBlocked({ unsent, isWaiting }: Connection): boolean {
   return unsent !== undefined || isWaiting;
 }
 
-/** A client that has just come and may do what `access` says. */
+/** A client that has just come. */
 export function newConnection(
   socket: Socket<Connection | undefined>,
   clients: Clients,
   settings: Settings,
-  access: Access,
+  { tokens, tls }: Service,
   nowMs: number,
 ): Connection {
   const id = clients.nextId();
@@ -48,7 +53,7 @@ export function newConnection(
   };
   return {
     ...description,
-    ...{ id, access, socket },
+    ...{ id, socket, access: tokens.withoutToken },
     row: clients.add(id, description, nowMs),
     replies: "on",
     isClosing: false,
@@ -57,8 +62,15 @@ export function newConnection(
     unsent: undefined,
     sent: 0,
     isWaiting: false,
+    isReady: tls === undefined,
     ...{ steps: 0, stepsSeen: -1, owed: false, quietSinceMs: nowMs },
   };
+}
+
+/** For a client that is not to stay; over TLS it can hear that only once it has done its handshake. */
+export function sayAndClose(socket: Socket<Connection | undefined>, text: string): void {
+  socket.end(text);
+  setTimeout(() => socket.terminate(), FAREWELL_MS);
 }
 
 function endpoint(family: string, address: string, port: number): string {

@@ -1,6 +1,6 @@
 // The socket that listens for clients of the Redis protocol.
 
-import type { TCPSocketListener } from "bun";
+import type { Socket, TCPSocketListener } from "bun";
 
 import type { Config } from "../config.ts";
 import { bunTlsOf, type TlsTexts } from "../tls.ts";
@@ -13,7 +13,7 @@ export function listen(
   config: Config,
   port: number,
   tls: TlsTexts | undefined,
-  socket: Handlers,
+  handlers: Handlers,
 ): TCPSocketListener<Connection | undefined> {
   // Not among the types: reusePort is how Bun.serve names it, and works here.
   const options = {
@@ -21,7 +21,15 @@ export function listen(
     port,
     reusePort: config.workers > 1 || tls !== undefined,
     ...(tls === undefined ? {} : { tls: bunTlsOf(tls) }),
-    socket,
+    // Where it is asked to tell of handshakes, Bun tells of a connection before its own: one that never
+    // begins it counts as any other.
+    socket: {
+      ...handlers,
+      handshake(socket: Socket<Connection | undefined>, isDone: boolean, error: Error | null) {
+        if (tls?.ca !== undefined && (!isDone || error !== null)) socket.terminate();
+        else if (socket.data !== undefined) socket.data.isReady = true;
+      },
+    },
   };
   return Bun.listen(options);
 }

@@ -1,5 +1,5 @@
-// How long the Redis port waits for its clients: for the rest of a command, for answers to be
-// read, for a token, and between commands.
+// How long the Redis port waits for its clients: for a handshake, for the rest of a command, for
+// answers to be read, for a token, and between commands.
 //
 // Every tenth of a second it looks who has got anything done since; a client that sends or reads a
 // byte now and then has not.
@@ -19,8 +19,9 @@ export class Patience {
 
   /** Why the connection is to be closed, if it is. To be asked of every connection again and again. */
   isOver(connection: Connection, nowMs: number): RefusalReason | undefined {
-    const { steps, unread, unsent, access, isWaiting } = connection;
-    const owes = (unread !== undefined || unsent !== undefined || access === "open") && !isWaiting;
+    const { steps, unread, unsent, access, isReady, isWaiting } = connection;
+    const isPartial = unread !== undefined || unsent !== undefined;
+    const owes = (isPartial || access === "open" || !isReady) && !isWaiting;
     if (steps !== connection.stepsSeen || owes !== connection.owed || isWaiting) {
       connection.stepsSeen = steps;
       connection.owed = owes;

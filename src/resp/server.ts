@@ -12,7 +12,7 @@ import { Durations } from "../metrics/durations.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
 import type { Service } from "../service.ts";
 import type { TlsTexts } from "../tls.ts";
-import { type Connection, isBlocked, newConnection } from "./client-connection.ts";
+import { type Connection, isBlocked, newConnection, sayAndClose } from "./client-connection.ts";
 import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -321,12 +321,10 @@ export function serveResp(
       tallies.add("connectionsReceived", 1);
       if (tallies.sum("connected") >= config.maxConnections) {
         service.refusals.add("resp", "connections");
-        socket.end("-ERR max number of clients reached\r\n");
+        sayAndClose(socket, "-ERR max number of clients reached\r\n");
         return;
       }
-      const { withoutToken } = service.tokens;
-      const nowMs = cache.clock.now();
-      const connection = newConnection(socket, clients, settings, withoutToken, nowMs);
+      const connection = newConnection(socket, clients, settings, service, cache.clock.now());
       socket.data = connection;
       connections.add(connection);
       tallies.add("connected", 1);

@@ -130,6 +130,27 @@ test("with --tls-ca a client needs a certificate of that authority, on both port
   }
 });
 
+test("a client that never begins its handshake counts as a connection, and is closed as a slow one", async () => {
+  const limits = ["--max-connections", "3", "--slow-client-timeout", "0.5"];
+  const { service, respPort } = await startTls("--workers", "1", ...FIRST, ...limits);
+  await using _ = service;
+  const silent = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const closed = Promise.withResolvers<void>();
+      await Bun.connect({
+        ...{ hostname: "127.0.0.1", port: respPort },
+        socket: { data() {}, close: () => closed.resolve() },
+      });
+      return closed.promise;
+    }),
+  );
+  await Promise.all(silent);
+  const metrics = await fetch(`${service.url}/metrics`, { tls: { rejectUnauthorized: false } });
+  const text = await metrics.text();
+  expect(text).toContain('refused_total{protocol="resp",reason="connections"} 3');
+  expect(text).toContain('refused_total{protocol="resp",reason="slow_client"} 3');
+});
+
 test("wrong certificates end the start with one line that says what is wrong", async () => {
   const cases: readonly (readonly [string[], string])[] = [
     [["--tls-cert", file("first.pem")], "TLS takes both --tls-cert and --tls-key"],
@@ -205,6 +226,36 @@ describe("at SIGHUP", () => {
     service.kill("SIGTERM");
     expect((await service.exit).code).toBe(0);
   }, 30_000);
+
+  test("while the service starts, the new certificate is the only one that it then has", async () => {
+    await using folder = await temporaryFolder();
+    const [cert, key] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
+    await copyFile(file("first.pem"), cert);
+    await copyFile(file("first.key.pem"), key);
+    const [port, respPort] = [freePort(), freePort()];
+    const main = new URL("../../src/main.ts", import.meta.url).pathname;
+    const ports = ["--host", "127.0.0.1", "--port", `${port}`, "--resp-port", `${respPort}`];
+    const files = ["--workers", "2", "--tls-cert", cert, "--tls-key", key];
+    await using child = Bun.spawn([process.execPath, main, ...ports, ...files], { stdout: "pipe" });
+    // It has read its files, and its workers are to start.
+    const sign = `@ringcache starts on ${respPort}`;
+    while (!(await Bun.file("/proc/net/unix").text()).includes(sign));
+    await copyFile(file("second.pem"), cert);
+    await copyFile(file("second.key.pem"), key);
+    child.kill("SIGHUP");
+    let said = "";
+    for await (const chunk of child.stdout) {
+      said += Buffer.from(chunk).toString();
+      if (said.includes("info reloaded")) break;
+    }
+    for (let n = 0; n < 10; n++) {
+      for (const to of [port, respPort]) {
+        using client = await connectTls(to);
+        expect(client.service).toBe("second");
+      }
+    }
+    child.kill("SIGKILL");
+  });
 
   test("what is wrong with the files is told, and the old certificate stays", async () => {
     await using folder = await temporaryFolder();
