@@ -2,6 +2,7 @@
 
 import { version } from "../package.json";
 import { usableCores, usableMemoryBytes } from "./machine.ts";
+import { OPTIONS } from "./option-table.ts";
 import {
   bytesText,
   helpText,
@@ -10,7 +11,6 @@ import {
   type OptionValues,
   readOptions,
 } from "./options.ts";
-import { OPTIONS } from "./option-table.ts";
 
 export { version };
 export { bytesText, OptionError };

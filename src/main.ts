@@ -11,14 +11,13 @@ import {
   SPREADS_CONNECTIONS,
   version,
 } from "./config.ts";
-import { allocateHttp } from "./http/metrics.ts";
 import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
-
+import { allocateHttp } from "./http/metrics.ts";
 import { describeError, Logger } from "./logger.ts";
 import { allocateWorkers } from "./metrics/workers.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
-import { allocateResp } from "./resp/memory.ts";
 import { allocateRefusals } from "./refusals.ts";
+import { allocateResp } from "./resp/memory.ts";
 import { allocateState, ServiceState } from "./service.ts";
 import type { Snapshots } from "./snapshot/snapshots.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";

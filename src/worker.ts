@@ -4,18 +4,18 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { edenGC } from "bun:jsc";
 
+import { Tokens } from "./access.ts";
 import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
+import type { Credentials } from "./credentials.ts";
 import { HttpMetrics, type HttpMemory } from "./http/metrics.ts";
 import { type HttpEvents, type HttpServer, serveHttp } from "./http/server.ts";
 import { describeError, Logger } from "./logger.ts";
-import { Tokens } from "./access.ts";
-import type { Credentials } from "./credentials.ts";
-import { Refusals } from "./refusals.ts";
 import { HotKeys } from "./metrics/hot-keys.ts";
 import type { ProtocolFigures } from "./metrics/protocol.ts";
 import { startPulse } from "./metrics/pulse.ts";
 import { WorkerRows } from "./metrics/workers.ts";
+import { Refusals } from "./refusals.ts";
 import { type RespMemory } from "./resp/memory.ts";
 import { type RespServer, serveResp } from "./resp/server.ts";
 import { type SaveOutcome, type Service, ServiceState } from "./service.ts";
@@ -40,8 +40,9 @@ export interface WorkerStart {
 }
 
 /**
- * What a worker says: that it listens, that it serves, that it goes by new credentials, that it could not open a port, what to log, that a client
- * wants a snapshot or wants the service to stop, that it has stopped.
+ * What a worker says: that it listens, that it serves, that it goes by new credentials, that it could
+ * not open a port, what to log, that a client wants a snapshot or wants the service to stop, that it
+ * has stopped.
  */
 export type FromWorker =
   | { readonly kind: "listening"; readonly url: string }

@@ -14,8 +14,8 @@ import { FigureEvents } from "./events.ts";
 import type { Guarded } from "./guard.ts";
 import type { HttpCommand } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
-import type { BodyAnswer } from "./requests.ts";
 import { ASSETS, Page } from "./page.ts";
+import type { BodyAnswer } from "./requests.ts";
 import * as schemas from "./schemas.ts";
 
 export type Method = "GET" | "POST" | "DELETE";

@@ -1,10 +1,10 @@
 // Commands on all keys together.
 
 import type { Bytes } from "../cache.ts";
-import { Argument } from "./parser.ts";
 import { argument, type Call, type Command, NOT_AN_INTEGER, SYNTAX_ERROR } from "./call.ts";
 import { matches } from "./glob.ts";
 import { readNumber } from "./numbers.ts";
+import { Argument } from "./parser.ts";
 
 /** Entries that KEYS looks at before it lets others write. */
 const KEYS_CHUNK = 1000;

@@ -8,8 +8,8 @@
 
 import { RedisClient } from "bun";
 
-import { HashRing } from "../../src/ring.ts";
 import { xxh32 } from "../../src/hash.ts";
+import { HashRing } from "../../src/ring.ts";
 import { readSnapshot } from "../../src/snapshot/reader.ts";
 import type { Random } from "../lib/random.ts";
 import { freePort, startService } from "../lib/service.ts";

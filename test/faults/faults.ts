@@ -4,14 +4,14 @@
 import { Connection, ConnectionError } from "../../bench/loadtest/connection.ts";
 import { Cache, type CacheMemory, fitOptions } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
+import { readTokens } from "../../src/credentials.ts";
 import { allocateHttp } from "../../src/http/metrics.ts";
 import { allocateWorkers } from "../../src/metrics/workers.ts";
 import { PortClaim } from "../../src/port-claim.ts";
-import { countOf } from "../../src/store/counters.ts";
 import { allocateRefusals } from "../../src/refusals.ts";
-import { readTokens } from "../../src/credentials.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { allocateState, ServiceState } from "../../src/service.ts";
+import { countOf } from "../../src/store/counters.ts";
 import { Supervisor } from "../../src/supervisor.ts";
 import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
 

@@ -1,7 +1,7 @@
 // The inputs of one seed, one after another: of which kind each is, and its bytes.
 
-import { Draw, mutate } from "./draw.ts";
 import type { Random } from "../lib/random.ts";
+import { Draw, mutate } from "./draw.ts";
 import { type Input, type Kind, KINDS } from "./input.ts";
 import { chunked, type Document, Requests, STREAM_PATH } from "./routes.ts";
 import { smuggling } from "./smuggling.ts";

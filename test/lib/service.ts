@@ -1,8 +1,8 @@
 // The service for tests: in this process on a free port, or as a process of its own.
 
+import { Tokens } from "../../src/access.ts";
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
-import { Tokens } from "../../src/access.ts";
 import { readTokens } from "../../src/credentials.ts";
 import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";

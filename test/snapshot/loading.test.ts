@@ -3,8 +3,8 @@
 import { expect, test } from "bun:test";
 
 import type { SaveOutcome } from "../../src/service.ts";
-import { connectRaw } from "../resp/raw-client.ts";
 import { aService, serveParts, serveRedis } from "../lib/service.ts";
+import { connectRaw } from "../resp/raw-client.ts";
 
 const SAVED: SaveOutcome = { isSaved: true, entries: 0, bytes: 0, tookMs: 1 };
 
