@@ -2,18 +2,24 @@
 
 import { allocateCounts, Counts } from "./counts.ts";
 
-/** Why a request was refused or a connection closed. */
-export const REFUSAL_REASONS = [
-  // Who asks.
-  ...(["no_token", "wrong_token", "read_only_token", "foreign_origin", "unknown_host"] as const),
-  // How much.
-  ...(["connections", "body_size", "batch_size", "pending_bodies", "command_size"] as const),
-  ...(["output_size", "slow_client", "idle_client", "overload"] as const),
-] as const;
-export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+/** Why a protocol refuses a request or closes a connection: for who asks, and for how much. */
+const REASONS = {
+  http: [
+    ...(["no_token", "wrong_token", "read_only_token", "foreign_origin", "unknown_host"] as const),
+    ...(["connections", "body_size", "batch_size", "pending_bodies", "overload"] as const),
+  ],
+  resp: [
+    ...(["no_token", "wrong_token", "read_only_token"] as const),
+    ...(["connections", "command_size", "output_size", "slow_client", "idle_client"] as const),
+  ],
+} as const;
+type Protocol = keyof typeof REASONS;
+export type RefusalReason<P extends Protocol> = (typeof REASONS)[P][number];
 
 const PROTOCOLS = ["http", "resp"] as const;
-const WIDTH = REFUSAL_REASONS.length * PROTOCOLS.length;
+/** Where the counts of a protocol begin. */
+const FIRST = { http: 0, resp: REASONS.http.length } as const;
+const WIDTH = REASONS.http.length + REASONS.resp.length;
 
 /** Memory for the refusals of `threads` threads. */
 export function allocateRefusals(threads: number): SharedArrayBuffer {
@@ -27,23 +33,27 @@ export class Refusals {
     this.#counts = new Counts(memory, thread, WIDTH);
   }
 
-  add(protocol: "http" | "resp", reason: RefusalReason): void {
+  add<P extends Protocol>(protocol: P, reason: RefusalReason<P>): void {
     this.#counts.add(placeOf(protocol, reason), 1);
   }
 
   /** Over all threads, since the start. O(threads). */
-  sum(protocol: "http" | "resp", reason: RefusalReason): number {
+  sum<P extends Protocol>(protocol: P, reason: RefusalReason<P>): number {
     return this.#counts.sum(placeOf(protocol, reason));
   }
 
-  /** All that may be, with how often it was. */
+  /** All that may be, with how often it was. O(threads). */
   all(): (readonly [labels: Readonly<Record<string, string>>, count: number])[] {
     return PROTOCOLS.flatMap((protocol) =>
-      REFUSAL_REASONS.map((reason) => [{ protocol, reason }, this.sum(protocol, reason)] as const),
+      REASONS[protocol].map((reason, place) => {
+        const count = this.#counts.sum(FIRST[protocol] + place);
+        return [{ protocol, reason }, count] as const;
+      }),
     );
   }
 }
 
-function placeOf(protocol: "http" | "resp", reason: RefusalReason): number {
-  return PROTOCOLS.indexOf(protocol) * REFUSAL_REASONS.length + REFUSAL_REASONS.indexOf(reason);
+function placeOf(protocol: Protocol, reason: string): number {
+  const reasons: readonly string[] = REASONS[protocol];
+  return FIRST[protocol] + reasons.indexOf(reason);
 }

@@ -111,7 +111,7 @@ export function keyNotFound(): Response {
 
 export interface RefusalOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  readonly reason?: RefusalReason | undefined;
+  readonly reason?: RefusalReason<"http"> | undefined;
 }
 
 /** Makes answers of refusals, and counts those that have a reason. */
@@ -123,7 +123,7 @@ export class Refusal {
   readonly message: string;
   readonly headers: Readonly<Record<string, string>>;
   /** What it is counted as, if it is. */
-  readonly reason: RefusalReason | undefined;
+  readonly reason: RefusalReason<"http"> | undefined;
 
   constructor(status: number, message: string, more: RefusalOptions = {}) {
     this.status = status;

@@ -42,6 +42,7 @@ const FOREIGN = new Refusal(
   "a page of another origin may not change anything here; send it from no browser, or from the dashboard",
   { reason: "foreign_origin" },
 );
+
 export class Guard {
   readonly #service: Service;
   readonly #hostNames: ReadonlySet<string> | undefined;

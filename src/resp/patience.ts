@@ -18,7 +18,7 @@ export class Patience {
   }
 
   /** Why the connection is to be closed, if it is. To be asked of every connection again and again. */
-  isOver(connection: Connection, nowMs: number): RefusalReason | undefined {
+  isOver(connection: Connection, nowMs: number): RefusalReason<"resp"> | undefined {
     const { steps, unread, unsent, access, isReady, isWaiting } = connection;
     const isPartial = unread !== undefined || unsent !== undefined;
     const owes = (isPartial || access === "open" || !isReady) && !isWaiting;

@@ -18,6 +18,19 @@ async function refusalsOf(url: string, reason: string): Promise<number> {
   return Number(line?.[1]);
 }
 
+test("refusals are counted by what their protocol can refuse, and by nothing else", async () => {
+  await using server = serve();
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  const counted = (protocol: string) =>
+    [...text.matchAll(/refused_total\{protocol="(\w+)",reason="(\w+)"/g)]
+      .filter(([, ofProtocol]) => ofProtocol === protocol)
+      .map(([, , reason]) => reason);
+  expect(counted("http")).not.toContain("slow_client");
+  expect(counted("resp")).not.toContain("overload");
+  expect(counted("http")).toContain("overload");
+  expect(counted("resp")).toContain("slow_client");
+});
+
 async function post(url: string, body: unknown): Promise<Response> {
   return await fetch(url, { method: "POST", body: JSON.stringify(body) });
 }
