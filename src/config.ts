@@ -10,6 +10,7 @@ import {
   OptionError,
   type OptionValues,
   readOptions,
+  unknownVariables,
 } from "./options.ts";
 
 export { version };
@@ -52,6 +53,11 @@ export function readConfig(
     );
   }
   return { ...given, workers: workersOf(given), memory: bytes };
+}
+
+/** Variables that look as if they were meant for this service, and are not. */
+export function variablesUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
+  return unknownVariables(OPTIONS, env, ENV_PREFIX);
 }
 
 /** Half of what there is, in whole MiB. */

@@ -9,6 +9,7 @@ import {
   OptionError,
   readConfig,
   SPREADS_CONNECTIONS,
+  variablesUnknown,
   version,
 } from "./config.ts";
 import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
@@ -68,6 +69,9 @@ logger.info("listening", {
     : { certificate_until: await validUntil(credentials.tls) }),
   version,
 });
+for (const variable of variablesUnknown(process.env)) {
+  logger.warn("unknown variable", { variable, reason: "no option has this name; see --help" });
+}
 if (cacheOptions.shards < wanted.shards) {
   const reason = `--memory ${bytesText(config.memory)} for values of --max-value-bytes ${bytesText(config.maxValueBytes)}`;
   logger.warn("fewer shards", { shards: cacheOptions.shards, wanted: wanted.shards, reason });

@@ -97,6 +97,22 @@ export function variablesOf(name: string, row: Option, envPrefix: string): strin
   return row.alsoEnv === undefined ? [own] : [own, row.alsoEnv];
 }
 
+/**
+ * Variables with the prefix that no option is read from: misspelt, most likely. Those that Kubernetes
+ * gives the pods beside a service of that name are left out.
+ */
+export function unknownVariables(
+  table: OptionTable,
+  env: Readonly<Record<string, string | undefined>>,
+  envPrefix: string,
+): string[] {
+  const known = Object.entries(table).flatMap(([name, row]) => variablesOf(name, row, envPrefix));
+  const ofKubernetes = new RegExp(`^${envPrefix}(SERVICE|PORT)_`);
+  return Object.keys(env).filter(
+    (name) => name.startsWith(envPrefix) && !known.includes(name) && !ofKubernetes.test(name),
+  );
+}
+
 /** What values a row takes, in words: "a whole number from 0 to 65535". */
 export function allowed(row: Option): string {
   switch (row.kind) {

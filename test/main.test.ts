@@ -65,6 +65,14 @@ describe("start", () => {
     expect(await answer.json()).toMatchObject({ shards: 5, virtual_nodes: 8 });
   });
 
+  test("a misspelt variable is named in the log, and its value is not", async () => {
+    await using service = await startService([], { RINGCACHE_AUTH_TOEKN: "open-sesame" });
+    service.kill("SIGTERM");
+    const { stdout } = await service.exit;
+    expect(stdout).toContain("warn unknown variable variable=RINGCACHE_AUTH_TOEKN");
+    expect(stdout).not.toContain("open-sesame");
+  });
+
   test("--version and --help print and end with 0", async () => {
     expect(await runToEnd(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     const help = await runToEnd(["-h"]);

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
-import { helpText, OptionError, type OptionTable, readOptions } from "../src/options.ts";
+import {
+  helpText,
+  OptionError,
+  type OptionTable,
+  readOptions,
+  unknownVariables,
+} from "../src/options.ts";
 
 const TABLE = {
   port: { kind: "integer", default: 1, min: 0, max: 99, alsoEnv: "PORT", help: "a port" },
@@ -127,4 +133,13 @@ test("the help text has spellings, meaning and range of every option", () => {
   ]);
   expect(lines[9]).toBe("  --verbose, -v, APP_VERBOSE");
   expect(lines[11]).toBe("      a switch");
+});
+
+test("variables that no option is read from are named, but for those of Kubernetes", () => {
+  const env = {
+    ...{ APP_PORT: "1", PORT: "2", APP_MAX_RATE: "1", HOME: "/", APPLE: "1" },
+    ...{ APP_MAXRATE: "1", APP_V: "true" },
+    ...{ APP_SERVICE_HOST: "10.0.0.1", APP_SERVICE_PORT_HTTP: "80", APP_PORT_80_TCP: "tcp://…" },
+  };
+  expect(unknownVariables(TABLE, env, "APP_")).toEqual(["APP_MAXRATE", "APP_V"]);
 });
