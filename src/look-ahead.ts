@@ -12,6 +12,8 @@ import type { SharedShard } from "./store/shared-shard.ts";
 export const MOST_AHEAD = 256;
 /** Words from one line of the processor's cache to the next. */
 const LINE_WORDS = 16;
+/** Of a record: the processor itself notices what is read on and on. */
+const MOST_LINES = 16;
 
 export class LookAhead {
   readonly #shards: readonly SharedShard[];
@@ -19,6 +21,7 @@ export class LookAhead {
   readonly #ring: HashRing;
   readonly #seed: number;
   readonly #numbers = new Int32Array(MOST_AHEAD);
+  readonly #ends = new Int32Array(MOST_AHEAD);
   /** Keeps the reads from being left out as useless. */
   protected seen = 0;
 
@@ -54,10 +57,21 @@ export class LookAhead {
       const { shard, hash } = keys[n] as AheadKey;
       numbers[n] = (this.#shards[shard] as SharedShard).recordWord(hash);
     }
+    const ends = this.#ends;
+    for (let n = 0; n < count; n++) {
+      const shard = this.#shards[(keys[n] as AheadKey).shard] as SharedShard;
+      ends[n] = shard.recordEndWord(numbers[n] as number);
+    }
     for (let n = 0; n < count; n++) {
       const memory = memories[(keys[n] as AheadKey).shard] as Int32Array;
       const word = numbers[n] as number;
-      seen += (memory[word] ?? 0) + (memory[word + LINE_WORDS] ?? 0);
+      // Without a record, or without the lock, the end may be any number.
+      const last = Math.max(
+        word,
+        Math.min((ends[n] as number) - 1, word + MOST_LINES * LINE_WORDS),
+      );
+      for (let at = word + LINE_WORDS; at < last; at += LINE_WORDS) seen += memory[at] ?? 0;
+      seen += memory[last] ?? 0;
     }
     this.seen = seen | 0;
   }

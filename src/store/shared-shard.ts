@@ -184,6 +184,11 @@ export class SharedShard implements Shard {
     return index.recordOfHash(this.#layout, hash) >> 2;
   }
 
+  /** The word behind the record that begins at this one. Without the lock it may be any. */
+  recordEndWord(word: number): number {
+    return word + this.#layout.extentAt(word << 2) / 4;
+  }
+
   delete(key: Bytes, nowMs: number, hash = entries.hashOf(this.#layout, key)): boolean {
     this.#enter();
     try {
