@@ -78,6 +78,7 @@ export interface Call {
   count: number;
   /** Time of the cache's clock. */
   nowMs: number;
+  readonly updating: Updating;
   /** Set by a command that cannot answer yet: what writes its answer. The connection waits for it. */
   pending: Promise<() => void> | undefined;
 }
@@ -122,27 +123,49 @@ export function store(call: Call, key: Bytes, value: Bytes, deadlineMs: number):
 }
 
 /**
- * Changes an entry in one step. False after an error has been answered, in place of what `change`
- * may have answered: its own, or that the value does not fit.
+ * What becomes of an entry. The call is handed over so that a change can be one function for all
+ * calls: a closure for each is garbage.
  */
-export function update(
-  call: Call,
-  key: Bytes,
-  change: (entry: Entry | undefined) => Change | Failure,
-): boolean {
-  const { reply } = call;
-  const mark = reply.out.end;
-  let error = FULL;
-  const isDone = call.cache.update(key, call.nowMs, (entry) => {
-    const wanted = change(entry);
-    if (wanted instanceof Failure) error = wanted.error;
-    else if (typeof wanted === "object" && !fits(call, key, wanted.value)) error = TOO_LARGE;
-    else return wanted;
+export type Step = (entry: Entry | undefined, call: Call) => Change | Failure;
+
+/** What `update` is doing; there is one at a time. */
+export class Updating {
+  key: Bytes = NO_BYTES;
+  step: Step = () => "keep";
+  /** Answered if it is not done. */
+  error = FULL;
+  readonly #call: () => Call;
+
+  constructor(call: () => Call) {
+    this.#call = call;
+  }
+
+  /** What the cache is given. One for all calls, as each of them would leave 140 B of garbage. */
+  readonly change = (entry: Entry | undefined): Change => {
+    const call = this.#call();
+    const wanted = this.step(entry, call);
+    if (wanted instanceof Failure) this.error = wanted.error;
+    else if (typeof wanted === "object" && !fits(call, this.key, wanted.value)) {
+      this.error = TOO_LARGE;
+    } else return wanted;
     return "keep";
-  });
-  if (isDone && error === FULL) return true;
+  };
+}
+const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
+
+/**
+ * Changes an entry in one step. False after an error has been answered, in place of what `step` may
+ * have answered: its own, or that the value does not fit.
+ */
+export function update(call: Call, key: Bytes, step: Step): boolean {
+  const { reply, updating } = call;
+  const mark = reply.out.end;
+  updating.key = key;
+  updating.step = step;
+  updating.error = FULL;
+  if (call.cache.update(key, call.nowMs, updating.change) && updating.error === FULL) return true;
   reply.out.end = mark;
-  reply.error(error);
+  reply.error(updating.error);
   return false;
 }
 

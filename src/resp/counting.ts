@@ -1,6 +1,6 @@
 // Commands that count: a value is a number in decimal.
 
-import type { Bytes, Entry } from "../cache.ts";
+import type { Bytes, Change, Entry } from "../cache.ts";
 import { argument, type Call, type Command, Failure, NOT_AN_INTEGER, update } from "./call.ts";
 import { addFloats, addIntegers, floatText, readFloat, readInteger } from "./numbers.ts";
 
@@ -27,10 +27,12 @@ const counting = (
 });
 
 export const COUNTING_COMMANDS: readonly Command[] = [
-  counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (call) => add(call, 1)),
-  counting("decr", "key", "Takes 1 from the whole number of a key.", "1.0.0", (call) =>
-    add(call, -1),
-  ),
+  counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (call) => {
+    update(call, argument(call, 1), incremented);
+  }),
+  counting("decr", "key", "Takes 1 from the whole number of a key.", "1.0.0", (call) => {
+    update(call, argument(call, 1), decremented);
+  }),
   counting(
     "incrby",
     "key increment",
@@ -63,19 +65,29 @@ export const COUNTING_COMMANDS: readonly Command[] = [
   ),
 ];
 
-function add(call: Call, by: number | bigint): void {
+/** Adds to the number of a key, and answers the sum. */
+function added(entry: Entry | undefined, call: Call, by: number | bigint): Change | Failure {
   const { cache, reply, nowMs, scratch } = call;
-  let sum: number | bigint | undefined;
-  const isDone = update(call, argument(call, 1), (entry) => {
-    const before = entry === undefined ? 0 : readInteger(entry.value);
-    if (before === undefined) return new Failure(NOT_AN_INTEGER);
-    sum = addIntegers(before, by);
-    if (sum === undefined) return new Failure("ERR increment or decrement would overflow");
-    if (typeof sum === "number") scratch.setInteger(sum);
-    else scratch.setText(String(sum));
-    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
-  });
-  if (isDone) reply.integer(sum ?? 0);
+  const before = entry === undefined ? 0 : readInteger(entry.value);
+  if (before === undefined) return new Failure(NOT_AN_INTEGER);
+  const sum = addIntegers(before, by);
+  if (sum === undefined) return new Failure("ERR increment or decrement would overflow");
+  if (typeof sum === "number") scratch.setInteger(sum);
+  else scratch.setText(String(sum));
+  reply.integer(sum);
+  return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+}
+
+function incremented(entry: Entry | undefined, call: Call): Change | Failure {
+  return added(entry, call, 1);
+}
+
+function decremented(entry: Entry | undefined, call: Call): Change | Failure {
+  return added(entry, call, -1);
+}
+
+function add(call: Call, by: number | bigint): void {
+  update(call, argument(call, 1), (entry) => added(entry, call, by));
 }
 
 function addFloat(call: Call): void {

@@ -2,7 +2,7 @@
 
 import { type Access, mayDo } from "../access.ts";
 import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
-import { argument, type Call, type Command, type Session } from "./call.ts";
+import { argument, type Call, type Command, type Session, Updating } from "./call.ts";
 import { type Entry, findCommand, takesCount } from "./commands.ts";
 import type { Argument, Words } from "./parser.ts";
 
@@ -21,11 +21,15 @@ export class Dispatcher {
   #isLoading = false;
 
   constructor(
-    shared: Omit<Call, "session" | "name" | "args" | "count" | "nowMs" | "scratch" | "pending">,
+    shared: Omit<
+      Call,
+      "session" | "name" | "args" | "count" | "nowMs" | "scratch" | "updating" | "pending"
+    >,
   ) {
     this.#call = {
       ...shared,
       scratch: new ByteBuffer(),
+      updating: new Updating(() => this.#call),
       session: NOBODY,
       name: "",
       args: [],

@@ -12,19 +12,30 @@ import type { Bytes } from "./bytes.ts";
 import * as entries from "./entries.ts";
 import { homeOf } from "./key-index.ts";
 import type { Layout } from "./layout.ts";
-import { type Entry, SCAN_END } from "./shard.ts";
+import { type Entry, NEVER, SCAN_END } from "./shard.ts";
 
 /** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
 const SLOTS_AN_ENTRY = 16;
 
-/** The live entry that this slot of the index names. */
+/** The entry that is shown, one after the other in the same place: each by itself would be garbage. */
+const shown = {
+  value: { bytes: Buffer.alloc(0) as Buffer, start: 0, end: 0 },
+  deadlineMs: NEVER,
+  hits: 0,
+};
+
+/** The live entry that this slot of the index names; it is another one after the next call. */
 export function entryAt(layout: Layout, slot: number, nowMs: number): Entry | undefined {
   const record = layout.recordAt(slot);
   const deadlineMs = layout.deadlineOf(record);
   if (deadlineMs <= nowMs) return undefined;
   const start = layout.valueStart(record);
-  const value = { bytes: layout.bytes, start, end: start + layout.valueLengthOf(record) };
-  return { value, deadlineMs, hits: layout.hitsAt(slot) };
+  shown.value.bytes = layout.bytes;
+  shown.value.start = start;
+  shown.value.end = start + layout.valueLengthOf(record);
+  shown.deadlineMs = deadlineMs;
+  shown.hits = layout.hitsAt(slot);
+  return shown;
 }
 
 /** As Shard.scan. */
