@@ -1,7 +1,7 @@
 // Commands on the service: figures, settings, and what redis's operators ask.
 
 import type { Access } from "../access.ts";
-import { argument, type Call, type Command, SYNTAX_ERROR } from "./call.ts";
+import { argument, type Call, type Command, LOADING, SYNTAX_ERROR } from "./call.ts";
 import { matches } from "./glob.ts";
 import { infoText } from "./info.ts";
 import { readFloat, readNumber } from "./numbers.ts";
@@ -144,9 +144,12 @@ function lastSave({ reply, service }: Call): void {
 function shutdown(call: Call): void {
   const { reply, session, service, config } = call;
   const option = call.count > 1 ? argument(call, 1).toWord() : "";
+  // What is not loaded yet is in the file alone: a snapshot would take its place.
+  const isLoading = service.state.phase === "loading";
   if (call.count > 2 || !["", "nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
   else if (option === "save" && config.dataDir === "") reply.error(NO_FOLDER);
-  else if (option === "nosave" || config.dataDir === "") {
+  else if (option === "save" && isLoading) reply.error(LOADING);
+  else if (option === "nosave" || config.dataDir === "" || isLoading) {
     session.isClosing = true;
     service.shutDown(false);
   } else {

@@ -100,6 +100,8 @@ export function argumentsFrom(call: Call, place: number, step = 1): Bytes[] {
 export const SYNTAX_ERROR = "ERR syntax error";
 export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
 export const TOO_LARGE = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+/** Clients know the code, and some the text. */
+export const LOADING = "LOADING Redis is loading the dataset in memory";
 export const FULL = "OOM command not allowed when used memory > 'maxmemory'.";
 
 /** What a command answers instead of changing an entry. */

@@ -2,7 +2,7 @@
 
 import { type Access, mayDo } from "../access.ts";
 import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
-import { argument, type Call, type Command, type Session, Updating } from "./call.ts";
+import { argument, type Call, type Command, LOADING, type Session, Updating } from "./call.ts";
 import { type Entry, findCommand, takesCount } from "./commands.ts";
 import type { Argument, Words } from "./parser.ts";
 
@@ -187,8 +187,6 @@ const NOBODY: Session = {
 };
 
 const NO_TOKEN = "NOAUTH Authentication required.";
-/** Clients know the code, and some the text. */
-const LOADING = "LOADING Redis is loading the dataset in memory";
 const DEBUG_REFUSED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
 

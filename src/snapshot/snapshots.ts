@@ -30,6 +30,9 @@ export interface LoadReport extends SnapshotReport {
  */
 const COLLECT_EVERY_MS = 20;
 
+/** The file has what is not in the cache yet. */
+const NOT_LOADED = "the last snapshot is still being loaded";
+
 export interface SnapshotEvents {
   saved(outcome: SaveOutcome & { readonly isSaved: true }): void;
   /** Told once for each reason, until a snapshot succeeds again. */
@@ -98,8 +101,9 @@ export class Snapshots {
     return { ...report, ...counts, tookMs, keptAt: await this.#folder.keepAside() };
   }
 
-  /** Takes a snapshot of what is in the cache now. Never rejects. */
+  /** Takes a snapshot of what is in the cache now, once that is loaded. Never rejects. */
   async save(): Promise<SaveOutcome> {
+    if (this.#state.phase === "loading") return { isSaved: false, reason: NOT_LOADED };
     if (this.#running === undefined) return await this.#start();
     // The one that runs may be past the shard that was last written to: only the next has it all.
     this.#next ??= this.#running.then(() => {

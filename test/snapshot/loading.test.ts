@@ -41,6 +41,23 @@ test("Redis clients get -LOADING until then, but for what tells them so", async 
   expect(await client.until("+PONG\r\n")).toEndWith("+PONG\r\n");
 });
 
+test("SHUTDOWN while the cache is loaded leaves the file as it is", async () => {
+  const { state } = aService();
+  state.phase = "loading";
+  const save = async (): Promise<SaveOutcome> => {
+    throw new Error("it would take the place of what is not loaded yet");
+  };
+  await using service = serveRedis(["--data-dir", "/nowhere"], undefined, { state, save });
+  using client = await connectRaw(service.port);
+  client.send("SHUTDOWN SAVE\r\n");
+  const refused = "-LOADING Redis is loading the dataset in memory\r\n";
+  expect(await client.until("\r\n")).toBe(refused);
+  expect(service.told).toEqual([]);
+  client.send("SHUTDOWN\r\n");
+  await client.closed;
+  expect(service.told).toEqual(["shutdown nosave"]);
+});
+
 test("SAVE answers when the snapshot is there, and what comes behind it waits", async () => {
   const asked = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<SaveOutcome>();
