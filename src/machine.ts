@@ -9,6 +9,18 @@ export function usableMemoryBytes(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
+let residentBefore = 0;
+
+/** Bytes of memory that the process has; what it had before, while no descriptor is free to ask with. */
+export function residentBytes(): number {
+  try {
+    residentBefore = process.memoryUsage.rss();
+  } catch {
+    // The runtime does not say which error it was; a figure must not end the worker that tells it.
+  }
+  return residentBefore;
+}
+
 /** Whole cores, at least 1: those this process may run on, or the cgroup's share of time. */
 export function usableCores(): number {
   const cores = Math.min(availableParallelism(), cgroupCores(textOf));

@@ -38,8 +38,15 @@ export class ConnectionLimit {
   }
 
   #look(): void {
-    const isNear = socketsInUse() >= this.#limit * NEARLY;
-    const connected = isNear ? (establishedOn(this.#port()) ?? []) : [];
+    let connected: string[] = [];
+    try {
+      const isNear = socketsInUse() >= this.#limit * NEARLY;
+      if (isNear) connected = establishedOn(this.#port()) ?? [];
+    } catch (error) {
+      // Connections have taken all descriptors: what was known of them holds until some are free.
+      if (error instanceof Error && "code" in error && error.code === "EMFILE") return;
+      throw error;
+    }
     const admitted = new Set(connected.filter((client) => this.#admitted.has(client)));
     const excess = new Set<string>();
     for (const client of connected) {

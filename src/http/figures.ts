@@ -2,7 +2,7 @@
 
 import type { Cache } from "../cache.ts";
 import { type Config, version } from "../config.ts";
-import { usableMemoryBytes } from "../machine.ts";
+import { residentBytes, usableMemoryBytes } from "../machine.ts";
 import type { Service } from "../service.ts";
 
 export function statsOf(cache: Cache, config: Config, service: Service): Record<string, unknown> {
@@ -10,7 +10,7 @@ export function statsOf(cache: Cache, config: Config, service: Service): Record<
   const figures = cache.figures();
   const gets = figures.hit + figures.miss;
   const uptimeSeconds = (performance.now() - startedMs) / 1000;
-  const allocated = process.memoryUsage.rss();
+  const allocated = residentBytes();
   const system = usableMemoryBytes();
   return {
     total_items: figures.entries,

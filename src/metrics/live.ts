@@ -5,6 +5,7 @@ import { isUtf8 } from "node:buffer";
 import { type Cache, SAMPLE_ONE_IN } from "../cache.ts";
 import { type Config, version } from "../config.ts";
 import type { HotKey as HotKeyView, LiveFigures } from "../dashboard/figures.ts";
+import { residentBytes } from "../machine.ts";
 import type { Service } from "../service.ts";
 import { BUCKETS, quantileOf } from "./durations.ts";
 import type { HotKey } from "./hot-keys.ts";
@@ -83,7 +84,7 @@ export class Live {
         deadBytes: figures.dead,
         expiredBytes,
       },
-      residentBytes: process.memoryUsage.rss(),
+      residentBytes: residentBytes(),
       evictionsPerSecond: perSecond("evicted"),
       expirationsPerSecond: perSecond("expired"),
       clients,

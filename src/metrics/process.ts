@@ -2,6 +2,7 @@
 
 import { readdirSync } from "node:fs";
 
+import { residentBytes } from "../machine.ts";
 import type { Metric } from "./table.ts";
 
 /** Those that this system can tell. */
@@ -18,7 +19,7 @@ export function processMetrics(): Metric[] {
     {
       ...{ name: "process_resident_memory_bytes", kind: "gauge" },
       help: "Resident memory.",
-      read: () => process.memoryUsage.rss(),
+      read: () => residentBytes(),
     },
     {
       ...{ name: "process_start_time_seconds", kind: "gauge" },

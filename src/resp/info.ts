@@ -3,7 +3,7 @@
 import { release } from "node:os";
 
 import { version } from "../config.ts";
-import { usableMemoryBytes } from "../machine.ts";
+import { residentBytes, usableMemoryBytes } from "../machine.ts";
 import { changesOf } from "../service.ts";
 import type { Call } from "./call.ts";
 import { REDIS_VERSION } from "./connection.ts";
@@ -38,7 +38,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   }),
   memory: ({ cache, config }) => {
     const { used, bytes, dead, memory } = cache.figures();
-    const resident = process.memoryUsage.rss();
+    const resident = residentBytes();
     return {
       used_memory: used,
       used_memory_human: human(used),

@@ -127,12 +127,17 @@ export async function runToEnd(options: readonly string[], env: Env = {}): Promi
   return { code: await child.exited, stdout, stderr };
 }
 
-/** Starts the service on a free port and resolves once it has said that it listens. */
+/**
+ * Starts the service on a free port and resolves once it has said that it listens. `wrapper`: a
+ * command that runs another one.
+ */
 export async function startService(
   options: readonly string[] = [],
   env: Env = {},
+  wrapper: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const child = spawn(["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", ...options], env);
+  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0"];
+  const child = spawn([...own, ...options], env, wrapper);
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();
   let stdout = "";
@@ -168,8 +173,8 @@ export async function startService(
   };
 }
 
-function spawn(options: readonly string[], env: Env) {
-  return Bun.spawn([process.execPath, MAIN, ...options], {
+function spawn(options: readonly string[], env: Env, wrapper: readonly string[] = []) {
+  return Bun.spawn([...wrapper, process.execPath, MAIN, ...options], {
     env: { PATH: process.env["PATH"], ...env },
     stdin: "ignore",
     stdout: "pipe",

@@ -74,6 +74,34 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
+test.skipIf(process.platform !== "linux")(
+  "connections that take all descriptors of the process do not end a worker",
+  async () => {
+    const limited = ["sh", "-c", 'ulimit -n 80 && exec "$@"', "sh"];
+    await using service = await startService(["--workers", "1"], {}, limited);
+    using first = await connect(service.url);
+    const stats = async (
+      n: number,
+    ): Promise<{ uptime_seconds: number; worker_restarts: number }> => {
+      first.send("GET /stats HTTP/1.1\r\nhost: localhost\r\n\r\n");
+      const text = await first.answers(n);
+      if (text.split("}").length <= n) throw new Error("its worker has ended");
+      return JSON.parse(text.slice(text.lastIndexOf("{")));
+    };
+    const before = await stats(1);
+    const flood = await Promise.all(Array.from({ length: 100 }, () => connect(service.url)));
+    // One that says nothing is accepted late.
+    for (const connection of flood) connection.send("GET /");
+    let last = before;
+    // It looks at the connections four times a second.
+    for (let n = 2; last.uptime_seconds < before.uptime_seconds + 0.6; n++) last = await stats(n);
+    for (const connection of flood) connection[Symbol.dispose]();
+    expect(last.worker_restarts).toBe(0);
+    service.kill("SIGTERM");
+    expect(await service.exit).toMatchObject({ code: 0, stderr: "" });
+  },
+);
+
 describe("the ends of a connection are named as Linux names them", () => {
   const cases: readonly (readonly [string, number, string])[] = [
     ["127.0.0.1", 80, "0100007F:0050"],
