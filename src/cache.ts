@@ -20,6 +20,7 @@ import {
   type Entry,
   FIGURE_NAMES,
   MISS,
+  NEVER,
   NO_FIGURES,
   SCAN_END,
   type Shard,
@@ -35,6 +36,8 @@ export { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
 /** Of the gets of a thread the first is looked at in so many. A prime: clients ask in rounds. */
 export const SAMPLE_ONE_IN = 127;
+/** The latest deadline, in 142,000 years: in milliseconds too a whole number that every client reads. */
+const LAST_MS = 2 ** 52;
 /** Times that reads of several keys are tried before their shards are held. */
 const CONSISTENT_ATTEMPTS = 3;
 
@@ -187,7 +190,8 @@ export class Cache {
   /** When an entry ends that is to live for so long, or for as long as entries do. */
   deadlineMs(ttlMs: number | undefined, nowMs: number): number {
     const { defaultTtlMs, maxTtlMs } = this.#options;
-    return nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
+    const deadlineMs = nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
+    return deadlineMs > LAST_MS && deadlineMs < NEVER ? LAST_MS : deadlineMs;
   }
 
   /**

@@ -1,6 +1,6 @@
 // The process: options, the shared memory, the workers, snapshots, upkeep and signals.
 
-import { Cache, fitOptions } from "./cache.ts";
+import { Cache, type CacheMemory, fitOptions } from "./cache.ts";
 import {
   bytesText,
   cacheOptionsOf,
@@ -114,7 +114,7 @@ async function startOrExit(): Promise<string> {
     }
     if (config.maxHeaderBytes !== RUNTIME_HEADER_BYTES) await limitHeaders(config.maxHeaderBytes);
     // The supervisor is the last of the threads.
-    const memory = Cache.allocate(cacheOptions, config.workers + 1);
+    const memory = allocateOrRefuse(config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
     const warm = config.dataDir === "" ? undefined : await warmStart();
     snapshots = await warm?.openSnapshots(cache, config, state, logger);
@@ -153,11 +153,17 @@ async function startOrExit(): Promise<string> {
   } catch (error) {
     if (error instanceof StartRefusal) exitWith(error.exitCode, `ringcache: ${error.message}`);
     if (error instanceof ListenError) exitWith(EXIT_SYSTEM, refusalOf(error));
-    if (error instanceof RangeError) {
-      const reason = "the system does not give its shards' address space; raise `ulimit -v`";
-      exitWith(EXIT_SYSTEM, `ringcache: ${reason} (${error.message})`);
-    }
     throw error;
+  }
+}
+
+function allocateOrRefuse(threads: number): CacheMemory {
+  try {
+    return Cache.allocate(cacheOptions, threads);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const reason = "the system does not give its shards' address space; raise `ulimit -v`";
+    throw new StartRefusal(EXIT_SYSTEM, `${reason} (${error.message})`);
   }
 }
 

@@ -161,10 +161,8 @@ function serve(): void {
 /** What cannot be renewed ends the worker, and the next one starts with the new credentials. */
 function renew(credentials: Credentials, http: HttpServer, resp: RespServer | undefined): void {
   tokens.replace(credentials.tokens);
-  if (credentials.tls !== undefined) {
-    http.renew(credentials.tls);
-    resp?.renew(credentials.tls);
-  }
+  http.renew(credentials.tls);
+  if (credentials.tls !== undefined) resp?.renew(credentials.tls);
   say({ kind: "renewed" });
 }
 

@@ -47,9 +47,14 @@ export class FigureEvents {
     });
   }
 
-  /** Ends all answers. */
-  end(): void {
+  /** Ends all answers, and makes no more. */
+  stop(): void {
     clearInterval(this.#timer);
+    this.end();
+  }
+
+  /** Ends all answers: who listens has to ask again, and show a token that holds now. */
+  end(): void {
     for (const listener of this.#listeners) listener.close();
     this.#listeners.clear();
   }

@@ -41,10 +41,11 @@ export interface HttpServer {
   /** The cache is loaded: until then every answer is 503, but of a few routes. */
   ready(): void;
   /**
-   * Lets new connections have these certificates, from a listener of their own. Those that there are
-   * go on with the old ones; the old listener is left to whoever can close it without them.
+   * The tokens are others now: who listens to the live figures has to ask again. New connections get
+   * these certificates, if there are any, from a listener of their own. Those that there are go on with
+   * the old ones; the old listener is left to whoever can close it without them.
    */
-  renew(tls: TlsTexts): void;
+  renew(tls: TlsTexts | undefined): void;
   /**
    * Answers what is in flight, and what still comes with 503, then stops accepting; what
    * is not done after `graceMs` is cut off. Resolves when every connection has closed.
@@ -169,11 +170,14 @@ export function serveHttp(
   return {
     url: servers[0]?.url.origin ?? "",
     ready: () => reload(serving),
-    renew: (tls) => listen(metrics.port, handlers, tls),
+    renew(tls) {
+      api.events.end();
+      if (tls !== undefined) listen(metrics.port, handlers, tls);
+    },
     async stop(graceMs) {
       const alive = api.routes.filter(({ path }) => path === "/livez");
       reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
-      api.events.end();
+      api.events.stop();
       guard.stop();
       lateness.stop();
       const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));

@@ -304,7 +304,8 @@ function list(call: Call): void {
         return matches(value, { bytes, start: 0, end: bytes.length });
       },
     };
-    const filter = filters[argument(call, 3).toWord()];
+    const wanted = argument(call, 3).toWord();
+    const filter = Object.hasOwn(filters, wanted) ? filters[wanted] : undefined;
     if (filter === undefined) {
       reply.error(SYNTAX_ERROR);
       return;

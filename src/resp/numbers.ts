@@ -56,6 +56,8 @@ interface LongDouble {
   readonly exponent: bigint;
 }
 
+/** As redis has it (src/util.h, MAX_LONG_DOUBLE_CHARS). */
+const LONGEST_FLOAT = 5 * 1024;
 const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
 
 /**
@@ -63,6 +65,7 @@ const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
  * and then refuses to add. O(length + exponent).
  */
 export function readFloat(text: string): LongDouble | "infinite" | undefined {
+  if (text.length >= LONGEST_FLOAT) return undefined;
   if (/^[+-]?inf(inity)?$/i.test(text)) return "infinite";
   const parts = FLOAT.exec(text);
   if (parts === null) return undefined;
@@ -71,8 +74,10 @@ export function readFloat(text: string): LongDouble | "infinite" | undefined {
   const digits = BigInt(`${whole}${fraction}`);
   const exponent = Number(exponentText) - fraction.length;
   if (digits === 0n) return { mantissa: 0n, exponent: 0n };
-  if (exponent + whole.length > 4933) return undefined;
-  if (exponent + whole.length < -5000) return { mantissa: 0n, exponent: 0n };
+  // The number is less than 10 to this power, and not less than a tenth of that.
+  const magnitude = exponent + digits.toString().length;
+  if (magnitude > 4933) return undefined;
+  if (magnitude < -5000) return { mantissa: 0n, exponent: 0n };
   const signed = sign === "-" ? -digits : digits;
   const power = 10n ** BigInt(Math.abs(exponent));
   return exponent >= 0 ? rounded(signed * power, 1n) : rounded(signed, power);

@@ -50,6 +50,9 @@ const MAX_UNTRUSTED_BULK_BYTES = 16 * 1024;
 /** A client's command of so many arguments leaves no array of them behind. */
 const KEPT_ARGUMENTS = 1024;
 
+/** What one takes, an object and a place in an array; clients may send a million of no bytes. */
+const ARGUMENT_BYTES = 64;
+
 const CR = 13;
 const LF = 10;
 const ASTERISK = 42;
@@ -175,12 +178,18 @@ export class Parser {
     return this.#at + Math.max(0, this.#length) - this.position;
   }
 
+  /** Bytes that the arguments of a command that is not whole take beside their text. */
+  get argumentBytes(): number {
+    return this.#lacks === 0 ? 0 : this.#words.count * ARGUMENT_BYTES;
+  }
+
   /** The bytes from `position` on are to be found from 0 on now. */
   rebase(): void {
     const by = this.position;
     this.position = 0;
     this.#at = Math.max(0, this.#at - by);
-    if (this.#lacks === 0) return;
+    // A command that comes in many pieces is not gone over for each.
+    if (this.#lacks === 0 || by === 0) return;
     for (let place = 0; place < this.#words.count; place++) {
       const arg = this.#words.argument(place);
       arg.start -= by;

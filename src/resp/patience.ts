@@ -22,7 +22,9 @@ export class Patience {
     const { steps, unread, unsent, access, isReady, isWaiting } = connection;
     const isPartial = unread !== undefined || unsent !== undefined;
     const owes = (isPartial || access === "open" || !isReady) && !isWaiting;
-    if (steps !== connection.stepsSeen || owes !== connection.owed || isWaiting) {
+    // What is refused for want of a token is no step.
+    const hasStepped = steps !== connection.stepsSeen && access !== "open";
+    if (hasStepped || owes !== connection.owed || isWaiting) {
       connection.stepsSeen = steps;
       connection.owed = owes;
       connection.quietSinceMs = nowMs;

@@ -12,6 +12,9 @@ const COLON = 58;
 const CR = 13;
 const LF = 10;
 
+/** In UTF-16 units; most of it is what a client sent. */
+const LONGEST_ERROR = 512;
+
 /** An answer is longer than a connection may wait for. */
 export class OutputLimitError extends Error {}
 
@@ -41,10 +44,10 @@ export class Reply {
     this.#line(`+${text}`);
   }
 
-  /** `text` begins with a code such as ERR. What would break the line is made a space. */
+  /** `text` begins with a code such as ERR. What would break the line is made a space; it repeats no novel. */
   error(text: string): void {
     this.hasFailed = true;
-    this.#line(`-${text.replace(/[\r\n]/g, " ")}`);
+    this.#line(`-${text.slice(0, LONGEST_ERROR).replace(/[\r\n]/g, " ")}`);
   }
 
   integer(value: number | bigint): void {

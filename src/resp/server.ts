@@ -251,7 +251,7 @@ export function serveResp(
       connection.unread = undefined;
       return;
     }
-    if (end - from > settings.queryLimit) {
+    if (end - from + parser.argumentBytes > settings.queryLimit) {
       tallies.add("queryLimitCloses", 1);
       service.refusals.add("resp", "command_size");
       events.overLimit(connection.address, "--resp-query-limit");
@@ -261,7 +261,7 @@ export function serveResp(
     }
     const { unread } = connection;
     if (unread?.bytes === bytes) {
-      unread.bytes.copyWithin(0, from, end);
+      if (from > 0) unread.bytes.copyWithin(0, from, end);
       unread.end = end - from;
     } else {
       connection.unread = new ByteBuffer(

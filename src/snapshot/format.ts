@@ -60,15 +60,20 @@ export function encodeHeader(header: Header, isTrailer: boolean): Buffer {
   return sealed(bytes);
 }
 
+/** Of a Date. */
+const MAX_DATE_MS = 8.64e15;
+
 /** Undefined if these bytes are none, or damaged. Of a newer version only `version` means anything. */
 export function decodeHeader(bytes: Buffer, isTrailer: boolean): Header | undefined {
   const magic = isTrailer ? TRAILER_MAGIC : HEADER_MAGIC;
   if (!isWhole(bytes, HEADER_BYTES) || bytes.toString("latin1", 0, 8) !== magic) return undefined;
+  const version = bytes.readUInt32LE(8);
+  const savedMs = bytes.readDoubleLE(24);
+  if (version <= VERSION && !(Math.abs(savedMs) <= MAX_DATE_MS)) return undefined;
   return {
-    version: bytes.readUInt32LE(8),
+    ...{ version, savedMs },
     shards: bytes.readUInt32LE(12),
     virtualNodes: bytes.readUInt32LE(16),
-    savedMs: bytes.readDoubleLE(24),
     id: bytes.readBigUInt64LE(32),
   };
 }

@@ -167,7 +167,7 @@ class SnapshotReader {
         const keyStart = from + recordHeadBytes(deadlineMs);
         const keyEnd = keyStart + keyBytes;
         const end = keyEnd + valueBytes;
-        if (end > held + unread) return undefined;
+        if (end > held + unread || Number.isNaN(deadlineMs)) return undefined;
         if (end > held) {
           this.#makeRoom(end - from);
           break;

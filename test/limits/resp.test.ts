@@ -71,6 +71,10 @@ describe("a client that lets the service wait is closed after --slow-client-time
     clearInterval(pinging);
     using silent = await connectRaw(service.port);
     expect(await silent.closed).toBe("");
+    using refused = await connectRaw(service.port);
+    const asking = setInterval(() => refused.send("PING\r\n"), 50);
+    expect(await refused.closed).toStartWith("-NOAUTH");
+    clearInterval(asking);
   });
 });
 

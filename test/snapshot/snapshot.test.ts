@@ -146,6 +146,24 @@ test("a value that looks like a block is not taken for one behind damage", async
   expect(report.damages).toHaveLength(2);
 });
 
+test("a beginning and an end whose time is none are damage", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  put(cache, "k", "v");
+  await save(cache, folder.file);
+  const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  const { xxh3 } = await import("@node-rs/xxhash");
+  for (const savedMs of [1e300, NaN]) {
+    for (const start of [0, bytes.length - 56]) {
+      bytes.writeDoubleLE(savedMs, start + 24);
+      bytes.writeBigUInt64LE(xxh3.xxh64(bytes.subarray(start, start + 48)), start + 48);
+    }
+    await Bun.write(folder.file, bytes);
+    const { header, damages } = await readSnapshot(folder.file, () => {});
+    expect([header, damages.length > 0]).toEqual([undefined, true]);
+  }
+});
+
 test("files of other kinds and of other formats are refused with the reason", async () => {
   await using folder = await temporaryFolder();
   await save(smallCache(), folder.file);
