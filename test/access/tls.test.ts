@@ -272,20 +272,22 @@ describe("at SIGHUP", () => {
     expect(client.service).toBe("first");
   });
 
-  test("tokens are read again, and nothing else happens without TLS", async () => {
+  test("tokens are read again, and who listens with an old one hears no more", async () => {
     await using folder = await temporaryFolder();
     const token = join(folder.path, "token");
     await Bun.write(token, "before\n");
     await using service = await startService(["--workers", "2", "--auth-token-file", token]);
-    const statusOf = async (text: string) =>
-      (await fetch(`${service.url}/stats`, { headers: { authorization: `Bearer ${text}` } }))
-        .status;
+    const askWith = (text: string, path: string) =>
+      fetch(service.url + path, { headers: { authorization: `Bearer ${text}` } });
+    const statusOf = async (text: string) => (await askWith(text, "/stats")).status;
     expect([await statusOf("before"), await statusOf("after")]).toEqual([200, 401]);
+    const listening = (await askWith("before", "/events")).text();
     await Bun.write(token, "after\n");
     service.kill("SIGHUP");
     while (!(await service.stdout()).includes("info reloaded")) await Bun.sleep(1);
     for (let n = 0; n < 10; n++) {
       expect([await statusOf("before"), await statusOf("after")]).toEqual([401, 200]);
     }
+    expect(await listening).toStartWith("event: figures");
   });
 });
