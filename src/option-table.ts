@@ -113,7 +113,7 @@ export const OPTIONS = {
     min: 1024,
     max: 1_073_741_824,
     unit: "bytes",
-    help: "largest request body, and most values in one answer of /mget",
+    help: "largest request body, and largest answer of /mget",
   },
   idleTimeout: {
     kind: "integer",
@@ -121,7 +121,7 @@ export const OPTIONS = {
     min: 0,
     max: 255,
     unit: "seconds",
-    help: "how long a connection may be idle; 0 is for ever",
+    help: "how long an HTTP connection may be idle, or take for one body; 0 is for ever",
   },
   respOutputLimit: {
     kind: "bytes",

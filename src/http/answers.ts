@@ -29,7 +29,12 @@ export function ok(members: Readonly<Record<string, unknown>> = {}): Response {
 
 /** 200 with this as it is. */
 export function jsonOf(value: object): Response {
-  return new Response(JSON.stringify(value), OK_INIT);
+  return jsonText(JSON.stringify(value));
+}
+
+/** 200 with this text, which is JSON. */
+export function jsonText(text: string): Response {
+  return new Response(text, OK_INIT);
 }
 
 /** 200 `{"status":"OK"}`. */

@@ -6,6 +6,7 @@ import type { Service } from "../service.ts";
 import {
   type EncodedValue,
   FoundAnswer,
+  jsonText,
   keyNotFound,
   ok,
   Refusal,
@@ -113,7 +114,10 @@ export function callsOf(cache: Cache, config: Config, service: Service, refuse: 
         bytes += valueBytes.end;
         if (bytes > config.maxBodyBytes) return refuse(tooLarge("answer", config));
       }
-      return ok({ values });
+      const text = JSON.stringify({ status: "OK", values });
+      // A control character is one byte of a value, and six in JSON.
+      if (Buffer.byteLength(text) > config.maxBodyBytes) return refuse(tooLarge("answer", config));
+      return jsonText(text);
     },
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),

@@ -57,10 +57,13 @@ test("an answer over the limit gets 413 too, however small its request", async (
     fetch(server.url + path, { method: "POST", body: JSON.stringify(body) });
   await post("/put", { key: "k", value: "v".repeat(200) });
   const asked = (count: number) => Array.from({ length: count }, () => "k");
-  expect((await post("/mget", { keys: asked(5) })).status).toBe(200);
-  const answer = await post("/mget", { keys: asked(6) });
+  expect((await post("/mget", { keys: asked(4) })).status).toBe(200);
+  const answer = await post("/mget", { keys: asked(5) });
   const message = "the answer is larger than 1024 bytes, the limit set by --max-body-bytes";
   expect([answer.status, await answer.json()]).toEqual([413, { status: "ERROR", message }]);
+  // In JSON a control character is six bytes.
+  await post("/put", { key: "k", value: "\u0001".repeat(150) });
+  expect((await post("/mget", { keys: asked(2) })).status).toBe(413);
 });
 
 test("a chunked body within the limit is read", async () => {
