@@ -142,25 +142,27 @@ export function serveResp(
   /** Runs the commands at the head of the queue; answers how many: the last ones may have to wait. */
   const runAll = (connection: Connection, count: number, startMs: number): number => {
     if (count > 0) connection.steps++;
-    if (count > 1) dispatcher.lookAhead(queue, count);
+    dispatcher.prepare(queue, count);
     let done = 0;
     let goesOn = true;
     while (done < count && goesOn) {
-      goesOn = runOne(connection, queue[done] as Words, startMs);
+      goesOn = runOne(connection, done, startMs);
       // Of one that waits it is not known yet.
       ran[done++] = connection.isWaiting ? -1 : dispatcher.lastCommand;
     }
     ranMs = performance.now() - startMs;
-    for (let n = 0; n < done; n++) {
+    for (let n = 0; n < done;) {
       const number = ran[n] as number;
-      if (number >= 0) durations.observe(number, ranMs * 1000);
+      const first = n++;
+      while (n < done && ran[n] === number) n++;
+      if (number >= 0) durations.observe(number, ranMs * 1000, n - first);
     }
     return done;
   };
 
   /** False if what follows must wait, or is not to be run. */
-  const runOne = (connection: Connection, words: Words, startMs: number): boolean => {
-    if (!dispatcher.run(words)) {
+  const runOne = (connection: Connection, place: number, startMs: number): boolean => {
+    if (!dispatcher.run(place)) {
       connection.isClosing = true;
       if (!hasToldOfHttp) events.refusedHttp(connection.address);
       hasToldOfHttp = true;
@@ -172,6 +174,7 @@ export function serveResp(
     const pending = dispatcher.takePending();
     if (pending !== undefined) waitFor(connection, pending, dispatcher.lastCommand, startMs);
     const mustStop = connection.isClosing || isBlocked(connection);
+    const words = queue[place] as Words;
     if (mustStop) connection.parser.rewind(words.end);
     words.release();
     return !mustStop;

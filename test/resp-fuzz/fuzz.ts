@@ -119,7 +119,8 @@ export function fuzz(
       if (outcome === COMMAND && !SKIPPED.has(words.args[0]?.toWord() ?? "")) {
         commands++;
         try {
-          dispatcher.run(words);
+          dispatcher.prepare([words], 1);
+          dispatcher.run(0);
         } catch (error) {
           if (!(error instanceof OutputLimitError)) {
             throw new Error(`input ${JSON.stringify(bytes.toString("latin1"))}`, { cause: error });
