@@ -173,7 +173,7 @@ export class Reply {
     this.#raw(CRLF);
   }
 
-  /** A few bytes. A loop: measured in one run, a SET in a pipeline of 16 takes 0.96 × the time with a copy. */
+  /** A few bytes. Measured in one run, a SET in a pipeline of 16: a loop 0.96 × the time of a copy. */
   #raw(bytes: Buffer): void {
     const { out } = this;
     out.reserve(bytes.length);
