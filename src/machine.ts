@@ -9,6 +9,16 @@ export function usableMemoryBytes(): number {
   return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
+/** What `read` answers, or undefined while connections have taken all descriptors of the process. */
+export function whileDescriptorsLast<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EMFILE") return undefined;
+    throw error;
+  }
+}
+
 let residentBefore = 0;
 
 /** Bytes of memory that the process has; what it had before, while no descriptor is free to ask with. */

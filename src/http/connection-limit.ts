@@ -38,15 +38,11 @@ export class ConnectionLimit {
   }
 
   #look(): void {
-    let connected: string[] = [];
-    try {
-      const isNear = socketsInUse() >= this.#limit * NEARLY;
-      if (isNear) connected = establishedOn(this.#port()) ?? [];
-    } catch (error) {
-      // Connections have taken all descriptors: what was known of them holds until some are free.
-      if (error instanceof Error && "code" in error && error.code === "EMFILE") return;
-      throw error;
-    }
+    // While nobody knows, what was known holds.
+    const inUse = socketsInUse();
+    if (inUse === undefined) return;
+    const connected = inUse < this.#limit * NEARLY ? [] : establishedOn(this.#port());
+    if (connected === undefined) return;
     const admitted = new Set(connected.filter((client) => this.#admitted.has(client)));
     const excess = new Set<string>();
     for (const client of connected) {

@@ -1,23 +1,29 @@
 // The connections of a port. The runtime does not tell of those of HTTP; Linux does.
 
+import { whileDescriptorsLast } from "../machine.ts";
 import { tcpSocketsOn, textOf } from "../tcp-table.ts";
 
 const COUNTS = ["/proc/net/sockstat", "/proc/net/sockstat6"];
 
 /**
  * The other ends of a local port's established connections, as `endpointOf` names them, of this
- * network namespace; undefined where nobody knows. O(sockets).
+ * network namespace; undefined where nobody knows, and while no descriptor is free. O(sockets).
  */
 export function establishedOn(port: number): string[] | undefined {
   if (process.platform !== "linux") return undefined;
-  return tcpSocketsOn(port, "established").map(({ remote }) => remote);
+  return whileDescriptorsLast(() => tcpSocketsOn(port, "established").map(({ remote }) => remote));
 }
 
-/** TCP sockets of this network namespace, at least as many as any port has connections. O(1). */
-export function socketsInUse(): number {
-  let count = 0;
-  for (const file of COUNTS) count += Number(/^TCP6?: inuse (\d+)/m.exec(textOf(file))?.[1] ?? 0);
-  return count;
+/**
+ * TCP sockets of this network namespace: of no port there are more connections. Undefined while no
+ * descriptor is free. O(1).
+ */
+export function socketsInUse(): number | undefined {
+  return whileDescriptorsLast(() => {
+    let count = 0;
+    for (const file of COUNTS) count += Number(/^TCP6?: inuse (\d+)/m.exec(textOf(file))?.[1] ?? 0);
+    return count;
+  });
 }
 
 /** An address and a port as the tables of Linux have them: words in the machine's own order, in hexadecimal. */

@@ -73,7 +73,7 @@ export class HttpMetrics implements ProtocolFigures {
     const nowMs = performance.now();
     if (nowMs - this.#countedMs >= COUNT_EVERY_MS) {
       this.#countedMs = nowMs;
-      this.#connections = establishedOn(this.port)?.length;
+      this.#connections = establishedOn(this.port)?.length ?? this.#connections;
     }
     return this.#connections;
   };

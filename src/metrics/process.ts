@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 
-import { residentBytes } from "../machine.ts";
+import { residentBytes, whileDescriptorsLast } from "../machine.ts";
 import type { Metric } from "./table.ts";
 
 /** Those that this system can tell. */
@@ -31,7 +31,7 @@ export function processMetrics(): Metric[] {
   const openFiles: Metric = {
     ...{ name: "process_open_fds", kind: "gauge" },
     help: "Open files and sockets.",
-    read: () => readdirSync("/proc/self/fd").length,
+    read: () => whileDescriptorsLast(() => readdirSync("/proc/self/fd").length) ?? [],
   };
   return [...metrics, openFiles];
 }
