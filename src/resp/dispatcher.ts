@@ -75,9 +75,8 @@ export class Dispatcher {
     let found = 0;
     for (let n = 0; n < count; n++) {
       const { args, count: words } = commands[n] as Words;
-      const entry = (this.#entries[n] = findCommand(args[0] as Argument));
-      const command = entry?.command;
-      if (command?.keys === undefined) continue;
+      const command = (this.#entries[n] = findCommand(args[0] as Argument))?.command;
+      if (count === 1 || command?.keys === undefined) continue;
       const [first, last, step] = command.keys;
       const end = last < 0 ? words + last : Math.min(last, words - 1);
       for (let place = first; place <= end && found < MOST_AHEAD; place += step) {
