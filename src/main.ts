@@ -1,5 +1,6 @@
 // The process: options, the shared memory, the workers, snapshots, upkeep and signals.
 
+import { allocateBudget } from "./byte-budget.ts";
 import { Cache, type CacheMemory, fitOptions } from "./cache.ts";
 import {
   bytesText,
@@ -124,6 +125,7 @@ async function startOrExit(): Promise<string> {
       respMemory: allocateResp(config, config.workers),
       workerMemory: allocateWorkers(config.workers),
       refusalMemory: allocateRefusals(config.workers),
+      budgetMemory: allocateBudget(config.workers),
     };
     port = claims[0]?.port ?? port;
     const opened = { ...config, port };

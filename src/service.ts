@@ -3,6 +3,7 @@
 // thread is its only writer.
 
 import type { Tokens } from "./access.ts";
+import type { ByteBudget } from "./byte-budget.ts";
 import type { Refusals } from "./refusals.ts";
 import type { TlsTexts } from "./tls.ts";
 
@@ -93,6 +94,8 @@ export interface Service {
   /** Who may do what. A reload may replace them. */
   readonly tokens: Tokens;
   readonly refusals: Refusals;
+  /** Bytes in flight on both ports, over all threads: --max-pending-bytes. */
+  readonly budget: ByteBudget;
   /** Undefined where the ports speak in clear. */
   readonly tls: TlsTexts | undefined;
   /** Takes a snapshot of what is in the cache now. Never rejects. Only with a data folder. */

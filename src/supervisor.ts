@@ -7,6 +7,7 @@
 
 import { Worker } from "node:worker_threads";
 
+import { recoverBudget } from "./byte-budget.ts";
 import type { Cache } from "./cache.ts";
 import type { Credentials } from "./credentials.ts";
 import { describeError } from "./logger.ts";
@@ -182,6 +183,7 @@ export class Supervisor {
   #lost(thread: number, reason: string, pauseMs: number): void {
     this.#urls.delete(thread);
     this.#cache.threadLost(thread);
+    recoverBudget(this.#start.budgetMemory, thread);
     const nowMs = performance.now();
     this.#lostMs = [...this.#lostMs, nowMs].slice(-FAILURES);
     const isHopeless =

@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { edenGC } from "bun:jsc";
 
 import { Tokens } from "./access.ts";
+import { ByteBudget } from "./byte-budget.ts";
 import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
 import type { Credentials } from "./credentials.ts";
@@ -32,6 +33,7 @@ export interface WorkerStart {
   readonly workerMemory: SharedArrayBuffer;
   readonly stateMemory: SharedArrayBuffer;
   readonly refusalMemory: SharedArrayBuffer;
+  readonly budgetMemory: SharedArrayBuffer;
   readonly credentials: Credentials;
   /** Its number among the threads, from 0. */
   readonly thread: number;
@@ -90,6 +92,7 @@ const service: Service = {
   state: new ServiceState(start.stateMemory),
   tokens,
   refusals: new Refusals(start.refusalMemory, start.thread),
+  budget: new ByteBudget(start.budgetMemory, start.thread, config.maxPendingBytes),
   tls: start.credentials.tls,
   startedMs: performance.now() - start.serviceAgeMs,
   save() {

@@ -12,15 +12,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
     ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
     ...["snapshot/", "service.ts", "start-refusal.ts", "credentials.ts", "refusals.ts"],
+    ...["byte-budget.ts"],
     // Only for the memory that its workers share.
     ...["http/", "resp/", "metrics/"],
   ],
   "supervisor.ts": [
+    "byte-budget.ts",
     ...["worker.ts", "cache.ts", "port-claim.ts", "logger.ts", "service.ts", "credentials.ts"],
   ],
   "worker.ts": [
     ...["config.ts", "cache.ts", "http/", "resp/", "metrics/", "upkeep.ts", "logger.ts"],
-    ...["service.ts", "access.ts", "credentials.ts", "refusals.ts"],
+    ...["service.ts", "access.ts", "byte-budget.ts", "credentials.ts", "refusals.ts"],
   ],
   "http/": [
     ...["cache.ts", "config.ts", "machine.ts", "metrics/", "service.ts", "access.ts", "counts.ts"],
@@ -39,10 +41,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "server-sent-events.ts": [],
   "snapshot/": ["cache.ts", "config.ts", "logger.ts", "service.ts", "start-refusal.ts"],
   "start-refusal.ts": [],
-  "service.ts": ["access.ts", "refusals.ts", "tls.ts"],
+  "service.ts": ["access.ts", "byte-budget.ts", "refusals.ts", "tls.ts"],
   "access.ts": [],
   "credentials.ts": ["access.ts", "config.ts", "secret.ts", "tls.ts"],
   "refusals.ts": ["counts.ts"],
+  "byte-budget.ts": [],
   "counts.ts": [],
   "listening-sockets.ts": ["tcp-table.ts"],
   "tcp-table.ts": [],

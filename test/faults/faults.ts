@@ -2,6 +2,7 @@
 // notice, and whether the counters still add up. `bun run test:faults` is the long form.
 
 import { Connection, ConnectionError } from "../../bench/loadtest/connection.ts";
+import { allocateBudget } from "../../src/byte-budget.ts";
 import { Cache, type CacheMemory, fitOptions } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { readTokens } from "../../src/credentials.ts";
@@ -65,6 +66,7 @@ export class FaultyService {
       respMemory: allocateResp(config, this.workers),
       workerMemory: allocateWorkers(this.workers),
       refusalMemory: allocateRefusals(this.workers),
+      budgetMemory: allocateBudget(this.workers),
     };
     const stateMemory = allocateState();
     new ServiceState(stateMemory).phase = "serving";

@@ -1,6 +1,7 @@
 // The service for tests: in this process on a free port, or as a process of its own.
 
 import { Tokens } from "../../src/access.ts";
+import { allocateBudget, ByteBudget } from "../../src/byte-budget.ts";
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { readTokens } from "../../src/credentials.ts";
@@ -38,7 +39,8 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const throwing = (error: unknown) => {
     throw error;
   };
-  const usual = { ...aService(), tokens: new Tokens(readTokens(config)) };
+  const budget = new ByteBudget(allocateBudget(1), 0, config.maxPendingBytes);
+  const usual = { ...aService(), tokens: new Tokens(readTokens(config)), budget };
   const { service = usual, failed = throwing } = parts;
   const cache = parts.cache ?? Cache.create(cacheOptionsOf(config));
   const metrics = new HttpMetrics(allocateHttp(1), 0);
@@ -58,6 +60,7 @@ export function aService(shutDown: Service["shutDown"] = () => {}): Service {
     startedMs: performance.now(),
     tokens: new Tokens({ authToken: "", readToken: "" }),
     refusals: new Refusals(allocateRefusals(1), 0),
+    budget: new ByteBudget(allocateBudget(1), 0, 2 ** 25),
   };
 }
 
@@ -79,7 +82,8 @@ export function serveRedis(
   const cache = given ?? Cache.create(cacheOptionsOf(config));
   const told: string[] = [];
   const usual = aService((saves) => told.push(saves ? "shutdown" : "shutdown nosave"));
-  const service = { ...usual, tokens: new Tokens(readTokens(config)), ...changes };
+  const budget = new ByteBudget(allocateBudget(1), 0, config.maxPendingBytes);
+  const service = { ...usual, tokens: new Tokens(readTokens(config)), budget, ...changes };
   const opened = { ...config, respPort: 0 };
   const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
     refusedHttp: () => told.push("http refused"),
