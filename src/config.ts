@@ -10,6 +10,7 @@ import {
   OptionError,
   type OptionValues,
   readOptions,
+  serviceLinks,
   unknownVariables,
 } from "./options.ts";
 
@@ -58,6 +59,13 @@ export function readConfig(
 /** Variables that look as if they were meant for this service, and are not. */
 export function variablesUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
   return unknownVariables(OPTIONS, env, ENV_PREFIX);
+}
+
+/** Variables of options that Kubernetes has set for a service of that name; they are ignored. */
+export function variablesOfServiceLinks(
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
+  return serviceLinks(OPTIONS, env, ENV_PREFIX);
 }
 
 /** Half of what there is, in whole MiB. */

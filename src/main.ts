@@ -10,6 +10,7 @@ import {
   OptionError,
   readConfig,
   SPREADS_CONNECTIONS,
+  variablesOfServiceLinks,
   variablesUnknown,
   version,
 } from "./config.ts";
@@ -70,6 +71,12 @@ logger.info("listening", {
     : { certificate_until: await validUntil(credentials.tls) }),
   version,
 });
+const links = variablesOfServiceLinks(process.env);
+if (links.length > 0) {
+  const reason =
+    "Kubernetes sets it for a service of that name: rename the service, or set enableServiceLinks: false";
+  logger.warn("variable ignored", { variable: links.join(","), reason });
+}
 for (const variable of variablesUnknown(process.env)) {
   logger.warn("unknown variable", { variable, reason: "no option has this name; see --help" });
 }

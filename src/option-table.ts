@@ -108,11 +108,10 @@ export const OPTIONS = {
     help: "longest value",
   },
   maxBodyBytes: {
-    kind: "integer",
-    default: 4_194_304,
-    min: 1024,
-    max: 1_073_741_824,
-    unit: "bytes",
+    kind: "bytes",
+    default: 2 ** 22,
+    min: 2 ** 10,
+    max: 2 ** 30,
     help: "largest request body, and largest answer of /mget",
   },
   idleTimeout: {
@@ -201,11 +200,10 @@ export const OPTIONS = {
     help: "connections that each port may have",
   },
   maxHeaderBytes: {
-    kind: "integer",
-    default: 16_384,
-    min: 1024,
-    max: 1_048_576,
-    unit: "bytes",
+    kind: "bytes",
+    default: 2 ** 14,
+    min: 2 ** 10,
+    max: 2 ** 20,
     help: "largest head of a request, its URL included",
   },
   maxBatchEntries: {

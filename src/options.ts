@@ -6,6 +6,10 @@
 
 import { parseArgs } from "node:util";
 
+import { BYTE_FORMS, bytesOf, bytesText, isTime, TIME_FORMS, timeOf } from "./units.ts";
+
+export { bytesText };
+
 interface Row<T> {
   readonly help: string;
   readonly default: T;
@@ -97,20 +101,39 @@ export function variablesOf(name: string, row: Option, envPrefix: string): strin
   return row.alsoEnv === undefined ? [own] : [own, row.alsoEnv];
 }
 
-/**
- * Variables with the prefix that no option is read from: misspelt, most likely. Those that Kubernetes
- * gives the pods beside a service of that name are left out.
- */
+/** Variables with the prefix that no option is read from: most likely misspelt. */
 export function unknownVariables(
   table: OptionTable,
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string,
 ): string[] {
-  const known = Object.entries(table).flatMap(([name, row]) => variablesOf(name, row, envPrefix));
-  const ofKubernetes = new RegExp(`^${envPrefix}(SERVICE|PORT)_`);
-  return Object.keys(env).filter(
-    (name) => name.startsWith(envPrefix) && !known.includes(name) && !ofKubernetes.test(name),
-  );
+  const known = namesOf(table, envPrefix);
+  return Object.entries(env)
+    .filter(([name, text = ""]) => !isServiceLink(name, text))
+    .map(([name]) => name)
+    .filter((name) => name.startsWith(envPrefix) && !known.includes(name));
+}
+
+/** Variables of options that Kubernetes has set for a service of that name; no option is read from them. */
+export function serviceLinks(
+  table: OptionTable,
+  env: Readonly<Record<string, string | undefined>>,
+  envPrefix: string,
+): string[] {
+  return namesOf(table, envPrefix).filter((name) => isServiceLink(name, env[name] ?? ""));
+}
+
+function namesOf(table: OptionTable, envPrefix: string): string[] {
+  return Object.entries(table).flatMap(([name, row]) => variablesOf(name, row, envPrefix));
+}
+
+/**
+ * Kubernetes sets these variables in every pod beside a service: NAME_PORT=tcp://10.0.0.1:7171,
+ * NAME_SERVICE_HOST, NAME_SERVICE_PORT_HTTP, NAME_PORT_7171_TCP, NAME_PORT_7171_TCP_ADDR.
+ */
+function isServiceLink(name: string, text: string): boolean {
+  if (/_PORT$/.test(name)) return /^(tcp|udp|sctp):\/\//.test(text);
+  return /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name);
 }
 
 /** What values a row takes, in words: "a whole number from 0 to 65535". */
@@ -120,11 +143,12 @@ export function allowed(row: Option): string {
     case "number": {
       const noun = row.kind === "integer" ? "a whole number" : "a number";
       const unit = row.unit === undefined ? "" : ` of ${row.unit}`;
-      return `${noun}${unit} from ${row.min} to ${row.max}`;
+      const forms = isTime(row.unit) ? `, ${TIME_FORMS}` : "";
+      return `${noun}${unit} from ${row.min} to ${row.max}${forms}`;
     }
     case "bytes": {
       const auto = row.default === "auto" ? "auto or " : "";
-      return `${auto}bytes, kb, mb or gb, from ${bytesText(row.min)} to ${bytesText(row.max)}`;
+      return `${auto}${BYTE_FORMS}, from ${bytesText(row.min)} to ${bytesText(row.max)}`;
     }
     case "auto":
       return `auto or a whole number from ${row.min} to ${row.max}`;
@@ -177,8 +201,16 @@ function addFromEnvironment(
 ): void {
   for (const [name, row] of Object.entries(table)) {
     if (name in given) continue;
-    // An empty variable counts as not set: `${NAME:-}` in a compose file gives one.
-    const variable = variablesOf(name, row, envPrefix).find((candidate) => env[candidate]);
+    const variable = variablesOf(name, row, envPrefix).find((candidate) => {
+      const text = env[candidate];
+      if (text === undefined || isServiceLink(candidate, text)) return false;
+      if (text.trim() !== "") return true;
+      // Compose gives `${TOKEN}` as an empty variable if it is not set: nobody may believe in a token
+      // or a folder that is not there. A number or a switch has its default then.
+      if (row.kind !== "text" && row.kind !== "secret") return false;
+      const state = text === "" ? "empty" : "has only white space";
+      throw new OptionError(`${candidate} is set and ${state}; give it a value, or unset it`);
+    });
     if (variable !== undefined) given[name] = parseValue(variable, row, env[variable] ?? "");
   }
 }
@@ -228,8 +260,10 @@ function parseValue(source: string, row: Option, text: string): number | string 
     case "number": {
       if (row.kind === "auto" && text === "auto") return text;
       const shape = row.kind === "number" ? /^-?(\d+\.?\d*|\.\d+)$/ : /^-?\d+$/;
-      const value = Number(text);
-      if (!shape.test(text) || value < row.min || value > row.max) throw refuse();
+      const time = row.kind === "auto" ? undefined : timeOf(text, row.unit);
+      const plain = time === undefined ? text : String(time);
+      const value = Number(plain);
+      if (!shape.test(plain) || value < row.min || value > row.max) throw refuse();
       return value;
     }
     case "bytes": {
@@ -246,7 +280,7 @@ function parseValue(source: string, row: Option, text: string): number | string 
       if (/^(false|0|no|off)$/i.test(text)) return false;
       throw refuse();
     case "text":
-      if (text === "") throw refuse();
+      if (text.trim() === "") throw refuse();
       return text;
     case "secret":
       if (!isSecret(text)) throw new OptionError(`${source}: it must be ${allowed(row)}`);
@@ -266,22 +300,6 @@ function shownDefault(row: Option): string {
   const { default: value } = row;
   if (value === "") return "none";
   return row.kind === "bytes" && typeof value === "number" ? bytesText(value) : String(value);
-}
-
-const BYTE_UNITS = ["", "kb", "mb", "gb"];
-
-/** "1.5mb" to 1,572,864; NaN for what is not a number of bytes. */
-function bytesOf(text: string): number {
-  const [, digits, unit = ""] = /^(\d+\.?\d*|\.\d+)(|b|kb|mb|gb)$/i.exec(text) ?? [];
-  const power = Math.max(0, BYTE_UNITS.indexOf(unit.toLowerCase()));
-  return digits === undefined ? NaN : Math.floor(Number(digits) * 1024 ** power);
-}
-
-/** 1,048,576 to "1mb": in the largest unit that leaves a whole number. */
-export function bytesText(bytes: number): string {
-  let power = 0;
-  while (power + 1 < BYTE_UNITS.length && bytes % 1024 ** (power + 1) === 0) power++;
-  return `${bytes / 1024 ** power}${BYTE_UNITS[power]}`;
 }
 
 function kebab(name: string): string {

@@ -63,7 +63,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "hash.ts": [],
   "logger.ts": [],
   "machine.ts": [],
-  "options.ts": [],
+  "options.ts": ["units.ts"],
+  "units.ts": [],
   "port-claim.ts": [],
 };
 

@@ -90,7 +90,7 @@ describe("start", () => {
     [
       ["--memory", "12kb"],
       {},
-      `--memory: "12kb" is not auto or bytes, kb, mb or gb, from 1mb to 1024gb`,
+      `--memory: "12kb" is not auto or bytes, kb, mb, gb or tb, from 1mb to 1tb`,
     ],
     [
       ["--memory", "1000gb"],

@@ -5,6 +5,7 @@ import {
   OptionError,
   type OptionTable,
   readOptions,
+  serviceLinks,
   unknownVariables,
 } from "../src/options.ts";
 
@@ -16,6 +17,9 @@ const TABLE = {
   host: { kind: "text", default: "here", placeholder: "a name", help: "a host" },
   room: { kind: "bytes", default: 2 ** 20, min: 1024, max: 2 ** 30, help: "how much" },
   limit: { kind: "bytes", default: "auto", min: 1, max: 2 ** 20, help: "at most" },
+  pause: { kind: "integer", default: 2, min: 0, max: 300, unit: "seconds", help: "how long" },
+  slow: { kind: "number", default: 0, min: 0, max: 9e6, unit: "milliseconds", help: "how slow" },
+  token: { kind: "secret", default: "", help: "a secret" },
   count: { kind: "integer", default: 3, min: 1, max: 9, aliases: ["n"], help: "how many" },
 } as const satisfies OptionTable;
 
@@ -27,6 +31,9 @@ const DEFAULTS = {
   host: "here",
   room: 2 ** 20,
   limit: "auto",
+  pause: 2,
+  slow: 0,
+  token: "",
   count: 3,
 };
 
@@ -58,12 +65,28 @@ describe("values", () => {
   });
 
   test("bytes come with a unit or without, of 1024 each", () => {
-    for (const text of ["2097152", "2048kb", "2mb", "2MB", "2.0Mb", "2097152b"]) {
+    const same = ["2mb", "2MB", "2.0Mb", "2m", "2M", "2MiB", "2mib", "2048k", "2048KiB"];
+    for (const text of ["2097152", "2048kb", "2097152b", ...same]) {
       expect(read(["--room", text]).room).toBe(2 ** 21);
     }
     expect(read(["--room", "1.5kb"]).room).toBe(1536);
     expect(read(["--limit", "auto"]).limit).toBe("auto");
     expect(read(["--limit=7"]).limit).toBe(7);
+  });
+
+  test("times come in the option's unit, or with one of their own", () => {
+    for (const [text, seconds] of [
+      ...[["7", 7] as const, ["30s", 30] as const, ["5m", 300] as const, ["2000ms", 2] as const],
+      ...[["1.5M", 90] as const, ["0h", 0] as const, ["0d", 0] as const],
+    ]) {
+      expect(read(["--pause", text]).pause).toBe(seconds);
+    }
+    for (const [text, ms] of [
+      ...[["7", 7] as const, ["30s", 30_000] as const, ["1h", 3_600_000] as const],
+      ...[["1.25ms", 1.25] as const, [".5s", 500] as const],
+    ]) {
+      expect(read(["--slow", text]).slow).toBe(ms);
+    }
   });
 
   test("the last of several flags counts", () => {
@@ -81,8 +104,18 @@ describe("values", () => {
     expect(read(["--port=6"], { APP_PORT: "x" }).port).toBe(6);
   });
 
-  test("an empty variable counts as not set", () => {
+  test("an empty variable of a number or a switch counts as not set", () => {
     expect(read([], { APP_PORT: "", PORT: "4" }).port).toBe(4);
+    expect(read([], { APP_PORT: " ", APP_VERBOSE: "" })).toMatchObject({ port: 1, verbose: false });
+  });
+
+  test("the address of a Kubernetes service is not taken for a port", () => {
+    const link = "tcp://10.0.0.1:7171";
+    expect(read([], { APP_PORT: link }).port).toBe(1);
+    expect(read([], { APP_PORT: link, PORT: "4" }).port).toBe(4);
+    expect(serviceLinks(TABLE, { APP_PORT: link, PORT: "4", APP_COUNT: "1" }, "APP_")).toEqual([
+      "APP_PORT",
+    ]);
   });
 });
 
@@ -97,23 +130,39 @@ describe("refusals name the option, the value and what is allowed", () => {
     [["--color", "green"], {}, `--color: "green" is not red or blue`],
     [["--host="], {}, `--host: "" is not a name`],
     [["--verbose=2"], {}, `--verbose: "2" is not true or false`],
-    [["--room", "1tb"], {}, `--room: "1tb" is not bytes, kb, mb or gb, from 1kb to 1gb`],
-    [["--room", "2gb"], {}, `--room: "2gb" is not bytes, kb, mb or gb, from 1kb to 1gb`],
-    [["--room", "auto"], {}, `--room: "auto" is not bytes, kb, mb or gb, from 1kb to 1gb`],
-    [["--limit", "mb"], {}, `--limit: "mb" is not auto or bytes, kb, mb or gb, from 1 to 1mb`],
+    [["--room", "1tb"], {}, `--room: "1tb" is not bytes, kb, mb, gb or tb, from 1kb to 1gb`],
+    [["--room", "2gb"], {}, `--room: "2gb" is not bytes, kb, mb, gb or tb, from 1kb to 1gb`],
+    [["--room", "auto"], {}, `--room: "auto" is not bytes, kb, mb, gb or tb, from 1kb to 1gb`],
+    [["--limit", "mb"], {}, `--limit: "mb" is not auto or bytes, kb, mb, gb or tb, from 1 to 1mb`],
     [["--host"], {}, "--host needs a value: a name"],
+    [["--host", " "], {}, `--host: " " is not a name`],
+    [[], { APP_HOST: "" }, "APP_HOST is set and empty; give it a value, or unset it"],
+    [[], { APP_TOKEN: "" }, "APP_TOKEN is set and empty; give it a value, or unset it"],
+    [
+      [],
+      { APP_TOKEN: " \n" },
+      "APP_TOKEN is set and has only white space; give it a value, or unset it",
+    ],
+    ...["6m", "1.5s", "-1s", "3 s", "1w", "s"].map(
+      (text) =>
+        [
+          ["--pause", text],
+          {},
+          `--pause: "${text}" is not a whole number of seconds from 0 to 300, or with ms, s, m, h or d`,
+        ] as const,
+    ),
     [["stray"], {}, `unexpected argument "stray"; options start with --`],
     [[], { APP_COUNT: "0" }, `APP_COUNT: "0" is not a whole number from 1 to 9`],
     [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 99`],
     [
       ["-p=1"],
       {},
-      `unknown option "-p"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --count`,
+      `unknown option "-p"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --pause, --slow, --token, --count`,
     ],
     [
       ["--colour", "red"],
       {},
-      `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --count`,
+      `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --pause, --slow, --token, --count`,
     ],
   ];
   for (const [args, env, message] of cases) {
@@ -140,6 +189,8 @@ test("variables that no option is read from are named, but for those of Kubernet
     ...{ APP_PORT: "1", PORT: "2", APP_MAX_RATE: "1", HOME: "/", APPLE: "1" },
     ...{ APP_MAXRATE: "1", APP_V: "true" },
     ...{ APP_SERVICE_HOST: "10.0.0.1", APP_SERVICE_PORT_HTTP: "80", APP_PORT_80_TCP: "tcp://…" },
+    // Another service, whose name begins with that of this one.
+    ...{ APP_WEB_SERVICE_HOST: "10.0.0.2", APP_WEB_PORT: "tcp://…", APP_WEB_PORT_80_UDP_ADDR: "…" },
   };
   expect(unknownVariables(TABLE, env, "APP_")).toEqual(["APP_MAXRATE", "APP_V"]);
 });
