@@ -1,5 +1,3 @@
-/// <reference lib="dom" />
-/// <reference lib="dom.iterable" />
 // Finding, making and changing elements. What the service says only ever becomes text.
 
 type Constructor<T> = abstract new (...args: never[]) => T;
