@@ -132,8 +132,10 @@ function namesOf(table: OptionTable, envPrefix: string): string[] {
  * NAME_SERVICE_HOST, NAME_SERVICE_PORT_HTTP, NAME_PORT_7171_TCP, NAME_PORT_7171_TCP_ADDR.
  */
 function isServiceLink(name: string, text: string): boolean {
-  if (/_PORT$/.test(name)) return /^(tcp|udp|sctp):\/\//.test(text);
-  return /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name);
+  if (/_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name)) {
+    return true;
+  }
+  return /_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(text);
 }
 
 /** What values a row takes, in words: "a whole number from 0 to 65535". */
