@@ -1,7 +1,15 @@
 // The configuration of the service, from flags and environment through the table of options.
 
 import { version } from "../package.json";
-import { usableCores, usableMemoryBytes } from "./machine.ts";
+import { descriptorLimit, usableCores, usableMemoryBytes } from "./machine.ts";
+import {
+  automaticWorkers,
+  fitSizes,
+  fittingMemory,
+  type Machine,
+  plannedBytes,
+  wantedConnections,
+} from "./memory-plan.ts";
 import { OPTIONS } from "./option-table.ts";
 import {
   bytesText,
@@ -21,20 +29,41 @@ export { bytesText, OptionError };
 const MAX_SHARD_BYTES = 2 ** 31 - 2 ** 16;
 const ENV_PREFIX = "RINGCACHE_";
 
-export type Config = Omit<OptionValues<typeof OPTIONS>, "workers" | "memory"> & {
+type Given = OptionValues<typeof OPTIONS>;
+type Sized = "workers" | "memory" | "maxPendingBytes" | "maxConnections";
+
+export type Config = Omit<Given, Sized> & {
   /** Threads to start. */
   readonly workers: number;
   /** Bytes. */
   readonly memory: number;
+  readonly maxPendingBytes: number;
+  /** Of each port. */
+  readonly maxConnections: number;
+  /** How the sizes fit the machine. */
+  readonly plan: Plan;
 };
+
+export interface Plan {
+  /** Bytes that the service needs at most. */
+  readonly neededBytes: number;
+  /** Bytes that the process may use. */
+  readonly availableBytes: number;
+  /** Bytes of --memory that would fit; below 1 MiB where the rest alone is too much. */
+  readonly fittingBytes: number;
+  /** --max-connections before the limit of open files lowered it. */
+  readonly wantedConnections: number;
+  readonly descriptors: number;
+}
 
 /** Reads flags and environment; throws OptionError on the first bad one. */
 export function readConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
+  machine: Machine = thisMachine(),
 ): Config {
   const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
-  const { memory, shards, defaultTtl, maxTtl } = given;
+  const { shards, defaultTtl, maxTtl } = given;
   if (maxTtl > 0 && defaultTtl > maxTtl) {
     throw new OptionError(
       `--default-ttl ${defaultTtl} is longer than --max-ttl ${maxTtl}; it must be at most that`,
@@ -46,14 +75,32 @@ export function readConfig(
   if (given.dataDir !== "" && given.store === "map") {
     throw new OptionError("--data-dir needs --store shared: snapshots are taken of shared memory");
   }
-  const bytes = memory === "auto" ? automaticMemory() : memory;
-  if (bytes > shards * MAX_SHARD_BYTES) {
-    const needed = Math.ceil(bytes / MAX_SHARD_BYTES);
+  const workers = workersOf(given, machine);
+  const wanted = { ...given, workers, ports: given.respPort === 0 ? 1 : 2 };
+  const { memory, maxPendingBytes, maxConnections, ports } = fitSizes(wanted, machine);
+  if (memory > shards * MAX_SHARD_BYTES) {
+    const needed = Math.ceil(memory / MAX_SHARD_BYTES);
     throw new OptionError(
-      `--memory ${bytesText(bytes)} needs at least ${needed} --shards: one holds less than 2gb`,
+      `--memory ${bytesText(memory)} needs at least ${needed} --shards: one holds less than 2gb`,
     );
   }
-  return { ...given, workers: workersOf(given), memory: bytes };
+  const sizes = { memory, workers, maxPendingBytes, maxConnections };
+  const plan = {
+    neededBytes: plannedBytes({ ...sizes, ports }),
+    availableBytes: machine.memoryBytes,
+    fittingBytes: fittingMemory({ ...sizes, ports }, machine.memoryBytes),
+    wantedConnections: wantedConnections(wanted, machine),
+    descriptors: machine.descriptors,
+  };
+  return { ...given, ...sizes, plan };
+}
+
+function thisMachine(): Machine {
+  return {
+    memoryBytes: usableMemoryBytes(),
+    descriptors: descriptorLimit(),
+    cores: usableCores(),
+  };
 }
 
 /** Variables that look as if they were meant for this service, and are not. */
@@ -68,23 +115,17 @@ export function variablesOfServiceLinks(
   return serviceLinks(OPTIONS, env, ENV_PREFIX);
 }
 
-/** Half of what there is, in whole MiB. */
-function automaticMemory(): number {
-  const half = Math.floor(usableMemoryBytes() / 2 / 2 ** 20) * 2 ** 20;
-  return Math.max(2 ** 20, Math.min(2 ** 30, half));
-}
-
 /** Only Linux spreads the connections of a port over the sockets that share it. */
 export const SPREADS_CONNECTIONS = process.platform === "linux";
 
-function workersOf({ workers, store }: OptionValues<typeof OPTIONS>): number {
+function workersOf({ workers, store }: Given, machine: Machine): number {
   if (store === "map") {
     if (workers === "auto" || workers === 1) return 1;
     throw new OptionError(
       `--workers ${workers} cannot share --store map, which lives in one thread; use --workers 1 or --store shared`,
     );
   }
-  if (workers === "auto") return SPREADS_CONNECTIONS ? usableCores() : 1;
+  if (workers === "auto") return SPREADS_CONNECTIONS ? automaticWorkers(machine) : 1;
   if (workers === 1 || SPREADS_CONNECTIONS) return workers;
   throw new OptionError(
     `--workers ${workers}: ${process.platform} gives all connections of a port to one thread; use --workers 1`,

@@ -3,10 +3,33 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 
-/** Bytes: the machine's memory, or the cgroup's limit. */
+/** Bytes: the machine's memory, or the lowest limit of the process's cgroups. */
 export function usableMemoryBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return Math.min(cgroupMemoryBytes(textOf), totalmem());
+}
+
+/**
+ * Bytes that a cgroup of version 2 or 1 allows, Infinity without a limit. A limit may be set on any
+ * group above one's own. `read` returns the text of a file, or undefined.
+ */
+export function cgroupMemoryBytes(read: Read): number {
+  const limits = groupsOf("memory", read).flatMap(({ version, folders }) => {
+    const names = version === 1 ? ["memory.limit_in_bytes"] : ["memory.max", "memory.high"];
+    return folders.flatMap((folder) => names.map((name) => `${folder}/${name}`));
+  });
+  return Math.min(...limits.map((path) => limitOf(read(path))));
+}
+
+/** No limit is written as "max", or as a number of more than any machine has. */
+function limitOf(text: string | undefined): number {
+  const bytes = Number(text?.trim() || NaN);
+  return bytes > 0 ? bytes : Infinity;
+}
+
+/** Files and sockets that the process may have open, Infinity where that is not known. */
+export function descriptorLimit(read: Read = textOf): number {
+  const [, soft] = /^Max open files +(\d+)/m.exec(read("/proc/self/limits") ?? "") ?? [];
+  return soft === undefined ? Infinity : Number(soft);
 }
 
 /** What `read` answers, or undefined while connections have taken all descriptors of the process. */
@@ -39,37 +62,47 @@ export function usableCores(): number {
 
 /**
  * Cores' worth of time that a cgroup of version 2 or 1 allows, Infinity without a limit. A limit
- * may be set on any group above one's own. `read` answers the text of a file, or undefined.
+ * may be set on any group above one's own. `read` returns the text of a file, or undefined.
  */
-export function cgroupCores(read: (path: string) => string | undefined): number {
-  let least = Infinity;
-  for (const line of (read("/proc/self/cgroup") ?? "").split("\n")) {
-    const [, controllers = "", path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    const isVersion1 = controllers.split(",").includes("cpu");
-    if (controllers !== "" && !isVersion1) continue;
-    for (const group of withParents(path)) {
-      const limit = isVersion1
-        ? version1Limit(controllers, group, read)
-        : version2Limit(group, read);
-      least = Math.min(least, limit);
-    }
-  }
-  return least;
+export function cgroupCores(read: Read): number {
+  const limits = groupsOf("cpu", read).flatMap(({ version, folders }) =>
+    folders.map((folder) =>
+      version === 1 ? version1Cores(folder, read) : version2Cores(folder, read),
+    ),
+  );
+  return Math.min(...limits);
 }
 
 type Read = (path: string) => string | undefined;
 
-function version2Limit(group: string, read: Read): number {
-  const [quota, period] = (read(`/sys/fs/cgroup${group}/cpu.max`) ?? "").trim().split(" ");
+interface Groups {
+  readonly version: 1 | 2;
+  /** The folders of a group and of all groups above it. */
+  readonly folders: readonly string[];
+}
+
+/** The groups of the process that may limit what a controller is for. */
+function groupsOf(controller: string, read: Read): Groups[] {
+  const lines = (read("/proc/self/cgroup") ?? "").split("\n");
+  return lines.flatMap((line): Groups[] => {
+    const [, controllers, path = ""] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers === undefined) return [];
+    if (controllers === "") return [{ version: 2, folders: foldersOf("/sys/fs/cgroup", path) }];
+    if (!controllers.split(",").includes(controller)) return [];
+    // Controllers that share a mount have one folder with all their names, and often a link with one.
+    const mounts = [controller, controllers].map((name) => `/sys/fs/cgroup/${name}`);
+    return [{ version: 1, folders: mounts.flatMap((mount) => foldersOf(mount, path)) }];
+  });
+}
+
+function version2Cores(folder: string, read: Read): number {
+  const [quota, period] = (read(`${folder}/cpu.max`) ?? "").trim().split(" ");
   return share(Number(quota), Number(period));
 }
 
-function version1Limit(controllers: string, group: string, read: Read): number {
-  const least = ["cpu", controllers].map((folder) => {
-    const file = `/sys/fs/cgroup/${folder}${group}/cpu.cfs`;
-    return share(Number(read(`${file}_quota_us`)), Number(read(`${file}_period_us`)));
-  });
-  return Math.min(...least);
+function version1Cores(folder: string, read: Read): number {
+  const file = `${folder}/cpu.cfs`;
+  return share(Number(read(`${file}_quota_us`)), Number(read(`${file}_period_us`)));
 }
 
 /** No limit is written as "max" or -1. */
@@ -77,15 +110,12 @@ function share(quota: number, period: number): number {
   return quota > 0 && period > 0 ? quota / period : Infinity;
 }
 
-/** "/a/b" to "/a/b", "/a" and "": a container sees its own group as the root. */
-function withParents(path: string): string[] {
+/** "/a/b" to the folders of "/a/b", "/a" and "": a container sees its own group as the root. */
+function foldersOf(mount: string, path: string): string[] {
   const names = path.split("/").filter((name) => name !== "");
-  return Array.from({ length: names.length + 1 }, (_, depth) => {
-    return names
-      .slice(0, names.length - depth)
-      .map((name) => `/${name}`)
-      .join("");
-  });
+  return Array.from({ length: names.length + 1 }, (_, depth) =>
+    [mount, ...names.slice(0, names.length - depth)].join("/"),
+  );
 }
 
 function textOf(path: string): string | undefined {

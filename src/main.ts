@@ -10,8 +10,6 @@ import {
   OptionError,
   readConfig,
   SPREADS_CONNECTIONS,
-  variablesOfServiceLinks,
-  variablesUnknown,
   version,
 } from "./config.ts";
 import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
@@ -24,6 +22,7 @@ import { allocateResp } from "./resp/memory.ts";
 import { allocateState, ServiceState } from "./service.ts";
 import type { Snapshots } from "./snapshot/snapshots.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
+import { warnOfSettings } from "./start-warnings.ts";
 import { Supervisor } from "./supervisor.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
@@ -66,32 +65,14 @@ logger.info("listening", {
   workers: config.workers,
   shards: cacheOptions.shards,
   memory: bytesText(config.memory),
+  max_connections: config.maxConnections,
+  max_pending_bytes: bytesText(config.maxPendingBytes),
   ...(credentials.tls === undefined
     ? {}
     : { certificate_until: await validUntil(credentials.tls) }),
   version,
 });
-const links = variablesOfServiceLinks(process.env);
-if (links.length > 0) {
-  const reason =
-    "Kubernetes sets it for a service of that name: rename the service, or set enableServiceLinks: false";
-  logger.warn("variable ignored", { variable: links.join(","), reason });
-}
-for (const variable of variablesUnknown(process.env)) {
-  logger.warn("unknown variable", { variable, reason: "no option has this name; see --help" });
-}
-if (cacheOptions.shards < wanted.shards) {
-  const reason = `--memory ${bytesText(config.memory)} for values of --max-value-bytes ${bytesText(config.maxValueBytes)}`;
-  logger.warn("fewer shards", { shards: cacheOptions.shards, wanted: wanted.shards, reason });
-}
-if (cacheOptions.maxValueBytes < wanted.maxValueBytes) {
-  const { maxValueBytes } = cacheOptions;
-  const reason = `--memory ${bytesText(config.memory)} has no room for --max-value-bytes ${bytesText(config.maxValueBytes)}`;
-  logger.warn("smaller values", { max_value_bytes: maxValueBytes, reason });
-}
-if (!SPREADS_CONNECTIONS && config.store === "shared") {
-  logger.info("one worker", { reason: `${process.platform} does not spread connections` });
-}
+warnOfSettings({ config, credentials, wanted, fitted: cacheOptions, env: process.env }, logger);
 
 /** Ctrl-C under `bun run` comes twice, from the terminal and from bun: the second is the same wish. */
 async function stop(

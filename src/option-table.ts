@@ -47,7 +47,7 @@ export const OPTIONS = {
     default: "auto",
     min: 1,
     max: 256,
-    help: "threads that serve; auto is one for each core this process may use",
+    help: "threads that serve; auto is one for each core that this process may use, or fewer in little memory",
   },
   store: {
     kind: "choice",
@@ -60,7 +60,7 @@ export const OPTIONS = {
     default: "auto",
     min: 2 ** 20,
     max: 2 ** 40,
-    help: "what all entries may take, with what it takes to find them; auto is half of what this process may use, at most 1gb",
+    help: "memory of all entries and of their index; auto is half of what this process may use, at most 1gb, and less in a small container",
   },
   eviction: {
     kind: "choice",
@@ -193,11 +193,11 @@ export const OPTIONS = {
     help: "names that clients may know the service by, as the Host header has them; none: any",
   },
   maxConnections: {
-    kind: "integer",
-    default: 10_000,
+    kind: "auto",
+    default: "auto",
     min: 1,
     max: 1_000_000,
-    help: "connections that each port may have",
+    help: "connections that each port may have; auto is 10,000, or what a 16th of the memory pays for",
   },
   maxHeaderBytes: {
     kind: "bytes",
@@ -215,10 +215,10 @@ export const OPTIONS = {
   },
   maxPendingBytes: {
     kind: "bytes",
-    default: 2 ** 25,
+    default: "auto",
     min: 2 ** 16,
     max: 2 ** 36,
-    help: "request bodies that may be on their way at one time; what is more is told to come again",
+    help: "bytes of requests and answers that may be on their way at one time, on both ports; auto is a 16th of the memory, 4mb to 32mb",
   },
   slowClientTimeout: {
     kind: "number",

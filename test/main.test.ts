@@ -10,13 +10,14 @@ describe("start", () => {
   test("one line says address, shards, memory and version", async () => {
     await using service = await startService([
       ...["--shards", "8", "--workers", "2", "--memory", "128mb"],
+      ...["--max-connections", "500", "--max-pending-bytes", "8mb"],
     ]);
     service.kill("SIGTERM");
     const { stdout } = await service.exit;
     const [first] = stdout.split("\n");
     expect(first).toMatch(
       new RegExp(
-        `^\\S+Z info listening address=${service.url} redis=off workers=2 shards=8 memory=128mb version=${version}$`,
+        `^\\S+Z info listening address=${service.url} redis=off workers=2 shards=8 memory=128mb max_connections=500 max_pending_bytes=8mb version=${version}$`,
       ),
     );
   });

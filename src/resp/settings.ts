@@ -95,6 +95,7 @@ export class Settings {
       fixed("latency-monitor-threshold", 0),
       fixed("maxclients", config.maxConnections),
       fixed("maxmemory", config.memory),
+      fixed("maxmemory-clients", config.maxPendingBytes),
       fixed("maxmemory-policy", config.eviction === "none" ? "noeviction" : "allkeys-s3fifo"),
       fixed("notify-keyspace-events", ""),
       fixed("port", config.respPort),
