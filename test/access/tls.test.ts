@@ -1,17 +1,21 @@
 // TLS on both ports of a running service, and its certificates changed under load.
 
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 
+import { Certificates } from "../lib/certificates.ts";
 import { freePort, runToEnd, startService } from "../lib/service.ts";
 import { temporaryFolder } from "../snapshot/saved.ts";
 
-const CERTIFICATES = new URL("certificates/", import.meta.url).pathname;
-const file = (name: string) => `${CERTIFICATES}${name}`;
-const textOf = async (name: string) => await Bun.file(file(name)).text();
-const FIRST = ["--tls-cert", file("first.pem"), "--tls-key", file("first.key.pem")];
+const certificates = await Certificates.create();
+afterAll(() => certificates[Symbol.asyncDispose]());
+const certOf = (name: string) => certificates.certOf(name);
+const keyOf = (name: string) => certificates.keyOf(name);
+const textOf = async (path: string) => await Bun.file(path).text();
+const NO_PEM = import.meta.path;
+const FIRST = ["--tls-cert", certOf("first"), "--tls-key", keyOf("first")];
 
 interface Client {
   /** Whose certificate the service has shown. */
@@ -34,10 +38,10 @@ async function connectTls(
     ...{ host: "127.0.0.1", port },
     ...(trusts === undefined
       ? { rejectUnauthorized: false }
-      : { ca: await textOf(`${trusts}.pem`) }),
+      : { ca: await textOf(certOf(trusts)) }),
     ...(shows === undefined
       ? {}
-      : { cert: await textOf(`${shows}.pem`), key: await textOf(`${shows}.key.pem`) }),
+      : { cert: await textOf(certOf(shows)), key: await textOf(keyOf(shows)) }),
   });
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {});
@@ -110,7 +114,7 @@ describe("with --tls-cert and --tls-key", () => {
 
 test("with --tls-ca a client needs a certificate of that authority, on both ports", async () => {
   const { service, port, respPort } = await startTls(
-    ...["--workers", "1", ...FIRST, "--tls-ca", file("authority.pem")],
+    ...["--workers", "1", ...FIRST, "--tls-ca", certOf("authority")],
   );
   await using _ = service;
   const questions = [
@@ -120,12 +124,12 @@ test("with --tls-ca a client needs a certificate of that authority, on both port
   for (const [to, question, answer] of questions) {
     using client = await connectTls(to, { trusts: "first", shows: "client" });
     expect(await client.ask(question, answer)).toEndWith(answer);
-    for (const shows of [undefined, "stranger"]) {
+    for (const shows of [undefined, "stranger", "expired"]) {
       const refused = async () => {
         using stranger = await connectTls(to, shows === undefined ? {} : { shows });
         return await stranger.ask(question, answer);
       };
-      expect(refused()).rejects.toThrow();
+      await expect(refused()).rejects.toThrow();
     }
   }
 });
@@ -153,16 +157,13 @@ test("a client that never begins its handshake counts as a connection, and is cl
 
 test("wrong certificates end the start with one line that says what is wrong", async () => {
   const cases: readonly (readonly [string[], string])[] = [
-    [["--tls-cert", file("first.pem")], "TLS takes both --tls-cert and --tls-key"],
-    [["--tls-ca", file("first.pem")], "TLS takes both --tls-cert and --tls-key"],
-    [
-      ["--tls-cert", "/nowhere", "--tls-key", file("first.key.pem")],
-      "/nowhere cannot be read: ENOENT",
-    ],
-    [["--tls-cert", file("make.sh"), "--tls-key", file("first.key.pem")], "is not in PEM"],
-    [["--tls-cert", file("first.pem"), "--tls-key", file("make.sh")], "is not in PEM"],
-    [["--tls-cert", file("first.pem"), "--tls-key", file("second.key.pem")], "is not the key of"],
-    [[...FIRST, "--tls-ca", file("make.sh")], "--tls-ca"],
+    [["--tls-cert", certOf("first")], "TLS takes both --tls-cert and --tls-key"],
+    [["--tls-ca", certOf("first")], "TLS takes both --tls-cert and --tls-key"],
+    [["--tls-cert", "/nowhere", "--tls-key", keyOf("first")], "/nowhere cannot be read: ENOENT"],
+    [["--tls-cert", NO_PEM, "--tls-key", keyOf("first")], "is not in PEM"],
+    [["--tls-cert", certOf("first"), "--tls-key", NO_PEM], "is not in PEM"],
+    [["--tls-cert", certOf("first"), "--tls-key", keyOf("second")], "is not the key of"],
+    [[...FIRST, "--tls-ca", NO_PEM], "--tls-ca"],
   ];
   for (const [options, message] of cases) {
     const { code, stderr } = await runToEnd(options);
@@ -176,8 +177,8 @@ describe("at SIGHUP", () => {
     await using folder = await temporaryFolder();
     const [cert, key] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
     const use = async (name: string) => {
-      await copyFile(file(`${name}.pem`), cert);
-      await copyFile(file(`${name}.key.pem`), key);
+      await copyFile(certOf(name), cert);
+      await copyFile(keyOf(name), key);
     };
     await use("first");
     const { service, port, respPort } = await startTls(
@@ -230,8 +231,8 @@ describe("at SIGHUP", () => {
   test("while the service starts, the new certificate is the only one that it then has", async () => {
     await using folder = await temporaryFolder();
     const [cert, key] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
-    await copyFile(file("first.pem"), cert);
-    await copyFile(file("first.key.pem"), key);
+    await copyFile(certOf("first"), cert);
+    await copyFile(keyOf("first"), key);
     const [port, respPort] = [freePort(), freePort()];
     const main = new URL("../../src/main.ts", import.meta.url).pathname;
     const ports = ["--host", "127.0.0.1", "--port", `${port}`, "--resp-port", `${respPort}`];
@@ -240,8 +241,8 @@ describe("at SIGHUP", () => {
     // It has read its files, and its workers are to start.
     const sign = `@ringcache starts on ${respPort}`;
     while (!(await Bun.file("/proc/net/unix").text()).includes(sign));
-    await copyFile(file("second.pem"), cert);
-    await copyFile(file("second.key.pem"), key);
+    await copyFile(certOf("second"), cert);
+    await copyFile(keyOf("second"), key);
     child.kill("SIGHUP");
     let said = "";
     for await (const chunk of child.stdout) {
@@ -260,9 +261,9 @@ describe("at SIGHUP", () => {
   test("what is wrong with the files is told, and the old certificate stays", async () => {
     await using folder = await temporaryFolder();
     const cert = join(folder.path, "cert.pem");
-    await copyFile(file("first.pem"), cert);
+    await copyFile(certOf("first"), cert);
     const { service, port } = await startTls(
-      ...["--workers", "1", "--tls-cert", cert, "--tls-key", file("first.key.pem")],
+      ...["--workers", "1", "--tls-cert", cert, "--tls-key", keyOf("first")],
     );
     await using _ = service;
     await Bun.write(cert, "no certificate");
