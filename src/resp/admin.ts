@@ -103,11 +103,12 @@ function info(call: Call): void {
   call.reply.verbatim(infoText(call, sections));
 }
 
-function time({ reply }: Call): void {
-  const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+/** Unix time by the system's clock, which has steps of a millisecond. */
+function time({ reply, cache }: Call): void {
+  const ms = cache.clock.systemMs;
   reply.array(2);
-  reply.text(String(Math.floor(micros / 1e6)));
-  reply.text(String(micros % 1e6));
+  reply.text(String(Math.floor(ms / 1000)));
+  reply.text(String((ms % 1000) * 1000));
 }
 
 function save(call: Call): void {

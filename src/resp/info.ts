@@ -11,7 +11,7 @@ import { REDIS_VERSION } from "./connection.ts";
 type Section = (call: Call) => Readonly<Record<string, string | number>>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
-  server: ({ config, service }) => {
+  server: ({ config, service, cache }) => {
     const uptimeSeconds = Math.floor((performance.now() - service.startedMs) / 1000);
     return {
       redis_version: REDIS_VERSION,
@@ -23,7 +23,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       process_id: process.pid,
       tcp_port: config.respPort,
       http_port: config.port,
-      server_time_usec: Date.now() * 1000,
+      server_time_usec: cache.clock.systemMs * 1000,
       uptime_in_seconds: uptimeSeconds,
       uptime_in_days: Math.floor(uptimeSeconds / 86_400),
       io_threads_active: config.workers > 1 ? 1 : 0,

@@ -73,11 +73,13 @@ export class Snapshots {
     }
     const startMs = performance.now();
     const nowMs = cache.clock.now();
+    // A snapshot has times of day.
+    const { offsetMs } = cache.clock;
     const counts = { loaded: 0, expired: 0, unfit: 0 };
     // --max-ttl may be another than that of the entry's put.
     const latestMs = cache.deadlineMs(Infinity, nowMs);
     const visit = (saved: SavedEntry): void => {
-      const entry = saved.deadlineMs > latestMs ? { ...saved, deadlineMs: latestMs } : saved;
+      const entry = { ...saved, deadlineMs: Math.min(saved.deadlineMs + offsetMs, latestMs) };
       if (entry.deadlineMs <= nowMs) counts.expired++;
       else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
       else counts.unfit++;

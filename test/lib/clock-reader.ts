@@ -1,0 +1,27 @@
+// A thread that reads the clock while another one sets the system's clock.
+
+import { workerData } from "node:worker_threads";
+
+import { Clock } from "../../src/clock.ts";
+
+const { clock: memory, shared } = workerData as {
+  readonly clock: SharedArrayBuffer;
+  readonly shared: SharedArrayBuffer;
+};
+const numbers = new Int32Array(shared);
+const clock = new Clock(memory, {
+  systemMs: () => Date.now() + Atomics.load(numbers, 0),
+  monotonicMs: () => performance.now(),
+  uptimeMs: () => undefined,
+});
+let before = clock.now();
+for (let n = 0; n < 10_000; n++) {
+  void clock.offsetMs;
+  const now = clock.now();
+  const leap = Math.abs(now - before);
+  before = now;
+  for (let most = Atomics.load(numbers, 2); leap > most; most = Atomics.load(numbers, 2)) {
+    Atomics.compareExchange(numbers, 2, most, leap);
+  }
+  Atomics.add(numbers, 1, 1);
+}
