@@ -56,7 +56,14 @@ const ok = ({ reply }: Call) => reply.ok();
 export const ADMIN_COMMANDS: readonly Command[] = [
   ...commandsOf("1.0.0", [
     ["read", "info", -1, "[section ...]", "Figures of the service.", info],
-    ["read", "time", 1, "", "Unix time in seconds, and microseconds of the second.", time],
+    [
+      "read",
+      "time",
+      1,
+      "",
+      "Unix time in seconds, and the microseconds of the second, in steps of 1,000.",
+      time,
+    ],
     ["write", "save", 1, "", "Takes a snapshot and answers when it is on the disk.", save],
     ["write", "bgsave", -1, "[SCHEDULE]", "Takes a snapshot, and answers before.", backgroundSave],
     ["read", "lastsave", 1, "", "Unix time of the last snapshot, or else of the start.", lastSave],
