@@ -58,11 +58,11 @@ interface LongDouble {
 
 /** As redis has it (src/util.h, MAX_LONG_DOUBLE_CHARS). */
 const LONGEST_FLOAT = 5 * 1024;
-const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,6}))?$/;
+const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?$/;
 
 /**
- * A decimal number, or undefined for what is none or too large. Infinity is one that redis reads,
- * and then refuses to add. O(length + exponent).
+ * A decimal number; undefined if the text is none, or if the number is too large, or too close to 0,
+ * for a long double. Redis reads infinity too, and then refuses to add it. O(length + exponent).
  */
 export function readFloat(text: string): LongDouble | "infinite" | undefined {
   if (text.length >= LONGEST_FLOAT) return undefined;
@@ -76,11 +76,11 @@ export function readFloat(text: string): LongDouble | "infinite" | undefined {
   if (digits === 0n) return { mantissa: 0n, exponent: 0n };
   // The number is less than 10 to this power, and not less than a tenth of that.
   const magnitude = exponent + digits.toString().length;
-  if (magnitude > 4933) return undefined;
-  if (magnitude < -5000) return { mantissa: 0n, exponent: 0n };
+  if (magnitude > 4933 || magnitude < -5000) return undefined;
   const signed = sign === "-" ? -digits : digits;
   const power = 10n ** BigInt(Math.abs(exponent));
-  return exponent >= 0 ? rounded(signed * power, 1n) : rounded(signed, power);
+  const value = exponent >= 0 ? rounded(signed * power, 1n) : rounded(signed, power);
+  return value?.mantissa === 0n ? undefined : value;
 }
 
 /** The sum as redis's long double arithmetic has it, or undefined if it is infinite. */
