@@ -5,6 +5,8 @@
 const DOUBLE = 34;
 const SINGLE = 39;
 const BACKSLASH = 92;
+const VERTICAL_TAB = 11;
+const FORM_FEED = 12;
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, b: 8, a: 7 };
 
 /** The words of a line; undefined if its quotes do not match. O(length). */
@@ -15,7 +17,7 @@ export function splitInline(line: Buffer): Buffer[] | undefined {
     while (isSpace(line[at])) at++;
     if (at >= line.length) return words;
     const word: number[] = [];
-    while (at < line.length && !isSpace(line[at])) {
+    while (at < line.length && !endsWord(line[at])) {
       const byte = line[at] ?? 0;
       if (byte !== DOUBLE && byte !== SINGLE) {
         word.push(byte);
@@ -25,6 +27,7 @@ export function splitInline(line: Buffer): Buffer[] | undefined {
       const end = quoted(line, at, word);
       if (end === undefined || (end < line.length && !isSpace(line[end]))) return undefined;
       at = end;
+      break;
     }
     words.push(Buffer.from(word));
   }
@@ -56,7 +59,12 @@ function quoted(line: Buffer, start: number, word: number[]): number | undefined
   return undefined;
 }
 
-/** As C's isspace; a NUL ends the line for redis, and is white space here. */
+/** White space before a word, as C's isspace. A NUL ends the line for redis, and is white space here. */
 function isSpace(byte: number | undefined): boolean {
   return byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13) || byte === 0;
+}
+
+/** Redis takes a vertical tab and a form feed for white space before a word, but not at its end. */
+function endsWord(byte: number | undefined): boolean {
+  return isSpace(byte) && byte !== VERTICAL_TAB && byte !== FORM_FEED;
 }
