@@ -5,8 +5,9 @@
 // connections to the new sockets alone, and the old ones close when nothing is left in them.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 
+import { libcPath } from "./libc.ts";
 import { tcpSocketsOn } from "./tcp-table.ts";
 
 const DESCRIPTORS = "/proc/self/fd";
@@ -43,7 +44,7 @@ export async function closeListening(port: number, old: readonly number[]): Prom
   const [group] = old;
   const added = listeningOn(port).length - old.length;
   if (group === undefined || added <= 0) return;
-  const { symbols, close } = dlopen(libc(), {
+  const { symbols, close } = dlopen(libcPath(), {
     dup2: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
     setsockopt: {
       args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
@@ -101,12 +102,6 @@ function chooseAmong(first: number, count: number) {
   header.writeBigUInt64LE(BigInt(ptr(code)), 8);
   // The header's pointer does not keep the code.
   return { header, code };
-}
-
-/** Of glibc, or of musl. */
-function libc(): string {
-  const maps = readFileSync("/proc/self/maps", "utf8");
-  return /\S*\/(?:libc\.so\.6|libc\.musl-\S+|ld-musl-\S+)$/m.exec(maps)?.[0] ?? "libc.so.6";
 }
 
 /** "" for one that was closed meanwhile. */

@@ -23,6 +23,7 @@ import { allocateState, ServiceState } from "./service.ts";
 import type { Snapshots } from "./snapshot/snapshots.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
 import { warnOfSettings } from "./start-warnings.ts";
+import { StopSignals } from "./stop-signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
 
@@ -45,13 +46,19 @@ const wanted = cacheOptionsOf(config);
 const cacheOptions = fitOptions(wanted);
 const stateMemory = allocateState();
 const state = new ServiceState(stateMemory);
+let isStopping = false;
 let supervisor: Supervisor | undefined;
 let snapshots: Snapshots | undefined;
 /** Of the HTTP API; the one that was taken, where a free one was asked for. */
 let { port } = config;
 // Before anything that takes time: as process 1 of a container there is no other way to be stopped.
-for (const signal of ["SIGTERM", "SIGINT"] as const)
-  process.on(signal, () => void stop({ signal }, true));
+const signals = new StopSignals();
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.on(signal, () => {
+    signals.came(signal);
+    void stop({ signal }, true);
+  });
+}
 process.on("uncaughtException", (error) => {
   logger.error("failed", { error: describeError(error) });
   process.exit(EXIT_SOFTWARE);
@@ -74,18 +81,26 @@ logger.info("listening", {
 });
 warnOfSettings({ config, credentials, wanted, fitted: cacheOptions, env: process.env }, logger);
 
-/** Ctrl-C under `bun run` comes twice, from the terminal and from bun: the second is the same wish. */
+/** Stops the service once; after a signal it drains first. */
 async function stop(
   reason: { signal: string } | { command: string },
   saves: boolean,
 ): Promise<void> {
-  if (state.phase === "stopping") return;
+  if (isStopping) return;
+  isStopping = true;
   const isLoaded = state.phase === "serving";
+  if ("command" in reason) signals.came(reason.command);
+  else if (isLoaded && config.drainSeconds > 0) {
+    state.phase = "draining";
+    logger.info("draining", { seconds: config.drainSeconds, ...reason });
+    await Promise.race([Bun.sleep(config.drainSeconds * 1000), signals.next]);
+  }
   state.phase = "stopping";
   logger.info("stopping", reason);
   await supervisor?.stop(STOP_GRACE_MS);
-  // Of what is not loaded yet the file has more.
-  const outcome = saves && isLoaded ? await snapshots?.saveIfChanged() : undefined;
+  // Of a snapshot that is not loaded yet the file has more.
+  const skipped = signals.next.then((signal) => `a second ${signal} skipped the last snapshot`);
+  const outcome = saves && isLoaded ? await snapshots?.saveLast(skipped) : undefined;
   if (outcome?.isSaved === false) {
     logger.error("stopped", { not_saved: outcome.reason });
     process.exit(EXIT_IO);

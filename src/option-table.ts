@@ -236,6 +236,14 @@ export const OPTIONS = {
     unit: "seconds",
     help: "how long a connection of the Redis protocol may be idle; 0 is for ever",
   },
+  drainSeconds: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 3600,
+    unit: "seconds",
+    help: "how long after SIGTERM everything is served while /readyz responds with 503, so that balancers go elsewhere",
+  },
   shedAfterMs: {
     kind: "number",
     default: 200,

@@ -29,7 +29,8 @@ const PLACES = {
 } as const;
 export type StateField = Exclude<keyof typeof PLACES, "phase">;
 
-const PHASES = ["loading", "serving", "stopping"] as const;
+/** A service that drains serves all requests, and tells probes to send no more. */
+const PHASES = ["loading", "serving", "draining", "stopping"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /** Memory for the state of a service, which is loading. */
@@ -84,7 +85,12 @@ export type SaveOutcome =
       readonly bytes: number;
       readonly tookMs: number;
     }
-  | { readonly isSaved: false; readonly reason: string };
+  | {
+      readonly isSaved: false;
+      readonly reason: string;
+      /** Whether there is an older snapshot, which stays. */
+      readonly keepsLast?: boolean;
+    };
 
 /** What a protocol knows of the service, and may ask of it. */
 export interface Service {

@@ -12,6 +12,8 @@ import type { Credentials } from "./credentials.ts";
 import type { Logger } from "./logger.ts";
 
 const MB = 2 ** 20;
+/** A limit of connections that is lower by less is not worth a line. */
+const NEARLY = 0.9;
 
 /** The settings of a start, as they were asked for and as they are. */
 export interface Settings {
@@ -76,7 +78,7 @@ function warnOfSizes({ plan, maxConnections, memory }: Config, logger: Logger): 
       reason: `the process may be killed under load: give it ${mb(neededBytes)}, or set ${right}`,
     });
   }
-  if (maxConnections < plan.wantedConnections) {
+  if (maxConnections < plan.wantedConnections * NEARLY) {
     const { wantedConnections: wanted, descriptors } = plan;
     const reason = `the limit of open files is ${descriptors}; raise \`ulimit -n\``;
     logger.warn("fewer connections", { max_connections: maxConnections, wanted, reason });

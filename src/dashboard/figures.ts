@@ -35,7 +35,7 @@ export interface Percentiles {
 export interface LiveFigures {
   /** Unix time in milliseconds. */
   readonly timeMs: number;
-  readonly state: "loading" | "serving" | "stopping";
+  readonly state: "loading" | "serving" | "draining" | "stopping";
   readonly version: string;
   readonly uptimeSeconds: number;
   readonly requestsPerSecond: number;

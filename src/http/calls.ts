@@ -26,6 +26,8 @@ import {
   tooLarge,
 } from "./requests.ts";
 
+/** The service serves on: only probes are told to look elsewhere. */
+const DRAINING = new Refusal(503, "draining", { headers: { "retry-after": "1" } });
 const NO_FOLDER = new Refusal(
   409,
   "there is no folder to save to; start the service with --data-dir",
@@ -122,7 +124,7 @@ export function callsOf(cache: Cache, config: Config, service: Service, refuse: 
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),
     ring: () => ok(ringOf(cache)),
-    health: () => ok(),
+    health: () => (service.state.phase === "draining" ? DRAINING.toResponse() : ok()),
   };
 }
 
@@ -130,8 +132,8 @@ async function snapshot(config: Config, service: Service): Promise<Response> {
   if (config.dataDir === "") return NO_FOLDER.toResponse();
   const outcome = await service.save();
   if (!outcome.isSaved) {
-    const kept = "the last good snapshot stays";
-    return new Refusal(503, `the snapshot failed: ${outcome.reason}; ${kept}`).toResponse();
+    const kept = outcome.keepsLast === true ? "; the last good snapshot stays" : "";
+    return new Refusal(503, `the snapshot failed: ${outcome.reason}${kept}`).toResponse();
   }
   const { entries, bytes, tookMs } = outcome;
   return ok({ entries, bytes, ms: rounded(tookMs) });

@@ -56,7 +56,9 @@ const BAD = { 400: error("The request is wrong; the message says what.") };
 const NO_KEY = { 404: error("There is no such key.") };
 const TOO_LARGE = { 413: error("The body or a value is larger than the limit.") };
 const FULL = { 507: error("The cache is full and runs with --eviction none.") };
-const DOWN = { 503: error("The service is loading its snapshot, stopping, or overloaded.") };
+const DOWN = {
+  503: error("The service is loading its snapshot, draining, stopping, or overloaded."),
+};
 const OK = { 200: json("Done.", schemas.OK) };
 const FILE = (type: string): Answer => ({ description: "A file of the dashboard.", type });
 

@@ -50,7 +50,7 @@ try {
   for (const damage of damages) console.log(`damaged: ${damage}`);
   process.exit(damages.length === 0 ? 0 : EXIT_DATA);
 } catch (error) {
-  process.stderr.write(`check-snapshot: ${path} cannot be read: ${reasonOf(error)}\n`);
+  process.stderr.write(`check-snapshot: ${path} cannot be read: ${reasonOf(error, "read")}\n`);
   process.exit(EXIT_NO_INPUT);
 }
 

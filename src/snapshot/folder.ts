@@ -3,31 +3,43 @@
 //   ringcache.snapshot                    the last good one
 //   ringcache.snapshot.tmp                one that is being written, or was when the power went
 //   ringcache.snapshot.damaged-TIME       one that could not be read whole, kept for people
-//   ringcache.lock, ringcache.pid         who has the folder
-//
-// The lock is SQLite's on an empty database: one of the system's that ends with the process,
-// however that ends, that holds between containers too, and that needs no native code of ours.
+//   ringcache.snapshot.unfit-TIME         one with entries that the limits of the cache refused, kept too
+//   ringcache.lock, ringcache.pid         the lock of the service that has the folder, and its process
 
 import {
   access,
   constants,
   copyFile,
   link,
+  lstat,
   mkdir,
-  readFile,
+  open,
   rename,
-  rm,
   stat,
 } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { Database, SQLiteError } from "bun:sqlite";
+
+import {
+  codeOf,
+  expectFile,
+  type FileSystem,
+  type Lock,
+  LockedError,
+  NoLocksError,
+  openToRead,
+  SYSTEM,
+  unlinkIfThere,
+} from "./file-system.ts";
 
 /** What is in the cache is nobody else's to read. */
 const FOLDER_MODE = 0o700;
 
+const PID_MODE = 0o644;
+const OTHERS_MAY_WRITE = 0o002;
+
 /** Another service has the folder. */
 export class FolderInUseError extends Error {
-  /** Of that service, as far as it is known. */
+  /** The process of that service, as far as it is known. */
   readonly pid: string;
 
   constructor(path: string, pid: string) {
@@ -40,69 +52,109 @@ export class DataFolder {
   readonly path: string;
   /** The last good snapshot. */
   readonly file: string;
+  readonly files: FileSystem;
   readonly #lockPath: string;
-  #lock: Database | undefined;
+  #lock: Lock | undefined;
+  /** The folder is this service's, with a lock or, where there are none, without. */
+  #isClaimed = false;
 
-  constructor(path: string) {
+  constructor(path: string, files = SYSTEM) {
     this.path = resolve(path);
+    this.files = files;
     this.file = join(this.path, "ringcache.snapshot");
     this.#lockPath = join(this.path, "ringcache.lock");
   }
 
+  /** Whether another service would be kept out: false where the file system has no locks. */
+  get isLocked(): boolean {
+    return this.#lock !== undefined;
+  }
+
+  /** Whether every user of the machine may put files into the folder. */
+  async isOpenToOthers(): Promise<boolean> {
+    return ((await stat(this.path)).mode & OTHERS_MAY_WRITE) !== 0;
+  }
+
   /**
-   * Makes the folder if there is none, and it this process's until that ends; once it is, this does
-   * nothing. Throws FolderInUseError, or the system's error where the folder cannot be had.
+   * Makes the folder if there is none, and claims it for this process until that ends; once it is
+   * claimed, this does nothing. Throws FolderInUseError, or the system's error where the folder cannot be had.
    */
   async claim(): Promise<void> {
-    if (this.#lock !== undefined && (await exists(this.#lockPath))) return;
-    const isNew = this.#lock === undefined;
-    // Somebody has taken the folder away, lock and all: one that is put there again is claimed anew.
+    if (this.#isClaimed && (await exists(this.#lockPath))) return;
+    const isNew = !this.#isClaimed;
+    // The folder was taken away with its lock: one that is put there again is claimed anew.
     this.#lock?.close();
     this.#lock = undefined;
+    this.#isClaimed = false;
     if (isNew) await mkdir(this.path, { recursive: true, mode: FOLDER_MODE });
     // SQLite says only that it cannot.
     await access(this.path, constants.R_OK | constants.W_OK);
     const pidPath = join(this.path, "ringcache.pid");
-    const lock = new Database(this.#lockPath);
+    this.#lock = await this.#takeLock(pidPath);
+    await unlinkIfThere(`${this.file}.tmp`);
+    const pidFile = await this.files.create(pidPath, PID_MODE);
     try {
-      lock.run("PRAGMA busy_timeout = 0");
-      lock.run("PRAGMA journal_mode = MEMORY");
-      lock.run("BEGIN EXCLUSIVE");
-    } catch (error) {
-      lock.close();
-      if (!(error instanceof SQLiteError && error.code === "SQLITE_BUSY")) throw error;
-      const pid = await readFile(pidPath, "latin1").catch(() => "");
-      throw new FolderInUseError(this.path, pid.trim() || "of unknown number");
+      await pidFile.writeFile(`${process.pid}\n`);
+    } finally {
+      await pidFile.close();
     }
-    this.#lock = lock;
-    await rm(`${this.file}.tmp`, { force: true });
-    await Bun.write(pidPath, `${process.pid}\n`);
+    // Where there are no locks there may be no such file either.
+    if (this.#lock === undefined) await touch(this.#lockPath);
+    this.#isClaimed = true;
   }
 
-  /** Keeps the present snapshot under a name of its own, which it answers. */
-  async keepAside(): Promise<string> {
-    const { mtime } = await stat(this.file);
-    const aside = `${this.file}.damaged-${mtime.toISOString().replace(/[-:.]/g, "")}`;
+  /** Undefined where the file system has no locks. */
+  async #takeLock(pidPath: string): Promise<Lock | undefined> {
+    // A link there would lock, and make, a file elsewhere.
+    if (await exists(this.#lockPath)) await expectFile(this.#lockPath);
+    try {
+      return this.files.lock(this.#lockPath);
+    } catch (error) {
+      if (error instanceof NoLocksError) return undefined;
+      if (!(error instanceof LockedError)) throw error;
+      throw new FolderInUseError(this.path, (await textOf(pidPath)).trim() || "of unknown number");
+    }
+  }
+
+  /** Keeps the present snapshot under a name of its own, which it returns. */
+  async keepAside(why: "damaged" | "unfit"): Promise<string> {
+    const found = await lstat(this.file);
+    const aside = `${this.file}.${why}-${found.mtime.toISOString().replace(/[-:.]/g, "")}`;
     try {
       await link(this.file, aside);
     } catch (error) {
       if (codeOf(error) === "EEXIST") return aside;
-      // Not every file system has links, and a file that cannot be read can be moved.
-      await copyFile(this.file, aside, constants.COPYFILE_EXCL).catch(() =>
-        rename(this.file, aside),
-      );
+      // Not every file system has links. A file that cannot be read, or a FIFO, can only be moved.
+      const move = () => rename(this.file, aside);
+      if (found.isFile()) {
+        await copyFile(this.file, aside, constants.COPYFILE_EXCL).catch(move);
+      } else await move();
     }
     return aside;
   }
 }
 
-/** The system's name of an error, such as ENOSPC, or "". */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
+async function textOf(path: string): Promise<string> {
+  try {
+    const file = await openToRead(path);
+    try {
+      return await file.readFile("latin1");
+    } finally {
+      await file.close();
+    }
+  } catch {
+    // Nobody needs the number to know that the folder is in use.
+    return "";
+  }
+}
+
+async function touch(path: string): Promise<void> {
+  const file = await open(path, "a");
+  await file.close();
 }
 
 async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
+  return await lstat(path).then(
     () => true,
     () => false,
   );

@@ -3,10 +3,11 @@
 // entry of a damaged one ever is: blocks are read twice, the second time out of the
 // system's cache.
 
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { xxh3 } from "@node-rs/xxhash";
 
 import type { SavedEntry } from "../cache.ts";
+import { openToRead } from "./file-system.ts";
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_ID_OFFSET,
@@ -40,13 +41,13 @@ export interface SnapshotReport {
 
 /**
  * Hands each entry of each intact block to `visit`, whose bytes are valid only during the call.
- * Rejects with the system's error if the file cannot be read. O(bytes).
+ * Rejects with NotAFileError, or with the system's error if the file cannot be read. O(bytes).
  */
 export async function readSnapshot(
   path: string,
   visit: (entry: SavedEntry) => void,
 ): Promise<SnapshotReport> {
-  const handle = await open(path, "r");
+  const handle = await openToRead(path);
   try {
     const { size } = await handle.stat();
     return await new SnapshotReader(handle, size, visit).read();

@@ -1,12 +1,13 @@
 // The snapshots of a service: one at its start is loaded, others are taken while it runs.
 // A snapshot that fails is told of and counted, and the last good one stays.
 
-import { access } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { edenGC } from "bun:jsc";
 
 import type { Cache, SavedEntry, ShardCopy } from "../cache.ts";
 import { changesOf, type SaveOutcome, type ServiceState } from "../service.ts";
-import { codeOf, type DataFolder } from "./folder.ts";
+import { codeOf, expectFile } from "./file-system.ts";
+import type { DataFolder } from "./folder.ts";
 import { readSnapshot, type SnapshotReport } from "./reader.ts";
 import { writeSnapshot } from "./writer.ts";
 
@@ -19,7 +20,7 @@ export interface LoadReport extends SnapshotReport {
   /** Entries that a smaller cache has no room for, one by one, or at all if it does not evict. */
   readonly unfit: number;
   readonly tookMs: number;
-  /** Where the file is kept, if it is damaged. */
+  /** Where the file is kept, if it is damaged or has entries that are unfit. */
   readonly keptAt?: string;
 }
 
@@ -30,11 +31,21 @@ export interface LoadReport extends SnapshotReport {
  */
 const COLLECT_EVERY_MS = 20;
 
+/** How often it is seen whether a disk hangs. */
+const LOOK_EVERY_MS = 250;
+
 /** The file has what is not in the cache yet. */
 const NOT_LOADED = "the last snapshot is still being loaded";
 
+/** Without a byte written for so long, the disk hangs and the service ends without its last snapshot. */
+const SILENCE_MS = 30_000;
+
 export interface SnapshotEvents {
+  /** The last snapshot, of so many bytes, is about to be loaded. */
+  loading(bytes: number): void;
   saved(outcome: SaveOutcome & { readonly isSaved: true }): void;
+  /** A snapshot is there, but a power failure may bring back the one before. Told once. */
+  notSynced(reason: string): void;
   /** Told once for each reason, until a snapshot succeeds again. */
   failed(reason: string): void;
 }
@@ -49,6 +60,9 @@ export class Snapshots {
   #running: Promise<SaveOutcome> | undefined;
   #next: Promise<SaveOutcome> | undefined;
   #toldReason = "";
+  #hasToldOfSync = false;
+  /** When a snapshot was begun, or last had a part of it written. */
+  #progressMs = 0;
 
   constructor(cache: Cache, folder: DataFolder, state: ServiceState, events: SnapshotEvents) {
     this.#cache = cache;
@@ -59,16 +73,19 @@ export class Snapshots {
   }
 
   /**
-   * Puts the entries of the last snapshot into the cache; undefined if there is none. A damaged one
-   * is kept aside, if so wished, and so is one that cannot be read: then this rejects with the system's error.
+   * Puts the entries of the last snapshot into the cache; undefined if there is none. With `keepsFile` a file
+   * that is damaged, cannot be read, or has unfit entries is kept aside. Rejects with the error of one that
+   * cannot be read.
    */
-  async load(keepsDamaged: boolean): Promise<LoadReport | undefined> {
+  async load(keepsFile: boolean): Promise<LoadReport | undefined> {
     const cache = this.#cache;
     const { file } = this.#folder;
     try {
-      await access(file);
+      await expectFile(file);
+      this.#events.loading((await stat(file)).size);
     } catch (error) {
       if (codeOf(error) === "ENOENT") return undefined;
+      if (keepsFile) await this.#folder.keepAside("damaged");
       throw error;
     }
     const startMs = performance.now();
@@ -86,7 +103,7 @@ export class Snapshots {
     };
     const report = await collecting(() => readSnapshot(file, visit)).catch(async (error) => {
       // The next snapshot would take its place.
-      if (keepsDamaged) await this.#folder.keepAside();
+      if (keepsFile) await this.#folder.keepAside("damaged");
       throw error;
     });
     const { header, damages, intactShards } = report;
@@ -99,8 +116,14 @@ export class Snapshots {
       state.set("savedChanges", changesOf(cache.figures()));
     } else state.set("savedChanges", -1);
     const tookMs = performance.now() - startMs;
-    if (damages.length === 0 || !keepsDamaged) return { ...report, ...counts, tookMs };
-    return { ...report, ...counts, tookMs, keptAt: await this.#folder.keepAside() };
+    const loaded = { ...report, ...counts, tookMs };
+    // The next snapshot would take its place.
+    if (damages.length > 0) {
+      return keepsFile ? { ...loaded, keptAt: await this.#folder.keepAside("damaged") } : loaded;
+    }
+    return counts.unfit === 0
+      ? loaded
+      : { ...loaded, keptAt: await this.#folder.keepAside("unfit") };
   }
 
   /** Takes a snapshot of what is in the cache now, once that is loaded. Never rejects. */
@@ -122,6 +145,30 @@ export class Snapshots {
     return isSame ? undefined : await this.save();
   }
 
+  /**
+   * As `saveIfChanged`, for a service that ends: a disk that takes nothing for `silenceMs` does not keep it,
+   * nor does one that is slow once `skipped` resolves, with the reason.
+   */
+  async saveLast(
+    skipped: Promise<string>,
+    silenceMs = SILENCE_MS,
+  ): Promise<SaveOutcome | undefined> {
+    this.#progressMs = performance.now();
+    const silent = Promise.withResolvers<string>();
+    const timer = setInterval(() => {
+      if (performance.now() - this.#progressMs < silenceMs) return;
+      silent.resolve(`the disk took nothing for ${silenceMs / 1000} s`);
+    }, LOOK_EVERY_MS);
+    const cutOff = Promise.race([skipped, silent.promise]).then(
+      (reason) => ({ isSaved: false, reason }) as const,
+    );
+    try {
+      return await Promise.race([this.saveIfChanged(), cutOff]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   /** Takes snapshots of what has changed until the thread ends. */
   schedule(everyMs: number): void {
     setInterval(() => {
@@ -129,9 +176,9 @@ export class Snapshots {
     }, everyMs);
   }
 
-  /** Counts and tells that a snapshot could not be taken; answers why. */
+  /** Counts and tells that a snapshot could not be taken; returns the reason. */
   failed(error: unknown): string {
-    const reason = reasonOf(error);
+    const reason = reasonOf(error, "write");
     this.#state.add("failedSaves", 1);
     this.#state.set("hasSaveFailed", 1);
     if (reason !== this.#toldReason) this.#events.failed(reason);
@@ -154,7 +201,11 @@ export class Snapshots {
     try {
       await this.#folder.claim();
       const copy = (this.#copy ??= this.#cache.shardCopy());
-      const saved = await collecting(() => writeSnapshot(this.#cache, copy, this.#folder.file));
+      const { files, file } = this.#folder;
+      const wrote = () => (this.#progressMs = performance.now());
+      const { notSynced, ...saved } = await collecting(() =>
+        writeSnapshot(this.#cache, copy, file, files, wrote),
+      );
       const tookMs = performance.now() - startMs;
       state.set("savedChanges", changes);
       state.set("savedMs", savedMs);
@@ -166,9 +217,14 @@ export class Snapshots {
       this.#toldReason = "";
       const outcome = { isSaved: true, ...saved, tookMs } as const;
       this.#events.saved(outcome);
+      if (notSynced !== undefined && !this.#hasToldOfSync) {
+        this.#hasToldOfSync = true;
+        this.#events.notSynced(reasonOf(notSynced, "write"));
+      }
       return outcome;
     } catch (error) {
-      return { isSaved: false, reason: this.failed(error) };
+      const reason = this.failed(error);
+      return { isSaved: false, reason, keepsLast: await isThere(this.#folder.file) };
     } finally {
       state.set("isSaving", 0);
     }
@@ -188,21 +244,29 @@ function fits(cache: Cache, { key, value }: SavedEntry): boolean {
   return key.end - key.start <= cache.maxKeyBytes && value.end - value.start <= cache.maxValueBytes;
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return await expectFile(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on the device",
   EDQUOT: "this user's quota of the device is used up",
-  EACCES: "this user may not write there",
-  EPERM: "this user may not write there",
   EROFS: "the file system is read-only",
   ENOENT: "the folder is gone",
   ENOTDIR: "there is a file where the folder should be",
+  EISDIR: "there is a folder where the file should be",
   EIO: "the device fails",
 };
 
-/** Why a file or folder could not be had, in words, with the system's name for it. */
-export function reasonOf(error: unknown): string {
+const NOT_ALLOWED = { read: "this user may not read it", write: "this user may not write there" };
+
+/** Why a file or folder could not be read or written, in words, with the system's name for it. */
+export function reasonOf(error: unknown, wish: "read" | "write"): string {
   const code = codeOf(error);
-  const reason = REASONS[code];
+  const reason = code === "EACCES" || code === "EPERM" ? NOT_ALLOWED[wish] : REASONS[code];
   if (reason !== undefined) return `${reason} (${code})`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -2,11 +2,12 @@
 // file. Writers wait for a copy at most, nothing forks, and no more than one shard is
 // in memory twice.
 
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { xxh3 } from "@node-rs/xxhash";
 
 import type { Bytes, Cache, ShardCopy } from "../cache.ts";
+import { codeOf, type FileSystem, SYSTEM, unlinkIfThere } from "./file-system.ts";
 import {
   checksumBytes,
   encodeBlockHeader,
@@ -22,24 +23,31 @@ const FILE_MODE = 0o600;
 /** Before a shard is tried again that a writer is at: one that has died has it until its thread is seen to. */
 const RETRY_MS = 1;
 
+/** Errors of a file system that cannot sync a file (some FUSE). */
+const CANNOT_SYNC = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
+
 export interface SavedSnapshot {
   readonly entries: number;
-  /** Of the file. */
+  /** Bytes of the file. */
   readonly bytes: number;
+  /** Why the device may not have all of it yet, if so: a power failure may bring back the snapshot before. */
+  readonly notSynced?: unknown;
 }
 
 /**
  * Saves the live entries of a cache in shared memory to `path`, by way of `path`.tmp: at any moment
  * there is the file as it was or as it is. `copy` is from `cache.shardCopy()`. Rejects with the
- * system's error, and then the file is as it was. O(bytes in use).
+ * system's error, and then the file is as it was. `wrote` is called after each write. O(bytes in use).
  */
 export async function writeSnapshot(
   cache: Cache,
   copy: ShardCopy,
   path: string,
+  files: FileSystem = SYSTEM,
+  wrote: () => void = () => {},
 ): Promise<SavedSnapshot> {
   const temporary = `${path}.tmp`;
-  const file = new SnapshotFile(await open(temporary, "w", FILE_MODE));
+  const file = new SnapshotFile(await files.create(temporary, FILE_MODE), wrote);
   let entries = 0;
   try {
     const { shards, virtualNodes } = cache.ring;
@@ -52,12 +60,15 @@ export async function writeSnapshot(
       entries += await writeBlock(file, cache, copy, shard, id);
     }
     await file.append(encodeHeader(header, true));
-    await file.finish();
+    await file.flush();
+    const fileError = await errorOf(files.syncFile(file.handle));
+    if (fileError !== undefined && !CANNOT_SYNC.includes(codeOf(fileError))) throw fileError;
     await rename(temporary, path);
-    await syncFolder(dirname(path));
-    return { entries, bytes: file.bytes };
+    // The snapshot is there now, whatever the folder says.
+    const notSynced = (await errorOf(files.syncFolder(dirname(path)))) ?? fileError;
+    return { entries, bytes: file.bytes, ...(notSynced === undefined ? {} : { notSynced }) };
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {
+    await unlinkIfThere(temporary).catch(() => {
       // Where nothing can be deleted the first error says why.
     });
     throw error;
@@ -66,7 +77,7 @@ export async function writeSnapshot(
   }
 }
 
-/** Answers its entries. */
+/** Returns the number of its entries. */
 async function writeBlock(
   file: SnapshotFile,
   cache: Cache,
@@ -106,13 +117,11 @@ async function writeBlock(
   return entries;
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+async function errorOf(work: Promise<void>): Promise<unknown> {
+  return await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }
 
 /** Gathers small pieces, and sums up those of a block. */
@@ -122,12 +131,14 @@ class SnapshotFile {
   end = 0;
   /** Written so far. */
   bytes = 0;
-  readonly #handle: FileHandle;
+  readonly handle: FileHandle;
+  readonly #wrote: () => void;
   readonly #checksum = xxh3.Xxh3.withSeed();
   #isSummed = false;
 
-  constructor(handle: FileHandle) {
-    this.#handle = handle;
+  constructor(handle: FileHandle, wrote: () => void) {
+    this.handle = handle;
+    this.#wrote = wrote;
   }
 
   hasRoom(bytes: number): boolean {
@@ -170,19 +181,15 @@ class SnapshotFile {
   async flush(): Promise<void> {
     if (this.#isSummed) this.#checksum.update(this.buffer.subarray(0, this.end));
     for (let from = 0; from < this.end;) {
-      const { bytesWritten } = await this.#handle.write(this.buffer, from, this.end - from);
+      const { bytesWritten } = await this.handle.write(this.buffer, from, this.end - from);
       from += bytesWritten;
       this.bytes += bytesWritten;
+      this.#wrote();
     }
     this.end = 0;
   }
 
-  async finish(): Promise<void> {
-    await this.flush();
-    await this.#handle.sync();
-  }
-
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.handle.close();
   }
 }

@@ -18,9 +18,13 @@ const isNumber: Check<number> = (value): value is number => Number.isFinite(valu
 const isText: Check<string> = (value) => typeof value === "string";
 const isBoolean: Check<boolean> = (value) => typeof value === "boolean";
 
+const STATES = ["loading", "serving", "draining", "stopping"] as const;
+const isState: Check<LiveFigures["state"]> = (value): value is LiveFigures["state"] =>
+  STATES.some((state) => state === value);
+
 const isFigures = fields<LiveFigures>({
   timeMs: isNumber,
-  state: (value) => value === "loading" || value === "serving" || value === "stopping",
+  state: isState,
   version: isText,
   uptimeSeconds: isNumber,
   requestsPerSecond: isNumber,

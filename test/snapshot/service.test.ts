@@ -1,7 +1,7 @@
 // A service with a data folder, as a process.
 
 import { expect, test } from "bun:test";
-import { chmod, mkdir, readdir, rm, symlink } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { RedisClient } from "bun";
 import { Database } from "bun:sqlite";
@@ -156,6 +156,27 @@ test("of a damaged snapshot the whole shards are loaded, and the file is kept as
   expect(await answer(third, "/stats")).toMatchObject({ total_items: loaded });
 });
 
+test("entries that the limits refuse are told as a warning, and their file is kept", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await start(folder.path, "--max-value-length", "5000");
+  await put(first, "long", "v".repeat(5000));
+  await put(first, "short");
+  await stopped(first);
+  const bytes = await Bun.file(folder.file).bytes();
+  await using second = await start(folder.path, "--max-value-bytes", "1000");
+  const line = await logged(second, "loaded");
+  expect(line).toContain(" warn loaded entries=1 expired=0 unfit=1 ");
+  expect(await second.stdout()).toContain(
+    ` info loading file=${folder.file} bytes=${bytes.length}\n`,
+  );
+  await put(second, "more");
+  await stopped(second);
+  const aside = (await readdir(folder.path)).filter((name) => name.includes(".unfit-"));
+  expect(aside).toHaveLength(1);
+  expect(line).toContain(`kept_at=${join(folder.path, aside[0] ?? "")}`);
+  expect(await Bun.file(join(folder.path, aside[0] ?? "")).bytes()).toEqual(bytes);
+});
+
 test("a snapshot that cannot be read is kept aside, and the service serves", async () => {
   await using folder = await temporaryFolder();
   // Reading a folder fails for everybody.
@@ -168,27 +189,27 @@ test("a snapshot that cannot be read is kept aside, and the service serves", asy
   expect(names).toHaveLength(1);
 });
 
-test("a full disk costs a line in the log, and nothing else", async () => {
+test("a snapshot that cannot be written costs a line in the log, and nothing else", async () => {
   await using folder = await temporaryFolder();
   await using service = await start(folder.path);
   await put(service, "k");
   await answer(service, "/snapshot", {});
   const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  // What no file can take the place of.
+  await mkdir(`${folder.file}.tmp`);
   for (let time = 0; time < 2; time++) {
-    // Where writing fails as on a full disk.
-    await symlink("/dev/full", `${folder.file}.tmp`);
     await put(service, `more${time}`);
     expect(await answer(service, "/snapshot", {})).toEqual({
       code: 503,
       status: "ERROR",
       message:
-        "the snapshot failed: no space is left on the device (ENOSPC); the last good snapshot stays",
+        "the snapshot failed: there is a folder where the file should be (EISDIR); the last good snapshot stays",
     });
   }
   expect(Buffer.from(await Bun.file(folder.file).arrayBuffer())).toEqual(whole);
   expect(await answer(service, "/stats")).toMatchObject({ snapshot_failed_count: 2 });
   expect(await answer(service, "/get?key=more0")).toMatchObject({ code: 200 });
-  // The disk has room again.
+  await rm(`${folder.file}.tmp`, { recursive: true });
   expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200, entries: 3 });
   const log = await stopped(service);
   expect(log.split("\n").filter((line) => line.includes(" error "))).toHaveLength(1);
@@ -202,7 +223,8 @@ test("a folder that is gone costs a line in the log; back again it is used again
   await rm(data, { recursive: true });
   const failed = await answer(service, "/snapshot", {});
   expect(failed).toMatchObject({ code: 503 });
-  expect(failed["message"]).toContain("the folder is gone (ENOENT)");
+  // The last snapshot has gone with it.
+  expect(failed["message"]).toBe("the snapshot failed: the folder is gone (ENOENT)");
   await mkdir(data);
   expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
   // And it is this service's again.
@@ -210,16 +232,27 @@ test("a folder that is gone costs a line in the log; back again it is used again
   expect(() => lock.run("BEGIN EXCLUSIVE")).toThrow("locked");
 });
 
+const refusedFolder = (path: string) =>
+  runToEnd([...SMALL, "--port", "0", "--resp-port", "0", "--data-dir", path]);
+
+test("a folder that cannot be made is refused at the start", async () => {
+  const { code, stdout, stderr } = await refusedFolder("/proc/ringcache");
+  expect([code, stdout]).toEqual([71, ""]);
+  expect(stderr).toBe(
+    "ringcache: the folder /proc/ringcache cannot be used: it cannot be made (ENOENT); " +
+      `let user ${process.getuid?.()} write there, or choose another with --data-dir\n`,
+  );
+});
+
 test.skipIf(process.getuid?.() === 0)(
-  "a folder that may not be written to costs a line in the log",
+  "a folder that this user may not write to is refused at the start (root may write anywhere)",
   async () => {
     await using folder = await temporaryFolder();
     await chmod(folder.path, 0o500);
-    await using service = await start(folder.path);
-    expect(await logged(service, "snapshot failed")).toContain("EACCES");
-    expect(await put(service, "k")).toMatchObject({ code: 200 });
+    const { code, stderr } = await refusedFolder(folder.path);
+    expect(code).toBe(71);
+    expect(stderr).toContain("cannot be used: this user may not write there (EACCES)");
     await chmod(folder.path, 0o700);
-    expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
   },
 );
 

@@ -1,0 +1,9 @@
+// The C library of this process, for the calls of the system that the runtime does not offer.
+
+import { readFileSync } from "node:fs";
+
+/** The path of glibc, or of musl. Linux only. */
+export function libcPath(): string {
+  const maps = readFileSync("/proc/self/maps", "utf8");
+  return /\S*\/(?:libc\.so\.6|libc\.musl-\S+|ld-musl-\S+)$/m.exec(maps)?.[0] ?? "libc.so.6";
+}
