@@ -1,5 +1,6 @@
 // The process: options, the shared memory, the workers, snapshots, upkeep and signals.
 
+import "./runtime-version.ts";
 import { allocateBudget } from "./byte-budget.ts";
 import { Cache, type CacheMemory, fitOptions } from "./cache.ts";
 import {

@@ -10,6 +10,7 @@ const ROOT = new URL("../", import.meta.url).pathname;
 /** For each file or folder of src, what of src it may import; a folder may import itself. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
+    "runtime-version.ts",
     ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
     ...["snapshot/", "service.ts", "start-refusal.ts", "credentials.ts", "refusals.ts"],
     ...["byte-budget.ts"],
@@ -38,9 +39,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["cache.ts", "config.ts", "machine.ts", "service.ts", "dashboard/figures.ts", "counts.ts"],
   ],
   "dashboard/": ["server-sent-events.ts"],
-  "top/": ["dashboard/figures.ts", "options.ts", "secret.ts", "server-sent-events.ts"],
+  "top/": [
+    "runtime-version.ts",
+    ...["dashboard/figures.ts", "options.ts", "secret.ts", "server-sent-events.ts"],
+  ],
   "server-sent-events.ts": [],
   "snapshot/": [
+    "runtime-version.ts",
     ...["cache.ts", "config.ts", "libc.ts", "logger.ts", "service.ts", "start-refusal.ts"],
   ],
   "start-refusal.ts": [],
@@ -73,6 +78,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "options.ts": ["units.ts"],
   "units.ts": [],
   "port-claim.ts": [],
+  "runtime-version.ts": [],
 };
 
 test("every import within src points downwards", async () => {

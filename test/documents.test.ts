@@ -2,11 +2,13 @@
 // what they name exists.
 
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import packageJson from "../package.json";
 import { optionsMarkdown } from "../src/config.ts";
 import { commandsMarkdown } from "../src/resp/commands.ts";
+import { runCommand } from "./lib/commands.ts";
 import { freePort, startService } from "./lib/service.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -32,16 +34,13 @@ for (const page of PAGES) {
 
     const steps = transcriptsOf(text);
     if (steps.length > 0) {
-      test("prints what it says", async () => {
-        const redisPort = freePort();
-        await using service = await startService(["--resp-port", `${redisPort}`]);
-        for (const { command, printed } of steps) {
-          if (command.startsWith("redis-cli") && Bun.which("redis-cli") === null) continue;
-          const output = await run(command, service.url, redisPort);
-          const expected = expect.stringMatching(patternOf(printed));
-          expect([command, output]).toEqual([command, expected]);
-        }
-      });
+      test("prints what it says", () => expectPrinted(steps, runCommand));
+
+      const programs = ["bash", "curl", "redis-cli"];
+      test.skipIf(programs.some((program) => Bun.which(program) === null))(
+        "prints what it says, with curl and redis-cli",
+        () => expectPrinted(steps, runInShell),
+      );
     }
 
     const table = /<!-- options -->(.*)<!-- \/options -->/s.exec(text)?.[1];
@@ -69,8 +68,7 @@ for (const page of PAGES) {
       for (const [, target = ""] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
         if (target.includes("://")) continue;
         const path = join(ROOT, dirname(page), target);
-        const found = (await Bun.$`test -e ${path}`.nothrow().quiet()).exitCode === 0;
-        expect([target, found]).toEqual([target, true]);
+        expect([target, existsSync(path)]).toEqual([target, true]);
       }
     });
   });
@@ -88,12 +86,25 @@ function transcriptsOf(text: string): Step[] {
   return steps;
 }
 
-/** Runs a command as it stands, but on the test's service and with the Bun that runs the tests. */
-async function run(command: string, url: string, redisPort: number): Promise<string> {
-  const here = command
-    .replace("localhost:7171", url)
-    .replace("-p 7172", `-p ${redisPort}`)
-    .replace(/^bun /, `${process.execPath} `);
+/** Runs the commands as they stand, but on a service of their own. */
+async function expectPrinted(
+  steps: readonly Step[],
+  run: (command: string) => Promise<string>,
+): Promise<void> {
+  const redisPort = freePort();
+  await using service = await startService(["--resp-port", `${redisPort}`]);
+  for (const { command, printed } of steps) {
+    const here = command
+      .replace("localhost:7171", service.url)
+      .replace("-p 7172", `-p ${redisPort}`);
+    const output = await run(here);
+    const expected = expect.stringMatching(patternOf(printed));
+    expect([command, output]).toEqual([command, expected]);
+  }
+}
+
+async function runInShell(command: string): Promise<string> {
+  const here = command.replace(/^bun /, `${process.execPath} `);
   const result = await Bun.$`bash -c ${here} 2>&1`.cwd(ROOT).nothrow().quiet();
   return result.stdout.toString().trimEnd();
 }

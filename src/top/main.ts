@@ -1,6 +1,7 @@
 // `bun run top`: the figures of a running service in a terminal, in place, or as
 // lines where there is none.
 
+import "../runtime-version.ts";
 import { OptionError } from "../options.ts";
 import { NoAnswer, readFigures } from "./feed.ts";
 import { frame } from "./frame.ts";

@@ -226,7 +226,7 @@ describe("at SIGHUP", () => {
     }
     service.kill("SIGTERM");
     expect((await service.exit).code).toBe(0);
-  }, 30_000);
+  });
 
   test("while the service starts, the new certificate is the only one that it then has", async () => {
     await using folder = await temporaryFolder();

@@ -8,7 +8,7 @@ import { check, crash } from "./crash.ts";
 test("a service killed under load comes back with a state that there was", async () => {
   const report = await crash(3, random(), () => {});
   expect(report).toMatchObject({ kills: 3 });
-}, 60_000);
+});
 
 test("a state that there never was, and one that lacks what it must have, are noticed", () => {
   // Two keys of one shard, written in turn; 1 and 2 were acknowledged before the snapshot.

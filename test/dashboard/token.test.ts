@@ -22,7 +22,7 @@ beforeAll(async () => {
   service = await startService(["--workers", "2", "--auth-token", FULL, "--read-token", READ]);
   // It runs as root in containers, where its own sandbox does not.
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-}, 60_000);
+});
 
 afterAll(async () => {
   if (CHROMIUM === null) return;

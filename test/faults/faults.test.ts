@@ -10,7 +10,7 @@ test("a worker that fails under load costs only the requests it had in hand", as
   expect(report).toMatchObject({ kills: 3, failedOnOthers: 0, lostThreads: 3 });
   expect(report.unansweredGets).toBeGreaterThanOrEqual(0);
   expect(report.unansweredGets).toBeLessThanOrEqual(report.failedWithWorker);
-}, 30_000);
+});
 
 test("a worker that ends in the middle of a write costs the entries of that shard alone", async () => {
   const service = await FaultyService.start();
@@ -31,7 +31,7 @@ test("a worker that ends in the middle of a write costs the entries of that shar
   }
   expect(service.cache.figures().entries).toBe(6400);
   await service.stop();
-}, 30_000);
+});
 
 test("five failures within ten seconds are given up on, with the reason of the last", async () => {
   const service = await FaultyService.start();
@@ -43,10 +43,10 @@ test("five failures within ten seconds are given up on, with the reason of the l
   expect(await service.gaveUp.promise).toContain("a fault that was asked for");
   expect(service.restarts).toHaveLength(4);
   await service.stop();
-}, 30_000);
+});
 
 test("a worker that hangs does not hold up the stop", async () => {
   const service = await FaultyService.start();
   service.fail({ thread: 0, how: "hang" });
   await service.stop();
-}, 30_000);
+});

@@ -165,7 +165,7 @@ test("every answer of every route is one of those it has", async () => {
   // Only while it stops: test/http/robustness.test.ts.
   seen.add("GET /events 503");
   expect(described.filter((one) => !seen.has(one))).toEqual([]);
-}, 30_000);
+});
 
 test("docs/protocol.md has every route, and every figure of /stats", async () => {
   await using server = serveParts({});

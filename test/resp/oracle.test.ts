@@ -68,7 +68,7 @@ describe.skipIf(Bun.which("redis-server") === null)("answers are redis's, byte f
         if (line === "RESET" || line.startsWith("HELLO 2")) await pair.skip(["HELLO", version]);
       }
     }
-  }, 30_000);
+  });
 
   test("of INCRBYFLOAT on random numbers", async () => {
     await using pair = await startPair();
@@ -84,7 +84,7 @@ describe.skipIf(Bun.which("redis-server") === null)("answers are redis's, byte f
       const [redis, ours] = await pair.ask(words);
       expect([n, words, ours]).toEqual([n, words, redis]);
     }
-  }, 30_000);
+  });
 
   test("of KEYS with random patterns", async () => {
     await using pair = await startPair();
@@ -100,7 +100,7 @@ describe.skipIf(Bun.which("redis-server") === null)("answers are redis's, byte f
       const [redis, ours] = await pair.ask(["KEYS", pattern]);
       expect([key, pattern, ours]).toEqual([key, pattern, redis]);
     }
-  }, 30_000);
+  });
 
   test("of inline commands and of what is not the protocol", async () => {
     const inputs = [
@@ -126,7 +126,7 @@ describe.skipIf(Bun.which("redis-server") === null)("answers are redis's, byte f
       );
       expect([input.slice(0, 40), ours]).toEqual([input.slice(0, 40), redis]);
     }
-  }, 30_000);
+  });
 });
 
 interface Pair extends AsyncDisposable {

@@ -48,4 +48,4 @@ test("a snapshot taken while 4 threads write has only values that were put for t
   Atomics.store(gate, 0, 0);
   await Promise.all(ended);
   cache.check();
-}, 30_000);
+});

@@ -1,0 +1,64 @@
+// The commands of the documents, understood without a shell, curl or redis-cli.
+
+import { expect } from "bun:test";
+
+/** A command without its program; the result is what the program prints. */
+type Program = (args: readonly string[]) => Promise<string>;
+
+/** Prints what `curl -s` prints; knows the flags that the documents use. */
+const curl: Program = async (args) => {
+  const flags = new Map<string, string>();
+  let url = "";
+  for (let n = 0; n < args.length; n++) {
+    const arg = args[n] ?? "";
+    if (arg === "-s" || arg === "-G") flags.set(arg, "");
+    else if (["-X", "-d", "--data-urlencode"].includes(arg)) flags.set(arg, args[++n] ?? "");
+    else if (arg.startsWith("-")) throw new Error(`test/lib/commands.ts lacks curl ${arg}`);
+    else url = arg.includes("://") ? arg : `http://${arg}`;
+  }
+  const [name = "", value = ""] = (flags.get("--data-urlencode") ?? "").split(/=(.*)/s);
+  if (flags.has("-G")) url += `?${name}=${encodeURIComponent(value)}`;
+  const body = flags.get("-d");
+  const method = flags.get("-X") ?? (body === undefined ? "GET" : "POST");
+  const headers: Record<string, string> =
+    body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
+  const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
+  return await answer.text();
+};
+
+/** Prints what `redis-cli -p PORT` prints where its output is not a terminal. */
+const redisCli: Program = async ([flag, port, command = "", ...args]) => {
+  expect(flag).toBe("-p");
+  const client = new Bun.RedisClient(`redis://127.0.0.1:${port}`);
+  const printed = (value: unknown): string =>
+    Array.isArray(value) ? value.map(printed).join("\n") : String(value ?? "");
+  try {
+    return printed(await client.send(command, args));
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    client.close();
+  }
+};
+
+const bun: Program = async (args) => {
+  const child = Bun.spawn([process.execPath, ...args], { stdout: "pipe", stderr: "pipe" });
+  const texts = [new Response(child.stdout).text(), new Response(child.stderr).text()];
+  return (await Promise.all(texts)).join("");
+};
+
+const PROGRAMS: Readonly<Record<string, Program>> = { curl, bun, "redis-cli": redisCli };
+
+/** The words of a command line, as a shell has them; only quotes are special. */
+function wordsOf(line: string): string[] {
+  const words = line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g);
+  return [...words].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"/g, "$1$2"));
+}
+
+/** What the command prints, by a program of this file. */
+export async function runCommand(line: string): Promise<string> {
+  const [name = "", ...args] = wordsOf(line);
+  const program = PROGRAMS[name];
+  if (program === undefined) throw new Error(`test/lib/commands.ts lacks ${name}`);
+  return (await program(args)).trimEnd();
+}
