@@ -22,18 +22,18 @@ export class KeyCalls {
 
   /** GET /get. */
   get(key: string): Promise<Answer> {
-    return this.#ask("GET", `/get?key=${encodeURIComponent(key)}`);
+    return this.#ask("GET", `get?key=${encodeURIComponent(key)}`);
   }
 
   /** POST /put; without `ttlSeconds` the service's default lifetime holds. */
   put(key: string, value: string, ttlSeconds?: number): Promise<Answer> {
     const ttl = ttlSeconds === undefined ? {} : { ttl: ttlSeconds };
-    return this.#ask("POST", "/put", JSON.stringify({ key, value, ...ttl }));
+    return this.#ask("POST", "put", JSON.stringify({ key, value, ...ttl }));
   }
 
   /** DELETE /delete. */
   delete(key: string): Promise<Answer> {
-    return this.#ask("DELETE", `/delete?key=${encodeURIComponent(key)}`);
+    return this.#ask("DELETE", `delete?key=${encodeURIComponent(key)}`);
   }
 
   async #ask(method: string, path: string, body: string | null = null): Promise<Answer> {

@@ -41,7 +41,7 @@ function draw(): void {
 
 document.addEventListener("visibilitychange", draw);
 
-void subscribe("/events", token, {
+void subscribe("events", token, {
   figures(figures) {
     latest = figures;
     history.add(figures);

@@ -41,6 +41,8 @@ export class FigureEvents {
     return new Response(stream, {
       headers: {
         "content-type": "text/event-stream",
+        // nginx would keep the events until its buffer is full.
+        "x-accel-buffering": "no",
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
       },

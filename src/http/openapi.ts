@@ -21,7 +21,8 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
       description: "An in-memory key-value cache. Every answer in JSON has a status, OK or ERROR.",
       license: { name: "MIT", identifier: "MIT" },
     },
-    servers: [{ url: "/" }],
+    // Relative to the document: a proxy may serve it under a path of its own.
+    servers: [{ url: "./" }],
     components: {
       securitySchemes: {
         token: { type: "http", scheme: "bearer", description: "--auth-token or --read-token" },

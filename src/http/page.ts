@@ -3,8 +3,9 @@
 import { Refusal } from "./answers.ts";
 
 const PAGE = new URL("../dashboard/page.html", import.meta.url).pathname;
-/** Under this path are the page's scripts and styles. Their names change with their content. */
-export const ASSETS = "/dashboard/";
+/** The folder of the page's scripts and styles. Their names change with their content. */
+const FOLDER = "dashboard/";
+export const ASSETS = `/${FOLDER}`;
 
 /** The page runs its own code, speaks to its own service, and is shown in nobody's frame. */
 const POLICY = [
@@ -57,7 +58,8 @@ async function bundle(): Promise<ReadonlyMap<string, File>> {
     entrypoints: [PAGE],
     target: "browser",
     minify: true,
-    publicPath: ASSETS,
+    // Relative: a proxy may serve the page under a path of its own.
+    publicPath: FOLDER,
   });
   const files = outputs.map(async (output): Promise<[string, File]> => {
     const name = output.path.replace(/^.*\//, "");

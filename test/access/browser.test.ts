@@ -30,6 +30,10 @@ describe("a page of another origin", () => {
     { origin: "http://localhost" },
     { origin: "file://" },
     { "sec-fetch-site": "cross-site" },
+    { "sec-fetch-site": "same-site" },
+    { "sec-fetch-site": "same-origin-x" },
+    { origin: "http://localhost:443" },
+    { origin: "https://localhost:80" },
     { origin: "http://localhost:7171", "sec-fetch-site": "cross-site" },
   ];
   for (const headers of foreign) {
@@ -81,6 +85,9 @@ describe("the service's own page, and what is no page", () => {
     { origin: "http://localhost:7171" },
     { origin: "HTTP://LOCALHOST:7171" },
     { origin: "http://localhost:7171", "sec-fetch-site": "same-origin" },
+    // Behind a proxy that passes on another Host the browser still knows.
+    { origin: "http://cache.example:8080", "sec-fetch-site": "same-origin" },
+    { origin: "https://cache.example", "sec-fetch-site": "none" },
     // A proxy in front of it speaks TLS.
     { origin: "https://localhost:7171" },
     { "sec-fetch-site": "none" },
@@ -90,6 +97,27 @@ describe("the service's own page, and what is no page", () => {
       await using server = serve();
       expect(await put(server.url, { host: "localhost:7171", ...headers })).toBe(200);
     });
+  }
+});
+
+test("a default port on one side only is no difference", () => {
+  const isForeignTo = (host: string, origin: string) => isForeign(new Headers({ host, origin }));
+  for (const [host, origin] of [
+    ["cache.example", "http://cache.example:80"],
+    ["cache.example:80", "http://cache.example"],
+    ["cache.example:443", "https://cache.example"],
+    ["cache.example", "HTTPS://Cache.Example:443"],
+    ["[::1]:80", "http://[::1]"],
+  ] as const) {
+    expect([host, origin, isForeignTo(host, origin)]).toEqual([host, origin, false]);
+  }
+  for (const [host, origin] of [
+    ["cache.example", "http://cache.example:443"],
+    ["cache.example:80", "https://cache.example"],
+    ["cache.example", "http://cache.example:8080"],
+    ["cache.example:8080", "http://cache.example"],
+  ] as const) {
+    expect([host, origin, isForeignTo(host, origin)]).toEqual([host, origin, true]);
   }
 });
 
