@@ -102,7 +102,7 @@ group("JSON", () => {
 });
 
 group("metrics", () => {
-  const metrics = new HttpMetrics(allocateHttp(2), 0);
+  const metrics = new HttpMetrics(allocateHttp(2, 10), 0);
   const durations = new Durations(allocateDurations(2, 100), 0, 100);
   const hotKeys = new HotKeys();
   const keys = Array.from({ length: 4096 }, (_, n) => `key:${n}`);

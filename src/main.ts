@@ -14,6 +14,7 @@ import {
   version,
 } from "./config.ts";
 import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
+import { ConnectionWatch } from "./http/connection-watch.ts";
 import { allocateHttp } from "./http/metrics.ts";
 import { describeError, Logger } from "./logger.ts";
 import { allocateWorkers } from "./metrics/workers.ts";
@@ -125,7 +126,7 @@ async function startOrExit(): Promise<string> {
     snapshots = await warm?.openSnapshots(cache, config, state, logger);
     const memories = {
       ...{ memory, stateMemory },
-      httpMemory: allocateHttp(config.workers),
+      httpMemory: allocateHttp(config.workers, config.maxConnections),
       respMemory: allocateResp(config, config.workers),
       workerMemory: allocateWorkers(config.workers),
       refusalMemory: allocateRefusals(config.workers),
@@ -146,6 +147,7 @@ async function startOrExit(): Promise<string> {
     });
     if (snapshots === undefined && state.phase === "loading") state.phase = "serving";
     const url = await supervisor.start();
+    new ConnectionWatch(config.maxConnections, port, memories.httpMemory.connections);
     for (const claim of claims) claim.release();
     if (snapshots !== undefined) await warm?.loadSnapshot(snapshots, config, logger);
     // A signal may have come meanwhile.

@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
-const STATES = { established: "01", listening: "0A" } as const;
+/** Connected: established, or closed by the other end only. Waiting: TIME_WAIT. */
+const STATES = { connected: "0[18]", waiting: "06", listening: "0A" } as const;
 
 export interface TcpSocket {
   /** Address and port of the other end, in hexadecimal, the address in words of the machine's order. */

@@ -28,7 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   "http/": [
     ...["cache.ts", "config.ts", "machine.ts", "metrics/", "service.ts", "access.ts", "counts.ts"],
-    ...["refusals.ts", "tcp-table.ts", "tls.ts"],
+    ...["refusals.ts", "libc.ts", "tcp-table.ts", "tls.ts"],
   ],
   "resp/": [
     ...["cache.ts", "config.ts", "machine.ts", "metrics/", "service.ts", "access.ts"],

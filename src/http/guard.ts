@@ -5,7 +5,8 @@ import { type Access, mayDo } from "../access.ts";
 import type { Config } from "../config.ts";
 import type { Service } from "../service.ts";
 import { Refusal } from "./answers.ts";
-import { ConnectionLimit } from "./connection-limit.ts";
+import type { ConnectionTable } from "./connection-table.ts";
+import { keyOf } from "./endpoints.ts";
 import type { Lateness } from "./lateness.ts";
 import { hostNameOf, hostNamesOf, isForeign } from "./origin.ts";
 import { OVERLOADED } from "./requests.ts";
@@ -46,7 +47,7 @@ const FOREIGN = new Refusal(
 export class Guard {
   readonly #service: Service;
   readonly #hostNames: ReadonlySet<string> | undefined;
-  readonly #connections: ConnectionLimit;
+  readonly #connections: ConnectionTable;
   readonly #lateness: Lateness;
   readonly #asker: Asker;
   readonly #tooMany: Refusal;
@@ -55,12 +56,12 @@ export class Guard {
     config: Config,
     service: Service,
     lateness: Lateness,
-    port: () => number,
+    connections: ConnectionTable,
     asker: Asker,
   ) {
     this.#service = service;
     this.#hostNames = hostNamesOf(config.allowedHosts);
-    this.#connections = new ConnectionLimit(config.maxConnections, port);
+    this.#connections = connections;
     this.#lateness = lateness;
     this.#asker = asker;
     const most = `${config.maxConnections} connections, the limit set by --max-connections`;
@@ -74,9 +75,7 @@ export class Guard {
   of({ access, isProbe = false, isShed = false }: Guarded): Check {
     const { tokens } = this.#service;
     return (req, nowMs) => {
-      if (this.#connections.isExceeded && this.#connections.isTooMany(this.#asker(req))) {
-        return this.#tooMany;
-      }
+      if (this.#connections.isExceeded && !this.#mayStay(req)) return this.#tooMany;
       if (isShed && this.#lateness.refuses(nowMs)) return OVERLOADED;
       if (this.#hostNames !== undefined && !isProbe) {
         const name = hostNameOf(req.headers.get("host"));
@@ -90,8 +89,10 @@ export class Guard {
     };
   }
 
-  stop(): void {
-    this.#connections.stop();
+  /** A connection that has ended meanwhile has no address, and its answer no reader. */
+  #mayStay(req: Request): boolean {
+    const asker = this.#asker(req);
+    return asker === null || this.#connections.mayStay(keyOf(asker));
   }
 
   #checkToken(header: string | null, access: Access): Refusal | undefined {

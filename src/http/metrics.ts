@@ -4,7 +4,7 @@
 import { allocateCounts, Counts } from "../counts.ts";
 import { allocateDurations, Durations } from "../metrics/durations.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
-import { establishedOn } from "./connections.ts";
+import { allocateConnections, ConnectionTable } from "./connection-table.ts";
 
 /** What the requests of the routes are called in metrics; "other" are those of no route. */
 export const HTTP_COMMANDS = [
@@ -21,19 +21,21 @@ const PLACES = new Uint8Array(600).fill(OTHER);
 for (const [place, status] of STATUSES.entries()) {
   if (status !== "other") PLACES[status] = place;
 }
-const COUNT_EVERY_MS = 1000;
 const WIDTH = HTTP_COMMANDS.length * STATUSES.length;
 
 export interface HttpMemory {
   readonly counts: SharedArrayBuffer;
   readonly durations: SharedArrayBuffer;
+  /** Written by ConnectionWatch. */
+  readonly connections: SharedArrayBuffer;
 }
 
-/** Memory for the listeners of `threads` threads. */
-export function allocateHttp(threads: number): HttpMemory {
+/** Memory for the listeners of `threads` threads, which may have `maxConnections` connections. */
+export function allocateHttp(threads: number, maxConnections: number): HttpMemory {
   return {
     counts: allocateCounts(threads, WIDTH),
     durations: allocateDurations(threads, HTTP_COMMANDS.length),
+    connections: allocateConnections(maxConnections),
   };
 }
 
@@ -46,12 +48,12 @@ export class HttpMetrics implements ProtocolFigures {
   /** Of the listener, once it is known. */
   port = 0;
   readonly #counts: Counts;
-  #connections: number | undefined;
-  #countedMs = -Infinity;
+  readonly connections: ConnectionTable;
 
   constructor(memory: HttpMemory, thread: number) {
     this.#counts = new Counts(memory.counts, thread, WIDTH);
     this.durations = new Durations(memory.durations, thread, HTTP_COMMANDS.length);
+    this.connections = new ConnectionTable(memory.connections);
   }
 
   /** A request has been answered. `command`: its number. O(1). */
@@ -68,13 +70,6 @@ export class HttpMetrics implements ProtocolFigures {
     );
   };
 
-  /** Counted once a second at most: the table has every socket of the machine. */
-  readonly clients = (): number | undefined => {
-    const nowMs = performance.now();
-    if (nowMs - this.#countedMs >= COUNT_EVERY_MS) {
-      this.#countedMs = nowMs;
-      this.#connections = establishedOn(this.port)?.length ?? this.#connections;
-    }
-    return this.#connections;
-  };
+  /** Connections of the port at the last look of the supervisor's thread. */
+  readonly clients = (): number | undefined => this.connections.count;
 }

@@ -86,7 +86,7 @@ export function serveHttp(
     config,
     service,
     lateness,
-    () => metrics.port,
+    metrics.connections,
     (req) => servers.map((server) => server.requestIP(req)).find((asker) => asker !== null) ?? null,
   );
 
@@ -178,7 +178,6 @@ export function serveHttp(
       const alive = api.routes.filter(({ path }) => path === "/livez");
       reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
       api.events.stop();
-      guard.stop();
       lateness.stop();
       const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));
       const cutOff = setTimeout(() => void stopAll(true), graceMs);

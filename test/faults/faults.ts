@@ -62,7 +62,7 @@ export class FaultyService {
     this.memory = Cache.allocate(cacheOptions, this.workers + 1);
     this.cache = new Cache(cacheOptions, this.memory, this.workers);
     const memories = {
-      httpMemory: allocateHttp(this.workers),
+      httpMemory: allocateHttp(this.workers, 10),
       respMemory: allocateResp(config, this.workers),
       workerMemory: allocateWorkers(this.workers),
       refusalMemory: allocateRefusals(this.workers),

@@ -5,6 +5,7 @@ import { allocateBudget, ByteBudget } from "../../src/byte-budget.ts";
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { readTokens } from "../../src/credentials.ts";
+import { ConnectionWatch } from "../../src/http/connection-watch.ts";
 import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
@@ -43,11 +44,17 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const usual = { ...aService(), tokens: new Tokens(readTokens(config)), budget };
   const { service = usual, failed = throwing } = parts;
   const cache = parts.cache ?? Cache.create(cacheOptionsOf(config));
-  const metrics = new HttpMetrics(allocateHttp(1), 0);
+  const httpMemory = allocateHttp(1, config.maxConnections);
+  const metrics = new HttpMetrics(httpMemory, 0);
   const workers = new WorkerRows(allocateWorkers(1));
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
   const server = serveHttp(cache, config, service, metrics, sources, { failed });
-  return { ...server, [Symbol.asyncDispose]: () => server.stop(0) };
+  const watch = new ConnectionWatch(config.maxConnections, metrics.port, httpMemory.connections);
+  const stop = (graceMs: number) => {
+    watch.stop();
+    return server.stop(graceMs);
+  };
+  return { ...server, stop, [Symbol.asyncDispose]: () => stop(0) };
 }
 
 /** A service that serves, and saves nothing. */

@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { endpointOf } from "../../src/http/connections.ts";
+import { keyInTable } from "../../src/http/connection-list.ts";
+import { keyOf } from "../../src/http/endpoints.ts";
 import { Lateness } from "../../src/http/lateness.ts";
 import { PendingBodies } from "../../src/http/pending-bodies.ts";
 import { connect, exchange } from "../lib/raw.ts";
@@ -102,12 +103,13 @@ describe("the ends of a connection are named as Linux names them", () => {
   const cases: readonly (readonly [string, number, string])[] = [
     ["127.0.0.1", 80, "0100007F:0050"],
     ["::1", 65_535, "00000000000000000000000001000000:FFFF"],
+    ["127.0.0.1", 80, "0000000000000000FFFF00000100007F:0050"],
     ["::ffff:127.0.0.1", 80, "0000000000000000FFFF00000100007F:0050"],
     ["fe80::1:2%eth0", 1, "000080FE000000000000000002000100:0001"],
     ["2001:db8:1:2:3:4:5:6", 1, "B80D0120020001000400030006000500:0001"],
   ];
   for (const [address, port, expected] of cases) {
-    test(`${address} ${port}`, () => expect(endpointOf({ address, port })).toBe(expected));
+    test(`${address} ${port}`, () => expect(keyOf({ address, port })).toBe(keyInTable(expected)));
   }
 });
 
