@@ -109,8 +109,8 @@ test("every answer of every route is one of those it has", async () => {
 
   // A script of the page.
   const [script = ""] =
-    /\/dashboard\/[\w-]+\.js/.exec(await (await fetch(`${server.url}/`)).text()) ?? [];
-  await check("GET", script, 200);
+    /dashboard\/[\w-]+\.js/.exec(await (await fetch(`${server.url}/`)).text()) ?? [];
+  await check("GET", `/${script}`, 200);
 
   await using saving = serveParts(
     {
