@@ -16,6 +16,7 @@ import {
 import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
 import { ConnectionWatch } from "./http/connection-watch.ts";
 import { allocateHttp } from "./http/metrics.ts";
+import { allocateLogLines, LogLines, LogOutput } from "./log-lines.ts";
 import { describeError, Logger } from "./logger.ts";
 import { allocateWorkers } from "./metrics/workers.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
@@ -41,9 +42,15 @@ let renewing = started.promise;
 process.on("SIGHUP", () => (renewing = renewing.then(renewCredentials)));
 const { config, credentials: first } = await configOrExit();
 let credentials = first;
-// Whoever read the log has gone: there is nobody to tell, and the cache serves on.
+// The reader of the log has gone: the cache serves on, and counts the lines that are lost.
 process.stdout.on("error", () => {});
-const logger = new Logger(config.logFormat, config.logLevel);
+const logMemory = allocateLogLines(config.workers);
+const log = new LogOutput(
+  (line, done) => void process.stdout.write(line, done),
+  new LogLines(logMemory),
+  (lines) => logger.warn("log lines dropped", { lines, reason: "the log was not read" }),
+);
+const logger = new Logger(config.logFormat, config.logLevel, writeLog);
 const wanted = cacheOptionsOf(config);
 const cacheOptions = fitOptions(wanted);
 const stateMemory = allocateState();
@@ -82,6 +89,13 @@ logger.info("listening", {
   version,
 });
 warnOfSettings({ config, credentials, wanted, fitted: cacheOptions, env: process.env }, logger);
+
+/** Writes a line, of a worker if so, and keeps the count of those that were dropped. */
+function writeLog(line: string, worker?: number): void {
+  if (worker === undefined) log.write(line);
+  else log.writeOf(worker, line);
+  state.set("droppedLogLines", log.dropped);
+}
 
 /** Stops the service once; after a signal it drains first. */
 async function stop(
@@ -131,12 +145,13 @@ async function startOrExit(): Promise<string> {
       workerMemory: allocateWorkers(config.workers),
       refusalMemory: allocateRefusals(config.workers),
       budgetMemory: allocateBudget(config.workers),
+      logMemory,
     };
     port = claims[0]?.port ?? port;
     const opened = { ...config, port };
     const start = { config: opened, credentials, cacheOptions, ...memories };
     supervisor = new Supervisor(cache, start, {
-      log: (line) => void process.stdout.write(line),
+      log: (worker, line) => writeLog(line, worker),
       restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
       save: async () => (await snapshots?.save()) ?? { isSaved: false, reason: "no --data-dir" },
       shutDown: (saves) => void stop({ command: "SHUTDOWN" }, saves),

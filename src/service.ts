@@ -26,6 +26,8 @@ const PLACES = {
   /** Shards of the file that were damaged and left out. */
   droppedShards: 11,
   hasFolder: 12,
+  /** Lines of the log that were dropped since the start, because it was not read. */
+  droppedLogLines: 13,
 } as const;
 export type StateField = Exclude<keyof typeof PLACES, "phase">;
 

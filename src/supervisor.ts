@@ -10,6 +10,7 @@ import { Worker } from "node:worker_threads";
 import { recoverBudget } from "./byte-budget.ts";
 import type { Cache } from "./cache.ts";
 import type { Credentials } from "./credentials.ts";
+import { LogLines } from "./log-lines.ts";
 import { describeError } from "./logger.ts";
 import { ListenError } from "./port-claim.ts";
 import type { SaveOutcome } from "./service.ts";
@@ -24,7 +25,7 @@ const REFUSED_PAUSE_MS = 200;
 
 export interface SupervisorEvents {
   /** A worker has this line for the log, with its end. */
-  log(line: string): void;
+  log(thread: number, line: string): void;
   /** A worker was lost and another is being started in its place. */
   restarted(thread: number, reason: string): void;
   /** A client wants a snapshot. Never rejects. */
@@ -142,7 +143,7 @@ export class Supervisor {
           void worker.terminate();
           break;
         case "log":
-          this.#events.log(message.line);
+          this.#events.log(thread, message.line);
           break;
         case "save":
           void this.#events.save().then((outcome) => {
@@ -184,6 +185,7 @@ export class Supervisor {
     this.#urls.delete(thread);
     this.#cache.threadLost(thread);
     recoverBudget(this.#start.budgetMemory, thread);
+    new LogLines(this.#start.logMemory).lost(thread);
     const nowMs = performance.now();
     this.#lostMs = [...this.#lostMs, nowMs].slice(-FAILURES);
     const isHopeless =

@@ -11,6 +11,7 @@ import type { Config } from "./config.ts";
 import type { Credentials } from "./credentials.ts";
 import { HttpMetrics, type HttpMemory } from "./http/metrics.ts";
 import { type HttpEvents, type HttpServer, serveHttp } from "./http/server.ts";
+import { LogLines } from "./log-lines.ts";
 import { describeError, Logger } from "./logger.ts";
 import { HotKeys } from "./metrics/hot-keys.ts";
 import type { ProtocolFigures } from "./metrics/protocol.ts";
@@ -34,6 +35,7 @@ export interface WorkerStart {
   readonly stateMemory: SharedArrayBuffer;
   readonly refusalMemory: SharedArrayBuffer;
   readonly budgetMemory: SharedArrayBuffer;
+  readonly logMemory: SharedArrayBuffer;
   readonly credentials: Credentials;
   /** Its number among the threads, from 0. */
   readonly thread: number;
@@ -79,7 +81,10 @@ const LONGEST_HOT_KEY = 1024;
 const start = workerData as WorkerStart;
 const { config } = start;
 // The supervisor's thread writes: lines stay whole, and none is lost when this one ends.
-const logger = new Logger(config.logFormat, config.logLevel, (line) => say({ kind: "log", line }));
+const lines = new LogLines(start.logMemory);
+const logger = new Logger(config.logFormat, config.logLevel, (line) => {
+  if (lines.maySend(start.thread, line)) say({ kind: "log", line });
+});
 const cache = new Cache(start.cacheOptions, start.memory, start.thread);
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
 if (config.store === "map") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));

@@ -14,17 +14,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
     ...["snapshot/", "service.ts", "start-refusal.ts", "credentials.ts", "refusals.ts"],
     ...["byte-budget.ts"],
-    ...["start-warnings.ts", "stop-signals.ts"],
+    ...["log-lines.ts", "start-warnings.ts", "stop-signals.ts"],
     // Only for the memory that its workers share.
     ...["http/", "resp/", "metrics/"],
   ],
   "supervisor.ts": [
-    "byte-budget.ts",
+    ...["byte-budget.ts", "log-lines.ts"],
     ...["worker.ts", "cache.ts", "port-claim.ts", "logger.ts", "service.ts", "credentials.ts"],
   ],
   "worker.ts": [
     ...["config.ts", "cache.ts", "http/", "resp/", "metrics/", "upkeep.ts", "logger.ts"],
     ...["service.ts", "access.ts", "byte-budget.ts", "credentials.ts", "refusals.ts"],
+    "log-lines.ts",
   ],
   "http/": [
     ...["cache.ts", "config.ts", "machine.ts", "metrics/", "service.ts", "access.ts", "counts.ts"],
@@ -74,6 +75,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "secret.ts": ["options.ts"],
   "hash.ts": [],
   "logger.ts": [],
+  "log-lines.ts": [],
   "machine.ts": [],
   "options.ts": ["units.ts"],
   "units.ts": [],

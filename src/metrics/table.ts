@@ -141,6 +141,11 @@ export const METRICS: readonly Metric[] = [
   },
   ...rows(SNAPSHOTS, ({ service }, source) => service.state.get(source)),
   {
+    ...{ name: "log_lines_dropped_total", kind: "counter" },
+    help: "Lines of the log that were lost because it was not read.",
+    read: ({ service }) => service.state.get("droppedLogLines"),
+  },
+  {
     ...{ name: "refused_total", kind: "counter", help: "Requests refused, connections closed." },
     labels: ["protocol", "reason"],
     read: ({ service }) => service.refusals.all(),

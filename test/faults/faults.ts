@@ -8,6 +8,7 @@ import { cacheOptionsOf, readConfig } from "../../src/config.ts";
 import { readTokens } from "../../src/credentials.ts";
 import { allocateHttp } from "../../src/http/metrics.ts";
 import { allocateWorkers } from "../../src/metrics/workers.ts";
+import { allocateLogLines } from "../../src/log-lines.ts";
 import { PortClaim } from "../../src/port-claim.ts";
 import { allocateRefusals } from "../../src/refusals.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
@@ -67,6 +68,7 @@ export class FaultyService {
       workerMemory: allocateWorkers(this.workers),
       refusalMemory: allocateRefusals(this.workers),
       budgetMemory: allocateBudget(this.workers),
+      logMemory: allocateLogLines(this.workers),
     };
     const stateMemory = allocateState();
     new ServiceState(stateMemory).phase = "serving";
@@ -76,7 +78,7 @@ export class FaultyService {
       credentials: { tokens: readTokens(config), tls: undefined },
     };
     const events = {
-      log: (line: string) => void process.stdout.write(line),
+      log: (_thread: number, line: string) => void process.stdout.write(line),
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),
       save: async () => ({ isSaved: false, reason: "there is no folder" }) as const,
       shutDown: () => {},
