@@ -5,8 +5,11 @@ import { bench, do_not_optimize, group, run, summary } from "mitata";
 
 import { ByteBuffer, type Bytes } from "../src/cache.ts";
 import { xxh32 } from "../src/hash.ts";
-import { FoundAnswer } from "../src/http/answers.ts";
+import { allocateBudget, ByteBudget } from "../src/byte-budget.ts";
+import { FoundAnswer, type Refusal } from "../src/http/answers.ts";
+import { LargeAnswers } from "../src/http/large-answers.ts";
 import { allocateHttp, HttpMetrics } from "../src/http/metrics.ts";
+import { PendingBodies } from "../src/http/pending-bodies.ts";
 import { readPut, readQueryKey } from "../src/http/requests.ts";
 import { allocateDurations, Durations } from "../src/metrics/durations.ts";
 import { HotKeys } from "../src/metrics/hot-keys.ts";
@@ -90,10 +93,20 @@ group("JSON", () => {
   );
   const key = bytesOf("user:123456789");
   const value = bytesOf("v".repeat(100));
-  const answer = new FoundAnswer();
+  const budget = new ByteBudget(allocateBudget(1), 0, 2 ** 25);
+  const pending = new PendingBodies(budget, { young() {}, all() {} });
+  const refuse = (refusal: Refusal) => refusal.toResponse();
+  const answer = new FoundAnswer(
+    new LargeAnswers(
+      ...([pending, refuse, 75] as const),
+      () => 0,
+      () => {},
+    ),
+  );
+  const req = new Request("http://localhost/get");
   bench("answer of a /get", () => {
     answer.begin(key).appendRun(value.bytes, value.start, value.end);
-    do_not_optimize(answer.end());
+    do_not_optimize(answer.end(req));
   });
   bench("the same through JSON.stringify", () => {
     const members = { status: "OK", key: key.bytes.toString(), value: value.bytes.toString() };

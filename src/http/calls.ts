@@ -4,19 +4,19 @@ import { ByteBuffer, type Bytes, type Cache, MISS } from "../cache.ts";
 import { bytesText, type Config } from "../config.ts";
 import type { Service } from "../service.ts";
 import {
-  type EncodedValue,
   FoundAnswer,
-  jsonText,
   keyNotFound,
+  longJsonOf,
   ok,
   Refusal,
   type Refuse,
   stored,
-  valueOf,
+  ValuesAnswer,
 } from "./answers.ts";
+import type { BodyAnswer } from "./bodies.ts";
+import type { LargeAnswers } from "./large-answers.ts";
 import { ringOf, rounded, statsOf } from "./figures.ts";
 import {
-  type BodyAnswer,
   type PutRequest,
   readDelete,
   readKeys,
@@ -45,20 +45,22 @@ export interface Calls extends Readonly<
 > {}
 
 /** The calls of one worker. */
-export function callsOf(cache: Cache, config: Config, service: Service, refuse: Refuse): Calls {
+export function callsOf(
+  cache: Cache,
+  config: Config,
+  service: Service,
+  refuse: Refuse,
+  large: LargeAnswers,
+): Calls {
   // One buffer each for all requests: nothing awaits between filling and using them.
   const keyBytes = new ByteBuffer();
   const valueBytes = new ByteBuffer();
-  const foundAnswer = new FoundAnswer();
+  const foundAnswer = new FoundAnswer(large);
+  const valuesAnswer = new ValuesAnswer(large);
 
   const utf8 = (buffer: ByteBuffer, text: string): ByteBuffer => {
     buffer.setText(text);
     return buffer;
-  };
-  const get = (key: string, nowMs: number): string | EncodedValue | null => {
-    valueBytes.clear();
-    const length = cache.get(utf8(keyBytes, key), nowMs, valueBytes);
-    return length === MISS ? null : valueOf(valueBytes.bytes, 0, length);
   };
   const put = ({ key, value, ttlMs }: PutRequest, nowMs: number) => {
     const valueRun: Bytes =
@@ -86,7 +88,7 @@ export function callsOf(cache: Cache, config: Config, service: Service, refuse: 
       if (key instanceof Refusal) return refuse(key);
       const nowMs = cache.clock.now();
       const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
-      return length === MISS ? keyNotFound() : foundAnswer.end();
+      return length === MISS ? keyNotFound() : foundAnswer.end(req);
     },
     delete: (body) => remove(readDelete(body, config)),
     deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
@@ -104,26 +106,22 @@ export function callsOf(cache: Cache, config: Config, service: Service, refuse: 
       }
       return ok({ stored: entries.length });
     },
-    mget: (body) => {
+    mget: (body, req) => {
       const keys = readKeys(body, config);
       if (keys instanceof Refusal) return refuse(keys);
       const nowMs = cache.clock.now();
-      const values: (string | EncodedValue | null)[] = [];
-      // A body of a few bytes a key may ask for the longest value again and again.
-      let bytes = 0;
+      valuesAnswer.clear();
       for (const key of keys) {
-        values.push(get(key, nowMs));
-        bytes += valueBytes.end;
-        if (bytes > config.maxBodyBytes) return refuse(tooLarge("answer", config));
+        const length = cache.get(utf8(keyBytes, key), nowMs, valuesAnswer.begin());
+        valuesAnswer.endValue(length !== MISS);
+        // A body of a few bytes a key may ask for the longest value again and again.
+        if (valuesAnswer.length > config.maxBodyBytes) return refuse(tooLarge("answer", config));
       }
-      const text = JSON.stringify({ status: "OK", values });
-      // A control character is one byte of a value, and six in JSON.
-      if (Buffer.byteLength(text) > config.maxBodyBytes) return refuse(tooLarge("answer", config));
-      return jsonText(text);
+      return valuesAnswer.end(req);
     },
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),
-    ring: () => ok(ringOf(cache)),
+    ring: (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large),
     health: () => (service.state.phase === "draining" ? DRAINING.toResponse() : ok()),
   };
 }

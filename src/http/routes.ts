@@ -8,14 +8,15 @@ import { Live } from "../metrics/live.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
-import { jsonOf, ok, type Refuse, Refusal } from "./answers.ts";
+import { COMMON_HEADERS, jsonOf, ok, type Refuse, Refusal } from "./answers.ts";
 import { callsOf, type Handler } from "./calls.ts";
 import { FigureEvents } from "./events.ts";
 import type { Guarded } from "./guard.ts";
+import type { LargeAnswers } from "./large-answers.ts";
 import type { HttpCommand } from "./metrics.ts";
 import { openApiOf } from "./openapi.ts";
 import { ASSETS, Page } from "./page.ts";
-import type { BodyAnswer } from "./requests.ts";
+import type { BodyAnswer } from "./bodies.ts";
 import * as schemas from "./schemas.ts";
 
 export type Method = "GET" | "POST" | "DELETE";
@@ -47,6 +48,11 @@ export interface Route extends Guarded {
 export interface Api {
   readonly routes: readonly Route[];
   readonly events: FigureEvents;
+  /**
+   * Loads what /metrics and the dashboard are made of. The runtime closes the connection of a client
+   * that has closed its writing half if an answer takes longer than a turn of the event loop.
+   */
+  prepare(): Promise<void>;
 }
 
 export const error = (description: string): Answer => ({ description, schema: schemas.ERROR });
@@ -69,20 +75,26 @@ export function apiOf(
   service: Service,
   sources: Sources,
   refuse: Refuse,
+  large: LargeAnswers,
 ): Api {
-  const calls = callsOf(cache, config, service, refuse);
+  const calls = callsOf(cache, config, service, refuse, large);
   const events = new FigureEvents(new Live(sources));
   const page = new Page();
   const metricsAccess: Access = config.openMetrics ? "open" : "read";
-  let metrics: Promise<Metrics> | undefined;
+  let loading: Promise<Metrics> | undefined;
+  const load = (): Promise<Metrics> =>
+    (loading ??= metricsOf(sources).catch((error: unknown) => {
+      // Without a free descriptor, for example: the next request tries again.
+      loading = undefined;
+      throw error;
+    }));
   let scraped: Promise<string> | undefined;
   /** One reading for all who ask while it is made: it takes milliseconds, and a megabyte. */
-  const scrape = async (): Promise<Response> => {
-    metrics ??= metricsOf(sources);
-    const { contentType } = await metrics;
-    scraped ??= metrics.then((loaded) => loaded.text()).finally(() => (scraped = undefined));
-    const headers = { "content-type": contentType, "x-content-type-options": "nosniff" };
-    return new Response(await scraped, { headers });
+  const scrape = async (req: Request): Promise<Response> => {
+    const metrics = await load();
+    scraped ??= metrics.text().finally(() => (scraped = undefined));
+    const headers = { ...COMMON_HEADERS, "content-type": metrics.contentType };
+    return large.sendText(req, await scraped, { headers });
   };
   const routes: Route[] = [
     {
@@ -223,10 +235,13 @@ export function apiOf(
     },
   ];
   const document = openApiOf(routes);
-  return { routes, events };
+  const prepare = async (): Promise<void> => {
+    // What fails here is tried again, and reported, by the first request that needs it.
+    await Promise.allSettled([load(), page.prepare()]);
+  };
+  return { routes, events, prepare };
 }
 
-/** Loaded when it is first asked for: prom-client takes 8 MB of a worker. */
 async function metricsOf(sources: Sources): Promise<Metrics> {
   const { Metrics: Loaded } = await import("../metrics/registry.ts");
   return new Loaded(sources);

@@ -1,7 +1,7 @@
 // The HTTP server: Bun.serve with the table of routes, whose requests it checks, counts and times.
 // docs/protocol.md says what every call answers.
 
-import { edenGC } from "bun:jsc";
+import { edenGC, fullGC } from "bun:jsc";
 
 import type { Cache } from "../cache.ts";
 import type { Config } from "../config.ts";
@@ -9,22 +9,29 @@ import type { Sources } from "../metrics/table.ts";
 import type { Service } from "../service.ts";
 import { bunTlsOf, type TlsTexts } from "../tls.ts";
 import { Refusal } from "./answers.ts";
+import { afterBody, type Done, withBody } from "./bodies.ts";
+import { shapeOf } from "./body-shape.ts";
 import type { Handler } from "./calls.ts";
 import { Guard } from "./guard.ts";
+import { LargeAnswers } from "./large-answers.ts";
 import { Lateness } from "./lateness.ts";
 import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
 import { PendingBodies } from "./pending-bodies.ts";
-import { pathOf, withBody } from "./requests.ts";
+import { pathOf } from "./requests.ts";
 import { apiOf, LOADING, type Method, type Route, STOPPING } from "./routes.ts";
 
 /** How long a stopping server tells its clients so before it closes. */
 const DRAIN_MS = 250;
 
+/** The start is over then: what is prepared takes 50 ms of CPU and 6 MB a worker. */
+const PREPARE_AFTER_MS = 1000;
+
 /** Bun's table: handlers by path and method. */
 type Routes = Record<string, Partial<Record<Method, Handler>>>;
 
 /** What of a route the server needs. */
-type Served = Pick<Route, "call" | "command" | "access" | "isProbe" | "isShed">;
+type Served = Pick<Route, "call" | "command" | "access" | "isProbe" | "isShed" | "body"> &
+  Partial<Pick<Route, "method">>;
 
 /** What the server tells the process. */
 export interface HttpEvents {
@@ -78,10 +85,18 @@ export function serveHttp(
     return refusal.toResponse();
   };
   const lateness = new Lateness(config.shedAfterMs === 0 ? Infinity : config.shedAfterMs);
-  const pending = new PendingBodies(Math.ceil(config.maxPendingBytes / config.workers), edenGC);
-  const reading = { limits: config, pending, lateness, refuse };
+  const pending = new PendingBodies(service.budget, { young: edenGC, all: fullGC });
   /** Those that listen, and those that have given up their port to the next. */
   const servers: Bun.Server<undefined>[] = [];
+  /** A request finds its connection by itself, whichever listener it came from. */
+  const setTimeoutOf = (req: Request, seconds: number) => servers[0]?.timeout(req, seconds);
+  const renewTimeout = (req: Request) => setTimeoutOf(req, config.idleTimeout);
+  const large = new LargeAnswers(
+    ...([pending, refuse, config.idleTimeout] as const),
+    () => servers.reduce((sum, server) => sum + server.pendingRequests, 0),
+    setTimeoutOf,
+  );
+  const reading = { limits: config, pending, lateness, refuse, renewTimeout };
   const guard = new Guard(
     config,
     service,
@@ -92,10 +107,10 @@ export function serveHttp(
 
   /** A handler whose requests are checked, counted and timed. */
   const measured = (route: Served): Handler => {
-    const { call, command } = route;
+    const { call, command, body, method } = route;
     const check = guard.of(route);
     const number = HTTP_COMMANDS.indexOf(command);
-    const done = (req: Request, response: Response, startMs: number): Response => {
+    const done: Done<number> = (req, response, startMs) => {
       const ms = performance.now() - startMs;
       const { status } = response;
       metrics.record(number, status, ms);
@@ -104,27 +119,29 @@ export function serveHttp(
       }
       return response;
     };
-    if ("answer" in call) {
-      const handle = withBody(reading, call.answer, done);
-      return (req) => {
-        const startMs = performance.now();
-        const refusal = check(req, startMs);
-        if (refusal !== undefined) return done(req, refuse(refusal), startMs);
-        return handle(req, startMs);
-      };
-    }
-    const { handle } = call;
-    return (req) => {
-      const startMs = performance.now();
-      const refusal = check(req, startMs);
-      if (refusal !== undefined) return done(req, refuse(refusal), startMs);
+    const answering = (req: Request, startMs: number, handle: Handler) => {
       const response = handle(req);
       if (response instanceof Response) return done(req, response, startMs);
       return response.then((later) => done(req, later, startMs));
     };
+    // The runtime shows no body of a GET, and reads over it.
+    const isBodiless = method === "GET";
+    const handle =
+      "answer" in call
+        ? withBody(reading, shapeOf(body ?? {}, config.maxBatchEntries), call.answer, done)
+        : (req: Request, startMs: number) =>
+            isBodiless
+              ? answering(req, startMs, call.handle)
+              : afterBody(reading, req, () => answering(req, startMs, call.handle));
+    return (req) => {
+      const startMs = performance.now();
+      const refusal = check(req, startMs);
+      if (refusal === undefined) return handle(req, startMs);
+      return afterBody(reading, req, () => done(req, refuse(refusal), startMs));
+    };
   };
 
-  const api = apiOf(cache, config, service, sources, refuse);
+  const api = apiOf(cache, config, service, sources, refuse, large);
   const routes = tableOf(api.routes, measured);
   const unknown = { command: "other", access: "read" } as const;
   const serving = {
@@ -167,9 +184,13 @@ export function serveHttp(
     handlers = next;
     for (const server of servers) server.reload(next);
   };
+  let preparing: Timer | undefined;
   return {
     url: servers[0]?.url.origin ?? "",
-    ready: () => reload(serving),
+    ready() {
+      reload(serving);
+      preparing = setTimeout(() => void api.prepare(), PREPARE_AFTER_MS);
+    },
     renew(tls) {
       api.events.end();
       if (tls !== undefined) listen(metrics.port, handlers, tls);
@@ -178,7 +199,7 @@ export function serveHttp(
       const alive = api.routes.filter(({ path }) => path === "/livez");
       reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
       api.events.stop();
-      lateness.stop();
+      clearTimeout(preparing);
       const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));
       const cutOff = setTimeout(() => void stopAll(true), graceMs);
       // Bun closes a connection that looks idle though a request lies unread in its socket:
@@ -186,6 +207,8 @@ export function serveHttp(
       await Bun.sleep(Math.min(DRAIN_MS, graceMs));
       await Promise.all(stopAll(false));
       clearTimeout(cutOff);
+      lateness.stop();
+      pending.stop();
     },
   };
 }

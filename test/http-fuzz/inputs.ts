@@ -77,7 +77,7 @@ export class Inputs {
       return { ...this.#unanswerable("well-formed", Buffer.from(request)), cuts: [] };
     }
     const count = 1 + draw.below(PIPELINE);
-    const isLast = draw.oneIn(10);
+    const isLast = draw.oneIn(4);
     const requests = draw.list(count, () => this.#requests.next());
     if (isLast) requests.push(this.#requests.next(true));
     const bytes = Buffer.concat(requests.map((request) => request.bytes));

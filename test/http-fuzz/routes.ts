@@ -196,10 +196,12 @@ export class Requests {
   #message(requestLine: string, text: string | undefined, closing: boolean): Buffer {
     const draw = this.#draw;
     const fields = draw.list(draw.below(4), () => draw.pick(HEADERS));
-    if (closing) fields.push("Connection: close");
+    // The service closes the connection after a chunked body by itself.
+    const isChunked = text !== undefined && closing && draw.oneIn(2);
+    if (closing && !isChunked) fields.push("Connection: close");
     fields.splice(draw.below(fields.length + 1), 0, "Host: localhost");
     let body: Buffer = Buffer.from(text ?? "");
-    if (text !== undefined && draw.oneIn(4)) {
+    if (isChunked) {
       fields.push("Transfer-Encoding: chunked");
       body = chunked(draw, body);
     } else if (text !== undefined || draw.oneIn(10)) {

@@ -124,5 +124,7 @@ export function smuggling(draw: Draw): Input {
   }
   const method = outer.slice(0, outer.indexOf(" "));
   const answers = [{ method, statuses: new Set([200, 400, 404, 405]) }];
-  return { ...common, bytes, cuts, answers, then: "reuse" };
+  // The answer to a chunked message closes the connection, but that of a GET does not.
+  const then = fields.some((field) => field.startsWith("Transfer-")) ? "close" : "reuse";
+  return { ...common, bytes, cuts, answers, then };
 }
