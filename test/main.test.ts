@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { version } from "../package.json";
 import { connect } from "./lib/raw.ts";
 import { runToEnd, startService } from "./lib/service.ts";
+import { until } from "./lib/until.ts";
 
 describe("start", () => {
   test("one line says address, shards, memory and version", async () => {
@@ -35,7 +36,9 @@ describe("start", () => {
       return ((await answer.json()) as { evicted_count: number }).evicted_count > 0;
     };
     expect(await isFull()).toBe(true);
-    while (!(await service.stdout()).includes("eviction began"));
+    await until("the log tells of it", async () =>
+      (await service.stdout()).includes("eviction began"),
+    );
     service.kill("SIGTERM");
     const { stdout } = await service.exit;
     const lines = stdout
@@ -172,7 +175,7 @@ describe("start", () => {
     const body = JSON.stringify({ key: "k", value: "v", ttl: 0.001 });
     await fetch(`${service.url}/put`, { method: "POST", body });
     const stats = async () => (await (await fetch(`${service.url}/stats`)).json()) as Stats;
-    while ((await stats()).total_items > 0);
+    await until("the entries are swept", async () => (await stats()).total_items === 0);
     expect(await stats()).toMatchObject({ workers: 1, expired_count: 1 });
   });
 
@@ -195,7 +198,7 @@ describe("stop", () => {
       await slow.until("100 Continue");
       service.kill(signal);
       // Only when the listener has closed is the stop known to have begun.
-      while (await accepts(service.url));
+      await until("the listener is closed", async () => !(await accepts(service.url)));
       service.kill(signal);
       slow.send(body);
       expect(await slow.closed).toContain(`{"status":"OK"}`);
@@ -234,7 +237,7 @@ test("clients in the middle of their work are answered or told to go elsewhere, 
     }
   };
   const clients = Array.from({ length: 40 }, client);
-  while (statuses.length < 2000) await new Promise((resume) => setImmediate(resume));
+  await until("the clients are at work", () => statuses.length >= 2000);
   service.kill("SIGTERM");
   expect(await Promise.all(clients)).toEqual(Array.from({ length: 40 }, () => 503));
   expect((await service.exit).code).toBe(0);
@@ -313,7 +316,7 @@ describe("upkeep", () => {
     }));
     await fetch(`${service.url}/mput`, { method: "POST", body: JSON.stringify({ entries }) });
     const stats = async () => (await (await fetch(`${service.url}/stats`)).json()) as Stats;
-    while ((await stats()).total_items > 0);
+    await until("the entries are swept", async () => (await stats()).total_items === 0);
     expect(await stats()).toMatchObject({ total_items: 0, expired_count: 5000 });
   });
 });

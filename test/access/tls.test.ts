@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { Certificates } from "../lib/certificates.ts";
 import { freePort, runToEnd, startService } from "../lib/service.ts";
 import { temporaryFolder } from "../snapshot/saved.ts";
+import { until } from "../lib/until.ts";
 
 const certificates = await Certificates.create();
 afterAll(() => certificates[Symbol.asyncDispose]());
@@ -205,7 +206,8 @@ describe("at SIGHUP", () => {
     });
     const reloaded = async (times: number) => {
       service.kill("SIGHUP");
-      while ((await service.stdout()).split("info reloaded").length <= times) await Bun.sleep(1);
+      const count = async () => (await service.stdout()).split("info reloaded").length - 1;
+      await until(`${times} reloads are logged`, async () => (await count()) >= times);
     };
     for (const [times, name] of ["second", "first", "second"].entries()) {
       await use(name);
@@ -240,7 +242,7 @@ describe("at SIGHUP", () => {
     await using child = Bun.spawn([process.execPath, main, ...ports, ...files], { stdout: "pipe" });
     // It has read its files, and its workers are to start.
     const sign = `@ringcache starts on ${respPort}`;
-    while (!(await Bun.file("/proc/net/unix").text()).includes(sign));
+    await until(sign, async () => (await Bun.file("/proc/net/unix").text()).includes(sign));
     await copyFile(certOf("second"), cert);
     await copyFile(keyOf("second"), key);
     child.kill("SIGHUP");
@@ -268,7 +270,9 @@ describe("at SIGHUP", () => {
     await using _ = service;
     await Bun.write(cert, "no certificate");
     service.kill("SIGHUP");
-    while (!(await service.stdout()).includes("error reload refused")) await Bun.sleep(1);
+    await until("the log tells of it", async () =>
+      (await service.stdout()).includes("error reload refused"),
+    );
     using client = await connectTls(port);
     expect(client.service).toBe("first");
   });
@@ -285,7 +289,9 @@ describe("at SIGHUP", () => {
     const listening = (await askWith("before", "/events")).text();
     await Bun.write(token, "after\n");
     service.kill("SIGHUP");
-    while (!(await service.stdout()).includes("info reloaded")) await Bun.sleep(1);
+    await until("the log tells of it", async () =>
+      (await service.stdout()).includes("info reloaded"),
+    );
     for (let n = 0; n < 10; n++) {
       expect([await statusOf("before"), await statusOf("after")]).toEqual([401, 200]);
     }

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { RedisClient } from "bun";
 
 import { freePort, type ServiceProcess, startService } from "../lib/service.ts";
+import { until } from "../lib/until.ts";
 
 const statusOf = async (service: ServiceProcess, path: string) =>
   (await fetch(service.url + path)).status;
@@ -14,7 +15,7 @@ test("after SIGTERM /readyz says 503, everything else is served, and a later sig
   await using service = await startService(options);
   expect(await statusOf(service, "/readyz")).toBe(200);
   service.kill("SIGTERM");
-  while ((await statusOf(service, "/readyz")) === 200);
+  await until("/readyz says no", async () => (await statusOf(service, "/readyz")) !== 200);
   const refused = await fetch(`${service.url}/readyz`);
   expect([refused.status, await refused.json()]).toEqual([
     503,

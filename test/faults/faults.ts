@@ -16,6 +16,7 @@ import { allocateState, ServiceState } from "../../src/service.ts";
 import { countOf } from "../../src/store/counters.ts";
 import { Supervisor } from "../../src/supervisor.ts";
 import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
+import { until } from "../lib/until.ts";
 
 const CONNECTIONS = 32;
 /** More would be five failures in ten seconds, at which the supervisor gives up. */
@@ -95,7 +96,7 @@ export class FaultyService {
 
   /** Resolves when as many workers have been replaced, and all of them listen. */
   async restarted(count: number): Promise<void> {
-    while (this.restarts.length < count) await Bun.sleep(1);
+    await until(`${count} workers are replaced`, () => this.restarts.length >= count);
     await this.#supervisor.listening();
   }
 
@@ -168,7 +169,7 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
 
 async function answered(counts: { readonly requests: number }, more: number): Promise<void> {
   const enough = counts.requests + more;
-  while (counts.requests < enough) await Bun.sleep(1);
+  await until("the requests are answered", () => counts.requests >= enough);
 }
 
 /** Connects and finds out by one get, while nobody else asks, which worker answers. */

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 
 import { serve } from "../lib/service.ts";
+import { until } from "../lib/until.ts";
 
 const server = serve();
 afterAll(() => server.stop(0));
@@ -67,7 +68,7 @@ describe("ttl", () => {
   test("an entry is got before its time is over and is gone after it", async () => {
     await post("/put", { key: "short", value: "v", ttl: 0.001 });
     await post("/put", { key: "long", value: "v", ttl: 1000.5 });
-    while ((await get("/get?key=short"))[0] === 200);
+    await until("the entry is gone", async () => (await get("/get?key=short"))[0] === 404);
     expect(await get("/get?key=short")).toEqual([404, NOT_FOUND]);
     expect((await get("/get?key=long"))[0]).toBe(200);
   });
@@ -81,9 +82,9 @@ describe("lifetimes by option", () => {
     const putMs = Date.now();
     await to("POST", "/put", { key: "none", value: "v" });
     await to("POST", "/put", { key: "long", value: "v", ttl: 1000 });
-    while ((await to("GET", "/get?key=none"))[0] === 200);
+    await until("the entry is gone", async () => (await to("GET", "/get?key=none"))[0] === 404);
     expect(Date.now() - putMs).toBeGreaterThanOrEqual(200);
-    while ((await to("GET", "/get?key=long"))[0] === 200);
+    await until("the entry is gone", async () => (await to("GET", "/get?key=long"))[0] === 404);
     expect(Date.now() - putMs).toBeGreaterThanOrEqual(300);
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 
 import { serveRedis } from "../lib/service.ts";
 import { commandBytes, connectRaw } from "../resp/raw-client.ts";
+import { until } from "../lib/until.ts";
 
 test("connections beyond --max-connections are told so and closed, and there is room when others end", async () => {
   await using service = await serveRedis(["--max-connections", "2"]);
@@ -60,7 +61,7 @@ describe("a client that lets the service wait is closed after --slow-client-time
     };
     // The reader, the client and whoever asks, until the reader is closed.
     expect(await clients()).toBe(3);
-    while ((await clients()) > 2);
+    await until("the reader is closed", async () => (await clients()) === 2);
   });
 
   test("for its token", async () => {

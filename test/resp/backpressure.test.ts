@@ -5,6 +5,7 @@ import { RedisClient } from "bun";
 
 import { freePort, type RedisService, serveRedis, startService } from "../lib/service.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
+import { until } from "../lib/until.ts";
 
 const MIB = 2 ** 20;
 /** What the kernel may take of answers that nobody reads, and more. */
@@ -42,7 +43,8 @@ describe("a client that does not read", () => {
     slow.send(Buffer.concat(gets));
 
     // The first answers fill the socket; nothing is made of the others, however often others ask.
-    while ((await other.figure("stats", "total_net_output_bytes")) < before + MIB);
+    const sent = () => other.figure("stats", "total_net_output_bytes");
+    await until("a megabyte is sent", async () => (await sent()) >= before + MIB);
     for (let n = 0; n < 200; n++) expect(await other.redis.ping()).toBe("PONG");
     const made = (await other.figure("stats", "total_net_output_bytes")) - before;
     expect(made).toBeLessThan(SOCKET_BYTES);
@@ -72,7 +74,8 @@ describe("a client that does not read", () => {
     const before = await other.figure("stats", "total_net_input_bytes");
     const gets = Array.from({ length: 64 }, (_, n) => commandBytes("GET", `long${n % 8}`));
     slow.send(Buffer.concat(gets));
-    while ((await other.figure("clients", "connected_clients")) < 2);
+    const connected = () => other.figure("clients", "connected_clients");
+    await until("both are connected", async () => (await connected()) >= 2);
     const sets = Array.from({ length: 64 }, (_, n) => commandBytes("SET", `sent${n}`, value));
     slow.send(Buffer.concat(sets));
     for (let n = 0; n < 400; n++) expect(await other.redis.ping()).toBe("PONG");
@@ -98,7 +101,8 @@ describe("a client that does not read", () => {
       const before = await other.figure("stats", "total_net_output_bytes");
       slow.send(commandBytes("CLIENT", "SETNAME", "slow"));
       slow.send(Buffer.concat(gets));
-      while ((await other.figure("stats", "total_net_output_bytes")) < before + MIB);
+      const sent = () => other.figure("stats", "total_net_output_bytes");
+      await until("a megabyte is sent", async () => (await sent()) >= before + MIB);
       expect(await other.figure("clients", "connected_clients")).toBe(2);
       if (end === "it goes away") slow[Symbol.dispose]();
       else {
@@ -106,7 +110,8 @@ describe("a client that does not read", () => {
         const id = /id=(\d+) (?=.* name=slow )/.exec(list)?.[1] ?? "";
         expect(await other.redis.send("CLIENT", ["KILL", "ID", id])).toBe(1);
       }
-      while ((await other.figure("clients", "connected_clients")) > 1);
+      const connected = () => other.figure("clients", "connected_clients");
+      await until("the slow client is gone", async () => (await connected()) === 1);
     }
     expect(service.told).toEqual([]);
   });
@@ -259,7 +264,7 @@ test("clients of all workers are listed, and killed, by any of them", async () =
     const id = (await list(admin)).get(names[n] ?? "") ?? "";
     expect(await admin.send("CLIENT", ["KILL", "ID", id])).toBe(1);
     await clients[n]?.closed;
-    while ((await list(admin)).has(names[n] ?? ""));
+    await until("the client is gone", async () => !(await list(admin)).has(names[n] ?? ""));
     expect((await list(admin)).size).toBe(names.length - n - 1);
   }
   for (const admin of admins) admin.close();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { type ServiceProcess, startService } from "../lib/service.ts";
 import { temporaryFolder } from "./saved.ts";
+import { until } from "../lib/until.ts";
 
 /** Whether there is a strace that may trace. */
 const hasStrace =
@@ -36,7 +37,7 @@ const snapshot = (service: ServiceProcess) => fetch(`${service.url}/snapshot`, {
 
 /** Waits until the log has these words. */
 async function logged(service: ServiceProcess, words: string): Promise<void> {
-  while (!(await service.stdout()).includes(words));
+  await until(`the log has "${words}"`, async () => (await service.stdout()).includes(words));
 }
 
 describe.skipIf(!hasStrace)("with strace", () => {

@@ -7,6 +7,7 @@ import { Worker } from "node:worker_threads";
 import { Cache, fitOptions, NEVER } from "../../src/cache.ts";
 import { readSnapshot } from "../../src/snapshot/reader.ts";
 import { save, smallCache, temporaryFolder } from "./saved.ts";
+import { until } from "../lib/until.ts";
 
 const THREADS = 4;
 const KEYS = 20_000;
@@ -30,7 +31,7 @@ test("a snapshot taken while 4 threads write has only values that were put for t
   const cache = new Cache(options, memory, THREADS);
   for (let n = 1; n <= SNAPSHOTS; n++) {
     const enough = Atomics.load(gate, 1) + WRITES_BEFORE;
-    while (Atomics.load(gate, 1) < enough) await Bun.sleep(1);
+    await until("the threads have written", () => Atomics.load(gate, 1) >= enough);
     await save(cache, folder.file);
     const loaded = smallCache({ memoryBytes: 2 ** 25 });
     const report = await readSnapshot(folder.file, (entry) => {
