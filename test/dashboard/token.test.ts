@@ -8,6 +8,8 @@ import { startService, type ServiceProcess } from "../lib/service.ts";
 import { fitsItsWidth, seriousViolations } from "./axe.ts";
 
 const CHROMIUM = Bun.which("chromium");
+/** For each wait: a slow machine starts a browser in a minute. */
+const PATIENCE_MS = 100_000;
 const FULL = "the-full-token";
 const READ = "the-read-token";
 /** With SHOTS=folder the page is photographed there, to be looked at. */
@@ -21,7 +23,11 @@ beforeAll(async () => {
   if (CHROMIUM === null) return;
   service = await startService(["--workers", "2", "--auth-token", FULL, "--read-token", READ]);
   // It runs as root in containers, where its own sandbox does not.
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox"],
+    timeout: PATIENCE_MS,
+  });
 });
 
 afterAll(async () => {
@@ -36,6 +42,7 @@ async function open(scheme: "light" | "dark" = "light", width = 1280) {
     colorScheme: scheme,
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const urls: string[] = [];
   page.on("request", (request) => urls.push(request.url()));
   await page.goto(service.url);
@@ -82,21 +89,16 @@ onChromium(
     await page.reload();
     await page.locator("#state").getByText("asks for a token", { exact: true }).waitFor();
   },
-  60_000,
 );
 
-onChromium(
-  "with the token for reading shows figures, and says why it cannot put",
-  async () => {
-    await using view = await open();
-    const { page } = view;
-    await give(page, READ);
-    await page.locator("#state").getByText("serving", { exact: true }).waitFor();
-    expect(await put(page)).toBe("this token may read; to change anything takes the other one");
-    expect(await page.isHidden("#token-section")).toBeTrue();
-  },
-  60_000,
-);
+onChromium("with the token for reading shows figures, and says why it cannot put", async () => {
+  await using view = await open();
+  const { page } = view;
+  await give(page, READ);
+  await page.locator("#state").getByText("serving", { exact: true }).waitFor();
+  expect(await put(page)).toBe("this token may read; to change anything takes the other one");
+  expect(await page.isHidden("#token-section")).toBeTrue();
+});
 
 for (const [scheme, width] of [
   ["light", 1280],
@@ -115,6 +117,5 @@ for (const [scheme, width] of [
       expect(await seriousViolations(page)).toEqual([]);
       expect(await fitsItsWidth(page)).toBeTrue();
     },
-    60_000,
   );
 }

@@ -23,7 +23,7 @@ export interface Child extends AsyncDisposable {
 /** Starts the service on a free port and resolves once it listens. */
 export async function startChild(): Promise<Child> {
   const options = ["--workers", `${WORKERS}`, "--memory", `${MEMORY_MB}mb`];
-  const ports = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0"];
+  const ports = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--shed-after-ms", "0"];
   const child = Bun.spawn([process.execPath, MAIN, ...ports, ...options], {
     env: { PATH: process.env["PATH"] },
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },

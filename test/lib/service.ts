@@ -35,7 +35,11 @@ export function serveCache(
 
 /** The same, with what is given in place of what is usual. */
 export function serveParts(parts: Parts, ...options: string[]): HttpServer & AsyncDisposable {
-  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"];
+  const own = [
+    ...["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"],
+    // A slow machine is late all the time.
+    ...["--shed-after-ms", "0"],
+  ];
   const config = readConfig([...own, ...options], {});
   const throwing = (error: unknown) => {
     throw error;
@@ -101,12 +105,20 @@ export function serveRedis(
   return { port: server.port, cache, told, [Symbol.asyncDispose]: () => server.stop(0) };
 }
 
-/** A port that was free a moment ago, for a service that must be told one. */
+/**
+ * A port that was free a moment ago, for a service that must be told one. It is none of those that
+ * the system gives to connections and to listeners on port 0, which run at the same time.
+ */
 export function freePort(): number {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      return port;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+    }
+  }
 }
 
 export interface Exit {
@@ -147,7 +159,7 @@ export async function startService(
   env: Env = {},
   wrapper: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0"];
+  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--shed-after-ms", "0"];
   const child = spawn([...own, ...options], env, wrapper);
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { random } from "../lib/random.ts";
 import { freePort, serveRedis } from "../lib/service.ts";
 import { connectRaw, type RawClient } from "./raw-client.ts";
+import { until } from "../lib/until.ts";
 
 type Words = readonly (string | number)[];
 
@@ -192,13 +193,13 @@ async function startPair(): Promise<Pair> {
 
 /** As soon as somebody listens. */
 async function connected(port: number): Promise<RawClient> {
-  for (;;) {
-    try {
-      return await connectRaw(port);
-    } catch {
-      await Bun.sleep(5);
-    }
-  }
+  let client: RawClient | undefined;
+  await until("redis-server listens", async () => {
+    client = await connectRaw(port).catch(() => undefined);
+    return client !== undefined;
+  });
+  if (client === undefined) throw new Error("unreachable");
+  return client;
 }
 
 /** Words between spaces, or in double quotes; \x.. and \r\n stand for bytes. */

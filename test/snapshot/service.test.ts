@@ -8,6 +8,7 @@ import { Database } from "bun:sqlite";
 
 import { freePort, runToEnd, type ServiceProcess, startService } from "../lib/service.ts";
 import { temporaryFolder } from "./saved.ts";
+import { until } from "../lib/until.ts";
 
 const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--memory", "64mb"];
 
@@ -29,10 +30,12 @@ const put = (service: ServiceProcess, key: string, value = "v") =>
 
 /** What the log has of an event, once it has it. */
 async function logged(service: ServiceProcess, event: string): Promise<string> {
-  for (;;) {
-    const line = (await service.stdout()).split("\n").find((one) => one.includes(` ${event}`));
-    if (line !== undefined) return line;
-  }
+  let line: string | undefined;
+  await until(`the log has ${event}`, async () => {
+    line = (await service.stdout()).split("\n").find((one) => one.includes(` ${event}`));
+    return line !== undefined;
+  });
+  return line ?? "";
 }
 
 async function stopped(service: ServiceProcess): Promise<string> {
