@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 
-import { startService, type ServiceProcess } from "../lib/service.ts";
+import { freePort, startService, type ServiceProcess } from "../lib/service.ts";
 import { fitsItsWidth, seriousViolations } from "./axe.ts";
 
 const CHROMIUM = Bun.which("chromium");
