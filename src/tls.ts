@@ -9,8 +9,21 @@ export interface TlsTexts {
   readonly ca: string | undefined;
 }
 
-/** As Bun wants it. A client that has no certificate of the authorities' is refused. */
+/**
+ * The ciphers of TLS 1.2: only those with forward secrecy and authenticated encryption (RFC 9325). The
+ * library's default has the RSA key exchange too. TLS 1.3 has no others.
+ */
+const CIPHERS = ["ECDSA", "RSA"]
+  .flatMap((key) =>
+    ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"].map(
+      (cipher) => `ECDHE-${key}-${cipher}`,
+    ),
+  )
+  .join(":");
+
+/** The options of Bun's listeners. A client that has no certificate of the authorities' is refused. */
 export function bunTlsOf({ cert, key, ca }: TlsTexts) {
-  if (ca === undefined) return { cert, key };
-  return { cert, key, ca, requestCert: true, rejectUnauthorized: true };
+  const own = { cert, key, ciphers: CIPHERS };
+  if (ca === undefined) return own;
+  return { ...own, ca, requestCert: true, rejectUnauthorized: true };
 }

@@ -13,6 +13,8 @@ export interface CertificateOptions {
   readonly authority?: string;
   /** Whether it may sign others. */
   readonly isAuthority?: boolean;
+  /** By default an elliptic curve's. */
+  readonly keyType?: "ec" | "rsa";
   /** By default two days ago. */
   readonly notBefore?: Date;
   /** By default in 30 days. */
@@ -55,7 +57,7 @@ export class Certificates implements AsyncDisposable {
 
   /** Writes a certificate for localhost and 127.0.0.1, and its key. */
   async make(name: string, options: CertificateOptions = {}): Promise<void> {
-    const { authority, isAuthority = false } = options;
+    const { authority, isAuthority = false, keyType = "ec" } = options;
     const { notBefore = new Date(Date.now() - 2 * DAY_MS) } = options;
     const { notAfter = new Date(Date.now() + 30 * DAY_MS) } = options;
     const localhost = [
@@ -64,7 +66,7 @@ export class Certificates implements AsyncDisposable {
     ] as const;
     const made = await generate([{ name: "commonName", value: name }], {
       // 10 ms for one certificate; with an RSA key 140 ms.
-      ...{ keyType: "ec", algorithm: "sha256", notBeforeDate: notBefore, notAfterDate: notAfter },
+      ...{ keyType, algorithm: "sha256", notBeforeDate: notBefore, notAfterDate: notAfter },
       extensions: [
         { name: "basicConstraints", cA: isAuthority, critical: true },
         { name: "subjectAltName", altNames: [...localhost] },
