@@ -214,3 +214,17 @@ async function expectServes(url: string): Promise<void> {
   const answer = await fetch(`${url}/health`);
   expect(await answer.json()).toEqual({ status: "OK" });
 }
+
+test("a server that stops does not wait for connections that have never sent a request", async () => {
+  const server = serve();
+  const idle = await Promise.all(Array.from({ length: 50 }, () => connect(server.url)));
+  // The kernel hides connections without a byte for a second.
+  for (const connection of idle) connection.send("GET ");
+  // One request that is answered, as a sign that the others have been seen.
+  expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+  const startMs = performance.now();
+  await server.stop(3_600_000);
+  // The runtime closes them 12 s after they came.
+  expect(performance.now() - startMs).toBeLessThan(10_000);
+  for (const connection of idle) connection[Symbol.dispose]();
+});
