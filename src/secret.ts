@@ -17,12 +17,26 @@ export function secretOf(value: string, file: string, option: string): string {
   throw new OptionError(`${option}-file ${file} ${wrong}; ${right}`);
 }
 
-/** What is in the file that an option names. Throws OptionError. */
+/** The text of the file that an option names. Throws OptionError. */
 export function textOf(option: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new OptionError(`${option} ${file} cannot be read: ${reason}`);
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new OptionError(`${option} ${file} cannot be read: ${reasonOf(code) ?? String(error)}`);
+  }
+}
+
+function reasonOf(code: string): string | undefined {
+  const user = process.getuid?.();
+  switch (code) {
+    case "EACCES":
+      return `user ${user} may not read it (EACCES); run: chown ${user} on it, or chmod a+r`;
+    case "ENOENT":
+      return "there is no such file (ENOENT)";
+    case "EISDIR":
+      return "it is a folder (EISDIR), which Docker makes where the file to mount is missing";
+    default:
+      return code === "" ? undefined : code;
   }
 }

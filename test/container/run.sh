@@ -221,7 +221,7 @@ compose() {
     const { ports, stop_grace_period, read_only, cap_drop, security_opt, volumes } = services.ringcache;
     const seen = JSON.stringify([ports, read_only, cap_drop, security_opt, stop_grace_period, volumes]);
     console.log(seen);
-    const wanted = `[["7171:7171","7172:7172"],true,["ALL"],["no-new-privileges:true"],"60s",["ringcache-data:/data"]]`;
+    const wanted = `[["127.0.0.1:7171:7171","127.0.0.1:7172:7172"],true,["ALL"],["no-new-privileges:true"],"60s",["ringcache-data:/data"]]`;
     process.exit(seen === wanted ? 0 : 1);'
 }
 
@@ -299,5 +299,5 @@ step "it puts and gets so too" puts_and_gets
 step "it is process 1, may not write and has no rights" is_confined
 step "it stops on SIGTERM so too" stops
 
-step "compose.yaml asks for that, for the ports 7171 and 7172, and for a volume" compose
+step "compose.yaml asks for that, for both ports on the loopback, and for a volume" compose
 finish

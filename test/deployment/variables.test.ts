@@ -1,6 +1,9 @@
 // Variables of the environment as compose and Kubernetes give them.
 
 import { expect, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { runToEnd, startService } from "../lib/service.ts";
 
@@ -24,6 +27,25 @@ test("a token of white space is refused", async () => {
   expect(code).toBe(64);
   expect(stderr).toContain("RINGCACHE_AUTH_TOKEN is set and has only white space");
 });
+
+test("a folder in place of the token's file is told as what Docker makes of a missing one", async () => {
+  const { code, stderr } = await runToEnd([], { RINGCACHE_AUTH_TOKEN_FILE: tmpdir() });
+  expect(code).toBe(64);
+  expect(stderr).toContain("cannot be read: it is a folder (EISDIR), which Docker makes");
+});
+
+test.skipIf(process.getuid?.() === 0)(
+  "a token's file of another user is told with what to do (root may read any file)",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ringcache-"));
+    const file = join(folder, "token");
+    await writeFile(file, "t", { mode: 0 });
+    const { code, stderr } = await runToEnd([], { RINGCACHE_AUTH_TOKEN_FILE: file });
+    expect(code).toBe(64);
+    expect(stderr).toContain(`user ${process.getuid?.()} may not read it (EACCES); run: chown`);
+    await rm(folder, { recursive: true });
+  },
+);
 
 test("beside a Kubernetes service called ringcache it starts, with one warning", async () => {
   const address = "tcp://10.0.0.1:7171";

@@ -122,7 +122,7 @@ describe("a service that asks for a token", () => {
     const unreadable = await once(service.url, ["--auth-token-file", "/nowhere"]);
     expect(unreadable).toMatchObject({
       code: 64,
-      stderr: "top: --auth-token-file /nowhere cannot be read: ENOENT\n",
+      stderr: "top: --auth-token-file /nowhere cannot be read: there is no such file (ENOENT)\n",
     });
   });
 });
