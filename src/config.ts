@@ -1,11 +1,11 @@
 // The configuration of the service, from flags and environment through the table of options.
 
 import { version } from "../package.json";
+import { fitOptions } from "./cache-options.ts";
 import { descriptorLimit, usableCores, usableMemoryBytes } from "./machine.ts";
 import {
   automaticWorkers,
   fitSizes,
-  fittingMemory,
   type Machine,
   plannedBytes,
   wantedConnections,
@@ -76,23 +76,29 @@ export function readConfig(
     throw new OptionError("--data-dir needs --store shared: snapshots are taken of shared memory");
   }
   const workers = workersOf(given, machine);
-  const wanted = { ...given, workers, ports: given.respPort === 0 ? 1 : 2 };
-  const { memory, maxPendingBytes, maxConnections, ports } = fitSizes(wanted, machine);
+  const shardCopy = (memory: number) => (given.dataDir === "" ? 0 : shardBytesOf(given, memory));
+  const wanted = { ...given, workers, ports: given.respPort === 0 ? 1 : 2, shardCopy };
+  const fitted = fitSizes(wanted, machine);
+  const { memory, maxPendingBytes, maxConnections } = fitted;
   if (memory > shards * MAX_SHARD_BYTES) {
     const needed = Math.ceil(memory / MAX_SHARD_BYTES);
     throw new OptionError(
       `--memory ${bytesText(memory)} needs at least ${needed} --shards: one holds less than 2gb`,
     );
   }
-  const sizes = { memory, workers, maxPendingBytes, maxConnections };
   const plan = {
-    neededBytes: plannedBytes({ ...sizes, ports }),
+    neededBytes: plannedBytes(fitted),
     availableBytes: machine.memoryBytes,
-    fittingBytes: fittingMemory({ ...sizes, ports }, machine.memoryBytes),
+    fittingBytes: fitted.fittingMemory,
     wantedConnections: wantedConnections(wanted, machine),
     descriptors: machine.descriptors,
   };
-  return { ...given, ...sizes, plan };
+  return { ...given, workers, memory, maxPendingBytes, maxConnections, plan };
+}
+
+/** Bytes of each shard of a cache of so many bytes. */
+function shardBytesOf(given: Given, memory: number): number {
+  return Math.ceil(memory / fitOptions(cacheOptionsOf({ ...given, memory })).shards);
 }
 
 function thisMachine(): Machine {
@@ -144,7 +150,9 @@ function ttlMsOf(seconds: number): number {
 }
 
 /** What the cache needs to know. */
-export function cacheOptionsOf(config: Config) {
+export function cacheOptionsOf(
+  config: Omit<Config, "workers" | "plan" | "maxPendingBytes" | "maxConnections">,
+) {
   const { store, shards, virtualNodes } = config;
   return {
     store,

@@ -50,40 +50,42 @@ export interface Sizes {
   readonly maxConnections: number;
   /** Ports that serve: 1 without the Redis protocol. */
   readonly ports: number;
+  /** Bytes of the copy of a shard that a snapshot makes; 0 without snapshots. */
+  readonly shardCopy: number;
 }
 
 /** The sizes as options give them. */
-export type WantedSizes = Omit<Sizes, "memory" | "maxPendingBytes" | "maxConnections"> & {
+export type WantedSizes = Pick<Sizes, "workers" | "ports"> & {
   readonly memory: number | "auto";
   readonly maxPendingBytes: number | "auto";
   readonly maxConnections: number | "auto";
+  /** The copy of a shard, by the bytes of --memory. */
+  readonly shardCopy: (memory: number) => number;
 };
 
 /** Bytes of resident memory that a service of these sizes needs at most. */
 export function plannedBytes(sizes: Sizes): number {
-  return Math.ceil(PLAN.memoryFactor * sizes.memory) + besideMemory(sizes);
-}
-
-/** The same without --memory. */
-function besideMemory(sizes: Omit<Sizes, "memory">): number {
-  const { workers, maxPendingBytes, maxConnections, ports } = sizes;
-  return (
-    PLAN.baseBytes +
-    PLAN.workerBytes * workers +
-    PLAN.pendingFactor * maxPendingBytes +
-    PLAN.connectionBytes * maxConnections * ports
+  const { memory, workers, maxPendingBytes, maxConnections, ports, shardCopy } = sizes;
+  return Math.ceil(
+    PLAN.memoryFactor * memory +
+      PLAN.baseBytes +
+      PLAN.workerBytes * workers +
+      PLAN.pendingFactor * maxPendingBytes +
+      PLAN.connectionBytes * maxConnections * ports +
+      shardCopy,
   );
 }
 
-/** Bytes of --memory that fit the machine beside the rest; negative where the rest alone is too much. */
-export function fittingMemory(sizes: Omit<Sizes, "memory">, memoryBytes: number): number {
-  return wholeMb((memoryBytes - besideMemory(sizes)) / PLAN.memoryFactor);
+/** Sizes that fit the machine, with the --memory that would fit it beside them. */
+export interface FittedSizes extends Sizes {
+  /** Bytes; below 1 MiB where the rest alone is too much. */
+  readonly fittingMemory: number;
 }
 
-/** Replaces "auto" by what fits the machine; connections never exceed its descriptors. */
-export function fitSizes(wanted: WantedSizes, machine: Machine): Sizes {
+/** Replaces "auto" by sizes that fit the machine; connections never exceed its descriptors. */
+export function fitSizes(wanted: WantedSizes, machine: Machine): FittedSizes {
   const { memoryBytes } = machine;
-  const { workers, ports } = wanted;
+  const { workers, ports, shardCopy } = wanted;
   const part = memoryBytes * SHARE;
   const maxPendingBytes =
     wanted.maxPendingBytes === "auto"
@@ -94,14 +96,30 @@ export function fitSizes(wanted: WantedSizes, machine: Machine): Sizes {
     Math.max(1, descriptorsForConnections(workers, ports, machine)),
   );
   const beside = { workers, maxPendingBytes, maxConnections, ports };
-  const most = Math.min(MAX_MEMORY, wholeMb(memoryBytes / 2), fittingMemory(beside, memoryBytes));
+  const sizesOf = (memory: number) => ({ ...beside, memory, shardCopy: shardCopy(memory) });
+  const fittingMemory = largestMb(memoryBytes, (memory) => {
+    return plannedBytes(sizesOf(memory)) <= memoryBytes;
+  });
+  const most = Math.min(MAX_MEMORY, wholeMb(memoryBytes / 2), fittingMemory);
   const memory = wanted.memory === "auto" ? Math.max(MIN_MEMORY, most) : wanted.memory;
-  return { memory, ...beside };
+  return { ...sizesOf(memory), fittingMemory };
+}
+
+/** The largest number of whole MiB, at most `most` bytes, that fits; 0 if none does. O(log(most)). */
+function largestMb(most: number, fits: (bytes: number) => boolean): number {
+  let low = 0;
+  let high = Math.floor(most / MB);
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (fits(middle * MB)) low = middle;
+    else high = middle - 1;
+  }
+  return low * MB;
 }
 
 /** The connections of each port that options, or the machine's memory, ask for. */
 export function wantedConnections(
-  { maxConnections, ports }: WantedSizes,
+  { maxConnections, ports }: Pick<WantedSizes, "maxConnections" | "ports">,
   { memoryBytes }: Machine,
 ): number {
   if (maxConnections !== "auto") return maxConnections;

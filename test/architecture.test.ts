@@ -69,7 +69,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "clock.ts": [],
   "store/": ["hash.ts"],
   "ring.ts": ["hash.ts"],
-  "config.ts": ["options.ts", "option-table.ts", "machine.ts", "memory-plan.ts"],
+  "config.ts": [
+    ...["options.ts", "option-table.ts", "machine.ts", "memory-plan.ts", "cache-options.ts"],
+  ],
   "memory-plan.ts": [],
   "option-table.ts": ["options.ts"],
   "secret.ts": ["options.ts"],

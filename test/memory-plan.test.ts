@@ -50,6 +50,18 @@ test("what options give leaves the rest to --memory auto", () => {
   );
 });
 
+test("a snapshot's copy of a shard is a part of the plan", () => {
+  const large = ["--memory", "1gb", "--max-value-bytes", "100mb"];
+  const without = on(8192, large).plan.neededBytes;
+  // A shard must hold eight of the largest values: there is one only.
+  expect(on(8192, [...large, "--data-dir", "/data"]).plan.neededBytes).toBe(without + 2 ** 30);
+  for (const limit of [128, 256, 512, 1024]) {
+    const { memory, plan } = on(limit, ["--data-dir", "/data", "--max-value-bytes", "8mb"]);
+    expect(plan.neededBytes).toBeLessThanOrEqual(limit * MB);
+    expect(memory).toBeGreaterThanOrEqual(MB);
+  }
+});
+
 test("sizes that do not fit are kept, and the plan says what would", () => {
   const { memory, plan } = on(256, ["--memory", "1gb"]);
   expect(memory).toBe(2 ** 30);
@@ -83,14 +95,23 @@ test("docs/operations.md has the formula of the code", async () => {
   const { memoryFactor, baseBytes, workerBytes, pendingFactor, connectionBytes } = PLAN;
   expect(formula).toBe(
     `needed = ${memoryFactor} × --memory + ${baseBytes / MB} MiB + ${workerBytes / MB} MiB × --workers ` +
-      `+ ${pendingFactor} × --max-pending-bytes + ${connectionBytes / 1024} KiB × --max-connections × ports`,
+      `+ ${pendingFactor} × --max-pending-bytes + ${connectionBytes / 1024} KiB × --max-connections × ports ` +
+      "+ --memory / shards",
   );
-  const sizes = { memory: 100, workers: 3, maxPendingBytes: 7, maxConnections: 11, ports: 2 };
+  const sizes = {
+    memory: 100,
+    workers: 3,
+    maxPendingBytes: 7,
+    maxConnections: 11,
+    ports: 2,
+    shardCopy: 5,
+  };
   expect(plannedBytes(sizes)).toBe(
     Math.ceil(memoryFactor * 100) +
       baseBytes +
       workerBytes * 3 +
       pendingFactor * 7 +
-      connectionBytes * 22,
+      connectionBytes * 22 +
+      5,
   );
 });
