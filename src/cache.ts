@@ -5,33 +5,44 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
+import { type CacheFigures, sumFigures } from "./cache-figures.ts";
 import { ALONE, type CacheOptions, fitOptions } from "./cache-options.ts";
 import { allocateClock, Clock } from "./clock.ts";
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import { LookAhead } from "./look-ahead.ts";
 import { HashRing } from "./ring.ts";
 import type { AheadKey, ByteBuffer, Bytes } from "./store/bytes.ts";
-import { allocateCounters, Counters, sumOf } from "./store/counters.ts";
+import { allocateCounters, Counters } from "./store/counters.ts";
+import type { CallGuard } from "./store/call-guard.ts";
 import { SequenceLock } from "./store/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
 import { randomSeed, SharedShard } from "./store/shared-shard.ts";
 import {
   type Change,
   type Entry,
-  FIGURE_NAMES,
+  type Facts,
   MISS,
   NEVER,
-  NO_FIGURES,
   SCAN_END,
   type Shard,
   type ShardFigures,
 } from "./store/shard.ts";
 import { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
+export type { CacheFigures } from "./cache-figures.ts";
 export { type CacheOptions, fitOptions } from "./cache-options.ts";
 export { MOST_AHEAD } from "./look-ahead.ts";
 export { type AheadKey, ByteBuffer, type Bytes } from "./store/bytes.ts";
-export { type Change, type Entry, MISS, NEVER, type ShardFigures } from "./store/shard.ts";
+export {
+  type Change,
+  type Entry,
+  type Facts,
+  type Lease,
+  MISS,
+  NEVER,
+  type Revision,
+  type ShardFigures,
+} from "./store/shard.ts";
 export { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 
 /** Of the gets of a thread the first is looked at in so many. A prime: clients ask in rounds. */
@@ -49,21 +60,11 @@ export interface CacheMemory {
   readonly shards: readonly SharedArrayBuffer[];
 }
 
-/** Sums over all shards and threads; counts since the start. */
-export interface CacheFigures extends ShardFigures {
-  readonly hit: number;
-  readonly miss: number;
-  /** Threads that `threadLost` was told of. */
-  readonly lostThreads: number;
-  /** Times that a lock was not free at once, and how long that took in all. */
-  readonly lockWaits: number;
-  readonly lockWaitMicros: number;
-}
-
 export class Cache {
   readonly #options: CacheOptions;
   #ring: HashRing | undefined;
   readonly #shards: readonly Shard[];
+  readonly #guard: CallGuard;
   readonly #counterMemory: SharedArrayBuffer;
   readonly #counters: Counters;
   /** What the callers are to read the time from. */
@@ -115,11 +116,12 @@ export class Cache {
         ? memory.shards.map((shard) => new SharedShard(shard, lock))
         : Array.from(
             { length: options.shards },
-            () => new MapShard(options.memoryBytes / options.shards, options.evicts),
+            () => new MapShard(options.memoryBytes / options.shards, options.evicts, lock.guard),
           );
     const shared = this.#shards.filter((shard) => shard instanceof SharedShard);
-    this.#memories = shared.map(({ words }) => words);
+    this.#memories = shared.map(({ layout }) => layout.words);
     this.#seed = shared[0]?.seed ?? 0;
+    this.#guard = lock.guard;
     this.clock = new Clock(memory.clock);
     this.#counterMemory = memory.counters;
     this.#counters = counters;
@@ -139,7 +141,7 @@ export class Cache {
     return length;
   }
 
-  /** Counts a get that was part of an `update`. */
+  /** Counts a get that was part of another call. */
   countGet(wasThere: boolean): void {
     this.#counters.add(wasThere ? "hit" : "miss");
   }
@@ -168,10 +170,21 @@ export class Cache {
 
   /**
    * Stores a copy of key and value until `deadlineMs` (NEVER: for good). False if there is no room
-   * and nothing may be evicted; then nothing is lost. Throws RangeError past the limits of size. O(1).
+   * and nothing may be evicted; then nothing is lost. `usesReserve`: it may take the room that a cache
+   * without eviction keeps for entries that get another key. Throws RangeError past the limits of size. O(1).
    */
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
-    return this.#shardOf(key).put(key, value, deadlineMs, nowMs, this.#hash);
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number, usesReserve = false): boolean {
+    return this.#shardOf(key).put(key, value, deadlineMs, nowMs, this.#hash, usesReserve);
+  }
+
+  /** What is known of a live entry beside its value; `isHit`: for eviction that is a hit. No lock. O(1). */
+  look(key: Bytes, nowMs: number, isHit = false): Facts | undefined {
+    return this.#shardOf(key).look(key, nowMs, isHit, this.#hash);
+  }
+
+  /** As `get`, uncounted, for the bytes from `first` to `last`, as `rangeWithin` counts them. O(last - first). */
+  getRange(key: Bytes, nowMs: number, first: number, last: number, into: ByteBuffer): number {
+    return this.#shardOf(key).getRange(key, nowMs, first, last, into, this.#hash);
   }
 
   /** Removes the entry; false if there was none. O(1). */
@@ -181,7 +194,7 @@ export class Cache {
 
   /**
    * Read-modify-write in one step: `change` sees the live entry or undefined and
-   * says what becomes of it. It must not call the cache. False as for `put`. O(1).
+   * says what becomes of it. It must not call the cache: that throws. False as for `put`. O(1).
    */
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
     return this.#shardOf(key).update(key, nowMs, change, this.#hash);
@@ -196,7 +209,7 @@ export class Cache {
 
   /**
    * Several keys in one step: no other thread reads or writes them, nor keys of their shards, in
-   * between. `work` may get, put, delete and update these keys. O(keys log keys) beside `work`.
+   * between. `work` may get, put, delete and update these keys; other calls throw. O(keys log keys) beside `work`.
    */
   atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
     const shards = new Set<number>();
@@ -214,6 +227,8 @@ export class Cache {
    * write: at the last with the shards held. O(keys) beside `read`.
    */
   consistently(keys: readonly Bytes[], read: () => void): void {
+    // Nobody else writes to what this thread holds.
+    if (this.#guard.isHolding) return read();
     const versions = this.#versions;
     for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
       for (let n = 0; n < keys.length; n++) versions[n] = this.#shardOf(keys[n] as Bytes).version();
@@ -230,7 +245,7 @@ export class Cache {
   /**
    * Shows some `count` live entries and answers where to go on: a scan begins at 0, ends when 0 is
    * answered, and is told nothing of who goes on with it when. What is there from the first call to
-   * the last is shown, maybe more than once; `visit` must not call the cache. O(count + shards).
+   * the last is shown, maybe more than once; `visit` must not call the cache: that throws. O(count + shards).
    */
   scan(
     nowMs: number,
@@ -261,15 +276,19 @@ export class Cache {
 
   /** Bytes of the memory that an entry takes, with its part of the index. */
   entryBytes(keyBytes: number, valueBytes: number, isMortal: boolean): number {
-    const shard = this.#options.store === "shared" ? SharedShard : MapShard;
-    return shard.entryBytes(keyBytes, valueBytes, isMortal);
+    const { store, evicts } = this.#options;
+    return store === "shared"
+      ? SharedShard.entryBytes(keyBytes, valueBytes, isMortal, evicts)
+      : MapShard.entryBytes(keyBytes, valueBytes);
   }
 
   /** Deletes every entry, in one step. O(entries). */
   clear(): void {
-    this.alone(() => {
+    const clear = () => {
       for (const shard of this.#shards) shard.clear();
-    });
+    };
+    if (this.#guard.isHolding) clear();
+    else this.alone(clear);
   }
 
   /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
@@ -334,19 +353,7 @@ export class Cache {
 
   /** What the cache holds and has counted since the start; exact while nobody writes. O(shards). */
   figures(): CacheFigures {
-    const sums = { ...NO_FIGURES };
-    for (const shard of this.#shards) {
-      const figures = shard.figures();
-      for (const name of FIGURE_NAMES) sums[name] += figures[name];
-    }
-    return {
-      ...sums,
-      hit: sumOf(this.#counterMemory, "hit"),
-      miss: sumOf(this.#counterMemory, "miss"),
-      lostThreads: sumOf(this.#counterMemory, "lostThread"),
-      lockWaits: sumOf(this.#counterMemory, "lockWait"),
-      lockWaitMicros: sumOf(this.#counterMemory, "lockWaitMicros"),
-    };
+    return sumFigures(this.#shards, this.#counterMemory);
   }
 
   /** Throws if a law of any shard does not hold. O(entries), for tests. */
@@ -360,9 +367,14 @@ export class Cache {
   }
 
   #holding<T>(shards: readonly number[], work: () => T): T {
-    const held = shards.toSorted((a, b) => a - b).map((number) => this.#shards[number] as Shard);
-    for (const shard of held) shard.hold();
+    this.#guard.checkFree();
+    const held: Shard[] = [];
     try {
+      for (const number of shards.toSorted((a, b) => a - b)) {
+        const shard = this.#shards[number] as Shard;
+        shard.hold();
+        held.push(shard);
+      }
       return work();
     } finally {
       for (const shard of held) shard.letGo();

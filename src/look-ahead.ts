@@ -6,6 +6,8 @@
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import type { HashRing } from "./ring.ts";
 import type { AheadKey } from "./store/bytes.ts";
+import type { Layout } from "./store/layout.ts";
+import * as places from "./store/places.ts";
 import type { SharedShard } from "./store/shared-shard.ts";
 
 /** Keys that are looked at, at most. */
@@ -16,7 +18,7 @@ const LINE_WORDS = 16;
 const MOST_LINES = 16;
 
 export class LookAhead {
-  readonly #shards: readonly SharedShard[];
+  readonly #layouts: readonly Layout[];
   readonly #memories: readonly Int32Array[];
   readonly #ring: HashRing;
   readonly #seed: number;
@@ -27,8 +29,8 @@ export class LookAhead {
 
   /** `seed`: of the hashes in the index of all shards. */
   constructor(shards: readonly SharedShard[], ring: HashRing, seed: number) {
-    this.#shards = shards;
-    this.#memories = shards.map(({ words }) => words);
+    this.#layouts = shards.map(({ layout }) => layout);
+    this.#memories = this.#layouts.map(({ words }) => words);
     this.#ring = ring;
     this.#seed = seed;
   }
@@ -48,19 +50,19 @@ export class LookAhead {
     for (let n = 0; n < count; n++) {
       const key = keys[n] as AheadKey;
       key.shard = ring.shardOf((numbers[n] as number) >>> 0);
-      numbers[n] = (this.#shards[key.shard] as SharedShard).firstWord(key.hash);
+      numbers[n] = places.firstWord(this.#layouts[key.shard] as Layout, key.hash);
     }
     for (let n = 0; n < count; n++) {
       seen += (memories[(keys[n] as AheadKey).shard] as Int32Array)[numbers[n] as number] ?? 0;
     }
     for (let n = 0; n < count; n++) {
       const { shard, hash } = keys[n] as AheadKey;
-      numbers[n] = (this.#shards[shard] as SharedShard).recordWord(hash);
+      numbers[n] = places.recordWord(this.#layouts[shard] as Layout, hash);
     }
     const ends = this.#ends;
     for (let n = 0; n < count; n++) {
-      const shard = this.#shards[(keys[n] as AheadKey).shard] as SharedShard;
-      ends[n] = shard.recordEndWord(numbers[n] as number);
+      const layout = this.#layouts[(keys[n] as AheadKey).shard] as Layout;
+      ends[n] = places.recordEndWord(layout, numbers[n] as number);
     }
     for (let n = 0; n < count; n++) {
       const memory = memories[(keys[n] as AheadKey).shard] as Int32Array;

@@ -96,3 +96,43 @@ function get(cache: Cache, key: string, nowMs = 0): string | undefined {
   const length = cache.get(ByteBuffer.ofText(key), nowMs, value);
   return length === MISS ? undefined : value.toText();
 }
+
+test("inside atomically only its keys may be used, and nothing is taken twice", () => {
+  for (const store of ["shared", "map"] as const) {
+    const cache = Cache.create({ shards: 64, virtualNodes: 16, store });
+    const keys = Array.from({ length: 50 }, (_, n) => ByteBuffer.ofText(`key${n}`));
+    const [first, second] = keys as [ByteBuffer, ByteBuffer];
+    for (const key of keys) cache.put(key, key, NEVER, 0);
+    const into = new ByteBuffer();
+    const inside: readonly (() => unknown)[] = [
+      () => cache.atomically([second], () => {}),
+      () => cache.alone(() => {}),
+      () => keys.map((key) => cache.put(key, key, NEVER, 0)),
+      () => keys.map((key) => cache.get(key, 0, into)),
+      () => keys.map((key) => cache.look(key, 0)),
+      () => cache.scan(0, 0, 100, () => {}),
+      () => cache.clear(),
+    ];
+    for (const call of inside) {
+      expect(() => cache.atomically([first], call)).toThrow("atomically");
+      expect(() => cache.update(first, 0, () => (call(), "keep"))).toThrow("called the cache");
+    }
+    // An entry that is shown stays as it is, also in atomically.
+    const nested = () => {
+      cache.update(first, 0, () => {
+        cache.update(second, 0, () => "keep");
+        return "keep";
+      });
+    };
+    expect(() => cache.atomically([first, second], nested)).toThrow("called the cache");
+    cache.alone(() => {
+      expect(get(cache, "key7")).toBe("key7");
+      cache.consistently(keys, () => expect(get(cache, "key8")).toBe("key8"));
+      cache.clear();
+    });
+    expect(cache.figures().entries).toBe(0);
+    put(cache, "after", "all");
+    expect(get(cache, "after")).toBe("all");
+    cache.check();
+  }
+});

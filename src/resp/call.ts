@@ -1,7 +1,7 @@
 // What a command of the Redis protocol is, and what it is run with.
 
 import type { Access } from "../access.ts";
-import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../cache.ts";
+import type { ByteBuffer, Bytes, Cache, Change, Entry, Lease, Revision } from "../cache.ts";
 import { type Config, MAX_RESP_KEY_BYTES } from "../config.ts";
 import type { Service } from "../service.ts";
 import type { Clients, Description } from "./clients.ts";
@@ -114,12 +114,18 @@ export class Failure {
 }
 
 /** Stores the value; false after an error has been answered. */
-export function store(call: Call, key: Bytes, value: Bytes, deadlineMs: number): boolean {
+export function store(
+  call: Call,
+  key: Bytes,
+  value: Bytes,
+  deadlineMs: number,
+  usesReserve = false,
+): boolean {
   if (!fits(call, key, value)) {
     call.reply.error(TOO_LARGE);
     return false;
   }
-  if (call.cache.put(key, value, deadlineMs, call.nowMs)) return true;
+  if (call.cache.put(key, value, deadlineMs, call.nowMs, usesReserve)) return true;
   call.reply.error(FULL);
   return false;
 }
@@ -147,11 +153,20 @@ export class Updating {
     const call = this.#call();
     const wanted = this.step(entry, call);
     if (wanted instanceof Failure) this.error = wanted.error;
-    else if (typeof wanted === "object" && !fits(call, this.key, wanted.value)) {
-      this.error = TOO_LARGE;
-    } else return wanted;
+    else if (typeof wanted === "object" && !this.#fits(call, entry, wanted)) this.error = TOO_LARGE;
+    else return wanted;
     return "keep";
   };
+
+  #fits(call: Call, entry: Entry | undefined, wanted: Lease | Revision): boolean {
+    if (wanted.value !== undefined) return fits(call, this.key, wanted.value);
+    const { part, at = 0 } = wanted;
+    // The key of an entry that is there fits.
+    if (entry !== undefined && part === undefined) return true;
+    const end = at + (part === undefined ? 0 : part.end - part.start);
+    const keyBytes = this.key.end - this.key.start;
+    return end <= call.cache.maxValueBytes && keyBytes <= MAX_RESP_KEY_BYTES;
+  }
 }
 const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 
@@ -173,12 +188,7 @@ export function update(call: Call, key: Bytes, step: Step): boolean {
 
 /** When the live entry ends, or undefined if there is none. It is no hit. */
 export function deadlineOf({ cache, nowMs }: Call, key: Bytes): number | undefined {
-  let deadlineMs: number | undefined;
-  cache.update(key, nowMs, (entry) => {
-    deadlineMs = entry?.deadlineMs;
-    return "keep";
-  });
-  return deadlineMs;
+  return cache.look(key, nowMs)?.deadlineMs;
 }
 
 export function fits({ cache }: Call, key: Bytes, value: Bytes): boolean {

@@ -2,7 +2,14 @@
 
 import type { Bytes, Change, Entry } from "../cache.ts";
 import { argument, type Call, type Command, Failure, NOT_AN_INTEGER, update } from "./call.ts";
-import { addFloats, addIntegers, floatText, readFloat, readInteger } from "./numbers.ts";
+import {
+  addFloats,
+  addIntegers,
+  floatText,
+  LONGEST_FLOAT,
+  readFloat,
+  readInteger,
+} from "./numbers.ts";
 
 const ONE_KEY = [1, 1, 1] as const;
 const NOT_A_FLOAT = "ERR value is not a valid float";
@@ -110,5 +117,7 @@ function addFloat(call: Call): void {
 }
 
 function floatOf({ bytes, start, end }: Bytes): ReturnType<typeof readFloat> {
+  // A value of megabytes need not be made a string to be none.
+  if (end - start > LONGEST_FLOAT) return undefined;
   return readFloat(bytes.toString("latin1", start, end));
 }

@@ -165,7 +165,7 @@ function expire(call: Call, form: TimeForm): void {
   const change = (entry: Entry | undefined): Change => {
     if (entry === undefined || !allows(conditions, entry.deadlineMs, deadlineMs)) return "keep";
     isSet = true;
-    return deadlineMs <= call.nowMs ? "delete" : { value: entry.value, deadlineMs };
+    return deadlineMs <= call.nowMs ? "delete" : { deadlineMs };
   };
   if (update(call, argument(call, 1), change)) call.reply.integer(isSet ? 1 : 0);
 }
@@ -205,7 +205,7 @@ function persist(call: Call): void {
   const change = (entry: Entry | undefined): Change | Failure => {
     if (entry === undefined || entry.deadlineMs === NEVER) return "keep";
     isSet = true;
-    return { value: entry.value, deadlineMs: call.cache.deadlineMs(NEVER, call.nowMs) };
+    return { deadlineMs: call.cache.deadlineMs(NEVER, call.nowMs) };
   };
   if (update(call, argument(call, 1), change)) call.reply.integer(isSet ? 1 : 0);
 }

@@ -1,6 +1,6 @@
 // Commands on keys, whatever their values.
 
-import { type Bytes, MISS, NEVER } from "../cache.ts";
+import { type Bytes, type Facts, MISS, NEVER } from "../cache.ts";
 import {
   argument,
   argumentsFrom,
@@ -62,7 +62,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     summary: "How many of the keys are there, and a hit of each for eviction.",
     since: "3.2.1",
     complexity: "O(N)",
-    run: (call) => countKeys(call, (key) => read(call, key) !== MISS),
+    run: (call) => countKeys(call, (key) => call.cache.look(key, call.nowMs, true) !== undefined),
   },
   {
     name: "type",
@@ -115,10 +115,10 @@ export const KEY_COMMANDS: readonly Command[] = [
     summary: "What the cache knows of a value.",
     since: "2.2.3",
     subcommands: [
-      telling("encoding", "int, embstr or raw: what redis would keep it as.", (call, value) =>
-        call.reply.text(encodingOf(value)),
+      telling("encoding", "int, embstr or raw: what redis would keep it as.", (call, facts) =>
+        call.reply.text(encodingOf(call, facts)),
       ),
-      telling("freq", "Hits that eviction counts, 0 to 3.", (call, _value, hits) =>
+      telling("freq", "Hits that eviction counts, 0 to 3.", (call, { hits }) =>
         call.reply.integer(hits),
       ),
       telling("idletime", "An error, as with redis under LFU: it is not kept.", (call) =>
@@ -195,7 +195,8 @@ function rename(call: Call, replaces: boolean): void {
       return;
     }
     if (!isSame) {
-      if (!store(call, to, scratch, deadlineMs)) return;
+      // It is no more bytes than before: a full cache has kept room for it.
+      if (!store(call, to, scratch, deadlineMs, true)) return;
       cache.delete(from, nowMs);
     }
     if (replaces) reply.ok();
@@ -242,7 +243,7 @@ function copy(call: Call): void {
 function telling(
   name: string,
   summary: string,
-  answer: (call: Call, value: Bytes, hits: number) => void,
+  answer: (call: Call, facts: Facts) => void,
 ): Command {
   return {
     name,
@@ -254,20 +255,18 @@ function telling(
     since: "2.2.3",
     run(call) {
       const { cache, reply, nowMs } = call;
-      let isThere = false;
-      cache.update(argument(call, 2), nowMs, (entry) => {
-        isThere = entry !== undefined;
-        if (entry !== undefined) answer(call, entry.value, entry.hits);
-        return "keep";
-      });
-      if (!isThere) reply.nil();
+      const facts = cache.look(argument(call, 2), nowMs);
+      if (facts === undefined) reply.nil();
+      else answer(call, facts);
     },
   };
 }
 
-function encodingOf(value: Bytes): string {
-  if (readInteger(value) !== undefined) return "int";
-  return value.end - value.start <= EMBSTR_BYTES ? "embstr" : "raw";
+function encodingOf(call: Call, { valueBytes }: Facts): string {
+  if (valueBytes > EMBSTR_BYTES) return "raw";
+  return read(call, argument(call, 2)) !== MISS && readInteger(call.scratch) !== undefined
+    ? "int"
+    : "embstr";
 }
 
 function memoryUsage(call: Call): void {
@@ -281,13 +280,11 @@ function memoryUsage(call: Call): void {
       return;
     }
   }
-  let bytes: number | undefined;
-  cache.update(key, nowMs, (entry) => {
-    if (entry === undefined) return "keep";
-    const valueBytes = entry.value.end - entry.value.start;
-    bytes = cache.entryBytes(key.end - key.start, valueBytes, entry.deadlineMs !== NEVER);
-    return "keep";
-  });
-  if (bytes === undefined) reply.nil();
-  else reply.integer(bytes);
+  const facts = cache.look(key, nowMs);
+  if (facts === undefined) {
+    reply.nil();
+    return;
+  }
+  const isMortal = facts.deadlineMs !== NEVER;
+  reply.integer(cache.entryBytes(key.end - key.start, facts.valueBytes, isMortal));
 }

@@ -57,7 +57,7 @@ interface LongDouble {
 }
 
 /** As redis has it (src/util.h, MAX_LONG_DOUBLE_CHARS). */
-const LONGEST_FLOAT = 5 * 1024;
+export const LONGEST_FLOAT = 5 * 1024;
 const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?$/;
 
 /**

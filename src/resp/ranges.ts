@@ -1,6 +1,6 @@
 // Commands on parts of values.
 
-import type { Change, Entry } from "../cache.ts";
+import { type Change, type Entry, MISS } from "../cache.ts";
 import {
   argument,
   type Call,
@@ -72,42 +72,40 @@ export const RANGE_COMMANDS: readonly Command[] = [
 ];
 
 function append(call: Call): void {
-  const { cache, nowMs, scratch, reply } = call;
-  const more = argument(call, 2);
+  const { cache, nowMs, reply } = call;
+  const part = argument(call, 2);
+  let length = 0;
   const change = (entry: Entry | undefined): Change => {
-    scratch.clear();
-    if (entry) scratch.appendRun(entry.value.bytes, entry.value.start, entry.value.end);
-    scratch.appendRun(more.bytes, more.start, more.end);
-    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+    const at = entry ? entry.value.end - entry.value.start : 0;
+    length = at + part.end - part.start;
+    return { part, at, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
   };
-  if (update(call, argument(call, 1), change)) reply.integer(scratch.end);
+  if (update(call, argument(call, 1), change)) reply.integer(length);
 }
 
 function strlen(call: Call): void {
-  const { cache, nowMs, scratch, reply } = call;
-  scratch.clear();
-  reply.integer(Math.max(0, cache.get(argument(call, 1), nowMs, scratch)));
+  const { cache, nowMs, reply } = call;
+  const facts = cache.look(argument(call, 1), nowMs, true);
+  cache.countGet(facts !== undefined);
+  reply.integer(facts?.valueBytes ?? 0);
 }
 
 function getrange(call: Call): void {
-  const { cache, nowMs, scratch, reply } = call;
+  const { cache, nowMs, reply } = call;
   const first = readNumber(argument(call, 2));
   const last = readNumber(argument(call, 3));
   if (first === undefined || last === undefined) {
     reply.error(NOT_AN_INTEGER);
     return;
   }
-  scratch.clear();
-  const length = Math.max(0, cache.get(argument(call, 1), nowMs, scratch));
-  const fromEnd = (place: number) => Math.max(0, place < 0 ? length + place : place);
-  const start = fromEnd(first);
-  const end = Math.min(length, fromEnd(last) + 1);
-  const isEmpty = start >= end || (first < 0 && last < 0 && first > last);
-  reply.bulk({ bytes: scratch.bytes, start: isEmpty ? 0 : start, end: isEmpty ? 0 : end });
+  // Without an entry the answer is an empty string, not nil.
+  const length = cache.getRange(argument(call, 1), nowMs, first, last, reply.beginBulk());
+  cache.countGet(length !== MISS);
+  reply.endBulk(Math.max(0, length));
 }
 
 function setrange(call: Call): void {
-  const { cache, nowMs, scratch, reply } = call;
+  const { cache, nowMs, reply } = call;
   const offset = readNumber(argument(call, 2));
   const part = argument(call, 3);
   if (offset === undefined) {
@@ -125,13 +123,8 @@ function setrange(call: Call): void {
     length = partBytes === 0 ? old : Math.max(old, offset + partBytes);
     if (partBytes === 0) return "keep";
     if (length > cache.maxValueBytes) return new Failure(TOO_LARGE);
-    scratch.clear();
-    scratch.reserve(length);
-    scratch.end = length;
-    scratch.bytes.fill(0, old, length);
-    entry?.value.bytes.copy(scratch.bytes, 0, entry.value.start, entry.value.end);
-    part.bytes.copy(scratch.bytes, offset, part.start, part.end);
-    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+    const deadlineMs = entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs);
+    return { part, at: offset, deadlineMs };
   };
   if (update(call, argument(call, 1), change)) reply.integer(length);
 }

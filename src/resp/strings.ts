@@ -264,7 +264,7 @@ function getex(call: Call): void {
   update(call, argument(call, 1), (entry) => {
     answerOf(call, entry);
     if (entry === undefined) return "keep";
-    return deadlineMs <= nowMs ? "delete" : { value: entry.value, deadlineMs };
+    return deadlineMs <= nowMs ? "delete" : { deadlineMs };
   });
 }
 

@@ -25,6 +25,22 @@ export interface Bytes {
   readonly hash?: number;
 }
 
+/**
+ * The bytes from `first` to `last`, both included, of a value of this length. A negative place counts
+ * from the end. Places are those of redis's GETRANGE.
+ */
+export function rangeWithin(
+  length: number,
+  first: number,
+  last: number,
+): { start: number; end: number } {
+  const fromEnd = (place: number) => Math.max(0, place < 0 ? length + place : place);
+  const start = fromEnd(first);
+  const end = Math.min(length, fromEnd(last) + 1);
+  const isEmpty = start >= end || (first < 0 && last < 0 && first > last);
+  return isEmpty ? { start: 0, end: 0 } : { start, end };
+}
+
 /** A key that `Cache.lookAhead` may find the place of; whoever changes the key sets `shard` to -1. */
 export interface AheadKey extends Bytes {
   shard: number;

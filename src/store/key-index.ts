@@ -97,7 +97,7 @@ export function remove(layout: Layout, slot: number): void {
   for (let next = after(hole, slots); layout.recordAt(next) !== 0; next = after(next, slots)) {
     const home = homeOf(layout.hashAt(next), slots);
     if (distance(home, next, slots) < distance(hole, next, slots)) continue;
-    layout.moveSlot(next, hole);
+    moveSlot(layout, next, hole);
     hole = next;
   }
   layout.setSlot(hole, 0, 0, 0);
@@ -121,7 +121,7 @@ export function clear(layout: Layout): void {
 export function resize(layout: Layout, slots: number): void {
   const before = layout.field("slots");
   if (scratch.length < before * 2) scratch = new Int32Array(Math.ceil(before * GROWTH) * 2);
-  layout.copySlots(before, scratch);
+  copySlots(layout, before);
   // New ones may lie where segments were.
   layout.clearSlots(Math.max(before, slots));
   layout.setField("slots", slots);
@@ -133,6 +133,25 @@ export function resize(layout: Layout, slots: number): void {
     const record = recordOf(reference);
     const hash = (scratch[word] ?? 0) >>> 0;
     if (record !== 0) place(layout, hash, record, reference & MAX_HITS, slots);
+  }
+}
+
+/** Copies slot `from` over slot `to`. */
+function moveSlot(layout: Layout, from: number, to: number): void {
+  const { words } = layout;
+  const source = layout.slotWord(from);
+  const target = layout.slotWord(to);
+  words[target] = words[source] as number;
+  words[target + 1] = words[source + 1] as number;
+}
+
+/** Copies slots to the beginning of `scratch`, two words each. */
+function copySlots(layout: Layout, slots: number): void {
+  const { words } = layout;
+  for (let slot = 0; slot < slots; slot++) {
+    const word = layout.slotWord(slot);
+    scratch[slot * 2] = words[word] as number;
+    scratch[slot * 2 + 1] = words[word + 1] as number;
   }
 }
 

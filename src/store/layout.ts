@@ -6,15 +6,16 @@
 // The log takes segments from below, the index grows down from the end and takes the place of
 // segments when they meet: the shard is bounded by its size alone, whatever entries are like. What
 // the index has taken it keeps: a reader may still be about to mark a hit there. The index is
-// groups of eight slots and eight ghosts, so that where a hash is looked up its ghost is near: puts
-// at the limit take 1,700 ns so, and 1,930 with the ghosts in a table of their own.
+// groups of eight slots and eight ghosts: the ghost of a hash is near its slot. Puts at the limit take
+// 1,700 ns so, and 1,930 with the ghosts in a table of their own.
 //
 // Guard of all but the lock's own word (lock.ts) and the hits in the index: the shard's lock to
 // write. A reader that does not hold it may see nonsense, which is why each accessor stays inside
 // the memory whatever it is given (a typed array answers `undefined` past its end).
 //
-// A record: two words (key length and flags, value length), a deadline of 8 bytes or none, the key,
-// the value, and padding to 8.
+// A record: two words (key length and flags, value length), room for a deadline of 8 bytes or none,
+// the key, the value, and padding to 8. A record has that room if it has a deadline, or a value of
+// 1 KiB or more (8 bytes are less than 1 % of it), or if the shard does not evict.
 
 import type { Bytes } from "./bytes.ts";
 
@@ -82,15 +83,16 @@ const INDEX_SHARE = 1 / 2;
 
 const KEY_LENGTH_MASK = 2 ** 20 - 1;
 const DEAD = 1 << 20;
-const MORTAL = 1 << 21;
-/** Dead bytes that never were a record; the second word is their extent. */
+const HAS_DEADLINE_ROOM = 1 << 21;
+/** Dead bytes that are no record; the second word is their extent. */
 const FILLER = 1 << 22;
 
-/** Two bits. */
+/** Values from this length on have room for a deadline. */
+const ROOMY_BYTES = 2 ** 10;
+
 export const MAX_HITS = 3;
 /** No segment: the value of the fields that name one while there is none. */
 export const NO_SEGMENT = -1;
-/** Longest key in bytes. */
 export const MAX_KEY_BYTES = KEY_LENGTH_MASK;
 
 /** The queues of S3-FIFO, as a segment's row has them. */
@@ -104,8 +106,13 @@ export function recordOf(reference: number): number {
 }
 
 /** Bytes that a record of these lengths takes in the log. */
-export function extentOf(keyBytes: number, valueBytes: number, isMortal: boolean): number {
-  return (2 * UNIT - 1 + (isMortal ? UNIT : 0) + keyBytes + valueBytes) & -UNIT;
+export function extentOf(keyBytes: number, valueBytes: number, hasDeadlineRoom: boolean): number {
+  return (2 * UNIT - 1 + (hasDeadlineRoom ? UNIT : 0) + keyBytes + valueBytes) & -UNIT;
+}
+
+/** Whether a record that is written anew has room for a deadline. */
+export function isRoomy(valueBytes: number, isMortal: boolean, evicts: boolean): boolean {
+  return isMortal || valueBytes >= ROOMY_BYTES || !evicts;
 }
 
 /** Bytes of a shard: `wanted`, or as near as a shard can have. */
@@ -113,7 +120,6 @@ export function shardBytes(wanted: number): number {
   return Math.floor(Math.min(MAX_BYTES, Math.max(MIN_BYTES, wanted)) / UNIT) * UNIT;
 }
 
-/** The least number of slots from `slots` on that groups come in. */
 export function wholeGroups(slots: number): number {
   return Math.ceil(slots / GROUP) * GROUP;
 }
@@ -136,7 +142,6 @@ export class Layout {
   readonly maxSlots: number;
   readonly logStart: number;
   readonly #tableWord = HEADER_BYTES / 4;
-  /** Behind the first slot's two words. */
   readonly #indexEnd: number;
 
   /** Attaches to memory of `shardBytes`, zeroed or in use. */
@@ -221,24 +226,7 @@ export class Layout {
     this.words[word + 1] = ((record / UNIT) << 4) | hits;
   }
 
-  /** Copies slot `from` over slot `to`. */
-  moveSlot(from: number, to: number): void {
-    const source = this.slotWord(from);
-    const target = this.slotWord(to);
-    this.words[target] = this.words[source]!;
-    this.words[target + 1] = this.words[source + 1]!;
-  }
-
-  /** Copies slots to the beginning of `into`, two words each. */
-  copySlots(slots: number, into: Int32Array): void {
-    for (let slot = 0; slot < slots; slot++) {
-      const word = this.slotWord(slot);
-      into[slot * 2] = this.words[word]!;
-      into[slot * 2 + 1] = this.words[word + 1]!;
-    }
-  }
-
-  /** Empties so many slots, whole groups of them, and their ghosts. */
+  /** Empties whole groups of slots, and their ghosts. */
   clearSlots(slots: number): void {
     this.words.fill(0, this.indexStart(slots), this.#indexEnd);
   }
@@ -248,18 +236,15 @@ export class Layout {
     return this.#indexEnd - (slots / GROUP) * GROUP_WORDS;
   }
 
-  /** The first of a slot's two words. */
   slotWord(slot: number): number {
     return this.#groupWord(slot) + (slot & (GROUP - 1)) * 2;
   }
 
-  /** The first word of the group that the slot is in. */
   #groupWord(slot: number): number {
     return this.#indexEnd - ((slot >> GROUP_SHIFT) + 1) * GROUP_WORDS;
   }
 
   // Ghosts: fingerprints of 16 bits, not 0; in each group the newest first.
-
   /** Puts a fingerprint before the others of the slot's group; answers the last one, which is no more, or 0. */
   pushGhost(slot: number, fingerprint: number): number {
     const ghosts = this.#halfWords;
@@ -284,7 +269,7 @@ export class Layout {
 
   ghostsBeside(slot: number): number {
     const first = this.#firstGhost(slot);
-    return this.#halfWords.subarray(first, first + GROUP).filter((ghost) => ghost !== 0).length;
+    return this.#halfWords.subarray(first, first + GROUP).filter(Boolean).length;
   }
 
   #firstGhost(slot: number): number {
@@ -319,11 +304,25 @@ export class Layout {
 
   // Records
 
+  /** The extent of a record that is to be written anew. */
+  extentFor(keyBytes: number, valueBytes: number, deadlineMs: number): number {
+    return extentOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, deadlineMs));
+  }
+
   writeHeader(record: number, keyBytes: number, valueBytes: number, deadlineMs: number): void {
-    const isMortal = deadlineMs !== Infinity;
-    this.words[record >> 2] = isMortal ? keyBytes | MORTAL : keyBytes;
+    const isRoomy = this.#isRoomy(valueBytes, deadlineMs);
+    this.words[record >> 2] = isRoomy ? keyBytes | HAS_DEADLINE_ROOM : keyBytes;
     this.words[(record >> 2) + 1] = valueBytes;
-    if (isMortal) this.#floats[(record >> 3) + 1] = deadlineMs;
+    if (isRoomy) this.#floats[(record >> 3) + 1] = deadlineMs;
+  }
+
+  #isRoomy(valueBytes: number, deadlineMs: number): boolean {
+    return isRoomy(valueBytes, deadlineMs !== Infinity, this.field("evicts") !== 0);
+  }
+
+  /** Only of a record that has room for it. */
+  setDeadline(record: number, deadlineMs: number): void {
+    this.#floats[(record >> 3) + 1] = deadlineMs;
   }
 
   /** Makes `extent` bytes, a positive multiple of 8, a dead run that nothing refers to. */
@@ -340,20 +339,24 @@ export class Layout {
     return (this.words[record >> 2]! & DEAD) !== 0;
   }
 
+  hasDeadlineRoom(record: number): boolean {
+    return (this.words[record >> 2]! & HAS_DEADLINE_ROOM) !== 0;
+  }
+
   isMortal(record: number): boolean {
-    return (this.words[record >> 2]! & MORTAL) !== 0;
+    return this.deadlineOf(record) !== Infinity;
   }
 
   /** Milliseconds; Infinity for a record that does not expire. */
   deadlineOf(record: number): number {
-    return this.isMortal(record) ? this.#floats[(record >> 3) + 1]! : Infinity;
+    return this.hasDeadlineRoom(record) ? this.#floats[(record >> 3) + 1]! : Infinity;
   }
 
   extentAt(record: number): number {
     const head = this.words[record >> 2]!;
     const second = this.words[(record >> 2) + 1]!;
     if ((head & FILLER) !== 0) return second;
-    return extentOf(head & KEY_LENGTH_MASK, second, (head & MORTAL) !== 0);
+    return extentOf(head & KEY_LENGTH_MASK, second, (head & HAS_DEADLINE_ROOM) !== 0);
   }
 
   keyLengthOf(record: number): number {
@@ -388,7 +391,7 @@ export class Layout {
   }
 
   keyStart(record: number): number {
-    return record + (this.isMortal(record) ? 2 * UNIT : UNIT);
+    return record + (this.hasDeadlineRoom(record) ? 2 * UNIT : UNIT);
   }
 
   valueStart(record: number): number {

@@ -17,6 +17,8 @@
 // Models?", MSPC 2012, sections 2 and 5; U. Drepper, "Futexes Are Tricky",
 // section 6 (mutex, take 3).
 
+import { CallGuard } from "./call-guard.ts";
+
 const OWNER_MASK = 2 ** 9 - 1;
 const CONTENDED = 2 ** 9;
 const SEQUENCE_ONE = 2 ** 10;
@@ -36,6 +38,8 @@ export class SequenceLock {
   readonly #owner: number;
   readonly #waited: (micros: number) => void;
   readonly #fenceWord = new Int32Array(1);
+  /** Of all shards that this thread reaches by this lock. */
+  readonly guard = new CallGuard();
 
   /**
    * `thread` is the caller's number among those that share the shards, from 0; `waited` is told after
@@ -47,7 +51,7 @@ export class SequenceLock {
     this.#waited = waited;
   }
 
-  /** Waits until the lock is this thread's. Readers repeat until `unlock`. */
+  /** Waits until the lock is this thread's. Readers repeat until `unlock`. Throws if it is this thread's already. */
   lock(words: Int32Array): void {
     if (this.tryLock(words)) return;
     const startMs = performance.now();
@@ -103,6 +107,9 @@ export class SequenceLock {
   }
 
   #lockSlowly(words: Int32Array): void {
+    if ((Atomics.load(words, WORD) & OWNER_MASK) === this.#owner) {
+      throw new Error("this thread already has the shard's lock: it would wait for itself");
+    }
     for (let spin = 0; spin < SPINS; spin++) {
       Atomics.pause();
       if (this.tryLock(words)) return;

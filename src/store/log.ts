@@ -81,6 +81,12 @@ export function refit(layout: Layout, record: number, extent: number): boolean {
   return true;
 }
 
+/** Makes bytes at the end of what `reserve` returned dead, for the record before them to grow into. */
+export function leaveSlack(layout: Layout, at: number, bytes: number): void {
+  layout.writeFiller(at, bytes);
+  countDead(layout, layout.segmentOf(at), bytes);
+}
+
 /** Gives the run's segments back. Nothing live may be in it. */
 export function free(layout: Layout, run: number): void {
   addUsed(layout, run, -layout.segment(run, "used"));

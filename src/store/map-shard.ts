@@ -9,13 +9,17 @@
 // A Map keeps the order in which its keys were added. A hit adds its key again, so
 // that the first key is the least recently used one, which a full shard evicts.
 
-import { ByteBuffer, type Bytes } from "./bytes.ts";
+import { CallGuard } from "./call-guard.ts";
+import { ByteBuffer, type Bytes, rangeWithin } from "./bytes.ts";
 import {
   type Change,
   type Entry,
+  type Facts,
+  type Lease,
   MISS,
   NEVER,
   NO_FIGURES,
+  type Revision,
   SCAN_END,
   type Shard,
   type ShardFigures,
@@ -23,10 +27,14 @@ import {
 
 /** What a Map and two strings take beside their bytes: 142 B with a million entries. */
 const ENTRY_BYTES = 142;
+/** Of the memory of a shard without eviction: kept for entries that get another key (RENAME). */
+const KEPT_SHARE = 1 / 16;
 
 export class MapShard implements Shard {
   readonly #memory: number;
   readonly #evicts: boolean;
+  readonly #guard: CallGuard;
+  #isHeld = false;
   readonly #values = new Map<string, string>();
   /** Of the entries that have a deadline. */
   readonly #deadlines = new Map<string, number>();
@@ -40,24 +48,51 @@ export class MapShard implements Shard {
   }
 
   /** Bounded by `memoryBytes` as nearly as an estimate of what a Map takes allows. */
-  constructor(memoryBytes: number, evicts = true) {
+  constructor(memoryBytes: number, evicts = true, guard = new CallGuard()) {
     this.#memory = memoryBytes;
     this.#evicts = evicts;
+    this.#guard = guard;
   }
 
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
     const name = byteString(key);
     const value = this.#live(name, nowMs);
     if (value === undefined) return MISS;
-    this.#values.delete(name);
-    this.#values.set(name, value);
+    this.#hit(name, value);
     into.appendByteString(value);
     return value.length;
   }
 
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number): boolean {
+  look(key: Bytes, nowMs: number, isHit: boolean): Facts | undefined {
     const name = byteString(key);
-    return this.#store(name, this.#live(name, nowMs), byteString(value), deadlineMs, nowMs);
+    const value = this.#live(name, nowMs);
+    if (value === undefined) return undefined;
+    if (isHit) this.#hit(name, value);
+    const deadlineMs = this.#deadlines.get(name) ?? NEVER;
+    return { valueBytes: value.length, deadlineMs, hits: 0 };
+  }
+
+  getRange(key: Bytes, nowMs: number, first: number, last: number, into: ByteBuffer): number {
+    const name = byteString(key);
+    const value = this.#live(name, nowMs);
+    if (value === undefined) return MISS;
+    this.#hit(name, value);
+    const { start, end } = rangeWithin(value.length, first, last);
+    into.appendByteString(value.slice(start, end));
+    return end - start;
+  }
+
+  put(
+    key: Bytes,
+    value: Bytes,
+    deadlineMs: number,
+    nowMs: number,
+    _hash?: number,
+    usesReserve = false,
+  ): boolean {
+    const name = byteString(key);
+    const before = this.#live(name, nowMs);
+    return this.#store(name, before, byteString(value), deadlineMs, nowMs, usesReserve);
   }
 
   delete(key: Bytes, nowMs: number): boolean {
@@ -70,10 +105,12 @@ export class MapShard implements Shard {
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
     const name = byteString(key);
     const value = this.#live(name, nowMs);
-    const wanted = change(value === undefined ? undefined : this.#entry(name, value));
+    const wanted = this.#showing(() =>
+      change(value === undefined ? undefined : this.#entry(name, value)),
+    );
     if (wanted === "keep") return true;
     if (wanted !== "delete") {
-      return this.#store(name, value, byteString(wanted.value), wanted.deadlineMs, nowMs);
+      return this.#store(name, value, valueAfter(value, wanted), wanted.deadlineMs, nowMs);
     }
     if (value !== undefined) this.#remove(name, value, "deleted");
     return true;
@@ -86,14 +123,18 @@ export class MapShard implements Shard {
     _count: number,
     visit: (key: Bytes, entry: Entry) => void,
   ): number {
-    for (const [name, value] of this.#values) {
-      const entry = this.#entry(name, value);
-      if (entry.deadlineMs > nowMs) visit(bytesOf(name), entry);
-    }
+    this.#checkCall();
+    this.#showing(() => {
+      for (const [name, value] of this.#values) {
+        const entry = this.#entry(name, value);
+        if (entry.deadlineMs > nowMs) visit(bytesOf(name), entry);
+      }
+    });
     return SCAN_END;
   }
 
   clear(): void {
+    this.#checkCall();
     this.#figures.deleted += this.#values.size;
     this.#figures.bytes = 0;
     this.#values.clear();
@@ -101,8 +142,15 @@ export class MapShard implements Shard {
   }
 
   // One thread: its calls are one step anyway.
-  hold(): void {}
-  letGo(): void {}
+  hold(): void {
+    if (this.#isHeld) throw new Error("this thread holds the shard already");
+    this.#isHeld = true;
+    this.#guard.addHeld(1);
+  }
+  letGo(): void {
+    this.#isHeld = false;
+    this.#guard.addHeld(-1);
+  }
   version(): number {
     return 0;
   }
@@ -111,6 +159,7 @@ export class MapShard implements Shard {
   }
 
   sweep(nowMs: number, maxEntries: number): number {
+    this.#checkCall();
     this.#sweeping ??= this.#deadlines.entries();
     for (let seen = 0; seen < maxEntries; seen++) {
       const next = this.#sweeping.next();
@@ -145,13 +194,32 @@ export class MapShard implements Shard {
     return this.#figures.bytes + this.#values.size * ENTRY_BYTES;
   }
 
-  /** The value if the entry is alive; one that is due is freed on the way. */
+  #checkCall(): void {
+    if (this.#guard.isOn) this.#guard.check(this.#isHeld);
+  }
+
+  #showing<T>(work: () => T): T {
+    this.#guard.setShowing(true);
+    try {
+      return work();
+    } finally {
+      this.#guard.setShowing(false);
+    }
+  }
+
+  /** The value if the entry is alive; one that is due is freed on the way. Each call on a key begins with it. */
   #live(name: string, nowMs: number): string | undefined {
+    this.#checkCall();
     if (this.#deadlines.size > 0 && (this.#deadlines.get(name) ?? NEVER) <= nowMs) {
       this.#expire(name);
       return undefined;
     }
     return this.#values.get(name);
+  }
+
+  #hit(name: string, value: string): void {
+    this.#values.delete(name);
+    this.#values.set(name, value);
   }
 
   #expire(name: string): void {
@@ -165,13 +233,16 @@ export class MapShard implements Shard {
     value: string,
     deadlineMs: number,
     nowMs: number,
+    usesReserve = false,
   ): boolean {
     const takes = name.length + value.length + ENTRY_BYTES;
     if (takes > this.#memory) {
       throw new RangeError(`an entry of ${takes} bytes: at most ${this.#memory}`);
     }
     const had = before === undefined ? 0 : name.length + before.length + ENTRY_BYTES;
-    if (!this.#evicts && this.#used - had + takes > this.#memory) return false;
+    const kept = usesReserve ? 0 : Math.floor(this.#memory * KEPT_SHARE);
+    const isLonger = takes > had;
+    if (!this.#evicts && isLonger && this.#used - had + takes > this.#memory - kept) return false;
     if (before !== undefined) this.#remove(name, before, "overwritten");
     this.#evict(this.#memory - takes, nowMs);
     this.#values.set(name, value);
@@ -205,6 +276,15 @@ export class MapShard implements Shard {
   #entry(name: string, value: string): Entry {
     return { value: bytesOf(value), deadlineMs: this.#deadlines.get(name) ?? NEVER, hits: 0 };
   }
+}
+
+function valueAfter(before = "", wanted: Lease | Revision): string {
+  if (wanted.value !== undefined) return byteString(wanted.value);
+  if (wanted.part === undefined) return before;
+  const { at = 0, part } = wanted;
+  const head = before.slice(0, at).padEnd(at, "\0");
+  const middle = byteString(part);
+  return head + middle + before.slice(at + middle.length);
 }
 
 function byteString(run: Bytes): string {

@@ -32,16 +32,31 @@ const IDLE_DEAD_SHARE = 1 / 4;
 const DEAD_SHARE = 1 / 16;
 /** Runs need not be looked at while the whole log has less. */
 const LEAST_DEAD_SHARE = 1 / 64;
+/** Of the segments of a shard without eviction: kept for entries that get another key (RENAME). */
+const KEPT_SHARE = 1 / 16;
 /** The small queue's part of the log. */
 const SMALL_SHARE = 1 / 10;
 
+/** Segments that a shard without eviction keeps for entries that get another key. */
+function keptSegments(layout: Layout, usesReserve: boolean): number {
+  if (usesReserve || layout.field("evicts") !== 0) return 0;
+  return Math.floor(layout.segments * KEPT_SHARE);
+}
+
 /** Where a new record may be written, at once; 0 if the shard is full and does not evict. */
-export function reserve(layout: Layout, queue: Queue, extent: number, nowMs: number): number {
+export function reserve(
+  layout: Layout,
+  queue: Queue,
+  extent: number,
+  nowMs: number,
+  usesReserve: boolean,
+): number {
+  const spare = SPARE + keptSegments(layout, usesReserve);
   const span = Math.ceil(extent / layout.segmentBytes);
   for (let attempt = 1; ; attempt++) {
-    const record = log.reserve(layout, queue, extent, SPARE);
+    const record = log.reserve(layout, queue, extent, spare);
     if (record !== 0) return record;
-    const isScattered = span > 1 && layout.field("freeSegments") >= span + LOW;
+    const isScattered = span > 1 && layout.field("freeSegments") >= span + LOW + spare - SPARE;
     // What was hit may stay for a while, but the write shall end.
     const mustFree = attempt > ATTEMPTS * (span - 1);
     const isFreer = isScattered
@@ -52,10 +67,14 @@ export function reserve(layout: Layout, queue: Queue, extent: number, nowMs: num
 }
 
 /** Lets the index take one entry more; false if the shard is full and does not evict. */
-export function reserveSlot(layout: Layout, nowMs: number): boolean {
+export function reserveSlot(layout: Layout, nowMs: number, usesReserve: boolean): boolean {
+  const kept = keptSegments(layout, usesReserve);
   while (!index.hasRoom(layout)) {
     const slots = index.nextSlots(layout, layout.field("freeSegments") <= LOW);
-    if (slots > layout.field("slots") && vacate(layout, layout.segmentsBeside(slots), nowMs)) {
+    if (
+      slots > layout.field("slots") &&
+      vacate(layout, layout.segmentsBeside(slots), nowMs, kept)
+    ) {
       index.resize(layout, slots);
     } else if (layout.field("evicts") === 0 || !work(layout, Infinity, nowMs, true)) return false;
   }
@@ -198,14 +217,14 @@ function clearWindow(layout: Layout, span: number, nowMs: number): boolean {
 }
 
 /** Leaves the log its first `segments`; false if what lies behind cannot be moved and must not be evicted. */
-function vacate(layout: Layout, segments: number, nowMs: number): boolean {
+function vacate(layout: Layout, segments: number, nowMs: number, kept: number): boolean {
   if (segments >= layout.field("logSegments")) return true;
   const behind = log.runsBehind(layout, segments);
   if (layout.field("evicts") === 0) {
     // Without eviction nothing may be in doubt: two segments for each take all that is in it.
     const free = layout.field("freeSegments") - (layout.field("logSegments") - segments);
     const isMovable = behind.every((run) => layout.segment(run, "span") === 1);
-    if (!isMovable || free < 2 * behind.length + SPARE) return false;
+    if (!isMovable || free < 2 * behind.length + SPARE + kept) return false;
   }
   log.shrink(layout, segments);
   for (const run of behind) {

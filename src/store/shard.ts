@@ -30,11 +30,28 @@ export interface Entry extends Lease {
   readonly hits: number;
 }
 
+/** What is known of a live entry beside its value. */
+export interface Facts {
+  readonly valueBytes: number;
+  readonly deadlineMs: number;
+  /** As in Entry. */
+  readonly hits: number;
+}
+
+/** Keeps the entry that `update` showed but for its deadline and, if there is a `part`, for those bytes. */
+export interface Revision {
+  readonly deadlineMs: number;
+  readonly part?: Bytes;
+  /** Where the part is written; bytes between the end of the old value and this are zero. */
+  readonly at?: number;
+  readonly value?: undefined;
+}
+
 /** Where a scan of a shard is at its end: past every hash. */
 export const SCAN_END = 2 ** 32;
 
 /** What to do with the entry that `update` showed: a given value replaces it. */
-export type Change = "keep" | "delete" | Lease;
+export type Change = "keep" | "delete" | Lease | Revision;
 
 /** What one shard holds now, and what has left it since the start. */
 export interface ShardFigures {
@@ -92,9 +109,33 @@ export interface Shard {
 
   /**
    * Stores a copy of key and value in place of what was there; false if the shard is full and does
-   * not evict, and then nothing is lost. Throws RangeError for what is larger than `largest`. O(1).
+   * not evict, and then nothing is lost. `usesReserve`: it may take the room that such a shard keeps
+   * for entries that get another key. Throws RangeError for what is larger than `largest`. O(1).
    */
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number, hash?: number): boolean;
+  put(
+    key: Bytes,
+    value: Bytes,
+    deadlineMs: number,
+    nowMs: number,
+    hash?: number,
+    usesReserve?: boolean,
+  ): boolean;
+
+  /** What is known of the live entry beside its value; `isHit`: for eviction that is a hit. O(1). */
+  look(key: Bytes, nowMs: number, isHit: boolean, hash?: number): Facts | undefined;
+
+  /**
+   * As `get`, for the bytes from `first` to `last`, as `rangeWithin` counts them. Returns how many
+   * were appended, or MISS. O(bytes appended).
+   */
+  getRange(
+    key: Bytes,
+    nowMs: number,
+    first: number,
+    last: number,
+    into: ByteBuffer,
+    hash?: number,
+  ): number;
 
   /** Removes the entry; false if there was no live one. O(1). */
   delete(key: Bytes, nowMs: number, hash?: number): boolean;
@@ -102,7 +143,9 @@ export interface Shard {
   /**
    * The one read-modify-write: shows the live entry, or undefined, to `change`
    * and does what it answers, with no other call on this shard in between.
-   * `change` must not call the shard. False and RangeError as for `put`. O(1).
+   * `change` must not call the cache: that throws. False and RangeError as for `put`. A revision
+   * costs O(part) where the entry stays in its place: always while only the deadline changes and the
+   * record has room for one.
    */
   update(
     key: Bytes,
@@ -115,7 +158,7 @@ export interface Shard {
    * Shows some `count` live entries from `position` on and answers where to go on: a scan begins
    * at 0, ends with SCAN_END, and between may be left alone for any time. An entry that is there
    * from the first call to the last is shown, twice at the most if it is written meanwhile.
-   * `visit` must not call the shard. O(count) on average.
+   * `visit` must not call the cache: that throws. O(count) on average.
    */
   scan(
     nowMs: number,
@@ -138,7 +181,8 @@ export interface Shard {
 
   /**
    * Keeps all other threads from writing until `letGo`, and from seeing what this one writes: its
-   * calls are one step. Whoever holds several shards takes them in ascending order of their numbers.
+   * calls are one step. Whoever holds several shards takes them in ascending order of their numbers,
+   * and calls no other shard meanwhile: that throws.
    */
   hold(): void;
   letGo(): void;

@@ -8,18 +8,26 @@
 // What is full is cleaned and evicts (reclaim.ts). A critical section that fails
 // leaves the shard empty, not half written.
 //
-// Sources: freecache (cache.go, `Get` and `Set`: log and index a segment);
-// lock.ts; reclaim.ts.
+// Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
 
-import { ByteBuffer, type Bytes } from "./bytes.ts";
+import type { ByteBuffer, Bytes } from "./bytes.ts";
+import { Changer, LARGEST_SHARE } from "./changing.ts";
 import { checkShard } from "./check-shard.ts";
 import * as entries from "./entries.ts";
 import { figuresOf } from "./figures.ts";
 import * as index from "./key-index.ts";
-import { extentOf, Layout, MAX_KEY_BYTES, shardBytes } from "./layout.ts";
+import { extentOf, isRoomy, Layout, shardBytes } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
-import { type Change, type Entry, MISS, type Shard, type ShardFigures } from "./shard.ts";
+import { Reader } from "./reading.ts";
+import {
+  type Change,
+  type Entry,
+  type Facts,
+  MISS,
+  type Shard,
+  type ShardFigures,
+} from "./shard.ts";
 import type { SavedEntry, ShardCopy } from "./shard-copy.ts";
 import * as storing from "./storing.ts";
 import * as walk from "./walk.ts";
@@ -28,8 +36,6 @@ import * as walk from "./walk.ts";
 const READ_ATTEMPTS = 8;
 /** Entries that a sweep looks at before it lets others have the lock. */
 const SWEEP_CHUNK = 128;
-/** A record is at most this part of the shard, and so a quarter of the least its log can be. */
-const LARGEST_SHARE = 1 / 8;
 
 /** Keys that were chosen to collide on the ring, whose hash is public, do not collide in the index. */
 export function randomSeed(): number {
@@ -39,14 +45,11 @@ export function randomSeed(): number {
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
-  readonly #largestExtent: number;
   /** By `hold`: what this thread does until `letGo` is one critical section. */
   #isHeld = false;
-  /** What the last read found. */
-  #found = index.NO_SLOT;
-  #foundRecord = 0;
-  /** Where `update` keeps a value that lies in the log it is about to change. */
-  readonly #aside = new ByteBuffer(0);
+  readonly #reader: Reader;
+  readonly #shown = walk.newShownEntry();
+  readonly #changer: Changer;
 
   /**
    * Memory for an empty shard of about `bytes` (2^13 to 2^31), which become resident as they are
@@ -73,15 +76,22 @@ export class SharedShard implements Shard {
   }
 
   /** What an entry takes, with a slot of an index that is full. */
-  static entryBytes(keyBytes: number, valueBytes: number, isMortal: boolean): number {
-    return extentOf(keyBytes, valueBytes, isMortal) + index.BYTES_AN_ENTRY;
+  static entryBytes(
+    keyBytes: number,
+    valueBytes: number,
+    isMortal: boolean,
+    evicts: boolean,
+  ): number {
+    const hasRoom = isRoomy(valueBytes, isMortal, evicts);
+    return extentOf(keyBytes, valueBytes, hasRoom) + index.BYTES_AN_ENTRY;
   }
 
   /** Attaches to a shard's memory with the lock of this thread. */
   constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
     this.#layout = new Layout(memory);
     this.#lock = lock;
-    this.#largestExtent = memory.byteLength * LARGEST_SHARE;
+    this.#reader = new Reader(this.#layout, lock);
+    this.#changer = new Changer(this.#layout);
   }
 
   get(
@@ -90,13 +100,14 @@ export class SharedShard implements Shard {
     into: ByteBuffer,
     hash = entries.hashOf(this.#layout, key),
   ): number {
+    this.#checkCall();
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
       const sequence = this.#lock.sequence(this.#layout.words);
       const end = into.end;
       if (this.#lock.isFree(sequence)) {
-        const length = this.#read(hash, key, nowMs, into, sequence);
+        const length = this.#reader.value(hash, key, nowMs, into, sequence);
         if (this.#lock.isUnchanged(this.#layout.words, sequence)) {
-          if (length !== MISS) this.#layout.markHit(this.#found, this.#foundRecord);
+          if (length !== MISS) this.#reader.markHit();
           return length;
         }
         into.end = end;
@@ -105,12 +116,38 @@ export class SharedShard implements Shard {
     }
     this.#enter();
     try {
-      const length = this.#read(hash, key, nowMs, into);
-      if (length !== MISS) this.#layout.markHit(this.#found, this.#foundRecord);
+      const length = this.#reader.value(hash, key, nowMs, into);
+      if (length !== MISS) this.#reader.markHit();
       return length;
     } finally {
       this.#exit();
     }
+  }
+
+  look(
+    key: Bytes,
+    nowMs: number,
+    isHit: boolean,
+    hash = entries.hashOf(this.#layout, key),
+  ): Facts | undefined {
+    const facts = this.#reading(undefined, () => this.#reader.facts(hash, key, nowMs));
+    if (isHit && facts !== undefined) this.#reader.markHit();
+    return facts;
+  }
+
+  getRange(
+    key: Bytes,
+    nowMs: number,
+    first: number,
+    last: number,
+    into: ByteBuffer,
+    hash = entries.hashOf(this.#layout, key),
+  ): number {
+    const bytes = this.#reading(into, (sequence) =>
+      this.#reader.range(hash, key, nowMs, first, last, into, sequence),
+    );
+    if (bytes !== MISS) this.#reader.markHit();
+    return bytes;
   }
 
   put(
@@ -119,12 +156,14 @@ export class SharedShard implements Shard {
     deadlineMs: number,
     nowMs: number,
     hash = entries.hashOf(this.#layout, key),
+    usesReserve = false,
   ): boolean {
-    this.#refuseTooLarge(key, value);
+    this.#changer.refuseTooLarge(key, value.end - value.start);
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      const isStored = storing.store(this.#layout, hash, key, value, deadlineMs, nowMs);
+      const options = usesReserve ? storing.USING_RESERVE : undefined;
+      const isStored = storing.store(this.#layout, hash, key, value, deadlineMs, nowMs, options);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -138,7 +177,7 @@ export class SharedShard implements Shard {
     nowMs: number,
     hash = entries.hashOf(this.#layout, entry.key),
   ): boolean {
-    this.#refuseTooLarge(entry.key, entry.value);
+    this.#changer.refuseTooLarge(entry.key, entry.value.end - entry.value.start);
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
@@ -150,10 +189,7 @@ export class SharedShard implements Shard {
     }
   }
 
-  /**
-   * Copies the shard as it is at this moment, unless another thread has its lock: then false. Whoever
-   * sees to threads that have died must not wait for one of them.
-   */
+  /** Copies the shard as it is at this moment; false if another thread has its lock: it may have died. */
   tryCopyTo(copy: ShardCopy): boolean {
     if (!this.#lock.tryLock(this.#layout.words)) return false;
     try {
@@ -164,29 +200,13 @@ export class SharedShard implements Shard {
     return true;
   }
 
-  /** Of the hashes in the index. */
   get seed(): number {
     return this.#layout.field("seed");
   }
 
-  /** All of the memory, for `Cache.lookAhead` to read from. */
-  get words(): Int32Array {
-    return this.#layout.words;
-  }
-
-  /** The word where the search for this hash begins. Without the lock it may be any. */
-  firstWord(hash: number): number {
-    return this.#layout.slotWord(index.homeOf(hash, this.#layout.field("slots")));
-  }
-
-  /** The word where the record of this hash begins, or 0. Without the lock it may be any. */
-  recordWord(hash: number): number {
-    return index.recordOfHash(this.#layout, hash) >> 2;
-  }
-
-  /** The word behind the record that begins at this one. Without the lock it may be any. */
-  recordEndWord(word: number): number {
-    return word + this.#layout.extentAt(word << 2) / 4;
+  /** For reads without the lock. */
+  get layout(): Layout {
+    return this.#layout;
   }
 
   delete(key: Bytes, nowMs: number, hash = entries.hashOf(this.#layout, key)): boolean {
@@ -213,20 +233,20 @@ export class SharedShard implements Shard {
     try {
       const slot = index.find(this.#layout, hash, key);
       // Nothing is half written while `change` works: it may throw.
+      this.#lock.guard.setShowing(true);
       const wanted = change(
-        slot === index.NO_SLOT ? undefined : walk.entryAt(this.#layout, slot, nowMs),
+        slot === index.NO_SLOT ? undefined : walk.entryAt(this.#layout, slot, nowMs, this.#shown),
       );
       if (wanted === "keep") return true;
-      if (wanted !== "delete") this.#refuseTooLarge(key, wanted.value);
-      this.#layout.setField("isWriting", 1);
-      let isStored = true;
       if (wanted !== "delete") {
-        const value = this.#outside(wanted.value);
-        isStored = storing.store(this.#layout, hash, key, value, wanted.deadlineMs, nowMs, slot);
-      } else if (slot !== index.NO_SLOT) entries.remove(this.#layout, slot, nowMs, "deleted");
+        this.#changer.refuseTooLarge(key, this.#changer.bytesAfter(wanted, slot, nowMs));
+      }
+      this.#layout.setField("isWriting", 1);
+      const isStored = this.#changer.apply(hash, key, slot, wanted, nowMs);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
+      this.#lock.guard.setShowing(false);
       this.#exit();
     }
   }
@@ -239,8 +259,10 @@ export class SharedShard implements Shard {
   ): number {
     this.#enter();
     try {
-      return walk.scan(this.#layout, nowMs, position, count, visit);
+      this.#lock.guard.setShowing(true);
+      return walk.scan(this.#layout, nowMs, position, count, visit, this.#shown);
     } finally {
+      this.#lock.guard.setShowing(false);
       this.#exit();
     }
   }
@@ -259,10 +281,12 @@ export class SharedShard implements Shard {
   hold(): void {
     this.#lock.lock(this.#layout.words);
     this.#isHeld = true;
+    this.#lock.guard.addHeld(1);
   }
 
   letGo(): void {
     this.#isHeld = false;
+    this.#lock.guard.addHeld(-1);
     this.#exit();
   }
 
@@ -327,30 +351,33 @@ export class SharedShard implements Shard {
     }
   }
 
-  /**
-   * `sequence`: what was read of the lock before; none if this thread has it. Without the lock what
-   * this reads may be nonsense: it stays inside the memory and ends.
-   */
-  #read(hash: number, key: Bytes, nowMs: number, into: ByteBuffer, sequence?: number): number {
-    const layout = this.#layout;
-    const slot = index.find(layout, hash, key);
-    if (slot === index.NO_SLOT) return MISS;
-    const record = layout.recordAt(slot);
-    if (layout.deadlineOf(record) <= nowMs) return MISS;
-    const start = layout.valueStart(record);
-    const length = layout.valueLengthOf(record);
-    if (!(length >= 0 && start + length <= layout.bytes.length)) return MISS;
-    // A length that is nonsense must not make the buffer grow by a gigabyte.
-    const mustGrow = into.end + length > into.bytes.length;
-    if (mustGrow && sequence !== undefined && !this.#lock.isUnchanged(layout.words, sequence))
-      return MISS;
-    into.appendRun(layout.bytes, start, start + length);
-    this.#found = slot;
-    this.#foundRecord = record;
-    return length;
+  /** The result of a read that is of one moment; it is repeated while others write. */
+  #reading<T>(into: ByteBuffer | undefined, read: (sequence?: number) => T): T {
+    this.#checkCall();
+    const end = into?.end ?? 0;
+    for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
+      const sequence = this.#lock.sequence(this.#layout.words);
+      if (this.#lock.isFree(sequence)) {
+        const found = read(sequence);
+        if (this.#lock.isUnchanged(this.#layout.words, sequence)) return found;
+        if (into !== undefined) into.end = end;
+      }
+      Atomics.pause();
+    }
+    this.#enter();
+    try {
+      return read();
+    } finally {
+      this.#exit();
+    }
+  }
+
+  #checkCall(): void {
+    if (this.#lock.guard.isOn) this.#lock.guard.check(this.#isHeld);
   }
 
   #enter(): void {
+    this.#checkCall();
     if (!this.#isHeld) this.#lock.lock(this.#layout.words);
   }
 
@@ -369,23 +396,5 @@ export class SharedShard implements Shard {
     for (const field of ["bytes", "mortals", "sweepSlot", "isWriting"] as const) {
       this.#layout.setField(field, 0);
     }
-  }
-
-  /** The value where a write to the log cannot change it. */
-  #outside(value: Bytes): Bytes {
-    if (value.bytes !== this.#layout.bytes) return value;
-    this.#aside.clear();
-    this.#aside.appendRun(value.bytes, value.start, value.end);
-    return this.#aside;
-  }
-
-  #refuseTooLarge(key: Bytes, value: Bytes): void {
-    const keyBytes = key.end - key.start;
-    const extent = extentOf(keyBytes, value.end - value.start, true);
-    if (keyBytes <= MAX_KEY_BYTES && extent <= this.#largestExtent) return;
-    throw new RangeError(
-      `a key of ${keyBytes} and a value of ${value.end - value.start} bytes: together at most ` +
-        `${this.#largestExtent}, and the key ${MAX_KEY_BYTES}`,
-    );
   }
 }

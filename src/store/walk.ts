@@ -17,15 +17,24 @@ import { type Entry, NEVER, SCAN_END } from "./shard.ts";
 /** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
 const SLOTS_AN_ENTRY = 16;
 
-/** The entry that is shown, one after the other in the same place: each by itself would be garbage. */
-const shown = {
-  value: { bytes: Buffer.alloc(0) as Buffer, start: 0, end: 0 },
-  deadlineMs: NEVER,
-  hits: 0,
-};
+/** Where a shard shows its entries, one after the other in the same place: each by itself would be garbage. */
+export interface ShownEntry {
+  readonly value: { bytes: Buffer; start: number; end: number };
+  deadlineMs: number;
+  hits: number;
+}
 
-/** The live entry that this slot of the index names; it is another one after the next call. */
-export function entryAt(layout: Layout, slot: number, nowMs: number): Entry | undefined {
+export function newShownEntry(): ShownEntry {
+  return { value: { bytes: Buffer.alloc(0), start: 0, end: 0 }, deadlineMs: NEVER, hits: 0 };
+}
+
+/** The live entry that this slot of the index names, in `shown`. */
+export function entryAt(
+  layout: Layout,
+  slot: number,
+  nowMs: number,
+  shown: ShownEntry,
+): Entry | undefined {
   const record = layout.recordAt(slot);
   const deadlineMs = layout.deadlineOf(record);
   if (deadlineMs <= nowMs) return undefined;
@@ -45,13 +54,14 @@ export function scan(
   position: number,
   count: number,
   visit: (key: Bytes, entry: Entry) => void,
+  shown: ShownEntry,
 ): number {
   const slots = layout.field("slots");
   const show = (slot: number, end: number): void => {
     const record = layout.recordAt(slot);
     const hash = layout.hashAt(slot);
     if (record === 0 || hash < position || hash >= end) return;
-    const entry = entryAt(layout, slot, nowMs);
+    const entry = entryAt(layout, slot, nowMs, shown);
     if (entry !== undefined) visit(layout.keyOf(record), entry);
   };
   let slot = homeOf(position, slots);

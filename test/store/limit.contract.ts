@@ -54,6 +54,32 @@ export function describeLimit(
       shard.check();
     });
 
+    test("without eviction a full shard lets lifetimes be set and keys be changed", () => {
+      for (const length of [0, 1, 8, 24, 100, 1000, 5000]) {
+        const shard = create(BYTES, false);
+        let stored = 0;
+        while (put(shard, `key${stored}`, length)) stored++;
+        for (let n = 0; n < stored; n++) {
+          const isSet = shard.update(run(`key${n}`), 0, () => ({ deadlineMs: 1000 }));
+          expect(isSet).toBe(true);
+        }
+        expect(shard.figures().mortals).toBe(stored);
+        for (let n = 0; n < stored; n++) {
+          shard.update(run(`key${n}`), 0, () => ({ deadlineMs: NEVER }));
+        }
+        expect(shard.figures().mortals).toBe(0);
+        for (let n = 0; n < Math.min(200, stored); n++) {
+          const { value } = entryOf(length);
+          expect(shard.put(run(`new${n}`), value, NEVER, 0, undefined, true)).toBe(true);
+          shard.delete(run(`key${n}`), 0);
+          expect(has(shard, `new${n}`)).toBe(true);
+        }
+        const { entries, evicted } = shard.figures();
+        expect({ entries, evicted }).toEqual({ entries: stored, evicted: 0 });
+        shard.check();
+      }
+    });
+
     test("takes a value of an eighth of its memory, and is not emptied by it", () => {
       const shard = create(BYTES, true);
       for (let n = 0; n < 5000; n++) put(shard, `key${n}`, 100);

@@ -7,6 +7,7 @@ import { SequenceLock } from "../../src/store/lock.ts";
 import { type Entry, type Lease, MISS, NEVER } from "../../src/store/shard.ts";
 import { SharedShard } from "../../src/store/shared-shard.ts";
 import { describeLimit } from "./limit.contract.ts";
+import { describeParts } from "./parts.contract.ts";
 import { describeShard } from "./shard.contract.ts";
 
 const MEBIBYTE = 2 ** 20;
@@ -16,6 +17,7 @@ function shardOf(bytes: number, evicts = true): SharedShard {
 }
 
 describeShard("SharedShard", () => shardOf(64 * MEBIBYTE));
+describeParts("SharedShard", () => shardOf(64 * MEBIBYTE));
 describeLimit("SharedShard", shardOf);
 
 test("what one attachment puts another one gets", () => {

@@ -1,0 +1,32 @@
+// What a cache holds and has counted, over all its shards and threads.
+
+import { sumOf } from "./store/counters.ts";
+import { FIGURE_NAMES, NO_FIGURES, type Shard, type ShardFigures } from "./store/shard.ts";
+
+/** Sums over all shards and threads; counts since the start. */
+export interface CacheFigures extends ShardFigures {
+  readonly hit: number;
+  readonly miss: number;
+  /** Threads that `threadLost` was told of. */
+  readonly lostThreads: number;
+  /** Times that a lock was not free at once, and how long that took in all. */
+  readonly lockWaits: number;
+  readonly lockWaitMicros: number;
+}
+
+/** O(shards). */
+export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer): CacheFigures {
+  const sums = { ...NO_FIGURES };
+  for (const shard of shards) {
+    const figures = shard.figures();
+    for (const name of FIGURE_NAMES) sums[name] += figures[name];
+  }
+  return {
+    ...sums,
+    hit: sumOf(counters, "hit"),
+    miss: sumOf(counters, "miss"),
+    lostThreads: sumOf(counters, "lostThread"),
+    lockWaits: sumOf(counters, "lockWait"),
+    lockWaitMicros: sumOf(counters, "lockWaitMicros"),
+  };
+}
