@@ -124,7 +124,6 @@ export function wholeGroups(slots: number): number {
   return Math.ceil(slots / GROUP) * GROUP;
 }
 
-/** Names of a segment's row in the table. */
 const ROW = { span: 0, used: 1, dead: 2, stamp: 3, queue: 4 } as const;
 const ROW_WORDS = SEGMENT_ROW_BYTES / 4;
 export type SegmentField = keyof typeof ROW;

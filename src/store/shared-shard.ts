@@ -204,7 +204,6 @@ export class SharedShard implements Shard {
     return this.#layout.field("seed");
   }
 
-  /** For reads without the lock. */
   get layout(): Layout {
     return this.#layout;
   }
