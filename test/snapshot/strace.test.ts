@@ -17,7 +17,7 @@ const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--me
 /** Starts the service with faults in the calls of the system on one file. */
 function start(folder: string, file: string, inject: string): Promise<ServiceProcess> {
   const call = inject.split(":")[0];
-  const trace = ["-f", "--kill-on-exit", "-o", "/dev/null", "-P", file, "-e", `trace=${call}`];
+  const trace = ["-D", "-f", "-o", "/dev/null", "-P", file, "-e", `trace=${call}`];
   return startService([...SMALL, "--data-dir", folder, "--snapshot-interval", "0"], {}, [
     ...["strace", ...trace, "-e", `inject=${inject}`, "--"],
   ]);
