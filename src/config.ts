@@ -1,6 +1,7 @@
 // The configuration of the service, from flags and environment through the table of options.
 
 import { version } from "../package.json";
+import { anyAddress, withoutBrackets } from "./addresses.ts";
 import { fitOptions } from "./cache-options.ts";
 import { descriptorLimit, usableCores, usableMemoryBytes } from "./machine.ts";
 import {
@@ -93,12 +94,24 @@ export function readConfig(
     wantedConnections: wantedConnections(wanted, machine),
     descriptors: machine.descriptors,
   };
-  return { ...given, workers, memory, maxPendingBytes, maxConnections, plan };
+  return {
+    ...given,
+    workers,
+    memory,
+    maxPendingBytes,
+    maxConnections,
+    host: hostOf(given.host),
+    plan,
+  };
 }
 
 /** Bytes of each shard of a cache of so many bytes. */
 function shardBytesOf(given: Given, memory: number): number {
   return Math.ceil(memory / fitOptions(cacheOptionsOf({ ...given, memory })).shards);
+}
+
+function hostOf(given: string): string {
+  return given === "auto" ? anyAddress() : withoutBrackets(given);
 }
 
 function thisMachine(): Machine {

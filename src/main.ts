@@ -16,6 +16,7 @@ import {
 import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
 import { ConnectionWatch } from "./http/connection-watch.ts";
 import { allocateHttp } from "./http/metrics.ts";
+import { closeListening, keepAlive, listeningOn } from "./listening-sockets.ts";
 import { allocateLogLines, LogLines, LogOutput } from "./log-lines.ts";
 import { describeError, Logger } from "./logger.ts";
 import { allocateWorkers } from "./metrics/workers.ts";
@@ -76,7 +77,7 @@ process.on("uncaughtException", (error) => {
 const address = await startOrExit();
 started.resolve();
 logger.info("listening", {
-  address,
+  ...shownAddresses(address),
   redis: config.respPort === 0 ? "off" : config.respPort,
   workers: config.workers,
   shards: cacheOptions.shards,
@@ -95,6 +96,12 @@ function writeLog(line: string, worker?: number): void {
   if (worker === undefined) log.write(line);
   else log.writeOf(worker, line);
   state.set("droppedLogLines", log.dropped);
+}
+
+/** The socket for both families has two addresses, of which the log shows both. */
+function shownAddresses(url: string): Readonly<Record<string, string>> {
+  const isBoth = config.host === "::";
+  return isBoth ? { address: url.replace("[::]", "0.0.0.0"), ipv6: url } : { address: url };
 }
 
 /** Stops the service once; after a signal it drains first. */
@@ -152,6 +159,7 @@ async function startOrExit(): Promise<string> {
     const start = { config: opened, credentials, cacheOptions, ...memories };
     supervisor = new Supervisor(cache, start, {
       log: (worker, line) => writeLog(line, worker),
+      listening: () => keepAlive(port, config.tcpKeepalive),
       restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
       save: async () => (await snapshots?.save()) ?? { isSaved: false, reason: "no --data-dir" },
       shutDown: (saves) => void stop({ command: "SHUTDOWN" }, saves),
@@ -205,7 +213,6 @@ async function renewCredentials(): Promise<void> {
         `${process.platform} cannot have two listeners; start the service again`,
       );
     }
-    const { closeListening, listeningOn } = await import("./listening-sockets.ts");
     // One that is being started again would open another listener for the old certificate.
     await supervisor?.listening();
     // The workers open listeners of their own for the new certificates.
@@ -213,6 +220,7 @@ async function renewCredentials(): Promise<void> {
     const old = ports.map((one) => [one, listeningOn(one)] as const);
     credentials = renewed;
     await supervisor?.renew(renewed);
+    keepAlive(port, config.tcpKeepalive);
     await Promise.all(old.map(([one, sockets]) => closeListening(one, sockets)));
     logger.info("reloaded", tls === undefined ? {} : { certificate_until: await validUntil(tls) });
   } catch (error) {

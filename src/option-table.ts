@@ -17,9 +17,9 @@ export const OPTIONS = {
   },
   host: {
     kind: "text",
-    default: "0.0.0.0",
-    placeholder: "an address of this machine",
-    help: "address to listen on",
+    default: "auto",
+    placeholder: "auto or an address of this machine",
+    help: "address to listen on; auto is all of IPv4 and, where the machine has it, of IPv6",
   },
   respPort: {
     kind: "integer",
@@ -243,6 +243,14 @@ export const OPTIONS = {
     max: 3600,
     unit: "seconds",
     help: "how long after SIGTERM everything is served while /readyz responds with 503, so that balancers go elsewhere",
+  },
+  tcpKeepalive: {
+    kind: "integer",
+    default: 300,
+    min: 0,
+    max: 32_767,
+    unit: "seconds",
+    help: "how long a connection may be silent before the system asks whether its client is still there; 0 never asks",
   },
   shedAfterMs: {
     kind: "number",

@@ -26,6 +26,8 @@ const REFUSED_PAUSE_MS = 200;
 export interface SupervisorEvents {
   /** A worker has this line for the log, with its end. */
   log(thread: number, line: string): void;
+  /** A worker has opened its listeners. */
+  listening(): void;
   /** A worker was lost and another is being started in its place. */
   restarted(thread: number, reason: string): void;
   /** A client wants a snapshot. Never rejects. */
@@ -126,6 +128,7 @@ export class Supervisor {
       switch (message.kind) {
         case "listening":
           this.#urls.set(thread, message.url);
+          this.#events.listening();
           this.#told.delete(thread);
           this.#wake();
           break;

@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
     ...["snapshot/", "service.ts", "start-refusal.ts", "credentials.ts", "refusals.ts"],
     ...["byte-budget.ts"],
-    ...["log-lines.ts", "start-warnings.ts", "stop-signals.ts"],
+    ...["listening-sockets.ts", "log-lines.ts", "start-warnings.ts", "stop-signals.ts"],
     // Only for the memory that its workers share.
     ...["http/", "resp/", "metrics/"],
   ],
@@ -32,7 +32,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["refusals.ts", "libc.ts", "tcp-table.ts", "tls.ts"],
   ],
   "resp/": [
-    ...["cache.ts", "config.ts", "machine.ts", "metrics/", "service.ts", "access.ts"],
+    ...[
+      "addresses.ts",
+      "cache.ts",
+      "config.ts",
+      "machine.ts",
+      "metrics/",
+      "service.ts",
+      "access.ts",
+    ],
     ...["refusals.ts", "tls.ts"],
   ],
   // Of the dashboard only the figures that it shows.
@@ -78,7 +86,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "clock.ts": [],
   "store/": ["hash.ts"],
   "ring.ts": ["hash.ts"],
+  "addresses.ts": [],
   "config.ts": [
+    "addresses.ts",
     ...["options.ts", "option-table.ts", "machine.ts", "memory-plan.ts", "cache-options.ts"],
   ],
   "memory-plan.ts": [],

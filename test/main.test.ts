@@ -158,7 +158,7 @@ describe("start", () => {
 
   test("of services started at the same time on one port, however they spell it, one serves", async () => {
     const port = `${freePort()}`;
-    const hosts = ["127.0.0.1", "0.0.0.0", "127.0.0.1"];
+    const hosts = ["127.0.0.1", "0.0.0.0", "auto"];
     const start = (host: string) =>
       startService(["--host", host, "--port", port, "--workers", "2"]);
     const started = await Promise.allSettled(hosts.map(start));

@@ -2,6 +2,7 @@
 
 import type { Socket } from "bun";
 
+import { endpointText } from "../addresses.ts";
 import type { ByteBuffer } from "../cache.ts";
 import type { Service } from "../service.ts";
 import type { Session } from "./call.ts";
@@ -45,10 +46,12 @@ export function newConnection(
   { tokens, tls }: Service,
   nowMs: number,
 ): Connection {
+  const { tcpKeepalive } = settings;
+  if (tcpKeepalive > 0) socket.setKeepAlive(true, tcpKeepalive * 1000);
   const id = clients.nextId();
   const description = {
-    address: endpoint(socket.remoteFamily, socket.remoteAddress, socket.remotePort),
-    localAddress: endpoint(socket.localFamily, socket.localAddress, socket.localPort),
+    address: endpointText(socket.remoteAddress, socket.remotePort),
+    localAddress: endpointText(socket.localAddress, socket.localPort),
     ...{ version: 2 as const, flags: "N", libName: "", libVersion: "", name: "" },
   };
   return {
@@ -71,8 +74,4 @@ export function newConnection(
 export function sayAndClose(socket: Socket<Connection | undefined>, text: string): void {
   socket.end(text);
   setTimeout(() => socket.terminate(), FAREWELL_MS);
-}
-
-function endpoint(family: string, address: string, port: number): string {
-  return family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`;
 }

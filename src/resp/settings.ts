@@ -7,12 +7,15 @@ import type { Config } from "../config.ts";
 
 const PROTO_MAX_BULK_LEN = 0;
 const QUERY_LIMIT = 1;
+const TCP_KEEPALIVE = 2;
 const MIN_BYTES = 2 ** 20;
+const MAX_KEEPALIVE_SECONDS = 32_767;
 
 /** Memory for the settings of all workers, as the configuration has them. */
 export function allocateSettings(config: Config): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT);
-  new Float64Array(memory).fill(config.respQueryLimit);
+  const memory = new SharedArrayBuffer(3 * Float64Array.BYTES_PER_ELEMENT);
+  const { respQueryLimit, tcpKeepalive } = config;
+  new Float64Array(memory).set([respQueryLimit, respQueryLimit, tcpKeepalive]);
   return memory;
 }
 
@@ -40,6 +43,11 @@ export class Settings {
   /** Most bytes that a connection may have sent of commands that are not whole. */
   get queryLimit(): number {
     return this.#numbers[QUERY_LIMIT] ?? 0;
+  }
+
+  /** Seconds of silence after which a new connection's client is asked whether it is there; 0 is never. */
+  get tcpKeepalive(): number {
+    return this.#numbers[TCP_KEEPALIVE] ?? 0;
   }
 
   /** Names and values of the parameters whose names pass. */
@@ -73,12 +81,12 @@ export class Settings {
       name,
       read: () => String(value),
     });
-    const number = (name: string, place: number): Parameter => ({
+    const number = (name: string, place: number, parse = limitOf): Parameter => ({
       name,
       read: () => String(this.#numbers[place]),
       write: (text) => {
-        const value = bytesOf(text);
-        if (value === undefined || value < MIN_BYTES) return false;
+        const value = parse(text);
+        if (value === undefined) return false;
         this.#numbers[place] = value;
         return true;
       },
@@ -104,10 +112,21 @@ export class Settings {
       fixed("save", config.dataDir === "" || interval === 0 ? "" : `${interval} 1`),
       fixed("slowlog-log-slower-than", -1),
       fixed("slowlog-max-len", 0),
-      fixed("tcp-keepalive", 0),
+      number("tcp-keepalive", TCP_KEEPALIVE, secondsOf),
       fixed("timeout", config.respIdleTimeout),
     ];
   }
+}
+
+/** Bytes of a limit that lets commands through. */
+function limitOf(text: string): number | undefined {
+  const bytes = bytesOf(text);
+  return bytes === undefined || bytes < MIN_BYTES ? undefined : bytes;
+}
+
+/** What the kernel takes for TCP_KEEPIDLE. */
+function secondsOf(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= MAX_KEEPALIVE_SECONDS ? Number(text) : undefined;
 }
 
 /** "64mb" as redis reads it: k, m, g are thousands, kb, mb, gb are of 1,024. */

@@ -80,6 +80,7 @@ export class FaultyService {
     };
     const events = {
       log: (_thread: number, line: string) => void process.stdout.write(line),
+      listening: () => {},
       restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),
       save: async () => ({ isSaved: false, reason: "there is no folder" }) as const,
       shutDown: () => {},

@@ -17,6 +17,7 @@ export interface RawClient extends Disposable {
 export async function connectRaw(
   port: number,
   received?: (chunk: Buffer) => void,
+  hostname = "127.0.0.1",
 ): Promise<RawClient> {
   let text = "";
   let unsent = Buffer.alloc(0);
@@ -32,7 +33,7 @@ export async function connectRaw(
     unsent = unsent.subarray(Math.max(0, to.write(unsent)));
   };
   const socket: Socket = await Bun.connect({
-    hostname: "127.0.0.1",
+    hostname,
     port,
     socket: {
       data(_socket, chunk) {
