@@ -15,12 +15,21 @@ const hasStrace =
 const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--memory", "64mb"];
 
 /** Starts the service with faults in the calls of the system on one file. */
-function start(folder: string, file: string, inject: string): Promise<ServiceProcess> {
+async function start(folder: string, file: string, inject: string): Promise<ServiceProcess> {
   const call = inject.split(":")[0];
-  const trace = ["-D", "-f", "-o", "/dev/null", "-P", file, "-e", `trace=${call}`];
-  return startService([...SMALL, "--data-dir", folder, "--snapshot-interval", "0"], {}, [
+  const trace = ["-f", "-o", "/dev/null", "-P", file, "-e", `trace=${call}`];
+  const options = [...SMALL, "--data-dir", folder, "--snapshot-interval", "0"];
+  const service = await startService(options, {}, [
     ...["strace", ...trace, "-e", `inject=${inject}`, "--"],
   ]);
+  return {
+    ...service,
+    async [Symbol.asyncDispose]() {
+      // A killed strace leaves the service running.
+      await signal(folder, "SIGKILL").catch(() => {});
+      await service[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function put(service: ServiceProcess): Promise<void> {
@@ -28,9 +37,9 @@ async function put(service: ServiceProcess): Promise<void> {
   expect((await fetch(`${service.url}/put`, { method: "POST", body })).status).toBe(200);
 }
 
-/** Sends SIGTERM to the service: strace would not pass it on. */
-async function terminate(folder: string): Promise<void> {
-  process.kill(Number(await Bun.file(join(folder, "ringcache.pid")).text()), "SIGTERM");
+/** Signals the service itself: strace would not pass it on. */
+async function signal(folder: string, name: NodeJS.Signals): Promise<void> {
+  process.kill(Number(await Bun.file(join(folder, "ringcache.pid")).text()), name);
 }
 
 const snapshot = (service: ServiceProcess) => fetch(`${service.url}/snapshot`, { method: "POST" });
@@ -46,7 +55,7 @@ describe.skipIf(!hasStrace)("with strace", () => {
     await using service = await start(folder.path, folder.path, "fsync:error=EINVAL");
     await put(service);
     expect((await snapshot(service)).status).toBe(200);
-    await terminate(folder.path);
+    await signal(folder.path, "SIGTERM");
     const { code, stdout } = await service.exit;
     expect(code).toBe(0);
     expect(stdout).toContain(" warn snapshot not synced ");
@@ -60,7 +69,7 @@ describe.skipIf(!hasStrace)("with strace", () => {
       await using service = await start(folder.path, lock, `fcntl:error=${error}`);
       await put(service);
       expect((await snapshot(service)).status).toBe(200);
-      await terminate(folder.path);
+      await signal(folder.path, "SIGTERM");
       const { code, stdout } = await service.exit;
       expect(code).toBe(0);
       expect(stdout).toContain(" warn folder not locked ");
@@ -73,10 +82,10 @@ describe.skipIf(!hasStrace)("with strace", () => {
     const temporary = `${folder.file}.tmp`;
     await using service = await start(folder.path, temporary, "fsync:delay_enter=1000s");
     await put(service);
-    await terminate(folder.path);
+    await signal(folder.path, "SIGTERM");
     await logged(service, " info stopping ");
     // Until it is another wish, and the snapshot has begun.
-    const timer = setInterval(() => void terminate(folder.path), 100);
+    const timer = setInterval(() => void signal(folder.path, "SIGTERM"), 100);
     // strace does not let the thread go that hangs.
     await logged(service, ' error stopped not_saved="a second SIGTERM skipped the last snapshot"');
     clearInterval(timer);
