@@ -122,7 +122,7 @@ test("a service whose log is not read serves on, counts, and says so when it is 
   service.kill("SIGTERM");
   await unread.readUntil(/ info stopped\n/);
   expect(await service.exited).toBe(0);
-}, 30_000);
+});
 
 test("a service whose log is never read again ends at SIGTERM", async () => {
   await using unread = await startUnread();
@@ -130,4 +130,4 @@ test("a service whose log is never read again ends at SIGTERM", async () => {
   for (let n = 0; n < 200; n++) await fetch(`${url}/${LONG_PATH}`);
   service.kill("SIGTERM");
   expect(await service.exited).toBe(0);
-}, 30_000);
+});

@@ -20,7 +20,7 @@ beforeAll(async () => {
     ...["--tls-cert", certificates.certOf("rsa"), "--tls-key", certificates.keyOf("rsa")],
   ]);
   ports = [Number(new URL(service.url).port), respPort];
-}, 30_000);
+});
 
 afterAll(async () => {
   await service[Symbol.asyncDispose]();

@@ -44,7 +44,7 @@ test("after SIGTERM /readyz says 503, everything else is served, and a later sig
     "info stopped",
     "",
   ]);
-}, 30_000);
+});
 
 test("the time of draining ends by itself", async () => {
   await using service = await startService(["--drain-seconds", "0.01"]);

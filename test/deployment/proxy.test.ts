@@ -85,7 +85,6 @@ test.skipIf(CHROMIUM === null)(
     const found = await fetch(`${server.url}/get?key=k`);
     expect(await found.json()).toMatchObject({ value: "from the page" });
   },
-  60_000,
 );
 
 test("the live figures ask nginx not to keep them", async () => {
@@ -128,7 +127,7 @@ describe.skipIf(NGINX === null)("behind nginx", () => {
       },
     );
     while (!(await fetch(`${url}/livez`).catch(() => undefined))?.ok);
-  }, 30_000);
+  });
 
   afterAll(async () => {
     nginx.kill();

@@ -63,7 +63,7 @@ test("connections that the limit of open files does not allow are told", () => {
 });
 
 test("under ulimit -n 64 the service says so, serves, and keeps to the lower limit", async () => {
-  const limited = ["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"];
+  const limited = ["/bin/sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"];
   await using service = await startService(["--workers", "1"], {}, limited);
   const stats = (await (await fetch(`${service.url}/stats`)).json()) as { max_connections: number };
   expect(stats.max_connections).toBe(24);

@@ -79,7 +79,7 @@ test.skipIf(process.platform !== "linux")(
 test.skipIf(process.platform !== "linux")(
   "connections that take all descriptors of the process do not end a worker",
   async () => {
-    const limited = ["sh", "-c", 'ulimit -n 80 && exec "$@"', "sh"];
+    const limited = ["/bin/sh", "-c", 'ulimit -n 80 && exec "$@"', "sh"];
     await using service = await startService(["--workers", "1"], {}, limited);
     using first = await connect(service.url);
     const stats = "GET /stats HTTP/1.1\r\nhost: localhost\r\n\r\n";

@@ -64,7 +64,7 @@ describe("a full cache that does not evict", () => {
       expect(await client.send("GETDEL", ["key:0"])).toBe("v".repeat(length));
       expect(service.cache.figures()).toMatchObject({ entries: before.entries - 1, evicted: 0 });
       client.close();
-    }, 60_000);
+    });
   }
 
   test.skipIf(Bun.which("redis-server") === null)("as redis-server does", async () => {

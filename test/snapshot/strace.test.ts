@@ -74,7 +74,7 @@ describe.skipIf(!hasStrace)("with strace", () => {
       expect(code).toBe(0);
       expect(stdout).toContain(" warn folder not locked ");
       expect(stdout).not.toContain(" error ");
-    }, 60_000);
+    });
   }
 
   test("a disk that hangs at the end: a second signal skips the last snapshot", async () => {

@@ -155,7 +155,7 @@ export function describeLimit(
       expect(lost).toBeLessThanOrEqual(shard.figures().evicted);
       expect(unaccounted(shard.figures())).toBe(0);
       shard.check();
-    }, 30_000);
+    });
   });
 }
 

@@ -253,7 +253,7 @@ export function describeShard(name: string, create: () => Shard): void {
       expect(figures).toMatchObject({ entries: model.size, bytes: held, expired: counts.expired });
       const gone = counts.overwritten + counts.deleted + figures.expired + figures.evicted;
       expect(counts.put).toBe(figures.entries + gone);
-    }, 30_000);
+    });
   });
 }
 

@@ -20,7 +20,9 @@ export interface HammerStart {
   readonly gate: Int32Array;
   readonly thread: number;
   readonly threads: number;
+  /** The thread goes on for so long, and for so many operations. */
   readonly seconds: number;
+  readonly operations: number;
   readonly isLocked: boolean;
 }
 
@@ -55,7 +57,8 @@ export function valueIsWhole({ bytes, start, end }: Bytes): boolean {
   return end - start >= 8 && bytes.readUInt32LE(end - 4) === xxh32(bytes, start, end - 4);
 }
 
-function run({ memories, gate, thread, threads, seconds, isLocked }: HammerStart): HammerTally {
+function run(start: HammerStart): HammerTally {
+  const { memories, gate, thread, threads, isLocked } = start;
   const lock = isLocked ? new SequenceLock(thread) : new NoLock(thread);
   const shards = memories.map((memory) => new SharedShard(memory, lock));
   const tally: HammerTally = {
@@ -114,10 +117,11 @@ function run({ memories, gate, thread, threads, seconds, isLocked }: HammerStart
 
   if (!isLocked && thread === 0) fillAlone(shards, newValue);
   Atomics.add(gate, 0, 1);
-  while (Atomics.load(gate, 0) < threads);
-  const endMs = performance.now() + seconds * 1000;
+  Atomics.notify(gate, 0);
+  for (let begun = 0; begun < threads; begun = Atomics.load(gate, 0)) Atomics.wait(gate, 0, begun);
+  const endMs = performance.now() + start.seconds * 1000;
   try {
-    while (performance.now() < endMs) {
+    while (tally.operations < start.operations || performance.now() < endMs) {
       for (let n = 0; n < 100; n++) step();
       tally.operations += 100;
     }

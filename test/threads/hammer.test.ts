@@ -2,20 +2,25 @@
 
 import { expect, test } from "bun:test";
 
+import { until } from "../lib/until.ts";
 import { hammer } from "./hammer.ts";
 
+const SHORT = { threads: 4, seconds: 0, operations: 20_000 };
+
 test("4 threads on the same keys tear no value, lose no update and no entry", async () => {
-  const report = await hammer({ threads: 4, seconds: 1.5, isLocked: true });
+  const report = await hammer({ ...SHORT, isLocked: true });
   expect(report).toMatchObject({
     torn: 0,
     lostUpdates: 0,
     missingEntries: 0,
     unaccountedBytes: 0,
   });
-  expect(report.operations).toBeGreaterThan(10_000);
 });
 
 test("without the lock the same threads lose updates, or break the shard", async () => {
-  const report = await hammer({ threads: 4, seconds: 1.5, isLocked: false });
-  expect(report.lostUpdates !== 0 || report.broken > 0).toBe(true);
+  // How often two threads meet is the scheduler's choice.
+  await until("an update is lost", async () => {
+    const { lostUpdates, broken } = await hammer({ ...SHORT, isLocked: false });
+    return lostUpdates !== 0 || broken > 0;
+  });
 });

@@ -19,7 +19,9 @@ import {
 
 export interface HammerOptions {
   readonly threads: number;
+  /** Each thread goes on for so long, and for so many operations. */
   readonly seconds: number;
+  readonly operations: number;
   /** False is the control: the same work on shards whose lock does nothing. */
   readonly isLocked: boolean;
 }

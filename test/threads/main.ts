@@ -8,9 +8,11 @@ const { seconds } = optionsOrExit("test:threads", {
   seconds: { kind: "number", default: 60, min: 0.1, max: 86_400, help: "time with the lock" },
 } as const);
 
-const locked = await hammer({ threads: THREADS, seconds, isLocked: true });
+const locked = await hammer({ threads: THREADS, seconds, operations: 0, isLocked: true });
 console.log(`with the lock, ${THREADS} threads, ${seconds} s:`, locked);
-const control = await hammer({ threads: THREADS, seconds: Math.min(seconds, 5), isLocked: false });
+const control = await hammer({
+  ...{ threads: THREADS, seconds: Math.min(seconds, 5), operations: 0, isLocked: false },
+});
 console.log("control without the lock, where figures must be wrong:", control);
 
 const { torn, lostUpdates, missingEntries, unaccountedBytes } = locked;
