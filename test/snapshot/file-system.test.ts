@@ -10,6 +10,7 @@ import { readConfig } from "../../src/config.ts";
 import { Logger } from "../../src/logger.ts";
 import { allocateState, ServiceState } from "../../src/service.ts";
 import { LockedError, NoLocksError, SYSTEM } from "../../src/snapshot/file-system.ts";
+import { reasonOf } from "../../src/snapshot/snapshots.ts";
 import { loadSnapshot, openSnapshots } from "../../src/snapshot/warm-start.ts";
 import { StartRefusal } from "../../src/start-refusal.ts";
 import { smallCache, temporaryFolder, valueOf } from "./saved.ts";
@@ -219,4 +220,13 @@ test("a folder in the place of the temporary file fails the snapshot with the re
     isSaved: false,
     reason: "there is a folder where the file should be (EISDIR)",
   });
+});
+
+test("an error of permission says what this user may not do", () => {
+  for (const code of ["EACCES", "EPERM"]) {
+    expect(reasonOf(new SystemError(code), "read")).toBe(`this user may not read it (${code})`);
+    expect(reasonOf(new SystemError(code), "write")).toBe(
+      `this user may not write there (${code})`,
+    );
+  }
 });
