@@ -2,8 +2,10 @@
 // go, and what may be asked of it. The state is in shared memory, and the supervisor's
 // thread is its only writer.
 
+import type { Activity } from "./activity.ts";
 import type { Tokens } from "./access.ts";
 import type { ByteBudget } from "./byte-budget.ts";
+import type { LoopLag } from "./loop-lag.ts";
 import type { Refusals } from "./refusals.ts";
 import type { TlsTexts } from "./tls.ts";
 
@@ -104,6 +106,9 @@ export interface Service {
   readonly refusals: Refusals;
   /** Bytes in flight on both ports, over all threads: --max-pending-bytes. */
   readonly budget: ByteBudget;
+  /** Of this thread: told of each request. */
+  readonly activity: Activity;
+  readonly lag: LoopLag;
   /** Undefined where the ports speak in clear. */
   readonly tls: TlsTexts | undefined;
   /** Takes a snapshot of what is in the cache now. Never rejects. Only with a data folder. */

@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { edenGC } from "bun:jsc";
 
 import { Tokens } from "./access.ts";
+import { Activity } from "./activity.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { Cache, type CacheMemory, type CacheOptions } from "./cache.ts";
 import type { Config } from "./config.ts";
@@ -13,6 +14,7 @@ import { HttpMetrics, type HttpMemory } from "./http/metrics.ts";
 import { type HttpEvents, type HttpServer, serveHttp } from "./http/server.ts";
 import { LogLines } from "./log-lines.ts";
 import { describeError, Logger } from "./logger.ts";
+import { LoopLag } from "./loop-lag.ts";
 import { HotKeys } from "./metrics/hot-keys.ts";
 import type { ProtocolFigures } from "./metrics/protocol.ts";
 import { startPulse } from "./metrics/pulse.ts";
@@ -86,9 +88,15 @@ const logger = new Logger(config.logFormat, config.logLevel, (line) => {
   if (lines.maySend(start.thread, line)) say({ kind: "log", line });
 });
 const cache = new Cache(start.cacheOptions, start.memory, start.thread);
+const activity = new Activity();
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
 if (config.store === "map") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
-else setInterval(edenGC, COLLECT_EVERY_MS);
+else {
+  activity.every(COLLECT_EVERY_MS, () => {
+    edenGC();
+    return false;
+  });
+}
 /** Snapshots that clients wait for, by the numbers that they were asked for with. */
 const saves = new Map<number, (outcome: SaveOutcome) => void>();
 let lastSave = 0;
@@ -98,6 +106,7 @@ const service: Service = {
   tokens,
   refusals: new Refusals(start.refusalMemory, start.thread),
   budget: new ByteBudget(start.budgetMemory, start.thread, config.maxPendingBytes),
+  ...{ activity, lag: new LoopLag(activity) },
   tls: start.credentials.tls,
   startedMs: performance.now() - start.serviceAgeMs,
   save() {
@@ -137,7 +146,7 @@ function serve(): void {
       hotKeys.saw(bytes.toString("latin1", from, Math.min(end, from + LONGEST_HOT_KEY)));
     };
     const answered = () => httpMetrics.answered + (resp?.answered() ?? 0);
-    startPulse(workers, start.thread, hotKeys, answered);
+    startPulse(workers, start.thread, hotKeys, answered, service);
     parentPort?.on("message", async (message: ToWorker) => {
       switch (message.kind) {
         case "ready":

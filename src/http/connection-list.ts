@@ -29,8 +29,8 @@ const MSG_DONTWAIT = 0x40;
 const REQUEST_BYTES = 72;
 const ANSWER_BYTES = 64 * 1024;
 
-/** Is told the key of each connection. */
-export type Visit = (key: string) => void;
+/** Is told the key of each connection, and the inode of its socket: 0 until it is accepted. */
+export type Visit = (key: string, inode: number) => void;
 
 /** Lists connections of a port; answers how many, or undefined while that cannot be known. */
 export type ListConnections = (port: number, visit: Visit | undefined) => number | undefined;
@@ -94,7 +94,7 @@ function overNetlink(): ListConnections | undefined {
         isDone ||= type === NLMSG_DONE;
         if (isDone) break;
         count++;
-        visit?.(keyIn(answer, at));
+        visit?.(keyIn(answer, at), answer.readUInt32LE(at + 84));
       }
     }
     return count;
@@ -132,7 +132,7 @@ function keyIn(answer: Buffer, at: number): string {
 const fromTable: ListConnections = (port, visit) =>
   whileDescriptorsLast(() => {
     const sockets = tcpSocketsOn(port, "connected");
-    for (const { remote } of sockets) visit?.(keyInTable(remote));
+    for (const { remote, inode } of sockets) visit?.(keyInTable(remote), Number(inode));
     return sockets.length;
   });
 

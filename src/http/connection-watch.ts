@@ -1,9 +1,11 @@
 // The watch over the number of HTTP connections: one thread of the service looks for all workers.
 //
 //   nothing has come or gone since the last look     nothing is listed
-//   fewer than NEARLY of the limit                   they are counted, once a second at most
-//   more                                             the watch remembers the order in which they came
+//   fewer than NEARLY of the limit                   they are listed once a second at most
 //   more than the limit                              those that came last may not stay
+//
+// Of two that have come since the last look, the one with the lower inode came first, as a rule: each
+// core of the kernel gives out inodes in runs of 1,024.
 //
 // A look takes a time that grows with the connections; the pauses between two grow with it, so that
 // looks take at most a hundredth of the thread.
@@ -27,7 +29,7 @@ export class ConnectionWatch {
   #timer: Timer | undefined;
   /** What `socketsAtMost` answered at the last look. */
   #sockets: number | undefined;
-  /** In the order in which they came. Kept while there are nearly as many as the limit. */
+  /** Those of the last look that may stay. */
   #admitted: ReadonlySet<string> = new Set();
 
   /** Looks until `stop`. `memory`: of allocateConnections. */
@@ -49,34 +51,26 @@ export class ConnectionWatch {
     const isNear = (sockets ?? 0) >= this.#limit * NEARLY;
     if (sockets !== this.#sockets || this.#table.isExceeded) {
       // While it cannot be known, what was known holds.
-      const isKnown = isNear ? this.#admit(list) : this.#count(list);
-      this.#sockets = isKnown ? sockets : undefined;
+      this.#sockets = this.#judge(list) ? sockets : undefined;
     }
     const tookMs = performance.now() - startMs;
     const pauseMs = Math.min(LONGEST_PAUSE_MS, tookMs * PAUSE_SHARE);
     this.#timer = setTimeout(() => this.#look(list), Math.max(isNear ? NEAR_MS : REST_MS, pauseMs));
   }
 
-  #count(list: ListConnections): boolean {
-    const count = list(this.#port, undefined);
-    if (count === undefined) return false;
-    this.#admitted = new Set();
-    this.#table.publish(count, undefined);
-    return true;
-  }
-
-  #admit(list: ListConnections): boolean {
-    const connected = new Set<string>();
-    if (list(this.#port, (key) => connected.add(key)) === undefined) return false;
+  #judge(list: ListConnections): boolean {
     const admitted = new Set<string>();
-    for (const key of this.#admitted) if (connected.has(key)) admitted.add(key);
+    const came: { readonly key: string; readonly inode: number }[] = [];
+    const count = list(this.#port, (key, inode) => {
+      if (this.#admitted.has(key)) admitted.add(key);
+      else came.push({ key, inode: inode === 0 ? Infinity : inode });
+    });
+    if (count === undefined) return false;
+    came.sort((a, b) => a.inode - b.inode);
     const excess = new Set<string>();
-    for (const key of connected) {
-      if (admitted.size < this.#limit) admitted.add(key);
-      else if (!admitted.has(key)) excess.add(key);
-    }
+    for (const { key } of came) (admitted.size < this.#limit ? admitted : excess).add(key);
     this.#admitted = admitted;
-    this.#table.publish(connected.size, this.#verdictOn(excess));
+    this.#table.publish(count, this.#verdictOn(excess));
     return true;
   }
 

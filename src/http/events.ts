@@ -1,25 +1,31 @@
 // The live figures as server-sent events, once a second to everybody who listens.
 //
-// One reading a second serves all listeners of a worker. Who does not read misses readings:
-// nothing waits for him.
+// One reading a second serves all listeners of a worker; without a listener there is none. A
+// listener that does not read misses readings, and its answer ends after MOST_MISSED of them.
 
 import type { Live } from "../metrics/live.ts";
 
 const EVERY_MS = 1000;
+/** The first reading is of so long: there was none before the first listener. */
+const FIRST_MS = 200;
 /** Readings that a listener may be behind. */
 const MOST_WAITING = 4;
+/** Readings that a listener may miss one after another. */
+const MOST_MISSED = 30;
 
 type Listener = ReadableStreamDefaultController<Uint8Array>;
 
 export class FigureEvents {
   readonly #live: Live;
-  readonly #listeners = new Set<Listener>();
+  /** With the readings that each has missed since its last one. */
+  readonly #listeners = new Map<Listener, number>();
   readonly #encoder = new TextEncoder();
-  readonly #timer: Timer;
+  /** Undefined while there is no listener. */
+  #timer: Timer | undefined;
+  #hasRead = false;
 
   constructor(live: Live) {
     this.#live = live;
-    this.#timer = setInterval(() => this.#tick(), EVERY_MS);
   }
 
   /** An answer that goes on until the listener goes away, or `end`. */
@@ -29,8 +35,9 @@ export class FigureEvents {
       {
         start: (listener) => {
           own = listener;
-          this.#listeners.add(listener);
-          listener.enqueue(this.#event());
+          this.#listeners.set(listener, 0);
+          if (this.#hasRead) listener.enqueue(this.#event());
+          else this.#begin();
         },
         cancel: () => {
           if (own !== undefined) this.#listeners.delete(own);
@@ -51,22 +58,46 @@ export class FigureEvents {
 
   /** Ends all answers, and makes no more. */
   stop(): void {
-    clearInterval(this.#timer);
     this.end();
   }
 
   /** Ends all answers: who listens has to ask again, and show a token that holds now. */
   end(): void {
-    for (const listener of this.#listeners) listener.close();
+    for (const listener of this.#listeners.keys()) listener.close();
     this.#listeners.clear();
+    this.#rest();
+  }
+
+  #begin(): void {
+    if (this.#timer !== undefined) return;
+    // Figures are those since the mark before the last one.
+    this.#live.mark();
+    this.#live.mark();
+    this.#timer = setTimeout(() => this.#tick(), FIRST_MS);
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#hasRead = false;
   }
 
   #tick(): void {
-    this.#live.mark();
-    if (this.#listeners.size === 0) return;
+    if (this.#listeners.size === 0) {
+      this.#rest();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#tick(), EVERY_MS);
     const event = this.#event();
-    for (const listener of this.#listeners) {
-      if ((listener.desiredSize ?? 0) > 0) listener.enqueue(event);
+    this.#live.mark();
+    this.#hasRead = true;
+    for (const [listener, missed] of this.#listeners) {
+      const isBehind = (listener.desiredSize ?? 0) <= 0;
+      if (!isBehind) listener.enqueue(event);
+      this.#listeners.set(listener, isBehind ? missed + 1 : 0);
+      if (missed < MOST_MISSED) continue;
+      listener.close();
+      this.#listeners.delete(listener);
     }
   }
 

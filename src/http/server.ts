@@ -86,7 +86,7 @@ export function serveHttp(
     if (refusal.reason !== undefined) service.refusals.add("http", refusal.reason);
     return refusal.toResponse();
   };
-  const lateness = new Lateness(config.shedAfterMs === 0 ? Infinity : config.shedAfterMs);
+  const lateness = new Lateness(config.shedAfterMs || Infinity, service.lag);
   const pending = new PendingBodies(service.budget, { young: edenGC, all: fullGC });
   /** Those that listen, and those that have given up their port to the next. */
   const servers: Bun.Server<undefined>[] = [];
@@ -136,6 +136,7 @@ export function serveHttp(
               ? answering(req, startMs, call.handle)
               : afterBody(reading, req, () => answering(req, startMs, call.handle));
     return (req) => {
+      service.activity.happened();
       const startMs = performance.now();
       const refusal = check(req, startMs);
       if (refusal === undefined) return handle(req, startMs);
@@ -212,7 +213,6 @@ export function serveHttp(
       const areBusy = () => servers.some(({ pendingRequests }) => pendingRequests > 0);
       while (areBusy() && performance.now() < untilMs) await Bun.sleep(LOOK_EVERY_MS);
       await Promise.all(stopAll(true));
-      lateness.stop();
       pending.stop();
     },
   };

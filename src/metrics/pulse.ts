@@ -1,11 +1,11 @@
-// The pulse of a worker: once a second it tells the others how it does.
+// The pulse of a worker: once a second, while it has work or hot keys, it tells the others how it does.
 
+import type { Activity } from "../activity.ts";
+import type { LoopLag } from "../loop-lag.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { WorkerRows } from "./workers.ts";
 
 const TICK_MS = 1000;
-/** The event loop is looked at so often: what delays it longer is seen. */
-const LOOK_MS = 50;
 
 /** Writes the row of `thread` until that ends. `requests`: what it has answered since its start. */
 export function startPulse(
@@ -13,31 +13,26 @@ export function startPulse(
   thread: number,
   hotKeys: HotKeys,
   requests: () => number,
+  { activity, lag }: { readonly activity: Activity; readonly lag: LoopLag },
 ): void {
-  let lookedMs = performance.now();
-  let loopLagMs = 0;
-  setInterval(() => {
-    const nowMs = performance.now();
-    loopLagMs = Math.max(loopLagMs, nowMs - lookedMs - LOOK_MS);
-    lookedMs = nowMs;
-  }, LOOK_MS);
-  let tickedMs = lookedMs;
-  let counted = requests();
-  let cpuMicros = threadCpuMicros();
-  setInterval(() => {
-    const nowMs = performance.now();
-    const count = requests();
-    const micros = threadCpuMicros();
-    const elapsedMs = nowMs - tickedMs;
-    const load = Math.min(1, (micros - cpuMicros) / 1000 / elapsedMs);
-    const requestsPerSecond = ((count - counted) * 1000) / elapsedMs;
-    rows.write(thread, { load, requestsPerSecond, loopLagMs }, hotKeys);
+  let tickedMs = 0;
+  let counted = 0;
+  let cpuMicros = 0;
+  const begin = (): void => {
+    tickedMs = performance.now();
+    counted = requests();
+    cpuMicros = threadCpuMicros();
+  };
+  const tick = (): boolean => {
+    const elapsedMs = performance.now() - tickedMs;
+    const load = Math.min(1, (threadCpuMicros() - cpuMicros) / 1000 / elapsedMs);
+    const requestsPerSecond = ((requests() - counted) * 1000) / elapsedMs;
+    rows.write(thread, { load, requestsPerSecond, loopLagMs: lag.takeLongestMs() }, hotKeys);
     hotKeys.tick();
-    tickedMs = nowMs;
-    counted = count;
-    cpuMicros = micros;
-    loopLagMs = 0;
-  }, TICK_MS);
+    begin();
+    return requestsPerSecond > 0 || hotKeys.sampled >= 1;
+  };
+  activity.every(TICK_MS, tick, begin);
 }
 
 function threadCpuMicros(): number {

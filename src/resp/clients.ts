@@ -20,8 +20,9 @@ const CREATED = 3;
 const USED = 4;
 const TEXT = 40;
 const MAX_TEXT = ROW_BYTES - TEXT;
-/** In the row before all others: the last number given to a client. */
+/** In the row before all others: the last number given to a client, and how often one was killed. */
 const LAST_ID = 0;
+const KILLS = 1;
 
 export const NO_ROW = -1;
 
@@ -145,8 +146,26 @@ export class Clients {
 
   /** Marks a client of any thread to be closed. */
   kill({ row, id }: Client): void {
-    if (this.#floats[row * ROW_FLOATS + ID] === id)
-      Atomics.store(this.#words, row * ROW_WORDS + KILL, 1);
+    if (this.#floats[row * ROW_FLOATS + ID] !== id) return;
+    Atomics.store(this.#words, row * ROW_WORDS + KILL, 1);
+    Atomics.add(this.#words, KILLS, 1);
+    Atomics.notify(this.#words, KILLS);
+  }
+
+  /** Calls `look` in this thread after clients of any thread were marked; returns what ends that. */
+  onKill(look: () => void): () => void {
+    let isOver = false;
+    const wait = async (): Promise<void> => {
+      while (!isOver) {
+        await Atomics.waitAsync(this.#words, KILLS, Atomics.load(this.#words, KILLS)).value;
+        look();
+      }
+    };
+    void wait();
+    return () => {
+      isOver = true;
+      Atomics.notify(this.#words, KILLS);
+    };
   }
 
   /** Whether a client of this thread is to be closed. */

@@ -19,6 +19,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import { type Handlers, listen } from "./listener.ts";
 import type { RespMemory } from "./memory.ts";
 import { COMMAND, ERROR, MORE, type Outcome, Words } from "./parser.ts";
+import { closeOverdue } from "./overdue.ts";
 import { Patience } from "./patience.ts";
 import { OutputLimitError, Reply } from "./reply.ts";
 import { Settings } from "./settings.ts";
@@ -321,6 +322,7 @@ export function serveResp(
   const handlers: Handlers = {
     binaryType: "buffer",
     open(socket) {
+      service.activity.happened();
       tallies.add("connectionsReceived", 1);
       if (tallies.sum("connected") >= config.maxConnections) {
         service.refusals.add("resp", "connections");
@@ -334,6 +336,7 @@ export function serveResp(
       events.connected?.("connected", connection.address);
     },
     data({ data: connection }, chunk) {
+      service.activity.happened();
       if (connection !== undefined) guarded(connection, () => read(connection, chunk));
     },
     drain({ data: connection }) {
@@ -353,19 +356,15 @@ export function serveResp(
   const port = listeners[0]?.port ?? 0;
 
   const patience = new Patience(config.slowClientTimeout, config.respIdleTimeout);
-  const looking = setInterval(() => {
-    const nowMs = cache.clock.now();
-    for (const connection of connections) {
-      const reason = patience.isOver(connection, nowMs);
-      if (reason !== undefined) service.refusals.add("resp", reason);
-      if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
-    }
-  }, LOOK_EVERY_MS);
-  let calls = 0;
-  const sampling = setInterval(() => {
-    tallies.setCommandsPerSecond(((dispatcher.calls - calls) * 1000) / SAMPLE_MS);
-    calls = dispatcher.calls;
-  }, SAMPLE_MS);
+  const hasIdleLimit = config.respIdleTimeout > 0;
+  const look = (): boolean =>
+    closeOverdue(connections, patience, clients, service, cache.clock.now()) ||
+    (hasIdleLimit && connections.size > 0);
+  const endings = [
+    service.activity.every(LOOK_EVERY_MS, look),
+    service.activity.every(SAMPLE_MS, () => tallies.sampleCommands(dispatcher.calls, SAMPLE_MS)),
+    clients.onKill(() => service.activity.wake()),
+  ];
 
   return {
     port,
@@ -382,8 +381,7 @@ export function serveResp(
       clients: () => tallies.sum("connected"),
     },
     async stop(graceMs) {
-      clearInterval(looking);
-      clearInterval(sampling);
+      for (const end of endings) end();
       for (const listener of listeners) listener.stop();
       const untilMs = performance.now() + graceMs;
       const waiting = () => [...connections].some(isBlocked);

@@ -44,6 +44,8 @@ export class Tallies {
   readonly #rowLength: number;
 
   /** `names`: of the commands, by their numbers. */
+  #sampledCommands = 0;
+
   constructor(memory: SharedArrayBuffer, thread: number, names: readonly string[]) {
     this.names = names;
     this.#rowLength = rowLength(names.length);
@@ -58,8 +60,11 @@ export class Tallies {
     this.#add(PLACES[name], count);
   }
 
-  setCommandsPerSecond(count: number): void {
-    this.#set(PLACES.commandsPerSecond, count);
+  /** Once every `ms`. `commands`: what this thread has run since its start. Returns false, as a job with no more to do. */
+  sampleCommands(commands: number, ms: number): false {
+    this.#set(PLACES.commandsPerSecond, ((commands - this.#sampledCommands) * 1000) / ms);
+    this.#sampledCommands = commands;
+    return false;
   }
 
   /**

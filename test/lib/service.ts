@@ -1,6 +1,7 @@
 // The service for tests: in this process on a free port, or as a process of its own.
 
 import { Tokens } from "../../src/access.ts";
+import { Activity } from "../../src/activity.ts";
 import { allocateBudget, ByteBudget } from "../../src/byte-budget.ts";
 import { Cache } from "../../src/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../src/config.ts";
@@ -9,6 +10,7 @@ import { ConnectionWatch } from "../../src/http/connection-watch.ts";
 import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
+import { LoopLag } from "../../src/loop-lag.ts";
 import { allocateRefusals, Refusals } from "../../src/refusals.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { serveResp } from "../../src/resp/server.ts";
@@ -66,8 +68,10 @@ export function aService(shutDown: Service["shutDown"] = () => {}): Service {
   const state = new ServiceState(allocateState());
   state.phase = "serving";
   const save = async () => ({ isSaved: false, reason: "there is no folder" }) as const;
+  const activity = new Activity();
   return {
     ...{ state, save, shutDown, tls: undefined },
+    ...{ activity, lag: new LoopLag(activity) },
     startedMs: performance.now(),
     tokens: new Tokens({ authToken: "", readToken: "" }),
     refusals: new Refusals(allocateRefusals(1), 0),

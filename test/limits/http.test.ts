@@ -3,10 +3,12 @@
 import { describe, expect, test } from "bun:test";
 
 import { allocateBudget, ByteBudget } from "../../src/byte-budget.ts";
+import { Activity } from "../../src/activity.ts";
 import { keyInTable } from "../../src/http/connection-list.ts";
 import { keyOf } from "../../src/http/endpoints.ts";
 import { Lateness } from "../../src/http/lateness.ts";
 import { PendingBodies } from "../../src/http/pending-bodies.ts";
+import { LoopLag } from "../../src/loop-lag.ts";
 import { connect, exchange } from "../lib/raw.ts";
 import { serve, startService } from "../lib/service.ts";
 import { until } from "../lib/until.ts";
@@ -263,7 +265,9 @@ function occupy(ms: number): void {
 
 describe("an event loop that is late", () => {
   test("refuses when it is late again, not more than its ration, and nothing once it is on time", async () => {
-    const lateness = new Lateness(50);
+    const activity = new Activity();
+    const lag = new LoopLag(activity);
+    const lateness = new Lateness(50, lag);
     const untilTimer = async () => await new Promise((resolve) => setTimeout(resolve, 0));
     occupy(120);
     // A machine that stood still looks the same.
@@ -277,7 +281,7 @@ describe("an event loop that is late", () => {
     expect(refused).toBeLessThanOrEqual(200);
     while (lateness.wasLate) await untilTimer();
     expect(lateness.refuses(performance.now())).toBeFalse();
-    lateness.stop();
+    lag.stop();
   });
 
   test("answers 503 with Retry-After to calls on entries, and to nothing else", async () => {

@@ -1,0 +1,24 @@
+// Closing connections whose time is over, and those that a client wants closed.
+
+import type { Service } from "../service.ts";
+import type { Connection } from "./client-connection.ts";
+import type { Clients } from "./clients.ts";
+import type { Patience } from "./patience.ts";
+
+/** Returns whether any connection still owes something, so that the caller has to look again. O(connections). */
+export function closeOverdue(
+  connections: ReadonlySet<Connection>,
+  patience: Patience,
+  clients: Clients,
+  { refusals }: Service,
+  nowMs: number,
+): boolean {
+  let owes = false;
+  for (const connection of connections) {
+    const reason = patience.isOver(connection, nowMs);
+    if (reason !== undefined) refusals.add("resp", reason);
+    if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
+    owes ||= connection.owed;
+  }
+  return owes;
+}
