@@ -133,6 +133,7 @@ export interface Exit {
 
 export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
+  readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   /** What it has printed so far. */
   stdout(): Promise<string>;
@@ -186,6 +187,7 @@ export async function startService(
   })();
   return {
     url,
+    pid: child.pid,
     kill: (signal) => child.kill(signal),
     stdout: async () => {
       // What has been read of the pipe by the next turn.
