@@ -186,7 +186,7 @@ describe("start", () => {
 describe("stop", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     test(`${signal} answers what is in flight and ends with 0`, async () => {
-      await using service = await startService();
+      await using service = await startService(["--workers", "2"]);
       using _neverUsed = await connect(service.url);
       using slow = await connect(service.url);
       const body = `{"key":"k","value":"v"}`;
@@ -207,7 +207,7 @@ describe("stop", () => {
   }
 
   test("a request that never ends is cut off", async () => {
-    await using service = await startService();
+    await using service = await startService(["--workers", "2"]);
     using slow = await connect(service.url);
     slow.send("POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n");
     await slow.until("100 Continue");
@@ -218,7 +218,7 @@ describe("stop", () => {
 });
 
 test("clients in the middle of their work are answered or told to go elsewhere, never cut off", async () => {
-  await using service = await startService();
+  await using service = await startService(["--workers", "2"]);
   const body = `{"key":"k","value":"v"}`;
   const head = `POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
   const statuses: number[] = [];

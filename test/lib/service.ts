@@ -164,7 +164,11 @@ export async function startService(
   env: Env = {},
   wrapper: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--shed-after-ms", "0"];
+  const own = [
+    ...["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--shed-after-ms", "0"],
+    // A second worker doubles the cost of a start: the tests that are about several ask for them.
+    ...["--workers", "1"],
+  ];
   const child = spawn([...own, ...options], env, wrapper);
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();

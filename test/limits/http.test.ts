@@ -200,27 +200,34 @@ describe("a slow client", () => {
     "a second request": `${GET}GET /livez HTTP/1.1\r\nx-a: `,
   };
   for (const [what, head] of Object.entries(drips)) {
-    test(`that sends a byte of ${what} now and then is closed after --idle-timeout`, async () => {
-      await using server = serve("--idle-timeout", "1");
-      using connection = await connect(server.url);
-      connection.send(head);
-      const dripping = setInterval(
-        () => connection.send(what.includes("chunks") ? "1\r\nx\r\n" : "x"),
-        100,
-      );
-      await connection.closed;
-      clearInterval(dripping);
-    });
+    // All of them wait at the same time.
+    test.concurrent(
+      `that sends a byte of ${what} now and then is closed after --idle-timeout`,
+      async () => {
+        await using server = serve("--idle-timeout", "1");
+        using connection = await connect(server.url);
+        connection.send(head);
+        const dripping = setInterval(
+          () => connection.send(what.includes("chunks") ? "1\r\nx\r\n" : "x"),
+          100,
+        );
+        await connection.closed;
+        clearInterval(dripping);
+      },
+    );
   }
 
-  test("that sends a byte of its first request now and then is closed within 15 s", async () => {
-    await using server = serve("--idle-timeout", "0");
-    using connection = await connect(server.url);
-    connection.send("GET /livez HTTP/1.1\r\nx-a: ");
-    const dripping = setInterval(() => connection.send("x"), 100);
-    await connection.closed;
-    clearInterval(dripping);
-  });
+  test.concurrent(
+    "that sends a byte of its first request now and then is closed within 15 s",
+    async () => {
+      await using server = serve("--idle-timeout", "0");
+      using connection = await connect(server.url);
+      connection.send("GET /livez HTTP/1.1\r\nx-a: ");
+      const dripping = setInterval(() => connection.send("x"), 100);
+      await connection.closed;
+      clearInterval(dripping);
+    },
+  );
 
   test("that reads no answers costs as much as one of them", async () => {
     await using server = serve("--max-value-length", "1000000");

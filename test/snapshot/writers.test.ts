@@ -11,8 +11,8 @@ import { until } from "../lib/until.ts";
 
 const THREADS = 4;
 const KEYS = 20_000;
-const SNAPSHOTS = 5;
-const WRITES_BEFORE = 50_000;
+const SNAPSHOTS = 3;
+const WRITES_BEFORE = 20_000;
 
 test("a snapshot taken while 4 threads write has only values that were put for their keys", async () => {
   await using folder = await temporaryFolder();

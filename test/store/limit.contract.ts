@@ -6,6 +6,8 @@ import { ByteBuffer, type Bytes } from "../../src/store/bytes.ts";
 import { MISS, NEVER, type Shard, type ShardFigures } from "../../src/store/shard.ts";
 import { random } from "../lib/random.ts";
 
+/** `STEPS=200000 bun test test/store` is the long form. */
+const STEPS = Number(process.env["STEPS"] ?? 60_000);
 const BYTES = 2 ** 18;
 const LARGEST_VALUE = BYTES / 8 - 64;
 
@@ -127,7 +129,7 @@ export function describeLimit(
       const shard = create(BYTES, true);
       const model = new Map<string, string>();
       let lost = 0;
-      for (let step = 0; step < 200_000; step++) {
+      for (let step = 0; step < STEPS; step++) {
         const key = `key${below(4000)}`;
         const value = valueOf(shard, key);
         const expected = model.get(key);
