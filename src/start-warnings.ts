@@ -71,11 +71,11 @@ function warnOfSizes({ plan, maxConnections, memory }: Config, logger: Logger): 
   if (neededBytes > availableBytes) {
     const right =
       fittingBytes >= MB
-        ? `--memory ${mb(fittingBytes)} at most`
+        ? `set --memory ${mb(fittingBytes)} at most`
         : "lower --workers, --max-connections or --max-pending-bytes";
     logger.warn("too little memory", {
       ...{ needed: mb(neededBytes), available: mb(availableBytes), memory: bytesText(memory) },
-      reason: `the process may be killed under load: give it ${mb(neededBytes)}, or set ${right}`,
+      reason: `the process may be killed under load: give it ${mb(neededBytes)}, or ${right}`,
     });
   }
   if (maxConnections < plan.wantedConnections * NEARLY) {

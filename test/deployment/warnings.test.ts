@@ -52,7 +52,7 @@ test("sizes that the machine cannot hold are told with numbers, and with what wo
   expect(large).toMatch(/set --memory 2\d{4}mb at most"$/);
   const [small = ""] = warningsOf(local, { memoryBytes: 64 * MB });
   expect(small).toMatch(/^too little memory needed=\d+mb available=64mb memory=1mb /);
-  expect(small).toContain("lower --workers, --max-connections or --max-pending-bytes");
+  expect(small).toContain(", or lower --workers, --max-connections or --max-pending-bytes");
 });
 
 test("connections that the limit of open files does not allow are told", () => {
