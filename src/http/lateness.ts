@@ -14,15 +14,18 @@ import type { LoopLag } from "../loop-lag.ts";
 const REFUSALS_PER_MS = 2;
 const MOST_REFUSALS_AT_ONCE = 200;
 
+/** How late a timer ran the last time, and how long the next run is overdue. */
+type Lag = Pick<LoopLag, "lastMs" | "overdueMs">;
+
 export class Lateness {
   readonly #limitMs: number;
-  readonly #lag: LoopLag;
+  readonly #lag: Lag;
   /** Refusals that may be made, as of `#rationedMs`. */
   #ration = 0;
   #rationedMs = 0;
 
   /** `limitMs`: Infinity is never late. */
-  constructor(limitMs: number, lag: LoopLag) {
+  constructor(limitMs: number, lag: Lag) {
     this.#limitMs = limitMs;
     this.#lag = lag;
   }

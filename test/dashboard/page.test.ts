@@ -21,7 +21,8 @@ const VIEWS = [
   ["dark", 360],
 ] as const;
 
-const onChromium = test.skipIf(CHROMIUM === null);
+const onChromium = (name: string, body: () => Promise<void>) =>
+  test.skipIf(CHROMIUM === null)(`${name} (chromium)`, body);
 let browser: Browser;
 let service: ServiceProcess;
 

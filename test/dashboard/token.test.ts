@@ -15,7 +15,8 @@ const READ = "the-read-token";
 /** With SHOTS=folder the page is photographed there, to be looked at. */
 const SHOTS = process.env["SHOTS"];
 
-const onChromium = test.skipIf(CHROMIUM === null);
+const onChromium = (name: string, body: () => Promise<void>) =>
+  test.skipIf(CHROMIUM === null)(`${name} (chromium)`, body);
 let browser: Browser;
 let service: ServiceProcess;
 

@@ -57,78 +57,81 @@ RESET | CLIENT GETNAME | SHUTDOWN FOO | ECHO \xff\x00\r\n | SET \x00k \xff\xfe |
   .map((line) => line.trim())
   .filter((line) => line !== "");
 
-describe.skipIf(Bun.which("redis-server") === null)("answers are redis's, byte for byte", () => {
-  test("of every command, option and error of a long session, in both versions", async () => {
-    await using pair = await startPair();
-    for (const version of [2, 3]) {
-      await pair.skip(["HELLO", version]);
-      for (const line of SESSION) {
-        const words = wordsOf(line);
-        const [redis, ours] = await pair.ask(words);
-        expect([version, line, ours]).toEqual([version, line, redis]);
-        if (line === "RESET" || line.startsWith("HELLO 2")) await pair.skip(["HELLO", version]);
-      }
-    }
-  });
-
-  test("of INCRBYFLOAT on random numbers", async () => {
-    await using pair = await startPair();
-    const { below } = random();
-    const number = (): string => {
-      const digits = String(below(10 ** (1 + below(9))));
-      const decimals = below(3) === 0 ? "" : `.${String(below(10 ** (1 + below(9))))}`;
-      const exponent = below(4) === 0 ? `e${below(40) - 20}` : "";
-      return `${below(2) === 0 ? "-" : ""}${digits}${decimals}${exponent}`;
-    };
-    for (let n = 0; n < 1000; n++) {
-      const words = below(4) === 0 ? ["SET", "f", number()] : ["INCRBYFLOAT", "f", number()];
-      const [redis, ours] = await pair.ask(words);
-      expect([n, words, ours]).toEqual([n, words, redis]);
-    }
-  });
-
-  test("of KEYS with random patterns", async () => {
-    await using pair = await startPair();
-    const { below } = random();
-    const text = (letters: string, most: number) =>
-      Array.from({ length: below(most) }, () => letters[below(letters.length)]).join("");
-    // One key at a time: the order of several is nobody's promise.
-    for (let n = 0; n < 1500; n++) {
-      const key = `k${text("abc-]\\^*?[", 6)}`;
-      const pattern = `${below(3) ? "" : "k"}${text("abkc-]\\^*?[", 9)}`;
-      await pair.skip(["FLUSHALL"]);
-      await pair.skip(["SET", key, "v"]);
-      const [redis, ours] = await pair.ask(["KEYS", pattern]);
-      expect([key, pattern, ours]).toEqual([key, pattern, redis]);
-    }
-  });
-
-  test("of inline commands and of what is not the protocol", async () => {
-    const inputs = [
-      "SET k 'a b'\r\nGET k\r\n",
-      'SET k "\\x41\\n"\r\nGET k\r\n\r\n\r\nPING\r\n',
-      "*0\r\n*-1\r\nPING\r\n",
-      "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n",
-    ];
-    const malformed = [
-      "*x\r\n",
-      "*1\r\nPING\r\n",
-      "*1\r\n$x\r\n",
-      "*1\r\n$-1\r\n",
-      'GET "k\r\n',
-      `*1${LONG.repeat(40)}`,
-      LONG.repeat(40),
-    ];
-    for (const input of [...inputs, ...malformed]) {
+describe.skipIf(Bun.which("redis-server") === null)(
+  "answers are redis's, byte for byte (redis-server)",
+  () => {
+    test("of every command, option and error of a long session, in both versions", async () => {
       await using pair = await startPair();
-      // QUIT closes what a protocol error has not closed.
-      const [redis, ours] = await pair.whole(
-        `${input}${malformed.includes(input) ? "" : "QUIT\r\n"}`,
-      );
-      expect([input.slice(0, 40), ours]).toEqual([input.slice(0, 40), redis]);
-    }
-  });
-});
+      for (const version of [2, 3]) {
+        await pair.skip(["HELLO", version]);
+        for (const line of SESSION) {
+          const words = wordsOf(line);
+          const [redis, ours] = await pair.ask(words);
+          expect([version, line, ours]).toEqual([version, line, redis]);
+          if (line === "RESET" || line.startsWith("HELLO 2")) await pair.skip(["HELLO", version]);
+        }
+      }
+    });
+
+    test("of INCRBYFLOAT on random numbers", async () => {
+      await using pair = await startPair();
+      const { below } = random();
+      const number = (): string => {
+        const digits = String(below(10 ** (1 + below(9))));
+        const decimals = below(3) === 0 ? "" : `.${String(below(10 ** (1 + below(9))))}`;
+        const exponent = below(4) === 0 ? `e${below(40) - 20}` : "";
+        return `${below(2) === 0 ? "-" : ""}${digits}${decimals}${exponent}`;
+      };
+      for (let n = 0; n < 1000; n++) {
+        const words = below(4) === 0 ? ["SET", "f", number()] : ["INCRBYFLOAT", "f", number()];
+        const [redis, ours] = await pair.ask(words);
+        expect([n, words, ours]).toEqual([n, words, redis]);
+      }
+    });
+
+    test("of KEYS with random patterns", async () => {
+      await using pair = await startPair();
+      const { below } = random();
+      const text = (letters: string, most: number) =>
+        Array.from({ length: below(most) }, () => letters[below(letters.length)]).join("");
+      // One key at a time: the order of several is nobody's promise.
+      for (let n = 0; n < 1500; n++) {
+        const key = `k${text("abc-]\\^*?[", 6)}`;
+        const pattern = `${below(3) ? "" : "k"}${text("abkc-]\\^*?[", 9)}`;
+        await pair.skip(["FLUSHALL"]);
+        await pair.skip(["SET", key, "v"]);
+        const [redis, ours] = await pair.ask(["KEYS", pattern]);
+        expect([key, pattern, ours]).toEqual([key, pattern, redis]);
+      }
+    });
+
+    test("of inline commands and of what is not the protocol", async () => {
+      const inputs = [
+        "SET k 'a b'\r\nGET k\r\n",
+        'SET k "\\x41\\n"\r\nGET k\r\n\r\n\r\nPING\r\n',
+        "*0\r\n*-1\r\nPING\r\n",
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n",
+      ];
+      const malformed = [
+        "*x\r\n",
+        "*1\r\nPING\r\n",
+        "*1\r\n$x\r\n",
+        "*1\r\n$-1\r\n",
+        'GET "k\r\n',
+        `*1${LONG.repeat(40)}`,
+        LONG.repeat(40),
+      ];
+      for (const input of [...inputs, ...malformed]) {
+        await using pair = await startPair();
+        // QUIT closes what a protocol error has not closed.
+        const [redis, ours] = await pair.whole(
+          `${input}${malformed.includes(input) ? "" : "QUIT\r\n"}`,
+        );
+        expect([input.slice(0, 40), ours]).toEqual([input.slice(0, 40), redis]);
+      }
+    });
+  },
+);
 
 interface Pair extends AsyncDisposable {
   /** The answers of redis and of the service, a character a byte. */
