@@ -4,32 +4,43 @@
 // A claim is a number of bytes that its owner keeps. To change a claim, the owner passes the old
 // and the new number. A claim always fits while it is the only one, so that a limit below the size
 // of one request does not stop the service.
+//
+// An owner that can wait asks for room within the lower half of the limit. The upper half is for
+// bytes that are there already. Owners that hold a part and wait for the rest could wait for each
+// other for ever. So one owner of the process at a time has the lane: its bytes are not counted, and
+// it bounds them by the limit itself. The process then holds at most twice the limit.
 
 /** Claims are counted in units of 64 bytes: then 2^36 bytes fit a 32-bit word. */
 const UNIT_BITS = 6;
 const TOTAL = 0;
+/** 1 + the thread that has the lane, or 0. */
+const LANE = 1;
+const FIRST_PART = 2;
 
-/** Memory for the budget of `threads` threads: the total, then the part of each thread. */
+/** Memory for the budget of `threads` threads: the total, the lane, then the part of each thread. */
 export function allocateBudget(threads: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((1 + threads) * Int32Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer((FIRST_PART + threads) * Int32Array.BYTES_PER_ELEMENT);
 }
 
 /** Takes back the claims of a thread that has ended. */
 export function recoverBudget(memory: SharedArrayBuffer, thread: number): void {
   const words = new Int32Array(memory);
-  Atomics.sub(words, TOTAL, Atomics.exchange(words, 1 + thread, 0));
+  Atomics.sub(words, TOTAL, Atomics.exchange(words, FIRST_PART + thread, 0));
+  Atomics.compareExchange(words, LANE, 1 + thread, 0);
 }
 
 /** One thread's view. Guard: the total changes atomically; each part has its thread as only writer. */
 export class ByteBudget {
   readonly #words: Int32Array;
+  readonly #thread: number;
   readonly #part: number;
   readonly limitBytes: number;
   readonly #limit: number;
 
   constructor(memory: SharedArrayBuffer, thread: number, limitBytes: number) {
     this.#words = new Int32Array(memory);
-    this.#part = 1 + thread;
+    this.#thread = thread;
+    this.#part = FIRST_PART + thread;
     this.limitBytes = limitBytes;
     this.#limit = unitsOf(limitBytes);
   }
@@ -39,19 +50,19 @@ export class ByteBudget {
     return Atomics.load(this.#words, TOTAL) * 2 ** UNIT_BITS;
   }
 
+  /** Whether owners that can wait should do so. */
+  get isTight(): boolean {
+    return Atomics.load(this.#words, TOTAL) > this.#limit / 2;
+  }
+
   /** Changes a claim of `fromBytes` to `toBytes`. Returns false, and changes nothing, if that exceeds the limit. O(1). */
   tryResize(fromBytes: number, toBytes: number): boolean {
-    const from = unitsOf(fromBytes);
-    const change = unitsOf(toBytes) - from;
-    if (change === 0) return true;
-    const before = Atomics.add(this.#words, TOTAL, change);
-    const isAlone = before === from;
-    if (change > 0 && !isAlone && before + change > this.#limit) {
-      Atomics.sub(this.#words, TOTAL, change);
-      return false;
-    }
-    Atomics.add(this.#words, this.#part, change);
-    return true;
+    return this.#resizeWithin(fromBytes, toBytes, this.#limit);
+  }
+
+  /** As `tryResize`, within half of the limit: for an owner that can wait. */
+  tryReserve(fromBytes: number, toBytes: number): boolean {
+    return this.#resizeWithin(fromBytes, toBytes, this.#limit / 2);
   }
 
   /** As `tryResize`, without asking: for a claim that shrinks, or for bytes that are there already. O(1). */
@@ -59,6 +70,29 @@ export class ByteBudget {
     const change = unitsOf(toBytes) - unitsOf(fromBytes);
     Atomics.add(this.#words, TOTAL, change);
     Atomics.add(this.#words, this.#part, change);
+  }
+
+  /** Returns whether the lane was free, and is this thread's now. The thread knows for which owner. */
+  tryEnterLane(): boolean {
+    return Atomics.compareExchange(this.#words, LANE, 0, 1 + this.#thread) === 0;
+  }
+
+  leaveLane(): void {
+    Atomics.compareExchange(this.#words, LANE, 1 + this.#thread, 0);
+  }
+
+  #resizeWithin(fromBytes: number, toBytes: number, limit: number): boolean {
+    const from = unitsOf(fromBytes);
+    const change = unitsOf(toBytes) - from;
+    if (change === 0) return true;
+    const before = Atomics.add(this.#words, TOTAL, change);
+    const isAlone = before === from;
+    if (change > 0 && !isAlone && before + change > limit) {
+      Atomics.sub(this.#words, TOTAL, change);
+      return false;
+    }
+    Atomics.add(this.#words, this.#part, change);
+    return true;
   }
 }
 

@@ -32,7 +32,7 @@ import { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 export type { CacheFigures } from "./cache-figures.ts";
 export { type CacheOptions, fitOptions } from "./cache-options.ts";
 export { MOST_AHEAD } from "./look-ahead.ts";
-export { type AheadKey, ByteBuffer, type Bytes } from "./store/bytes.ts";
+export { type AheadKey, ByteBuffer, type Bytes, freeBytes } from "./store/bytes.ts";
 export {
   type Change,
   type Entry,

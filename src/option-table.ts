@@ -127,14 +127,14 @@ export const OPTIONS = {
     default: 2 ** 26,
     min: 2 ** 20,
     max: 2 ** 32,
-    help: "answers that a connection of the Redis protocol may leave unread before it is closed",
+    help: "longest answer of the Redis protocol, with what waits before it; --max-pending-bytes bounds it too",
   },
   respQueryLimit: {
     kind: "bytes",
     default: 2 ** 26,
     min: 2 ** 20,
     max: 2 ** 29,
-    help: "bytes of a command that a connection of the Redis protocol may send before it is closed",
+    help: "longest command of the Redis protocol; --max-pending-bytes bounds it too",
   },
   authToken: {
     kind: "secret",
@@ -226,7 +226,7 @@ export const OPTIONS = {
     min: 0.1,
     max: 86_400,
     unit: "seconds",
-    help: "how long a client of the Redis protocol may take to send one command, to read its answers, to show its token, or for its handshake",
+    help: "how long a client of the Redis protocol may send or read less than 64 KiB a second of a command or an answer, or take to show its token or for its handshake",
   },
   respIdleTimeout: {
     kind: "number",

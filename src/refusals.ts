@@ -11,6 +11,7 @@ const REASONS = {
   resp: [
     ...(["no_token", "wrong_token", "read_only_token"] as const),
     ...(["connections", "command_size", "output_size", "slow_client", "idle_client"] as const),
+    "pending_bytes",
   ],
 } as const;
 type Protocol = keyof typeof REASONS;

@@ -53,6 +53,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "resp/": [
     ...[
       "addresses.ts",
+      "byte-budget.ts",
       "cache.ts",
       "config.ts",
       "machine.ts",

@@ -23,19 +23,40 @@ export interface Connection extends Session {
   sent: number;
   /** Whether its last command has no answer yet. */
   isWaiting: boolean;
+  /** Whether more of its commands are to be run when its turn comes. */
+  isQueued: boolean;
+  /** Whether its next command waits for room for its answer. */
+  isParked: boolean;
+  /** Bytes that it waits for room for; 0 if it does not wait. */
+  wants: number;
+  /** Bytes that it has claimed of --max-pending-bytes. */
+  claimed: number;
+  /** Bytes of its last command, if that came in several pieces. */
+  lastBytes: number;
+  isOpen: boolean;
   /** Whether it may begin: over TLS, whether its handshake is done. */
   isReady: boolean;
   /** Times that it has got something done: commands run, answers read to their end. */
   steps: number;
+  /** Bytes of commands that have come, and of answers that its socket has taken late. */
+  bytesIn: number;
+  bytesOut: number;
   // What Patience remembers of it.
   stepsSeen: number;
+  bytesInSeen: number;
+  bytesOutSeen: number;
   owed: boolean;
   quietSinceMs: number;
 }
 
 /** Whether commands that have come must wait. */
-export function isBlocked({ unsent, isWaiting }: Connection): boolean {
-  return unsent !== undefined || isWaiting;
+export function isBlocked({ unsent, isWaiting, isQueued, isParked }: Connection): boolean {
+  return unsent !== undefined || isWaiting || isQueued || isParked;
+}
+
+/** Reads on, unless the connection has to wait for something. */
+export function readOn(connection: Connection): void {
+  if (!isBlocked(connection) && connection.wants === 0) connection.socket.resume();
 }
 
 /** A client that has just come. */
@@ -65,8 +86,11 @@ export function newConnection(
     unsent: undefined,
     sent: 0,
     isWaiting: false,
+    ...{ isQueued: false, isParked: false, wants: 0, claimed: 0, lastBytes: 0 },
+    isOpen: true,
     isReady: tls === undefined,
     ...{ steps: 0, stepsSeen: -1, owed: false, quietSinceMs: nowMs },
+    ...{ bytesIn: 0, bytesOut: 0, bytesInSeen: 0, bytesOutSeen: 0 },
   };
 }
 

@@ -3,19 +3,31 @@
 import { type Access, mayDo } from "../access.ts";
 import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
 import { argument, type Call, type Command, LOADING, type Session, Updating } from "./call.ts";
-import { type Entry, findCommand, takesCount } from "./commands.ts";
+import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands.ts";
 import type { Argument, Words } from "./parser.ts";
+import { NoRoomError, OutputLimitError } from "./reply.ts";
 
 /** What a web browser's request begins with, or has as a later line. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
 /** As much of what a client sent as an error repeats. */
 const SHOWN_BYTES = 128;
 
+/** Commands whose time is that of a few values: the clock is not read after each of them. */
+const QUICK: ReadonlySet<string> = new Set([
+  ...["get", "set", "setnx", "setex", "psetex", "getset", "getdel", "incr", "decr", "incrby"],
+  ...["decrby", "ping", "echo", "ttl", "pttl", "expire", "pexpire", "strlen", "append"],
+]);
+const QUICK_BY_NUMBER = Uint8Array.from(COMMAND_NAMES, (name) => (QUICK.has(name) ? 1 : 0));
+
 export class Dispatcher {
   /** Commands run so far. */
   calls = 0;
   /** Number of the last one; -1 if that was none. */
   lastCommand = -1;
+  /** Bytes that the last command lacked for its answer: it is to be run again. 0 if it was run. */
+  lackedBytes = 0;
+  /** Whether the answer of the last command was too long. */
+  isOverLimit = false;
   readonly #call: Call;
   readonly #keys: Argument[] = [];
   /** Those that are to be run, and what the table has of each. */
@@ -45,6 +57,11 @@ export class Dispatcher {
   /** Time of the commands that are being run. */
   get nowMs(): number {
     return this.#call.nowMs;
+  }
+
+  /** Whether the last command cannot have taken long. */
+  get wasQuick(): boolean {
+    return QUICK_BY_NUMBER[this.lastCommand] === 1;
   }
 
   /** The next commands are of this connection. */
@@ -86,7 +103,10 @@ export class Dispatcher {
     if (count > 1) this.#call.cache.lookAhead(keys, found);
   }
 
-  /** Runs the command at this place of those prepared; false if it is HTTP, which is not to be answered. */
+  /**
+   * Runs the command at this place of those prepared; false if it is HTTP, which is not to be answered.
+   * Sets `lackedBytes` or `isOverLimit` where the answer did not fit.
+   */
   run(place: number): boolean {
     const { args, count } = this.#commands[place] as Words;
     const call = this.#call;
@@ -95,11 +115,24 @@ export class Dispatcher {
     const { session, reply } = call;
     const mark = reply.out.end;
     this.lastCommand = -1;
+    this.lackedBytes = 0;
     const entry = this.#entries[place];
     if (entry === undefined) {
       if (HTTP_WORDS.has(argument(call, 0).toWord())) return false;
       reply.error(unknownCommand(call));
-    } else this.#runEntry(entry);
+    } else {
+      try {
+        this.#runEntry(entry);
+      } catch (error) {
+        reply.out.end = mark;
+        call.pending = undefined;
+        if (error instanceof NoRoomError) {
+          this.lackedBytes = error.bytes;
+          return true;
+        }
+        this.#endTooLong(error);
+      }
+    }
     // Now: a command may have been CLIENT REPLY.
     if (session.replies !== "on") {
       if (session.replies === "skip-next") session.replies = "skip";
@@ -160,8 +193,27 @@ export class Dispatcher {
   finish(command: number, write: () => void): void {
     const { reply, tallies } = this.#call;
     reply.hasFailed = false;
-    write();
+    const mark = reply.out.end;
+    try {
+      write();
+    } catch (error) {
+      reply.out.end = mark;
+      if (error instanceof NoRoomError) reply.error(NO_ROOM);
+      else this.#endTooLong(error);
+    }
     tallies.called(command, reply.hasFailed);
+  }
+
+  /** Answers that the answer was too long, after which the connection closes. Throws any other error. */
+  #endTooLong(error: unknown): void {
+    if (!(error instanceof OutputLimitError)) throw error;
+    const { reply, session, config } = this.#call;
+    const { limitBytes } = reply;
+    const option =
+      limitBytes < config.respOutputLimit ? "--max-pending-bytes" : "--resp-output-limit";
+    reply.error(`ERR the answer is longer than ${option} (${limitBytes} bytes); ask for less`);
+    session.isClosing = true;
+    this.isOverLimit = true;
   }
 
   /** Whether the client may run what needs this; false after an error has been answered. */
@@ -192,6 +244,8 @@ const NOBODY: Session = {
   isClosing: false,
 };
 
+export const NO_ROOM =
+  "ERR no room: requests and answers of --max-pending-bytes are on their way; try again later";
 const NO_TOKEN = "NOAUTH Authentication required.";
 const DEBUG_REFUSED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";

@@ -9,32 +9,47 @@ const VERTICAL_TAB = 11;
 const FORM_FEED = 12;
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, b: 8, a: 7 };
 
-/** The words of a line; undefined if its quotes do not match. O(length). */
+/** The words of a line, in one buffer of their own; undefined if its quotes do not match. O(length). */
 export function splitInline(line: Buffer): Buffer[] | undefined {
   const words: Buffer[] = [];
+  const text = new Text(line.length);
   let at = 0;
   for (;;) {
     while (isSpace(line[at])) at++;
     if (at >= line.length) return words;
-    const word: number[] = [];
+    const start = text.end;
     while (at < line.length && !endsWord(line[at])) {
       const byte = line[at] ?? 0;
       if (byte !== DOUBLE && byte !== SINGLE) {
-        word.push(byte);
+        text.push(byte);
         at++;
         continue;
       }
-      const end = quoted(line, at, word);
+      const end = quoted(line, at, text);
       if (end === undefined || (end < line.length && !isSpace(line[end]))) return undefined;
       at = end;
       break;
     }
-    words.push(Buffer.from(word));
+    words.push(text.bytes.subarray(start, text.end));
+  }
+}
+
+/** The words of a line without their quotes, which are no longer than the line. */
+class Text {
+  readonly bytes: Buffer;
+  end = 0;
+
+  constructor(length: number) {
+    this.bytes = Buffer.allocUnsafeSlow(length);
+  }
+
+  push(byte: number): void {
+    this.bytes[this.end++] = byte;
   }
 }
 
 /** Reads the quoted text that begins at `start` into `word`; answers where it ends. */
-function quoted(line: Buffer, start: number, word: number[]): number | undefined {
+function quoted(line: Buffer, start: number, word: Text): number | undefined {
   const quote = line[start];
   for (let at = start + 1; at < line.length;) {
     const byte = line[at] ?? 0;

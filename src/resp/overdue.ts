@@ -1,7 +1,7 @@
 // Closing connections whose time is over, and those that a client wants closed.
 
 import type { Service } from "../service.ts";
-import type { Connection } from "./client-connection.ts";
+import { type Connection, isBlocked } from "./client-connection.ts";
 import type { Clients } from "./clients.ts";
 import type { Patience } from "./patience.ts";
 
@@ -18,7 +18,8 @@ export function closeOverdue(
     const reason = patience.isOver(connection, nowMs);
     if (reason !== undefined) refusals.add("resp", reason);
     if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
-    owes ||= connection.owed;
+    // One that waits for the service may owe something afterwards.
+    owes ||= connection.owed || connection.wants > 0 || isBlocked(connection);
   }
   return owes;
 }

@@ -9,6 +9,8 @@
 // Limits and error texts are those of redis 7, src/networking.c (processMultibulkBuffer,
 // processInlineBuffer) and src/sds.c (sdssplitargs).
 
+import { fullGC } from "bun:jsc";
+
 import type { AheadKey } from "../cache.ts";
 import { splitInline } from "./inline.ts";
 
@@ -44,14 +46,38 @@ export type Outcome = typeof COMMAND | typeof NOTHING | typeof MORE | typeof ERR
 /** Longest inline command, and longest line that says a length. */
 const MAX_LINE = 64 * 1024;
 const MAX_ARGUMENTS = 2 ** 31 - 1;
-/** Of a client that has not shown its token: enough for AUTH and HELLO. */
+/** Limits for a client that has not shown its token: enough for AUTH and HELLO. */
 const MAX_UNTRUSTED_ARGUMENTS = 10;
-const MAX_UNTRUSTED_BULK_BYTES = 16 * 1024;
-/** A client's command of so many arguments leaves no array of them behind. */
-const KEPT_ARGUMENTS = 1024;
+const MAX_UNTRUSTED_BULK_BYTES = 1024;
+const MAX_UNTRUSTED_LINE = 2048;
+/** Bytes of an unfinished command that such a client may send. */
+export const MAX_UNTRUSTED_BYTES = 4096;
+/** Arguments that each `Words` keeps for its next command; those of longer commands are shared. */
+const KEPT_ARGUMENTS = 16;
 
-/** What one takes, an object and a place in an array; clients may send a million of no bytes. */
-const ARGUMENT_BYTES = 64;
+/** Bytes of one argument, an object and a place in an array; clients may send a million of no bytes. */
+const ARGUMENT_BYTES = 96;
+/**
+ * Argument lists of long commands that have been run, for the next long commands of any connection of
+ * this thread. Measured with MSET of 10,000 keys: without them 20,001 new objects each, which only a
+ * full collection frees.
+ */
+const spareLists: Argument[][] = [];
+const MAX_SPARE_LISTS = 4;
+const MAX_SPARE_ARGUMENTS = 32 * 1024;
+/**
+ * Objects of longer commands are old when they are let go of, and only a full collection frees them.
+ * Measured with 30 clients that send 60 MB of arguments of no bytes: 298 MB resident without it.
+ */
+const COLLECT_AFTER_ARGUMENTS = 2 ** 16;
+let droppedArguments = 0;
+
+function drop(argumentCount: number): void {
+  droppedArguments += argumentCount;
+  if (droppedArguments < COLLECT_AFTER_ARGUMENTS) return;
+  droppedArguments = 0;
+  fullGC();
+}
 
 const CR = 13;
 const LF = 10;
@@ -70,19 +96,38 @@ export class Words {
   /** Those from `count` on are left from other commands. */
   args: Argument[] = [];
   count = 0;
-  /** Where the bytes of the command end. */
+  /** Where the bytes of the command begin, after the line with the number of its arguments, and end. */
+  start = 0;
   end = 0;
+  isInline = false;
+  readonly #own = this.args;
 
   /** Lets go of the command's bytes. */
   release(): void {
-    if (this.args.length > KEPT_ARGUMENTS) this.args = [];
-    else for (let place = 0; place < this.count; place++) this.argument(place).bytes = NO_BYTES;
+    for (let place = 0; place < this.count; place++) this.argument(place).bytes = NO_BYTES;
     this.count = 0;
+    if (this.args === this.#own) return;
+    const list = this.args;
+    this.args = this.#own;
+    if (spareLists.length < MAX_SPARE_LISTS && list.length <= MAX_SPARE_ARGUMENTS) {
+      spareLists.push(list);
+    } else drop(list.length);
   }
 
-  /** To be filled. */
+  /** To be filled. Places are asked for in order. */
   argument(place: number): Argument {
+    if (place === KEPT_ARGUMENTS && this.args === this.#own) this.#takeLongList();
     return (this.args[place] ??= new Argument(NO_BYTES));
+  }
+
+  #takeLongList(): void {
+    const list = spareLists.pop() ?? [];
+    for (let place = 0; place < KEPT_ARGUMENTS; place++) {
+      const spare = list[place];
+      list[place] = this.#own[place] ?? new Argument(NO_BYTES);
+      this.#own[place] = spare ?? new Argument(NO_BYTES);
+    }
+    this.args = list;
   }
 }
 
@@ -155,6 +200,8 @@ export class Parser {
       arg.bytes = bytes;
       arg.shard = -1;
     }
+    words.isInline = false;
+    words.start = this.position;
     this.position = words.end = this.#at;
     return COMMAND;
   }
@@ -166,6 +213,11 @@ export class Parser {
     return words;
   }
 
+  /** Lets go of a command that is not whole: its connection has ended. */
+  release(): void {
+    this.#words.release();
+  }
+
   /** Goes back to where a command has ended, or to where one begins. */
   rewind(position: number): void {
     this.position = this.#at = position;
@@ -173,9 +225,22 @@ export class Parser {
     this.#length = UNFINISHED;
   }
 
+  /** Goes back to before a command, which is to be read again. */
+  reread({ start, count, isInline }: Words): void {
+    this.rewind(start);
+    if (isInline) return;
+    this.#lacks = count;
+    this.#words.count = 0;
+  }
+
   /** How many bytes from `position` on the command has at least, as far as it is known. */
   get wantedBytes(): number {
     return this.#at + Math.max(0, this.#length) - this.position;
+  }
+
+  /** Whether the command ends with these. */
+  get isLastWanted(): boolean {
+    return this.#lacks === 1 && this.#length !== UNFINISHED;
   }
 
   /** Bytes that the arguments of a command that is not whole take beside their text. */
@@ -223,7 +288,11 @@ export class Parser {
   }
 
   #unfinished(end: number, from: number, what: string): Outcome {
-    return end - from > MAX_LINE ? this.#fail(`too big ${what} string`) : MORE;
+    return end - from > this.#maxLine ? this.#fail(`too big ${what} string`) : MORE;
+  }
+
+  get #maxLine(): number {
+    return this.isTrusted ? MAX_LINE : MAX_UNTRUSTED_LINE;
   }
 
   #inline(bytes: Buffer, end: number): Outcome {
@@ -231,10 +300,12 @@ export class Parser {
     if (lineEnd < 0) {
       // What has been looked through is not looked through again.
       this.#at = end;
-      return end - this.position > MAX_LINE ? this.#fail("too big inline request") : MORE;
+      return end - this.position > this.#maxLine ? this.#fail("too big inline request") : MORE;
     }
     const words = splitInline(bytes.subarray(this.position, lineEnd));
     if (words === undefined) return this.#fail("unbalanced quotes in request");
+    this.#words.isInline = true;
+    this.#words.start = this.position;
     this.position = this.#at = this.#words.end = lineEnd + 1;
     this.#words.count = words.length;
     for (const [place, word] of words.entries()) {

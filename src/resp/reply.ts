@@ -15,24 +15,56 @@ const LF = 10;
 /** In UTF-16 units; most of it is what a client sent. */
 const LONGEST_ERROR = 512;
 
+/** Bytes of answers that need no claim: they are part of what a worker costs. */
+const FREE_BYTES = 256 * 1024;
+
 /** An answer is longer than a connection may wait for. */
 export class OutputLimitError extends Error {}
 
+/** There is no room for an answer while so much else is in flight. */
+export class NoRoomError extends Error {
+  /** Bytes that are to be free before the answer is tried again. */
+  readonly bytes: number;
+
+  constructor(bytes: number) {
+    super("no room for the answer");
+    this.bytes = bytes;
+  }
+}
+
 export class Reply {
   /** What has been written and not been sent. */
-  readonly out = new ByteBuffer(64 * 1024);
+  readonly out = new ByteBuffer(64 * 1024, true);
   /** Of the connection that is being answered: 2 or 3. */
   version: 2 | 3 = 2;
   /** Whether an error was written since somebody last set it to false. */
   hasFailed = false;
-  readonly #limitBytes: number;
+  /** Whether the connection that is being answered needs no claims: it has the lane. */
+  hasLane = false;
+  readonly limitBytes: number;
+  readonly #claim: (fromBytes: number, toBytes: number) => boolean;
+  #claimed = 0;
+  /** Answers may be so long before more is claimed. */
+  #roomBytes: number;
   #headAt = 0;
   /** Digits of the last value's length: mostly those of the next one's. */
   #digits = 1;
 
-  /** Throws OutputLimitError once more than `limitBytes` wait to be sent. */
-  constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+  /**
+   * Throws OutputLimitError once more than `limitBytes` wait to be sent, and NoRoomError if `claim`
+   * does not let its claim grow.
+   */
+  constructor(limitBytes: number, claim: (fromBytes: number, toBytes: number) => boolean) {
+    this.limitBytes = limitBytes;
+    this.#claim = claim;
+    this.#roomBytes = Math.min(FREE_BYTES, limitBytes);
+  }
+
+  /** Gives back what was claimed: the answers have been sent, or belong to their connections now. */
+  release(): void {
+    if (this.#claimed > 0) this.#claim(this.#claimed, 0);
+    this.#claimed = 0;
+    this.#roomBytes = Math.min(FREE_BYTES, this.limitBytes);
   }
 
   ok(): void {
@@ -60,7 +92,7 @@ export class Reply {
   }
 
   bulk({ bytes, start, end }: Bytes): void {
-    this.#refuseTooMuch();
+    this.#makeRoom(end - start);
     this.#head(DOLLAR, end - start);
     this.out.appendRun(bytes, start, end);
     this.#raw(CRLF);
@@ -77,7 +109,7 @@ export class Reply {
    * 100 bytes 200 ns, by way of a buffer of its own 260 ns.
    */
   beginBulk(): ByteBuffer {
-    this.#refuseTooMuch();
+    this.#makeRoom(0);
     const { out } = this;
     this.#headAt = out.end;
     const room = this.#digits + 3;
@@ -95,6 +127,7 @@ export class Reply {
       this.nil();
       return;
     }
+    if (out.end > this.#roomBytes) this.#claimRoom(out.end);
     const digits = digitsOf(length);
     const shift = digits - this.#digits;
     if (shift !== 0) {
@@ -136,12 +169,27 @@ export class Reply {
 
   /** Plain text for people. */
   verbatim(text: string): void {
+    this.#makeRoom(text.length);
     if (this.version === 2) this.text(text);
     else this.out.appendBytes(Buffer.from(`=${Buffer.byteLength(text) + 4}\r\ntxt:${text}\r\n`));
   }
 
-  #refuseTooMuch(): void {
-    if (this.out.end > this.#limitBytes) throw new OutputLimitError("the answer is too long");
+  /** Claims room for what has been written and `moreBytes` that follow. The last value may exceed the limit. */
+  #makeRoom(moreBytes: number): void {
+    const { end } = this.out;
+    const bytes = end + moreBytes;
+    if (bytes <= this.#roomBytes) return;
+    if (end > this.limitBytes) throw new OutputLimitError("the answer is too long");
+    this.#claimRoom(bytes);
+  }
+
+  #claimRoom(bytes: number): void {
+    const wanted = Math.ceil(bytes * 1.25);
+    if (!this.hasLane) {
+      if (!this.#claim(this.#claimed, wanted)) throw new NoRoomError(wanted);
+      this.#claimed = wanted;
+    }
+    this.#roomBytes = Math.max(bytes, Math.min(wanted, this.limitBytes));
   }
 
   /** A line of a type's sign and a number from 0 to 2^31 - 1. */
@@ -166,6 +214,7 @@ export class Reply {
   }
 
   #line(text: string): void {
+    this.#makeRoom(0);
     const { out } = this;
     // UTF-8 takes at most three bytes for each UTF-16 unit.
     out.reserve(text.length * 3);

@@ -42,7 +42,7 @@ export function fuzz(
   const config = readConfig(["--workers", "1", ...options], {});
   const cache = Cache.create({ ...cacheOptionsOf(config), virtualNodes: 16 });
   const memory = allocateResp(config, 1);
-  const reply = new Reply(config.respOutputLimit);
+  const reply = new Reply(config.respOutputLimit, () => true);
   const settings = new Settings(memory.settings, config);
   const tokens = new Tokens({ authToken: "1", readToken: "default" });
   const service = { ...aService(), tokens };

@@ -124,7 +124,9 @@ describe("limits", () => {
     await storeLongValues(other.redis);
     using greedy = await connectRaw(service.port);
     greedy.send(commandBytes("MGET", ...Array.from({ length: 8 }, (_, n) => `long${n}`)));
-    expect(await greedy.closed).toBe("");
+    expect(await greedy.closed).toBe(
+      "-ERR the answer is longer than --resp-output-limit (1048576 bytes); ask for less\r\n",
+    );
     expect(service.told).toEqual(["over --resp-output-limit"]);
     expect(await other.figure("clients", "client_output_limit_disconnections")).toBe(1);
     expect(await other.figure("clients", "client_query_limit_disconnections")).toBe(0);
@@ -137,7 +139,9 @@ describe("limits", () => {
     using greedy = await connectRaw(service.port);
     const part = "x".repeat(600_000);
     greedy.send(commandBytes("MSET", "a", part, "b", part, "c", part));
-    expect(await greedy.closed).toBe("");
+    expect(await greedy.closed).toBe(
+      "-ERR Protocol error: the command is longer than --resp-query-limit (1048576 bytes)\r\n",
+    );
     expect(service.told).toEqual(["over --resp-query-limit"]);
     expect(await other.figure("clients", "client_query_limit_disconnections")).toBe(1);
     expect(await other.figure("clients", "client_output_limit_disconnections")).toBe(0);
