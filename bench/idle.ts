@@ -36,14 +36,22 @@ interface Row {
   readonly wakeUpsPerSecond: number;
 }
 
-/** Voluntary context switches of all threads so far: each ends a sleep. */
-function wakeUpsOf(pid: number): number {
-  let count = 0;
+/** Voluntary context switches of each thread so far: each ends a sleep. */
+function wakeUpsOf(pid: number): Map<string, number> {
+  const counts = new Map<string, number>();
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
-    count += Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+    const count = Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+    counts.set(thread, count);
   }
-  return count;
+  return counts;
+}
+
+/** A thread that ends in between has nothing to count. */
+function wakeUpsBetween(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>) {
+  let sum = 0;
+  for (const [thread, count] of after) sum += count - (before.get(thread) ?? 0);
+  return sum;
 }
 
 async function measure(server: string, peer: BenchServer, clients: number): Promise<Row> {
@@ -55,7 +63,7 @@ async function measure(server: string, peer: BenchServer, clients: number): Prom
     server,
     clients,
     cpuPercent: ((peer.cpuSeconds() - cpu) / seconds) * 100,
-    wakeUpsPerSecond: (wakeUpsOf(peer.pid) - wakeUps) / seconds,
+    wakeUpsPerSecond: wakeUpsBetween(wakeUps, wakeUpsOf(peer.pid)) / seconds,
   };
 }
 

@@ -1,6 +1,6 @@
 // What this process may use of the machine: its own, or less under a cgroup.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 
 /** Bytes: the machine's memory, or the lowest limit of the process's cgroups. */
@@ -40,6 +40,13 @@ export function whileDescriptorsLast<T>(read: () => T): T | undefined {
     if (error instanceof Error && "code" in error && error.code === "EMFILE") return undefined;
     throw error;
   }
+}
+
+/** Descriptors that this process has open. Undefined before Linux 6.2 and on other systems. */
+export function openDescriptors(): number | undefined {
+  if (process.platform !== "linux") return undefined;
+  const { size } = statSync("/proc/self/fd");
+  return size > 0 ? size : undefined;
 }
 
 let residentBefore = 0;

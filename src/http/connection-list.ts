@@ -5,10 +5,10 @@
 // both ends of loopback connections, 45 ms. /proc/net/tcp is read where sock_diag is not to be had.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 import { libcPath } from "../libc.ts";
-import { whileDescriptorsLast } from "../machine.ts";
+import { openDescriptors, whileDescriptorsLast } from "../machine.ts";
 import { tcpSocketsOn } from "../tcp-table.ts";
 import { MAPPED_PREFIX } from "./endpoints.ts";
 
@@ -46,8 +46,8 @@ export function connectionLister(): ListConnections | undefined {
  * this process, or TCP sockets of the namespace before Linux 6.2. O(1).
  */
 export function socketsAtMost(): number | undefined {
-  const descriptors = statSync("/proc/self/fd").size;
-  if (descriptors > 0) return descriptors;
+  const descriptors = openDescriptors();
+  if (descriptors !== undefined) return descriptors;
   return whileDescriptorsLast(() => {
     const counts = readFileSync("/proc/net/sockstat", "latin1");
     return Number(/^TCP: inuse (\d+)/m.exec(counts)?.[1] ?? 0) + ipv6SocketsInUse();

@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 
-import { residentBytes, whileDescriptorsLast } from "../machine.ts";
+import { openDescriptors, residentBytes, whileDescriptorsLast } from "../machine.ts";
 import type { Metric } from "./table.ts";
 
 /** Those that this system can tell. */
@@ -31,7 +31,8 @@ export function processMetrics(): Metric[] {
   const openFiles: Metric = {
     ...{ name: "process_open_fds", kind: "gauge" },
     help: "Open files and sockets.",
-    read: () => whileDescriptorsLast(() => readdirSync("/proc/self/fd").length) ?? [],
+    read: () =>
+      openDescriptors() ?? whileDescriptorsLast(() => readdirSync("/proc/self/fd").length) ?? [],
   };
   return [...metrics, openFiles];
 }
