@@ -297,7 +297,7 @@ describe("an event loop that is late", () => {
         fetch(`${server.url}/mput`, { method: "POST", body }),
       );
       const answers = await Promise.all(calls);
-      expect(answers.map(({ status }) => status)).toContain(200);
+      expect(answers.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
       refused = answers.find(({ status }) => status === 503);
     }
     expect(refused.headers.get("retry-after")).toBe("1");
