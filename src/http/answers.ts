@@ -4,7 +4,7 @@ import { isUtf8 } from "node:buffer";
 
 import { ByteBuffer, type Bytes } from "../cache.ts";
 import type { RefusalReason } from "../refusals.ts";
-import type { LargeAnswers } from "./large-answers.ts";
+import type { Again, LargeAnswers, Sent } from "./large-answers.ts";
 
 /**
  * No browser takes an answer for anything but JSON, and no cache keeps one: without no-store, a
@@ -38,8 +38,8 @@ export function jsonOf(value: object): Response {
 }
 
 /** The same, of an answer that may be long. */
-export function longJsonOf(value: object, req: Request, large: LargeAnswers): Response {
-  return large.sendText(req, JSON.stringify(value), OK_INIT);
+export function longJsonOf(value: object, req: Request, large: LargeAnswers, again: Again): Sent {
+  return large.sendText(req, JSON.stringify(value), OK_INIT, again);
 }
 
 /** 200 `{"status":"OK"}`. */
@@ -79,7 +79,8 @@ export class FoundAnswer {
     return body;
   }
 
-  end(req: Request): Response {
+  /** `again`: makes the answer once more, if it has to wait for room. */
+  end(req: Request, again: Again): Sent {
     const body = this.#body;
     const keyEnd = this.#keyEnd;
     const valueStart = keyEnd + VALUE.length;
@@ -89,12 +90,12 @@ export class FoundAnswer {
         return new Response(body.bytes.subarray(0, body.end), OK_INIT);
       }
       this.#body = startingWith(FOUND);
-      return this.#large.send(req, body.bytes.subarray(0, body.end), OK_INIT);
+      return this.#large.send(req, body.bytes.subarray(0, body.end), OK_INIT, again);
     }
     const key = body.bytes.toString("utf8", FOUND.length, keyEnd);
     const value = valueOf(body.bytes, valueStart, body.end);
     const members = typeof value === "string" ? { key, value } : { key, ...value };
-    return longJsonOf({ status: "OK", ...members }, req, this.#large);
+    return longJsonOf({ status: "OK", ...members }, req, this.#large, again);
   }
 }
 
@@ -153,14 +154,15 @@ export class ValuesAnswer {
     body.appendBytes(Buffer.from(text));
   }
 
-  end(req: Request): Response {
+  /** `again`: makes the answer once more, if it has to wait for room. */
+  end(req: Request, again: Again): Sent {
     const body = this.#body;
     body.appendRun(VALUES_END, 0, VALUES_END.length);
     if (this.#large.isSmall(body.end)) {
       return new Response(body.bytes.subarray(0, body.end), OK_INIT);
     }
     this.#body = startingWith(VALUES);
-    return this.#large.send(req, body.bytes.subarray(0, body.end), OK_INIT);
+    return this.#large.send(req, body.bytes.subarray(0, body.end), OK_INIT, again);
   }
 }
 

@@ -18,11 +18,13 @@ import {
   TOO_MANY_PENDING,
   tooLarge,
 } from "./requests.ts";
+import type { Turns } from "./turns.ts";
 
 /** Limits of what is discarded; then the answer is sent and the connection closed. */
 const DISCARD_BYTES = 2 ** 28;
 const DISCARD_MS = 30_000;
 const SILENCE_MS = 3000;
+const RESERVED_MS = 1000;
 /** A body is slow, and its connection closed, if this takes longer than --idle-timeout. */
 const PROGRESS_BYTES = 2 ** 16;
 
@@ -39,6 +41,7 @@ const SMALL_REFUSED_PER_BYTE = 64;
 export interface Reading {
   readonly limits: RequestLimits;
   readonly pending: PendingBodies;
+  readonly turns: Turns;
   readonly lateness: Lateness;
   readonly refuse: Refuse;
   /** Begins the time of --idle-timeout anew. */
@@ -46,7 +49,7 @@ export interface Reading {
 }
 
 /** Makes an answer of a body. */
-export type BodyAnswer = (body: JsonObject, req: Request) => Response;
+export type BodyAnswer = (body: JsonObject, req: Request) => Response | Promise<Response>;
 
 /** Sees an answer before it is sent. */
 export type Done<T> = (req: Request, response: Response, told: T) => Response;
@@ -63,7 +66,7 @@ export function withBody<T>(
   done: Done<T>,
 ): (req: Request, told: T) => Response | Promise<Response> {
   const { limits, pending, lateness, refuse } = reading;
-  const answerBody = (body: unknown, req: Request): Response => {
+  const answerBody = (body: unknown, req: Request): Response | Promise<Response> => {
     if (body instanceof Refusal) return refuse(body);
     if (isObject(body)) return answer(body, req);
     return refuse(new Refusal(400, `the body is ${kindOf(body)}; it must be a JSON object`));
@@ -73,17 +76,18 @@ export function withBody<T>(
     const sized = req.headers.get("content-length");
     const bytes = Number(sized);
     if (sized === null || bytes > most) {
-      return readLarge(reading, shape, req, sized === null ? undefined : bytes, (body) =>
-        done(req, answerBody(body, req), told),
+      return readLarge(reading, shape, req, sized === null ? undefined : bytes, async (body) =>
+        done(req, await answerBody(body, req), told),
       );
     }
     const body: Promise<unknown> = lateness.wasLate ? readLate(req, lateness) : req.json();
     return body.then(
       (parsed) => {
         const response = answerBody(parsed, req);
-        const perByte = response.status === 400 ? SMALL_REFUSED_PER_BYTE : SMALL_RIGHT_PER_BYTE;
-        pending.leave(bytes * perByte);
-        return done(req, response, told);
+        const isRefused = response instanceof Response && response.status === 400;
+        pending.leave(bytes * (isRefused ? SMALL_REFUSED_PER_BYTE : SMALL_RIGHT_PER_BYTE));
+        if (response instanceof Response) return done(req, response, told);
+        return response.then((later) => done(req, later, told));
       },
       (error: unknown) => {
         pending.leave(bytes * SMALL_REFUSED_PER_BYTE);
@@ -105,35 +109,53 @@ async function readLarge(
   shape: BodyShape,
   req: Request,
   announced: number | undefined,
-  answerBody: (body: unknown) => Response,
+  answerBody: (body: unknown) => Response | Promise<Response>,
 ): Promise<Response> {
-  const { limits, pending, lateness } = reading;
+  const { limits, pending, turns } = reading;
   const source = new BodySource(req, reading.renewTimeout);
-  const answer = (parsed: unknown) => source.closing(answerBody(parsed));
-  const body = new ReceivedBody(pending, Math.min(announced ?? Infinity, limits.maxBodyBytes));
+  const answer = async (parsed: unknown) => source.closing(await answerBody(parsed));
+  if ((announced ?? 0) > limits.maxBodyBytes) {
+    return await afterDiscard(source, () => answer(tooLarge("body", limits)));
+  }
+  const most = announced ?? limits.maxBodyBytes;
+  const body = new ReceivedBody(pending, most);
   try {
-    const refusal =
-      (announced ?? 0) > limits.maxBodyBytes
-        ? tooLarge("body", limits)
-        : await receive(source, body, limits);
+    const isAdmitted = announced === undefined || body.reserve(announced);
+    const refusal = isAdmitted ? await receive(source, body, limits) : TOO_MANY_PENDING;
     if (refusal !== undefined) {
       body.release();
       return await afterDiscard(source, () => answer(refusal));
     }
-    if (lateness.refuses(performance.now())) return answer(OVERLOADED);
-    const marks = checkShape(body.bytes, body.end, shape);
-    if (marks instanceof Refusal) return answer(marks);
-    const cost = PARSED_PER_BYTE * body.end + PARSED_PER_MARK * marks;
-    if (!(await body.claimMore(Math.min(cost, pending.limitBytes / 2)))) {
-      return answer(TOO_MANY_PENDING);
+    await turns.begin();
+    let sent: Promise<Response>;
+    try {
+      sent = answer(check(reading, shape, body) ?? body.parse());
+    } finally {
+      turns.end();
     }
-    pending.leave(cost);
-    return answer(body.parse());
+    // An answer may have to wait for room, and this makes some.
+    body.release();
+    return await sent;
   } catch (error) {
-    return answer(refusalOf(error));
+    return await answer(refusalOf(error));
   } finally {
     body.release();
   }
+}
+
+/** The refusal of a whole body that is not to be parsed. */
+function check(
+  { pending, lateness }: Reading,
+  shape: BodyShape,
+  body: ReceivedBody,
+): Refusal | undefined {
+  if (lateness.refuses(performance.now())) return OVERLOADED;
+  const marks = checkShape(body.bytes, body.end, shape);
+  if (marks instanceof Refusal) return marks;
+  const cost = PARSED_PER_BYTE * body.end + PARSED_PER_MARK * marks;
+  body.claimMore(cost);
+  pending.leave(cost);
+  return undefined;
 }
 
 /** Reads the body to its end, up to the limits. */
@@ -146,9 +168,7 @@ async function receive(
     const chunk = await source.read();
     if (chunk === undefined) return undefined;
     if (body.end + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
-    const isAppended = await body.append(chunk);
-    free(chunk);
-    if (!isAppended) return TOO_MANY_PENDING;
+    if (!body.append(chunk)) return TOO_MANY_PENDING;
   }
 }
 
@@ -246,6 +266,7 @@ class ReceivedBody {
   readonly #pending: PendingBodies;
   readonly #mostBytes: number;
   #claimed = 0;
+  #timer: Timer | undefined;
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array();
   end = 0;
 
@@ -255,12 +276,38 @@ class ReceivedBody {
     this.#mostBytes = mostBytes;
   }
 
-  /** Appends a copy of a chunk. Returns false if there is no room for it, even after a while. */
-  async append(chunk: Uint8Array): Promise<boolean> {
+  /**
+   * Claims the announced length at once, so that bodies that begin together do not stop each other
+   * in the middle. Returns false if there is no room. After a second only the bytes that have come
+   * are claimed: a client may announce much and send nothing.
+   */
+  reserve(bytes: number): boolean {
+    if (!this.#claim(bytes)) return false;
+    this.#timer = setTimeout(() => {
+      // Pages of the buffer that have not been written to take no memory.
+      const come = Math.min(this.#claimed, Math.max(this.end, SMALL_BYTES));
+      this.#pending.resize(this.#claimed, come);
+      this.#claimed = come;
+    }, RESERVED_MS);
+    return true;
+  }
+
+  /**
+   * Appends a copy of a chunk. Returns false if there is no room for it. To wait for room would cost
+   * more: the runtime reads on by itself, up to 1.5 MB for each connection.
+   */
+  append(chunk: Uint8Array<ArrayBuffer>): boolean {
     const end = this.end + chunk.length;
+    if (end > this.#claimed && end <= this.bytes.length && !this.#claim(end)) return false;
     if (end > this.bytes.length) {
-      const capacity = Math.max(end, Math.min(2 * this.bytes.length, this.#mostBytes));
-      if (!(await this.claimMore(capacity - this.bytes.length))) return false;
+      const capacity = this.bytes.length === 0 ? end : this.#capacityFor(end);
+      if (!this.#claim(capacity)) return false;
+      if (this.bytes.length === 0) {
+        // Mostly there is no other.
+        this.bytes = chunk;
+        this.end = end;
+        return true;
+      }
       const grown = new Uint8Array(capacity);
       grown.set(this.bytes.subarray(0, this.end));
       free(this.bytes);
@@ -268,29 +315,41 @@ class ReceivedBody {
     }
     this.bytes.set(chunk, this.end);
     this.end = end;
+    free(chunk);
     return true;
   }
 
-  async claimMore(bytes: number): Promise<boolean> {
-    const from = this.#claimed;
-    const to = from + bytes;
-    if (!this.#pending.tryResize(from, to) && !(await this.#pending.waitToResize(from, to))) {
-      return false;
-    }
-    this.#claimed = to;
-    return true;
+  /** All that is reserved at once, for pages that are not written to take no memory. */
+  #capacityFor(end: number): number {
+    return Math.max(end, this.#claimed, Math.min(2 * this.bytes.length, this.#mostBytes));
+  }
+
+  /** Claims what is made of the body. It is not refused: one body at a time is parsed. */
+  claimMore(bytes: number): void {
+    this.#pending.resize(this.#claimed, this.#claimed + bytes);
+    this.#claimed += bytes;
   }
 
   parse(): unknown {
-    const text = DECODER.decode(this.bytes.subarray(0, this.end));
+    const { bytes, end } = this;
+    const text = DECODER.decode(end === bytes.length ? bytes : bytes.subarray(0, end));
     free(this.bytes);
     return JSON.parse(text);
   }
 
   release(): void {
+    clearTimeout(this.#timer);
     free(this.bytes);
-    this.#pending.release(this.#claimed);
+    this.#pending.resize(this.#claimed, 0);
     this.#claimed = 0;
+  }
+
+  /** Claims at least so many bytes. Returns false if there is no room. */
+  #claim(bytes: number): boolean {
+    if (bytes <= this.#claimed) return true;
+    if (!this.#pending.tryResize(this.#claimed, bytes)) return false;
+    this.#claimed = bytes;
+    return true;
   }
 }
 

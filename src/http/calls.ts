@@ -14,7 +14,7 @@ import {
   ValuesAnswer,
 } from "./answers.ts";
 import type { BodyAnswer } from "./bodies.ts";
-import type { LargeAnswers } from "./large-answers.ts";
+import type { LargeAnswers, Sent } from "./large-answers.ts";
 import { ringOf, rounded, statsOf } from "./figures.ts";
 import {
   type PutRequest,
@@ -76,6 +76,26 @@ export function callsOf(
     return cache.delete(utf8(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
   };
 
+  const get: Handler = (req) => {
+    const key = readQueryKey(req.url, config);
+    if (key instanceof Refusal) return refuse(key);
+    const nowMs = cache.clock.now();
+    const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
+    return length === MISS ? keyNotFound() : foundAnswer.end(req, get);
+  };
+  const ring: Handler = (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large, ring);
+  const valuesOf = (keys: readonly string[], req: Request): Sent => {
+    const nowMs = cache.clock.now();
+    valuesAnswer.clear();
+    for (const key of keys) {
+      const length = cache.get(utf8(keyBytes, key), nowMs, valuesAnswer.begin());
+      valuesAnswer.endValue(length !== MISS);
+      // A body of a few bytes a key may ask for the longest value again and again.
+      if (valuesAnswer.length > config.maxBodyBytes) return refuse(tooLarge("answer", config));
+    }
+    return valuesAnswer.end(req, () => valuesOf(keys, req));
+  };
+
   return {
     put: (body) => {
       const entry = readPut(body, config);
@@ -83,13 +103,7 @@ export function callsOf(
       const refusal = put(entry, cache.clock.now());
       return refusal === undefined ? stored() : refuse(refusal);
     },
-    get(req) {
-      const key = readQueryKey(req.url, config);
-      if (key instanceof Refusal) return refuse(key);
-      const nowMs = cache.clock.now();
-      const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
-      return length === MISS ? keyNotFound() : foundAnswer.end(req);
-    },
+    get,
     delete: (body) => remove(readDelete(body, config)),
     deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
     mput: (body) => {
@@ -108,20 +122,11 @@ export function callsOf(
     },
     mget: (body, req) => {
       const keys = readKeys(body, config);
-      if (keys instanceof Refusal) return refuse(keys);
-      const nowMs = cache.clock.now();
-      valuesAnswer.clear();
-      for (const key of keys) {
-        const length = cache.get(utf8(keyBytes, key), nowMs, valuesAnswer.begin());
-        valuesAnswer.endValue(length !== MISS);
-        // A body of a few bytes a key may ask for the longest value again and again.
-        if (valuesAnswer.length > config.maxBodyBytes) return refuse(tooLarge("answer", config));
-      }
-      return valuesAnswer.end(req);
+      return keys instanceof Refusal ? refuse(keys) : valuesOf(keys, req);
     },
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),
-    ring: (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large),
+    ring,
     health: () => (service.state.phase === "draining" ? DRAINING.toResponse() : ok()),
   };
 }

@@ -13,8 +13,8 @@ const LOOK_EVERY_MS = 10;
  * Garbage after which the young objects are collected (0.3 ms), and after which all are (2 ms).
  * An object that was in use during a collection of the young ones is freed by the other one only.
  */
-const COLLECT_YOUNG_AFTER_BYTES = 2 ** 23;
-const COLLECT_ALL_AFTER_BYTES = 2 ** 26;
+const COLLECT_YOUNG_AFTER_BYTES = 2 ** 24;
+const COLLECT_ALL_AFTER_BYTES = 2 ** 27;
 
 /** The collections of the runtime. */
 export interface Collector {
@@ -24,8 +24,7 @@ export interface Collector {
 }
 
 interface Waiter {
-  readonly fromBytes: number;
-  readonly toBytes: number;
+  readonly bytes: number;
   readonly untilMs: number;
   readonly resolve: (fits: boolean) => void;
 }
@@ -44,28 +43,30 @@ export class PendingBodies {
     this.#collector = collector;
   }
 
-  get limitBytes(): number {
-    return this.#budget.limitBytes;
-  }
-
   /** Changes a claim of `fromBytes` to `toBytes`. Returns false, and changes nothing, if there is no room. O(1). */
   tryResize(fromBytes: number, toBytes: number): boolean {
     return this.#budget.tryResize(fromBytes, toBytes);
   }
 
-  /** The same, but waits for room, at most a second. Returns false if there was none. */
-  waitToResize(fromBytes: number, toBytes: number): Promise<boolean> {
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const untilMs = performance.now() + MOST_WAIT_MS;
-    this.#waiters.push({ fromBytes, toBytes, untilMs, resolve });
-    // Another thread may give room back, so a release here would not be enough to go by.
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
-    return promise;
+  /** The same without asking: for a claim that shrinks, or for bytes that will be there in any case. */
+  resize(fromBytes: number, toBytes: number): void {
+    this.#budget.resize(fromBytes, toBytes);
+    if (toBytes < fromBytes && this.#waiters.length > 0) this.#look();
   }
 
-  /** Gives a claim back. O(1). */
-  release(bytes: number): void {
-    if (bytes > 0) this.#budget.resize(bytes, 0);
+  /** Claims bytes for an answer. Returns false if there is no room, or others wait for it. */
+  tryClaim(bytes: number): boolean {
+    return this.#waiters.length === 0 && this.#budget.tryResize(0, bytes);
+  }
+
+  /** Waits for room for an answer, at most a second, and claims it. Returns false if there was none. */
+  waitToClaim(bytes: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const untilMs = performance.now() + MOST_WAIT_MS;
+    this.#waiters.push({ bytes, untilMs, resolve });
+    // For the room that other threads give back.
+    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    return promise;
   }
 
   /** Counts garbage, and collects it if it is much. */
@@ -88,7 +89,7 @@ export class PendingBodies {
   #look(): void {
     const nowMs = performance.now();
     for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
-      const fits = this.#budget.tryResize(first.fromBytes, first.toBytes);
+      const fits = this.#budget.tryResize(0, first.bytes);
       if (!fits && nowMs < first.untilMs) return;
       this.#waiters.shift();
       first.resolve(fits);

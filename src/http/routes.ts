@@ -94,7 +94,7 @@ export function apiOf(
     const metrics = await load();
     scraped ??= metrics.text().finally(() => (scraped = undefined));
     const headers = { ...COMMON_HEADERS, "content-type": metrics.contentType };
-    return large.sendText(req, await scraped, { headers });
+    return await large.sendText(req, await scraped, { headers }, scrape);
   };
   const routes: Route[] = [
     {

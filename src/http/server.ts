@@ -19,6 +19,7 @@ import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
 import { PendingBodies } from "./pending-bodies.ts";
 import { pathOf } from "./requests.ts";
 import { apiOf, LOADING, type Method, type Route, STOPPING } from "./routes.ts";
+import { Turns } from "./turns.ts";
 
 /** How long a stopping server tells its clients so before it closes. */
 const DRAIN_MS = 250;
@@ -98,7 +99,8 @@ export function serveHttp(
     () => servers.reduce((sum, server) => sum + server.pendingRequests, 0),
     setTimeoutOf,
   );
-  const reading = { limits: config, pending, lateness, refuse, renewTimeout };
+  const turns = new Turns();
+  const reading = { limits: config, pending, turns, lateness, refuse, renewTimeout };
   const guard = new Guard(
     config,
     service,

@@ -254,10 +254,10 @@ test("who waits for room gets it in turn, and a refusal where none comes", async
   const budget = new ByteBudget(allocateBudget(1), 0, 100_000);
   const pending = new PendingBodies(budget, { young() {}, all() {} });
   expect(pending.tryResize(0, 90_000)).toBeTrue();
-  const first = pending.waitToResize(0, 20_000);
-  const second = pending.waitToResize(0, 20_000);
-  pending.release(90_000);
-  expect(pending.tryResize(0, 64_000)).toBeTrue();
+  const first = pending.waitToClaim(64_000);
+  const second = pending.waitToClaim(64_000);
+  expect(pending.tryClaim(64)).toBeFalse();
+  pending.resize(90_000, 0);
   expect(await first).toBeTrue();
   expect(await second).toBeFalse();
   pending.stop();
