@@ -1,6 +1,7 @@
 // What a cache holds and has counted, over all its shards and threads.
 
 import { sumOf } from "./store/counters.ts";
+import { SharedShard } from "./store/shared-shard.ts";
 import { FIGURE_NAMES, NO_FIGURES, type Shard, type ShardFigures } from "./store/shard.ts";
 
 /** Sums over all shards and threads; counts since the start. */
@@ -29,4 +30,18 @@ export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer
     lockWaits: sumOf(counters, "lockWait"),
     lockWaitMicros: sumOf(counters, "lockWaitMicros"),
   };
+}
+
+/** As Cache.expiredPart. */
+export function expiredPart(shards: readonly Shard[], nowMs: number, count: number): number {
+  let all = 0;
+  let expired = 0;
+  for (let n = 0; n < count; n++) {
+    const shard = shards[Math.floor(Math.random() * shards.length)];
+    if (!(shard instanceof SharedShard)) return 0;
+    const { bytes, isExpired } = shard.peek(Math.random(), nowMs);
+    all += bytes;
+    if (isExpired) expired += bytes;
+  }
+  return all === 0 ? 0 : expired / all;
 }

@@ -5,7 +5,7 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
-import { type CacheFigures, sumFigures } from "./cache-figures.ts";
+import { type CacheFigures, expiredPart, sumFigures } from "./cache-figures.ts";
 import { ALONE, type CacheOptions, fitOptions } from "./cache-options.ts";
 import { allocateClock, Clock } from "./clock.ts";
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
@@ -49,6 +49,8 @@ export { type SavedEntry, ShardCopy } from "./store/shard-copy.ts";
 export const SAMPLE_ONE_IN = 127;
 /** The latest deadline, in 142,000 years: in milliseconds too a whole number that every client reads. */
 const LAST_MS = 2 ** 52;
+/** Parts of shards that a scan looks at before it returns with less than was asked for. */
+const MOST_SCANS = 16;
 /** Times that reads of several keys are tried before their shards are held. */
 const CONSISTENT_ATTEMPTS = 3;
 
@@ -243,7 +245,7 @@ export class Cache {
   }
 
   /**
-   * Shows some `count` live entries and answers where to go on: a scan begins at 0, ends when 0 is
+   * Shows at most some `count` live entries and answers where to go on: a scan begins at 0, ends when 0 is
    * answered, and is told nothing of who goes on with it when. What is there from the first call to
    * the last is shown, maybe more than once; `visit` must not call the cache: that throws. O(count + shards).
    */
@@ -256,13 +258,18 @@ export class Cache {
     let shard = Math.floor(position / SCAN_END);
     let within = position % SCAN_END;
     let seen = 0;
+    // Entries that have expired are looked at and not shown.
+    let calls = 0;
     const counting = (key: Bytes, entry: Entry): void => {
       seen++;
       visit(key, entry);
     };
-    while (shard < this.#shards.length && seen < count) {
+    while (shard < this.#shards.length && seen < count && calls < MOST_SCANS) {
       within = this.#shards[shard]?.scan(nowMs, within, count - seen, counting) ?? SCAN_END;
-      if (within < SCAN_END) continue;
+      if (within < SCAN_END) {
+        calls++;
+        continue;
+      }
       within = 0;
       shard++;
     }
@@ -334,16 +341,7 @@ export class Cache {
    * 0 to 1, of a sample of `count` slots of the index at random. O(count).
    */
   expiredPart(nowMs: number, count: number): number {
-    let all = 0;
-    let expired = 0;
-    for (let n = 0; n < count; n++) {
-      const shard = this.#shards[Math.floor(Math.random() * this.#shards.length)];
-      if (!(shard instanceof SharedShard)) return 0;
-      const { bytes, isExpired } = shard.peek(Math.random(), nowMs);
-      all += bytes;
-      if (isExpired) expired += bytes;
-    }
-    return all === 0 ? 0 : expired / all;
+    return expiredPart(this.#shards, nowMs, count);
   }
 
   /** What each shard holds, by its number on the ring. */

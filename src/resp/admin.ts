@@ -1,8 +1,8 @@
 // Commands on the service: figures, settings, and what redis's operators ask.
 
 import type { Access } from "../access.ts";
-import { argument, type Call, type Command, LOADING, SYNTAX_ERROR } from "./call.ts";
-import { matches } from "./glob.ts";
+import { argument, type Call, type Command, LOADING, readPattern, SYNTAX_ERROR } from "./call.ts";
+import type { Pattern } from "./glob.ts";
 import { infoText } from "./info.ts";
 import { readFloat, readNumber } from "./numbers.ts";
 
@@ -180,14 +180,17 @@ function role({ reply }: Call): void {
 
 function configGet(call: Call): void {
   const { reply, settings } = call;
-  const patterns = call.args.slice(2, call.count);
+  const patterns: Pattern[] = [];
+  for (let place = 2; place < call.count; place++) {
+    const lower = Buffer.from(argument(call, place).toWord());
+    const pattern = readPattern(call, { bytes: lower, start: 0, end: lower.length });
+    if (pattern === undefined) return;
+    patterns.push(pattern);
+  }
   const found = settings.matching((name) => {
     const bytes = Buffer.from(name);
     const text = { bytes, start: 0, end: bytes.length };
-    return patterns.some((pattern) => {
-      const lower = Buffer.from(pattern.toWord());
-      return matches({ bytes: lower, start: 0, end: lower.length }, text);
-    });
+    return patterns.some((pattern) => pattern.matches(text));
   });
   reply.map(found.length);
   for (const [name, value] of found) {

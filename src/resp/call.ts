@@ -7,7 +7,9 @@ import type { Service } from "../service.ts";
 import type { Clients, Description } from "./clients.ts";
 import type { Argument } from "./parser.ts";
 import type { Reply } from "./reply.ts";
+import { Pattern } from "./glob.ts";
 import type { Settings } from "./settings.ts";
+import type { Slices } from "./slices.ts";
 import type { Tallies } from "./tallies.ts";
 
 /** One row of the table of commands: dispatch, checks, COMMAND and the documents come from it. */
@@ -79,6 +81,7 @@ export interface Call {
   /** Time of the cache's clock. */
   nowMs: number;
   readonly updating: Updating;
+  readonly slices: Slices;
   /** Set by a command that cannot answer yet: what writes its answer. The connection waits for it. */
   pending: Promise<() => void> | undefined;
 }
@@ -95,6 +98,17 @@ export function argumentsFrom(call: Call, place: number, step = 1): Bytes[] {
   const found: Bytes[] = [];
   for (let at = place; at < call.count; at += step) found.push(argument(call, at));
   return found;
+}
+
+/** A pattern that stays as it is while the command waits; undefined after an error has been answered. */
+export function readPattern(call: Call, text: Bytes): Pattern | undefined {
+  try {
+    return new Pattern(text);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    call.reply.error(`ERR ${error.message}`);
+    return undefined;
+  }
 }
 
 export const SYNTAX_ERROR = "ERR syntax error";

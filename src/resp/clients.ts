@@ -20,6 +20,11 @@ const CREATED = 3;
 const USED = 4;
 const TEXT = 40;
 const MAX_TEXT = ROW_BYTES - TEXT;
+/**
+ * Behind all rows: the number of each row's client, or 0, side by side, to be searched for one. The
+ * memory has whole floats, so half of this part is not used.
+ */
+const ID_BYTES = Float64Array.BYTES_PER_ELEMENT;
 /** In the row before all others: the last number given to a client, and how often one was killed. */
 const LAST_ID = 0;
 const KILLS = 1;
@@ -49,13 +54,16 @@ export interface Client extends Description {
 
 /** Zeroed memory for the clients of `threads` threads. */
 export function allocateClients(threads: number): SharedArrayBuffer {
-  return new SharedArrayBuffer((1 + threads * ROWS_PER_THREAD) * ROW_BYTES);
+  const rows = 1 + threads * ROWS_PER_THREAD;
+  return new SharedArrayBuffer(rows * (ROW_BYTES + ID_BYTES));
 }
 
 export class Clients {
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #bytes: Buffer;
+  /** By row. */
+  readonly #ids: Int32Array;
   readonly #firstRow: number;
   readonly #free: number[] = [];
   /** Rows of this thread that were ever used end here. */
@@ -66,6 +74,8 @@ export class Clients {
     this.#words = new Int32Array(memory);
     this.#floats = new Float64Array(memory);
     this.#bytes = Buffer.from(memory) as Buffer;
+    const rows = memory.byteLength / (ROW_BYTES + ID_BYTES);
+    this.#ids = new Int32Array(memory, rows * ROW_BYTES, rows);
     this.#firstRow = 1 + thread * ROWS_PER_THREAD;
     this.#usedEnd = this.#firstRow;
     for (let row = this.#firstRow; row < this.#firstRow + ROWS_PER_THREAD; row++) {
@@ -89,6 +99,7 @@ export class Clients {
     this.#words[row * ROW_WORDS + LAST_COMMAND] = -1;
     this.describe(row, description);
     this.#floats[row * ROW_FLOATS + ID] = id;
+    Atomics.store(this.#ids, row, id);
     return row;
   }
 
@@ -121,27 +132,37 @@ export class Clients {
     Atomics.add(this.#words, word + SEQUENCE, 1);
   }
 
-  /** All listed clients, in the order of their numbers. O(rows in use). */
-  list(nowMs: number): Client[] {
-    const clients: Client[] = [];
-    for (let row = 1; row < this.#words.length / ROW_WORDS; row++) {
-      const id = this.#floats[row * ROW_FLOATS + ID] ?? 0;
-      if (id === 0) continue;
-      const [address = "", localAddress = "", version, ...rest] = this.#textOf(row).split("\n");
-      const [flags = "", libName = "", libVersion = "", name = ""] = rest;
-      const secondsSince = (place: number) =>
-        Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + place] ?? 0)) / 1000));
-      clients.push({
-        id,
-        row,
-        ageSeconds: secondsSince(CREATED),
-        idleSeconds: secondsSince(USED),
-        lastCommand: this.#words[row * ROW_WORDS + LAST_COMMAND] ?? -1,
-        ...{ address, localAddress, version: version === "3" ? 3 : 2, flags },
-        ...{ libName, libVersion, name },
-      });
-    }
-    return clients.toSorted((a, b) => a.id - b.id);
+  /** The rows of all listed clients, in the order of their numbers. O(rows), of 4 bytes each. */
+  rows(): number[] {
+    const ids = this.#ids;
+    const rows: number[] = [];
+    for (let row = 1; row < ids.length; row++) if (ids[row] !== 0) rows.push(row);
+    return rows.sort((a, b) => (ids[a] ?? 0) - (ids[b] ?? 0));
+  }
+
+  /** The row of the client with this number, or NO_ROW: a search through 4 bytes a row. */
+  rowOf(id: number): number {
+    return id > 0 ? this.#ids.indexOf(id) : NO_ROW;
+  }
+
+  /** The client in this row, or undefined if there is none any more. O(1). */
+  at(row: number, nowMs: number): Client | undefined {
+    const id = row === NO_ROW ? 0 : Atomics.load(this.#ids, row);
+    if (id === 0) return undefined;
+    const [address = "", localAddress = "", version, ...rest] = this.#textOf(row).split("\n");
+    const [flags = "", libName = "", libVersion = "", name = ""] = rest;
+    const secondsSince = (place: number) =>
+      Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + place] ?? 0)) / 1000));
+    const client: Client = {
+      id,
+      row,
+      ageSeconds: secondsSince(CREATED),
+      idleSeconds: secondsSince(USED),
+      lastCommand: this.#words[row * ROW_WORDS + LAST_COMMAND] ?? -1,
+      ...{ address, localAddress, version: version === "3" ? 3 : 2, flags },
+      ...{ libName, libVersion, name },
+    };
+    return Atomics.load(this.#ids, row) === id ? client : undefined;
   }
 
   /** Marks a client of any thread to be closed. */
@@ -174,6 +195,7 @@ export class Clients {
   }
 
   #clear(row: number): void {
+    Atomics.store(this.#ids, row, 0);
     this.#floats[row * ROW_FLOATS + ID] = 0;
     this.#words[row * ROW_WORDS + KILL] = 0;
   }

@@ -2,7 +2,7 @@
 
 import type { Access } from "../access.ts";
 import { argument, type Call, type Command, NOT_AN_INTEGER, SYNTAX_ERROR } from "./call.ts";
-import type { Client } from "./clients.ts";
+import { info, kill, list } from "./client-list.ts";
 import { readNumber } from "./numbers.ts";
 import type { Argument } from "./parser.ts";
 
@@ -250,132 +250,6 @@ function setInfo(call: Call): void {
 
 function isPrintable(text: string): boolean {
   return /^[!-~]*$/.test(text);
-}
-
-function info(call: Call): void {
-  const { reply, session } = call;
-  const self = call.clients.list(call.nowMs).filter(({ id }) => id === session.id);
-  reply.verbatim(linesOf(call, self));
-}
-
-function list(call: Call): void {
-  const { reply } = call;
-  const option = call.count > 2 ? argument(call, 2).toWord() : "";
-  let clients = call.clients.list(call.nowMs);
-  if (option === "id" && call.count > 3) {
-    const ids = new Set<number>();
-    for (let place = 3; place < call.count; place++) {
-      const id = readNumber(argument(call, place));
-      if (id === undefined || id < 1) {
-        reply.error("ERR Invalid client ID");
-        return;
-      }
-      ids.add(id);
-    }
-    clients = clients.filter(({ id }) => ids.has(id));
-  } else if (option === "type" && call.count === 4) {
-    const type = argument(call, 3).toWord();
-    if (!isType(type)) {
-      reply.error(`ERR Unknown client type '${argument(call, 3).toText()}'`);
-      return;
-    }
-    if (type !== "normal") clients = [];
-  } else if (call.count > 2) {
-    reply.error(SYNTAX_ERROR);
-    return;
-  }
-  reply.verbatim(linesOf(call, clients));
-}
-
-/** All clients are "normal": there are no replicas and no subscribers. */
-function isType(type: string): boolean {
-  return ["normal", "master", "replica", "slave", "pubsub"].includes(type);
-}
-
-function linesOf({ tallies }: Call, clients: readonly Client[]): string {
-  return clients
-    .map((client) => {
-      const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
-      const command = tallies.names[client.lastCommand] ?? "NULL";
-      return (
-        `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
-        `idle=${idleSeconds} flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 cmd=${command} ` +
-        `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
-      );
-    })
-    .join("");
-}
-
-function kill(call: Call): void {
-  const { reply, session } = call;
-  const isOldForm = call.count === 3;
-  let passes: (client: Client) => boolean;
-  if (isOldForm) {
-    const address = argument(call, 2).toText();
-    passes = (client) => client.address === address;
-  } else {
-    const filter = readKillFilter(call);
-    if (filter === undefined) return;
-    passes = filter;
-  }
-  const killed = call.clients.list(call.nowMs).filter(passes);
-  for (const client of killed) {
-    if (client.id === session.id) session.isClosing = true;
-    else call.clients.kill(client);
-  }
-  if (!isOldForm) reply.integer(killed.length);
-  else if (killed.length > 0) reply.ok();
-  else reply.error("ERR No such client");
-}
-
-/** Undefined after an error has been answered. */
-function readKillFilter(call: Call): ((client: Client) => boolean) | undefined {
-  const fail = (error: string): undefined => {
-    call.reply.error(error);
-    return undefined;
-  };
-  const filters: ((client: Client) => boolean)[] = [];
-  let skipsMe = true;
-  for (let place = 2; place < call.count; place += 2) {
-    if (place + 1 >= call.count) return fail(SYNTAX_ERROR);
-    const value = argument(call, place + 1).toText();
-    switch (argument(call, place).toWord()) {
-      case "id": {
-        const wanted = readNumber(argument(call, place + 1));
-        if (wanted === undefined || wanted < 1)
-          return fail("ERR client-id should be greater than 0");
-        filters.push(({ id }) => id === wanted);
-        break;
-      }
-      case "maxage": {
-        const seconds = readNumber(argument(call, place + 1));
-        if (seconds === undefined) return fail("ERR maxage is not an integer or out of range");
-        filters.push(({ ageSeconds }) => ageSeconds >= seconds);
-        break;
-      }
-      case "addr":
-        filters.push(({ address }) => address === value);
-        break;
-      case "laddr":
-        filters.push(({ localAddress }) => localAddress === value);
-        break;
-      case "type":
-        if (!isType(value.toLowerCase())) return fail(`ERR Unknown client type '${value}'`);
-        filters.push(() => value.toLowerCase() === "normal");
-        break;
-      case "user":
-        if (value !== "default") return fail(`ERR No such user '${value}'`);
-        break;
-      case "skipme":
-        if (!/^(yes|no)$/i.test(value)) return fail(SYNTAX_ERROR);
-        skipsMe = value.toLowerCase() === "yes";
-        break;
-      default:
-        return fail(SYNTAX_ERROR);
-    }
-  }
-  if (skipsMe) filters.push(({ id }) => id !== call.session.id);
-  return (client) => filters.every((filter) => filter(client));
 }
 
 function onOrOff(call: Call): void {

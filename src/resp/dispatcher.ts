@@ -4,6 +4,7 @@ import { type Access, mayDo } from "../access.ts";
 import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
 import { argument, type Call, type Command, LOADING, type Session, Updating } from "./call.ts";
 import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands.ts";
+import { Slices } from "./slices.ts";
 import type { Argument, Words } from "./parser.ts";
 import { NoRoomError, OutputLimitError } from "./reply.ts";
 
@@ -38,13 +39,22 @@ export class Dispatcher {
   constructor(
     shared: Omit<
       Call,
-      "session" | "name" | "args" | "count" | "nowMs" | "scratch" | "updating" | "pending"
+      | "session"
+      | "name"
+      | "args"
+      | "count"
+      | "nowMs"
+      | "scratch"
+      | "updating"
+      | "slices"
+      | "pending"
     >,
   ) {
     this.#call = {
       ...shared,
       scratch: new ByteBuffer(),
       updating: new Updating(() => this.#call),
+      slices: new Slices(),
       session: NOBODY,
       name: "",
       args: [],

@@ -1,16 +1,9 @@
 // Commands on keys, whatever their values.
 
 import { type Bytes, type Facts, MISS, NEVER } from "../cache.ts";
-import {
-  argument,
-  argumentsFrom,
-  type Call,
-  type Command,
-  deadlineOf,
-  store,
-  SYNTAX_ERROR,
-} from "./call.ts";
+import { argument, type Call, type Command, deadlineOf, store, SYNTAX_ERROR } from "./call.ts";
 import { readInteger, readNumber } from "./numbers.ts";
+import { inParts } from "./slices.ts";
 
 const ONE_KEY = [1, 1, 1] as const;
 const ALL_KEYS = [1, -1, 1] as const;
@@ -51,7 +44,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     summary: "How many of the keys are there.",
     since: "1.0.0",
     complexity: "O(N)",
-    run: (call) => countKeys(call, (key) => deadlineOf(call, key) !== undefined),
+    run: (call) => countKeys(call, (key) => call.cache.look(key, call.nowMs) !== undefined),
   },
   {
     name: "touch",
@@ -151,18 +144,33 @@ export const KEY_COMMANDS: readonly Command[] = [
   },
 ];
 
+/** Up to KEYS_A_STEP keys are deleted in one step, more in one step for each part of so many. */
 function remove(call: Call): void {
-  countKeys(call, (key) => call.cache.delete(key, call.nowMs));
+  const { cache, nowMs, reply } = call;
+  if (call.count === 2) {
+    reply.integer(cache.delete(argument(call, 1), nowMs) ? 1 : 0);
+    return;
+  }
+  let count = 0;
+  const removePart = (keys: readonly Bytes[]): void => {
+    cache.atomically(keys, () => {
+      for (const key of keys) if (cache.delete(key, nowMs)) count++;
+    });
+  };
+  inParts(call, removePart, () => reply.integer(count));
 }
 
-/** Answers how many keys pass, in one step. */
+/** Answers how many keys pass. Each is looked at by itself, without a lock. */
 function countKeys(call: Call, passes: (key: Bytes) => boolean): void {
   if (call.count === 2) {
     call.reply.integer(passes(argument(call, 1)) ? 1 : 0);
     return;
   }
-  const keys = argumentsFrom(call, 1);
-  call.cache.atomically(keys, () => call.reply.integer(keys.filter(passes).length));
+  let count = 0;
+  const countPart = (keys: readonly Bytes[]): void => {
+    for (const key of keys) if (passes(key)) count++;
+  };
+  inParts(call, countPart, () => call.reply.integer(count));
 }
 
 /** Reads the value into `scratch`. It is no hit. */

@@ -1,13 +1,25 @@
 // Commands on all keys together.
 
-import type { Bytes } from "../cache.ts";
-import { argument, type Call, type Command, NOT_AN_INTEGER, SYNTAX_ERROR } from "./call.ts";
-import { matches } from "./glob.ts";
+import { ByteBuffer, type Bytes } from "../cache.ts";
+import {
+  argument,
+  type Call,
+  type Command,
+  NOT_AN_INTEGER,
+  readPattern,
+  SYNTAX_ERROR,
+} from "./call.ts";
+import type { Pattern } from "./glob.ts";
 import { readNumber } from "./numbers.ts";
 import { Argument } from "./parser.ts";
+import { inSlices } from "./slices.ts";
 
-/** Entries that KEYS looks at before it lets others write. */
-const KEYS_CHUNK = 1000;
+/** Entries that a scan looks at while it has a shard's lock. */
+const CHUNK = 200;
+/** Matching one may take 1 ms: a key of 64 KiB, a pattern of 1 KiB. */
+const KEYS_A_STEP = 8;
+/** SCAN returns after so long, whatever its COUNT. */
+const LONGEST_SCAN_MS = 5;
 const DEFAULT_COUNT = 10;
 
 export const KEYSPACE_COMMANDS: readonly Command[] = [
@@ -75,18 +87,56 @@ function flushing(name: string): Command {
 
 function keys(call: Call): void {
   const { cache, reply, nowMs } = call;
-  const pattern = argument(call, 1);
-  const mark = reply.out.end;
+  const pattern = readPattern(call, argument(call, 1));
+  if (pattern === undefined) return;
+  const found = reply.aside();
+  const batch = new KeyBatch();
   let count = 0;
   let position = 0;
-  do {
-    position = cache.scan(nowMs, position, KEYS_CHUNK, (key) => {
-      if (!matches(pattern, key)) return;
-      reply.bulk(key);
+  const step = (): boolean => {
+    if (batch.isEmpty) position = cache.scan(nowMs, position, CHUNK, batch.add);
+    for (let n = 0; n < KEYS_A_STEP; n++) {
+      const key = batch.take();
+      if (key === undefined || !pattern.matches(key)) continue;
+      found.bulk(key);
       count++;
-    });
-  } while (position !== 0);
-  reply.insertArray(mark, count);
+    }
+    return batch.isEmpty && position === 0;
+  };
+  const write = (): void => {
+    reply.array(count);
+    reply.append(found);
+  };
+  inSlices(call, step, write, found);
+}
+
+/** Copies of keys, so that a scan keeps a shard's lock no longer than the copying takes. */
+class KeyBatch {
+  readonly #bytes = new ByteBuffer();
+  #ends: number[] = [];
+  #taken = 0;
+
+  readonly add = (key: Bytes): void => {
+    if (this.isEmpty) {
+      this.#bytes.clear();
+      this.#ends = [];
+      this.#taken = 0;
+    }
+    this.#bytes.appendRun(key.bytes, key.start, key.end);
+    this.#ends.push(this.#bytes.end);
+  };
+
+  get isEmpty(): boolean {
+    return this.#taken === this.#ends.length;
+  }
+
+  /** The next key, valid until one is added; undefined if there is none. */
+  take(): Bytes | undefined {
+    if (this.isEmpty) return undefined;
+    const start = this.#ends[this.#taken - 1] ?? 0;
+    const end = this.#ends[this.#taken++] ?? start;
+    return { bytes: this.#bytes.bytes, start, end };
+  }
 }
 
 function scan(call: Call): void {
@@ -96,7 +146,7 @@ function scan(call: Call): void {
     reply.error("ERR invalid cursor");
     return;
   }
-  let pattern: Bytes | undefined;
+  let pattern: Pattern | undefined;
   let count = DEFAULT_COUNT;
   let hasType = true;
   for (let place = 2; place < call.count; place += 2) {
@@ -106,8 +156,10 @@ function scan(call: Call): void {
       return;
     }
     const value = argument(call, place + 1);
-    if (word === "match") pattern = value;
-    else if (word === "type") hasType = value.toWord() === "string";
+    if (word === "match") {
+      pattern = readPattern(call, value);
+      if (pattern === undefined) return;
+    } else if (word === "type") hasType = value.toWord() === "string";
     else {
       const wanted = readNumber(value);
       if (wanted === undefined || wanted < 1) {
@@ -117,15 +169,26 @@ function scan(call: Call): void {
       count = wanted;
     }
   }
-  const found: Buffer[] = [];
-  const next = cache.scan(nowMs, position, count, (key) => {
-    if (!hasType || (pattern !== undefined && !matches(pattern, key))) return;
-    found.push(Buffer.from(key.bytes.subarray(key.start, key.end)));
-  });
+  const found = reply.aside();
+  const batch = new KeyBatch();
+  const endMs = performance.now() + LONGEST_SCAN_MS;
+  let next = position;
+  let seen = 0;
+  let matched = 0;
+  do {
+    next = cache.scan(nowMs, next, Math.min(CHUNK, count - seen), batch.add);
+    for (let key = batch.take(); key !== undefined; key = batch.take()) {
+      seen++;
+      if (!hasType || (pattern !== undefined && !pattern.matches(key))) continue;
+      found.bulk(key);
+      matched++;
+    }
+  } while (next !== 0 && seen < count && performance.now() < endMs);
   reply.array(2);
   reply.text(String(next));
-  reply.array(found.length);
-  for (const bytes of found) reply.bulk({ bytes, start: 0, end: bytes.length });
+  reply.array(matched);
+  reply.append(found);
+  found.release();
 }
 
 /** Any 64-bit number: one that no scan has answered is past the end. */
@@ -135,20 +198,22 @@ function readCursor(cursor: Argument): number | undefined {
   return Number(text);
 }
 
-function randomKey({ cache, reply, nowMs }: Call): void {
+/** The first key from a place at random on, round the end: many entries in a row may have expired. */
+function randomKey(call: Call): void {
+  const { cache, reply, nowMs } = call;
+  const batch = new KeyBatch();
   const first = Math.floor(Math.random() * cache.scanEnd);
-  const mark = reply.out.end;
-  for (const [from, end] of [
-    [first, Infinity],
-    [0, first],
-  ] as const) {
-    let position = from;
-    do {
-      position = cache.scan(nowMs, position, 1, (key) => {
-        if (reply.out.end === mark) reply.bulk(key);
-      });
-      if (reply.out.end > mark) return;
-    } while (position !== 0 && position < end);
-  }
-  reply.nil();
+  let position = first;
+  let hasTurned = false;
+  const step = (): boolean => {
+    position = cache.scan(nowMs, position, 1, batch.add);
+    const isRound = hasTurned && (position === 0 || position >= first);
+    hasTurned ||= position === 0;
+    return !batch.isEmpty || isRound;
+  };
+  inSlices(call, step, () => {
+    const key = batch.take();
+    if (key === undefined) reply.nil();
+    else reply.bulk(key);
+  });
 }

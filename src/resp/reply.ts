@@ -67,6 +67,20 @@ export class Reply {
     this.#roomBytes = Math.min(FREE_BYTES, this.limitBytes);
   }
 
+  /** A part of an answer that is put together before it is written; its bytes count as in flight until `release`. */
+  aside(): Reply {
+    const aside = new Reply(this.limitBytes, this.#claim);
+    aside.version = this.version;
+    aside.hasLane = this.hasLane;
+    return aside;
+  }
+
+  /** Appends what was put together aside. */
+  append({ out }: Reply): void {
+    this.#makeRoom(out.end);
+    this.out.appendRun(out.bytes, 0, out.end);
+  }
+
   ok(): void {
     this.#raw(OK);
   }

@@ -104,6 +104,7 @@ export function serveResp(
     },
     close({ data: connection }) {
       if (connection === undefined) return;
+      connection.isClosing = true;
       connections.delete(connection);
       pipeline.closed(connection);
       clients.remove(connection.row);

@@ -15,6 +15,7 @@ import {
   update,
 } from "./call.ts";
 import { readDeadline, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
+import { inParts, KEYS_A_STEP } from "./slices.ts";
 
 const ONE_KEY = [1, 1, 1] as const;
 const EXPIRY_SYNTAX =
@@ -107,7 +108,7 @@ export const STRING_COMMANDS: readonly Command[] = [
     flags: ["readonly", "fast"],
     keys: [1, -1, 1],
     syntax: "key [key ...]",
-    summary: "The values of several keys, of one moment.",
+    summary: "The values of several keys, of one moment for up to 1,000.",
     since: "1.0.0",
     complexity: "O(N)",
     run: mget,
@@ -270,13 +271,23 @@ function getex(call: Call): void {
 
 function mget(call: Call): void {
   const { cache, reply, nowMs } = call;
-  const keys = argumentsFrom(call, 1);
-  const mark = reply.out.end;
-  cache.consistently(keys, () => {
-    reply.out.end = mark;
-    reply.array(keys.length);
-    for (const key of keys) reply.endBulk(cache.get(key, nowMs, reply.beginBulk()));
-  });
+  const count = call.count - 1;
+  const isOneStep = count <= KEYS_A_STEP;
+  const found = isOneStep ? reply : reply.aside();
+  if (isOneStep) reply.array(count);
+  const getPart = (keys: readonly Bytes[]): void => {
+    const mark = found.out.end;
+    cache.consistently(keys, () => {
+      found.out.end = mark;
+      for (const key of keys) found.endBulk(cache.get(key, nowMs, found.beginBulk()));
+    });
+  };
+  const write = (): void => {
+    if (isOneStep) return;
+    reply.array(count);
+    reply.append(found);
+  };
+  inParts(call, getPart, write, isOneStep ? undefined : found);
 }
 
 function mset(call: Call): void {

@@ -91,7 +91,10 @@ test("a client that another thread kills wakes its own thread", async () => {
   const end = own.onKill(() => woken.resolve());
   const fields = { address: "a", localAddress: "b", flags: "N", libName: "", libVersion: "" };
   const row = own.add(own.nextId(), { ...fields, version: 2, name: "" }, 0);
-  for (const client of other.list(0)) other.kill(client);
+  for (const listed of other.rows()) {
+    const client = other.at(listed, 0);
+    if (client !== undefined) other.kill(client);
+  }
   await woken.promise;
   expect(own.isKilled(row)).toBeTrue();
   end();

@@ -1,0 +1,135 @@
+// Long commands in slices of time: between two slices the worker serves other clients.
+
+import { ByteBuffer, type Bytes } from "../cache.ts";
+import { argument, argumentsFrom, type Call } from "./call.ts";
+import type { Reply } from "./reply.ts";
+
+/** All long commands of a worker together take so long at a time. */
+const SLICE_MS = 5;
+
+/** Commands of up to so many keys are one step; those of more are one step for each part of so many. */
+export const KEYS_A_STEP = 1000;
+
+interface Job {
+  readonly isGone: () => boolean;
+  /** Does a small part of the work, well below SLICE_MS; whether it was the last. */
+  readonly step: () => boolean;
+  /** To be called at the end. */
+  readonly write: () => void;
+  /** Given back at the end. */
+  readonly aside: Reply | undefined;
+  readonly end: (write: () => void) => void;
+}
+
+/** The long commands of a worker, which take turns. */
+export class Slices {
+  readonly #jobs: Job[] = [];
+  #isScheduled = false;
+
+  /** Resolves when the job's last step is done, or its client has gone, with what is to be called then. */
+  run(
+    step: () => boolean,
+    isGone: () => boolean,
+    write: () => void,
+    aside: Reply | undefined,
+  ): Promise<() => void> {
+    return new Promise((end) => {
+      this.#jobs.push({ step, isGone, write, aside, end });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#turn();
+      if (this.#jobs.length > 0) this.#schedule();
+    });
+  }
+
+  #turn(): void {
+    const endMs = performance.now() + SLICE_MS;
+    do {
+      const job = this.#jobs.shift();
+      if (job === undefined) return;
+      try {
+        if (job.isGone() || job.step()) {
+          job.aside?.release();
+          job.end(job.write);
+        } else this.#jobs.push(job);
+      } catch (error) {
+        job.aside?.release();
+        // Thrown again where the answer is written, which closes the connection.
+        job.end(() => {
+          throw error;
+        });
+      }
+    } while (performance.now() < endMs);
+  }
+}
+
+/**
+ * Calls `step` until it returns true and then `write`: at once if that takes less than a slice, else
+ * while other clients are served, and the connection waits. Arguments are no longer valid then. `aside`
+ * is released at the end.
+ */
+export function inSlices(call: Call, step: () => boolean, write: () => void, aside?: Reply): void {
+  const endMs = performance.now() + SLICE_MS;
+  let isDone = false;
+  try {
+    do isDone = step();
+    while (!isDone && performance.now() < endMs);
+    if (isDone) write();
+  } catch (error) {
+    aside?.release();
+    throw error;
+  }
+  if (isDone) {
+    aside?.release();
+    return;
+  }
+  const { session } = call;
+  call.pending = call.slices.run(step, () => session.isClosing, write, aside);
+}
+
+/**
+ * Calls `work` with all arguments of the command if they are KEYS_A_STEP at most, else with one part of
+ * them after the other, in slices; then `write`.
+ */
+export function inParts(
+  call: Call,
+  work: (keys: readonly Bytes[]) => void,
+  write: () => void,
+  aside?: Reply,
+): void {
+  if (call.count - 1 <= KEYS_A_STEP) {
+    work(argumentsFrom(call, 1));
+    write();
+    return;
+  }
+  const { bytes, ends } = copyArguments(call);
+  let next = 0;
+  const step = (): boolean => {
+    const keys: Bytes[] = [];
+    for (const end = Math.min(ends.length, next + KEYS_A_STEP); next < end; next++) {
+      keys.push({ bytes, start: ends[next - 1] ?? 0, end: ends[next] ?? 0 });
+    }
+    work(keys);
+    return next === ends.length;
+  };
+  inSlices(call, step, write, aside);
+}
+
+/** Those behind the command's name, which are valid while it waits. O(bytes). */
+function copyArguments(call: Call): { bytes: Buffer; ends: Float64Array } {
+  const all = new ByteBuffer();
+  const ends = new Float64Array(call.count - 1);
+  for (let place = 1; place < call.count; place++) {
+    const { bytes, start, end } = argument(call, place);
+    all.appendRun(bytes, start, end);
+    ends[place - 1] = all.end;
+  }
+  return { bytes: all.bytes, ends };
+}

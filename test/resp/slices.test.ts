@@ -1,0 +1,91 @@
+// Long commands let the worker serve others, and their cost does not explode.
+
+import { RedisClient } from "bun";
+import { expect, test } from "bun:test";
+
+import { ByteBuffer, Cache, NEVER } from "../../src/cache.ts";
+import { MOST_PATTERN_BYTES, Pattern } from "../../src/resp/glob.ts";
+import { serveRedis } from "../lib/service.ts";
+import { commandBytes, connectRaw } from "./raw-client.ts";
+
+const KEYS = 200_000;
+
+function filledCache(): Cache {
+  const cache = Cache.create({ shards: 8, virtualNodes: 16 });
+  const key = new ByteBuffer();
+  for (let n = 0; n < KEYS; n++) {
+    key.setText(`key:${n}`);
+    cache.put(key, key, NEVER, 0);
+  }
+  return cache;
+}
+
+const manyKeys = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `key:${from + n}`);
+
+test("others are answered before a long command is", async () => {
+  await using service = serveRedis([], filledCache());
+  const commands: readonly (readonly [string[], RegExp])[] = [
+    [["KEYS", "*1*2*3*4*5*6*7*8*x"], /^\*0\r\n$/],
+    [["KEYS", "*"], new RegExp(`^\\*${KEYS}\\r\\n`)],
+    [["EXISTS", ...manyKeys(0, KEYS)], new RegExp(`^:${KEYS}\\r\\n$`)],
+    [["TOUCH", ...manyKeys(0, KEYS)], new RegExp(`^:${KEYS}\\r\\n$`)],
+    [["MGET", ...manyKeys(0, KEYS)], new RegExp(`^\\*${KEYS}\\r\\n\\$5\\r\\nkey:0\\r\\n`)],
+    [["DEL", ...manyKeys(0, KEYS)], new RegExp(`^:${KEYS}\\r\\n$`)],
+  ];
+  const other = new RedisClient(`redis://127.0.0.1:${service.port}`);
+  await other.ping();
+  for (const [words, answer] of commands) {
+    let isDone = false;
+    let text = "";
+    using client = await connectRaw(service.port, (chunk) => {
+      text += chunk.toString("latin1");
+      isDone ||= text.endsWith("+PONG\r\n");
+    });
+    client.send(Buffer.concat([commandBytes(...words), commandBytes("PING")]));
+    let pings = 0;
+    while (!isDone) {
+      await other.ping();
+      pings++;
+    }
+    expect(text.slice(0, -"+PONG\r\n".length)).toMatch(answer);
+    expect([words[0], pings > 3]).toEqual([words[0], true]);
+  }
+  other.close();
+}, 60_000);
+
+test("a client that goes ends its long command", async () => {
+  await using service = serveRedis([], filledCache());
+  const client = await connectRaw(service.port);
+  client.send(commandBytes("KEYS", "*1*2*3*4*5*6*7*8*x"));
+  client[Symbol.dispose]();
+  const other = new RedisClient(`redis://127.0.0.1:${service.port}`);
+  expect(await other.send("DBSIZE", [])).toBe(KEYS);
+  other.close();
+  expect(service.told).toEqual([]);
+});
+
+test("a pattern is matched in linear time, and a very long one is refused", async () => {
+  const run = (text: string) => {
+    const bytes = Buffer.from(text);
+    return { bytes, start: 0, end: bytes.length };
+  };
+  // By backtracking 10^9 steps and more, here 2 million.
+  const text = run("a".repeat(64 * 1024));
+  expect(new Pattern(run(`*${"a".repeat(MOST_PATTERN_BYTES - 3)}b*`)).matches(text)).toBe(false);
+  expect(new Pattern(run(`*${"a*".repeat(500)}b`)).matches(text)).toBe(false);
+  expect(new Pattern(run(`${"*".repeat(1_000_000)}a`)).matches(text)).toBe(true);
+  await using service = serveRedis();
+  const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
+  const long = "a".repeat(MOST_PATTERN_BYTES + 1);
+  for (const words of [
+    ["KEYS", long],
+    ["SCAN", "0", "MATCH", `[${long}`],
+    ["CONFIG", "GET", long],
+  ]) {
+    const [name = "", ...rest] = words;
+    await expect(client.send(name, rest)).rejects.toThrow("the pattern is too long");
+  }
+  expect(await client.send("KEYS", ["*".repeat(100_000)])).toEqual([]);
+  client.close();
+});
