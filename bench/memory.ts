@@ -63,20 +63,22 @@ interface Row {
   readonly formulaMb: number;
   readonly ratio: number;
   readonly survived: boolean;
+  /** Connections closed and requests refused for their bytes; undefined where the figures ask for a token. */
+  readonly refused: number | undefined;
 }
 
 const machine = describeMachine();
 const rows: Row[] = [];
 const table = new Table({
-  head: ["load", "options", "peak MB", "formula MB", "ratio", ""],
-  colAligns: ["left", "left", "right", "right", "right", "left"],
+  head: ["load", "options", "peak MB", "formula MB", "ratio", "refused", ""],
+  colAligns: ["left", "left", "right", "right", "right", "right", "left"],
   style: { head: [], border: [], compact: true },
 });
 for (const load of [...RESP_LOADS, ...HTTP_LOADS]) {
   if (!load.name.includes(options.only)) continue;
   const row = await measure(load);
   rows.push(row);
-  const { peakMb, formulaMb, ratio, survived } = row;
+  const { peakMb, formulaMb, ratio, survived, refused } = row;
   const verdict = survived ? (ratio > 1 ? "beyond" : "") : "ended";
   table.push([
     load.name,
@@ -84,6 +86,7 @@ for (const load of [...RESP_LOADS, ...HTTP_LOADS]) {
     peakMb.toFixed(0),
     formulaMb.toFixed(0),
     ratio.toFixed(2),
+    refused ?? "",
     verdict,
   ]);
   process.stderr.write(
@@ -112,6 +115,7 @@ async function measure(load: MemoryLoad): Promise<Row> {
   });
   await child.exited;
   const survived = existsSync(`/proc/${service.pid}/status`) && (await isAlive(service.url));
+  const refused = survived ? await refusedOf(service.url) : undefined;
   const peakMb = survived ? peakBytes(service.pid) / MB : 0;
   const formulaMb =
     plannedBytes({
@@ -131,7 +135,18 @@ async function measure(load: MemoryLoad): Promise<Row> {
     formulaMb,
     ratio: peakMb / formulaMb,
     survived,
+    refused,
   };
+}
+
+/** Those of the reasons that are about bytes. */
+async function refusedOf(url: string): Promise<number | undefined> {
+  const response = await fetch(`${url}/metrics`).catch(() => undefined);
+  if (response?.ok !== true) return undefined;
+  const counts = (await response.text()).matchAll(
+    /^ringcache_refused_total\{.*reason="(?:\w+_size|pending_\w+)".*\} (\d+)/gm,
+  );
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 async function isAlive(url: string): Promise<boolean> {

@@ -5,8 +5,9 @@
 // and the new number. A claim always fits while it is the only one, so that a limit below the size
 // of one request does not stop the service.
 //
-// An owner that can wait asks for room within the lower half of the limit. The upper half is for
-// bytes that are there already. Owners that hold a part and wait for the rest could wait for each
+// An owner that can wait asks for room within a quarter of the limit. The rest is for bytes that are
+// there already: 50 clients that begin a command of 1 MB at once have sent some 100 KB each before
+// they can be told to wait. Owners that hold a part and wait for the rest could wait for each
 // other for ever. So one owner of the process at a time has the lane: its bytes are not counted, and
 // it bounds them by the limit itself. The process then holds at most twice the limit.
 
@@ -52,7 +53,7 @@ export class ByteBudget {
 
   /** Whether owners that can wait should do so. */
   get isTight(): boolean {
-    return Atomics.load(this.#words, TOTAL) > this.#limit / 2;
+    return Atomics.load(this.#words, TOTAL) > this.#limit / 4;
   }
 
   /** Changes a claim of `fromBytes` to `toBytes`. Returns false, and changes nothing, if that exceeds the limit. O(1). */
@@ -60,9 +61,9 @@ export class ByteBudget {
     return this.#resizeWithin(fromBytes, toBytes, this.#limit);
   }
 
-  /** As `tryResize`, within half of the limit: for an owner that can wait. */
+  /** As `tryResize`, within a quarter of the limit: for an owner that can wait. */
   tryReserve(fromBytes: number, toBytes: number): boolean {
-    return this.#resizeWithin(fromBytes, toBytes, this.#limit / 2);
+    return this.#resizeWithin(fromBytes, toBytes, this.#limit / 4);
   }
 
   /** As `tryResize`, without asking: for a claim that shrinks, or for bytes that are there already. O(1). */

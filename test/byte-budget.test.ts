@@ -37,3 +37,32 @@ test("the claims of a thread that has ended are taken back, and no others", () =
   successor.resize(64, 0);
   expect(second.usedBytes).toBe(640);
 });
+
+test("an owner that can wait gets a quarter of the limit, and all of it while it is alone", () => {
+  const budget = new ByteBudget(allocateBudget(1), 0, 6400);
+  expect(budget.tryReserve(0, 6400)).toBe(true);
+  expect(budget.tryReserve(6400, 1600)).toBe(true);
+  expect(budget.isTight).toBe(false);
+  expect(budget.tryReserve(0, 64)).toBe(false);
+  expect(budget.tryResize(0, 64)).toBe(true);
+  expect(budget.isTight).toBe(true);
+});
+
+test("one thread has the lane at a time, and a thread that has ended leaves it", () => {
+  const memory = allocateBudget(2);
+  const first = new ByteBudget(memory, 0, 1000);
+  const second = new ByteBudget(memory, 1, 1000);
+  expect([first.tryEnterLane(), first.tryEnterLane(), second.tryEnterLane()]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  second.leaveLane();
+  expect(second.tryEnterLane()).toBe(false);
+  first.leaveLane();
+  expect(second.tryEnterLane()).toBe(true);
+  recoverBudget(memory, 0);
+  expect(first.tryEnterLane()).toBe(false);
+  recoverBudget(memory, 1);
+  expect(first.tryEnterLane()).toBe(true);
+});

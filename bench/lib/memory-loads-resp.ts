@@ -51,7 +51,7 @@ function unread(
     async run({ resp }) {
       await using first = await openPeers(resp, 1);
       for (const one of before) first.all[0]?.send(one);
-      await Bun.sleep(300);
+      await Bun.sleep(2000);
       await using peers = await openPeers(resp, connections);
       for (const peer of peers.all) {
         peer.pause();
