@@ -10,11 +10,12 @@ const MOST_WAIT_MS = 1000;
 const LOOK_EVERY_MS = 10;
 
 /**
- * Garbage after which the young objects are collected (0.3 ms), and after which all are (2 ms).
- * An object that was in use during a collection of the young ones is freed by the other one only.
+ * Garbage after which the young objects are collected (0.3 ms), and after which all are (2 ms), in parts
+ * of --max-pending-bytes. An object that was in use during a collection of the young ones is freed
+ * by the other one only.
  */
-const COLLECT_YOUNG_AFTER_BYTES = 2 ** 24;
-const COLLECT_ALL_AFTER_BYTES = 2 ** 27;
+const COLLECT_YOUNG_AFTER = 1 / 4;
+const COLLECT_ALL_AFTER = 1 / 2;
 
 /** The collections of the runtime. */
 export interface Collector {
@@ -72,10 +73,11 @@ export class PendingBodies {
   /** Counts garbage, and collects it if it is much. */
   leave(bytes: number): void {
     this.#youngBytes += bytes;
-    if (this.#youngBytes < COLLECT_YOUNG_AFTER_BYTES) return;
+    const { limitBytes } = this.#budget;
+    if (this.#youngBytes < COLLECT_YOUNG_AFTER * limitBytes) return;
     this.#allBytes += this.#youngBytes;
     this.#youngBytes = 0;
-    if (this.#allBytes < COLLECT_ALL_AFTER_BYTES) return this.#collector.young();
+    if (this.#allBytes < COLLECT_ALL_AFTER * limitBytes) return this.#collector.young();
     this.#allBytes = 0;
     this.#collector.all();
   }
