@@ -5,10 +5,9 @@ import { describe, expect, test } from "bun:test";
 import { freePort, startService } from "../lib/service.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
 
+/** Their answers are short: to read long ones keeps the process of the test itself busy. */
 const PIPELINES: Readonly<Record<string, readonly [count: number, words: readonly string[]]>> = {
-  "INCRBYFLOAT of long numbers": [100, ["INCRBYFLOAT", "f", "1e4900"]],
-  INFO: [300, ["INFO"]],
-  COMMAND: [30, ["COMMAND"]],
+  "INCRBYFLOAT of long numbers": [200, ["INCRBYFLOAT", "f", "1e4900"]],
   "KEYS of many": [30, ["KEYS", "nope"]],
 };
 
@@ -34,11 +33,14 @@ describe("while a pipeline runs, others are answered before its end:", () => {
       const all = Array.from({ length: count }, () => commandBytes(...words));
       slow.send(Buffer.concat([...all, commandBytes("ECHO", "the end")]));
       await began.promise;
+      // Whichever is answered later, the pipeline has not ended.
       other.send("PING\r\n");
-      expect(await other.until("+PONG\r\n")).toEndWith("+PONG\r\n");
-      expect(hasEnded).toBe(false);
-      const answer = await fetch(`${service.url}/get?key=key1`);
-      expect([answer.status, hasEnded]).toEqual([200, false]);
+      const [pong, answer] = await Promise.all([
+        other.until("+PONG\r\n").then((text) => [text.endsWith("+PONG\r\n"), hasEnded]),
+        fetch(`${service.url}/get?key=key1`).then(({ status }) => [status, hasEnded]),
+      ]);
+      expect(pong).toEqual([true, false]);
+      expect(answer).toEqual([200, false]);
       await ended.promise;
     });
   }
