@@ -102,12 +102,18 @@ export function argumentsFrom(call: Call, place: number, step = 1): Bytes[] {
 
 /** A pattern that stays as it is while the command waits; undefined after an error has been answered. */
 export function readPattern(call: Call, text: Bytes): Pattern | undefined {
+  const pattern = patternOf(text);
+  if (pattern instanceof Pattern) return pattern;
+  call.reply.error(pattern.error);
+  return undefined;
+}
+
+export function patternOf(text: Bytes): Pattern | Failure {
   try {
     return new Pattern(text);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    call.reply.error(`ERR ${error.message}`);
-    return undefined;
+    return new Failure(`ERR ${error.message}`);
   }
 }
 

@@ -117,7 +117,8 @@ function readKillFilter(call: Call): KillFilter | undefined {
     call.reply.error(error);
     return undefined;
   };
-  const filters: ((client: Client) => boolean)[] = [];
+  // Of each kind the last one counts.
+  const filters = new Map<string, (client: Client) => boolean>();
   let skipsMe = true;
   let onlyId: number | undefined;
   for (let place = 2; place < call.count; place += 2) {
@@ -128,25 +129,25 @@ function readKillFilter(call: Call): KillFilter | undefined {
         const wanted = readNumber(argument(call, place + 1));
         if (wanted === undefined || wanted < 1)
           return fail("ERR client-id should be greater than 0");
-        filters.push(({ id }) => id === wanted);
+        filters.set("id", ({ id }) => id === wanted);
         onlyId = wanted;
         break;
       }
       case "maxage": {
         const seconds = readNumber(argument(call, place + 1));
         if (seconds === undefined) return fail("ERR maxage is not an integer or out of range");
-        filters.push(({ ageSeconds }) => ageSeconds >= seconds);
+        filters.set("maxage", ({ ageSeconds }) => ageSeconds >= seconds);
         break;
       }
       case "addr":
-        filters.push(addressIs(value));
+        filters.set("addr", addressIs(value));
         break;
       case "laddr":
-        filters.push(({ localAddress }) => localAddress === value);
+        filters.set("laddr", ({ localAddress }) => localAddress === value);
         break;
       case "type":
         if (!isType(value.toLowerCase())) return fail(`ERR Unknown client type '${value}'`);
-        filters.push(() => value.toLowerCase() === "normal");
+        filters.set("type", () => value.toLowerCase() === "normal");
         break;
       case "user":
         if (value !== "default") return fail(`ERR No such user '${value}'`);
@@ -159,6 +160,7 @@ function readKillFilter(call: Call): KillFilter | undefined {
         return fail(SYNTAX_ERROR);
     }
   }
-  if (skipsMe) filters.push(({ id }) => id !== call.session.id);
-  return { passes: (client) => filters.every((filter) => filter(client)), id: onlyId };
+  if (skipsMe) filters.set("skipme", ({ id }) => id !== call.session.id);
+  const all = [...filters.values()];
+  return { passes: (client) => all.every((filter) => filter(client)), id: onlyId };
 }

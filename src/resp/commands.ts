@@ -2,6 +2,7 @@
 // the number of arguments, COMMAND and docs/protocol.md come from this table.
 
 import type { Access } from "../access.ts";
+import type { Bytes } from "../cache.ts";
 import { ADMIN_COMMANDS } from "./admin.ts";
 import { argument, type Call, type Command, SYNTAX_ERROR } from "./call.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
@@ -13,6 +14,7 @@ import { KEYSPACE_COMMANDS } from "./keyspace.ts";
 import type { Argument } from "./parser.ts";
 import { Reply } from "./reply.ts";
 import { RANGE_COMMANDS } from "./ranges.ts";
+import { inParts, type StepBounds } from "./slices.ts";
 import { STRING_COMMANDS } from "./strings.ts";
 
 const COMMAND_COMMAND: Command = {
@@ -164,45 +166,72 @@ function groupOf(fullName: string): string {
 
 const BY_NAME: ReadonlyMap<string, Entry> = new Map(ENTRIES.map((entry) => [entry.name, entry]));
 
-/** The commands that the arguments from `place` on name, or all. */
-function named(call: Call, place: number): (Entry | undefined)[] {
-  if (call.count === place) return ENTRIES.filter(({ name }) => !name.includes("|"));
-  return call.args.slice(place, call.count).map((name) => {
-    return BY_NAME.get(name.toWord());
-  });
-}
+const TOP_ENTRIES = ENTRIES.filter(({ name }) => !name.includes("|"));
 
-/** Answers that never change, by their names and versions of the protocol: COMMAND costs 2.5 ms to write. */
+/** Where the answer is written. */
+type Answering = Pick<Call, "reply">;
+
+/** One takes some 30 µs. */
+const NAMES_A_STEP: StepBounds = { one: 32, part: 32 };
+
+/** Answers that never change, by name and version of the protocol. COMMAND: 0.7 ms to write, 1 µs to copy. */
 const KEPT = new Map<string, Reply>();
 
-function answerKept(call: Call, name: string, write: (call: Call) => void): void {
+function answerKept(call: Call, name: string, write: (to: Answering) => void): void {
   const { reply } = call;
   const key = `${name} ${reply.version}`;
   let kept = KEPT.get(key);
   if (kept === undefined) {
     kept = new Reply(Infinity, () => true);
     kept.version = reply.version;
-    write({ ...call, reply: kept });
+    write({ reply: kept });
     KEPT.set(key, kept);
   }
   reply.append(kept);
 }
 
 function info(call: Call): void {
-  if (call.count === 2) answerKept(call, "info", answerInfos);
-  else answerInfos(call);
+  if (call.count === 2) answerKept(call, "info", answerAllInfos);
+  else answerNamed(call, "array", infoOf);
 }
 
-function answerInfos(call: Call): void {
-  const entries = named(call, 2);
-  call.reply.array(entries.length);
-  for (const entry of entries) {
-    if (entry === undefined) call.reply.nil();
-    else answerInfo(call, entry.command, entry.name);
-  }
+function answerAllInfos({ reply }: Answering): void {
+  reply.array(TOP_ENTRIES.length);
+  for (const entry of TOP_ENTRIES) infoOf({ reply }, entry);
 }
 
-function answerInfo(call: Call, command: Command, name: string): void {
+/** Returns how many elements it has written: 1. */
+function infoOf({ reply }: Answering, entry: Entry | undefined): number {
+  if (entry === undefined) reply.nil();
+  else answerInfo({ reply }, entry.command, entry.name);
+  return 1;
+}
+
+/** Answers for each of the commands that the arguments name, in slices. `answer` returns the number of elements. */
+function answerNamed(
+  call: Call,
+  kind: "array" | "map",
+  answer: (to: Answering, entry: Entry | undefined) => number,
+): void {
+  const { reply } = call;
+  const found = reply.aside();
+  let count = 0;
+  let isFirst = true; // INFO or DOCS
+  const answerPart = (words: readonly Bytes[]): void => {
+    for (const { bytes, start, end } of isFirst ? words.slice(1) : words) {
+      const name = bytes.toString("utf8", start, end).toLowerCase();
+      count += answer({ reply: found }, BY_NAME.get(name));
+    }
+    isFirst = false;
+  };
+  const write = (): void => {
+    reply[kind](count);
+    reply.append(found);
+  };
+  inParts(call, answerPart, write, { bounds: NAMES_A_STEP, asides: [found] });
+}
+
+function answerInfo(call: Answering, command: Command, name: string): void {
   const { reply } = call;
   const [first, last, step] = command.keys ?? [0, 0, 0];
   reply.array(10);
@@ -222,7 +251,7 @@ function answerInfo(call: Call, command: Command, name: string): void {
   for (const one of inner) answerInfo(call, one, `${name}|${one.name}`);
 }
 
-function answerKeySpec({ reply }: Call, { flags, keys = [0, 0, 0] }: Command): void {
+function answerKeySpec({ reply }: Answering, { flags, keys = [0, 0, 0] }: Command): void {
   const [first, last, step] = keys;
   reply.map(3);
   reply.text("flags");
@@ -264,16 +293,22 @@ function categoriesOf({ flags }: Command, name: string): string[] {
 
 function docs(call: Call): void {
   if (call.count === 2) answerKept(call, "docs", answerAllDocs);
-  else answerAllDocs(call);
+  else answerNamed(call, "map", docsOf);
 }
 
-function answerAllDocs(call: Call): void {
-  const entries = named(call, 2).filter((entry) => entry !== undefined);
-  call.reply.map(entries.length);
-  for (const { name, command } of entries) answerDocs(call, command, name, groupOf(name));
+function answerAllDocs({ reply }: Answering): void {
+  reply.map(TOP_ENTRIES.length);
+  for (const entry of TOP_ENTRIES) docsOf({ reply }, entry);
 }
 
-function answerDocs(call: Call, command: Command, name: string, group: string): void {
+/** Returns how many members it has written: none for an unknown command. */
+function docsOf({ reply }: Answering, entry: Entry | undefined): number {
+  if (entry === undefined) return 0;
+  answerDocs({ reply }, entry.command, entry.name, groupOf(entry.name));
+  return 1;
+}
+
+function answerDocs(call: Answering, command: Command, name: string, group: string): void {
   const { reply } = call;
   const { subcommands = [] } = command;
   reply.text(name);

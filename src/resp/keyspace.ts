@@ -9,7 +9,6 @@ import {
   readPattern,
   SYNTAX_ERROR,
 } from "./call.ts";
-import type { Pattern } from "./glob.ts";
 import { readNumber } from "./numbers.ts";
 import { Argument } from "./parser.ts";
 import { inSlices } from "./slices.ts";
@@ -107,7 +106,7 @@ function keys(call: Call): void {
     reply.array(count);
     reply.append(found);
   };
-  inSlices(call, step, write, found);
+  inSlices(call, step, write, [found]);
 }
 
 /** Copies of keys, so that a scan keeps a shard's lock no longer than the copying takes. */
@@ -146,7 +145,7 @@ function scan(call: Call): void {
     reply.error("ERR invalid cursor");
     return;
   }
-  let pattern: Pattern | undefined;
+  let match: Argument | undefined;
   let count = DEFAULT_COUNT;
   let hasType = true;
   for (let place = 2; place < call.count; place += 2) {
@@ -156,10 +155,8 @@ function scan(call: Call): void {
       return;
     }
     const value = argument(call, place + 1);
-    if (word === "match") {
-      pattern = readPattern(call, value);
-      if (pattern === undefined) return;
-    } else if (word === "type") hasType = value.toWord() === "string";
+    if (word === "match") match = value;
+    else if (word === "type") hasType = value.toWord() === "string";
     else {
       const wanted = readNumber(value);
       if (wanted === undefined || wanted < 1) {
@@ -169,6 +166,8 @@ function scan(call: Call): void {
       count = wanted;
     }
   }
+  const pattern = match === undefined ? undefined : readPattern(call, match);
+  if (match !== undefined && pattern === undefined) return;
   const found = reply.aside();
   const batch = new KeyBatch();
   const endMs = performance.now() + LONGEST_SCAN_MS;

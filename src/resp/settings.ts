@@ -50,17 +50,23 @@ export class Settings {
     return this.#numbers[TCP_KEEPALIVE] ?? 0;
   }
 
-  /** Names and values of the parameters whose names pass. */
-  matching(isWanted: (name: string) => boolean): [name: string, value: string][] {
-    const wanted = [...this.#parameters.values()].filter(({ name }) => isWanted(name));
-    return wanted.map(({ name, read }) => [name, read()]);
+  get names(): string[] {
+    return [...this.#parameters.keys()];
   }
 
-  /** Sets all, or none and answers why, as redis words it. */
+  read(name: string): string {
+    return this.#parameters.get(name)?.read() ?? "";
+  }
+
+  /** Sets all and returns undefined, or sets none and returns why, as redis words it. */
   set(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
+    const names = new Set<string>();
     for (const [name] of pairs) {
-      if (this.#parameters.has(name)) continue;
-      return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+      if (!this.#parameters.has(name))
+        return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+      if (names.has(name))
+        return `ERR CONFIG SET failed (possibly related to argument '${name}') - duplicate parameter`;
+      names.add(name);
     }
     const before = pairs.map(([name]) => [name, this.#parameters.get(name)?.read() ?? ""] as const);
     for (const [place, [name, value]] of pairs.entries()) {

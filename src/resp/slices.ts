@@ -1,14 +1,22 @@
 // Long commands in slices of time: between two slices the worker serves other clients.
 
-import { ByteBuffer, type Bytes } from "../cache.ts";
+import type { Bytes } from "../cache.ts";
 import { argument, argumentsFrom, type Call } from "./call.ts";
 import type { Reply } from "./reply.ts";
 
 /** All long commands of a worker together take so long at a time. */
 const SLICE_MS = 5;
 
-/** Commands of up to so many keys are one step; those of more are one step for each part of so many. */
+/** Commands of up to so many arguments are one step; those of more are one step for each part of so many. */
 export const KEYS_A_STEP = 1000;
+export const ARGUMENTS_A_STEP: StepBounds = { one: KEYS_A_STEP, part: KEYS_A_STEP };
+
+export interface StepBounds {
+  /** A command of more arguments is done in parts. */
+  readonly one: number;
+  /** Arguments of a part. */
+  readonly part: number;
+}
 
 interface Job {
   readonly isGone: () => boolean;
@@ -16,8 +24,8 @@ interface Job {
   readonly step: () => boolean;
   /** To be called at the end. */
   readonly write: () => void;
-  /** Given back at the end. */
-  readonly aside: Reply | undefined;
+  /** Released at the end. */
+  readonly asides: readonly Reply[];
   readonly end: (write: () => void) => void;
 }
 
@@ -31,10 +39,10 @@ export class Slices {
     step: () => boolean,
     isGone: () => boolean,
     write: () => void,
-    aside: Reply | undefined,
+    asides: readonly Reply[],
   ): Promise<() => void> {
     return new Promise((end) => {
-      this.#jobs.push({ step, isGone, write, aside, end });
+      this.#jobs.push({ step, isGone, write, asides, end });
       this.#schedule();
     });
   }
@@ -56,11 +64,11 @@ export class Slices {
       if (job === undefined) return;
       try {
         if (job.isGone() || job.step()) {
-          job.aside?.release();
+          release(job.asides);
           job.end(job.write);
         } else this.#jobs.push(job);
       } catch (error) {
-        job.aside?.release();
+        release(job.asides);
         // Thrown again where the answer is written, which closes the connection.
         job.end(() => {
           throw error;
@@ -72,10 +80,15 @@ export class Slices {
 
 /**
  * Calls `step` until it returns true and then `write`: at once if that takes less than a slice, else
- * while other clients are served, and the connection waits. Arguments are no longer valid then. `aside`
- * is released at the end.
+ * while other clients are served, and the connection waits. The command's arguments are not valid then.
+ * `asides` are released at the end.
  */
-export function inSlices(call: Call, step: () => boolean, write: () => void, aside?: Reply): void {
+export function inSlices(
+  call: Call,
+  step: () => boolean,
+  write: () => void,
+  asides: readonly Reply[] = [],
+): void {
   const endMs = performance.now() + SLICE_MS;
   let isDone = false;
   try {
@@ -83,53 +96,65 @@ export function inSlices(call: Call, step: () => boolean, write: () => void, asi
     while (!isDone && performance.now() < endMs);
     if (isDone) write();
   } catch (error) {
-    aside?.release();
+    release(asides);
     throw error;
   }
   if (isDone) {
-    aside?.release();
+    release(asides);
     return;
   }
   const { session } = call;
-  call.pending = call.slices.run(step, () => session.isClosing, write, aside);
+  call.pending = call.slices.run(step, () => session.isClosing, write, asides);
+}
+
+function release(asides: readonly Reply[]): void {
+  for (const aside of asides) aside.release();
 }
 
 /**
- * Calls `work` with all arguments of the command if they are KEYS_A_STEP at most, else with one part of
- * them after the other, in slices; then `write`.
+ * Calls `work` with all arguments of the command if they are not more than one step may have. Else
+ * calls it with one part of them after the other, in slices. Then calls `write`.
  */
 export function inParts(
   call: Call,
-  work: (keys: readonly Bytes[]) => void,
+  work: (words: readonly Bytes[]) => void,
   write: () => void,
-  aside?: Reply,
+  { bounds = ARGUMENTS_A_STEP, asides = [] }: { bounds?: StepBounds; asides?: Reply[] } = {},
 ): void {
-  if (call.count - 1 <= KEYS_A_STEP) {
-    work(argumentsFrom(call, 1));
-    write();
+  if (call.count - 1 <= bounds.one) {
+    try {
+      work(argumentsFrom(call, 1));
+      write();
+    } finally {
+      release(asides);
+    }
     return;
   }
-  const { bytes, ends } = copyArguments(call);
+  const copy = call.reply.aside(Infinity);
+  const ends = copyArguments(call, copy);
   let next = 0;
   const step = (): boolean => {
-    const keys: Bytes[] = [];
-    for (const end = Math.min(ends.length, next + KEYS_A_STEP); next < end; next++) {
-      keys.push({ bytes, start: ends[next - 1] ?? 0, end: ends[next] ?? 0 });
+    const words: Bytes[] = [];
+    for (const end = Math.min(ends.length, next + bounds.part); next < end; next++) {
+      words.push({ bytes: copy.out.bytes, start: ends[next - 1] ?? 0, end: ends[next] ?? 0 });
     }
-    work(keys);
+    work(words);
     return next === ends.length;
   };
-  inSlices(call, step, write, aside);
+  inSlices(call, step, write, [...asides, copy]);
 }
 
-/** Those behind the command's name, which are valid while it waits. O(bytes). */
-function copyArguments(call: Call): { bytes: Buffer; ends: Float64Array } {
-  const all = new ByteBuffer();
+/** Copies the arguments behind the command's name, and returns the end of each. O(bytes). */
+function copyArguments(call: Call, copy: Reply): Float64Array {
   const ends = new Float64Array(call.count - 1);
-  for (let place = 1; place < call.count; place++) {
-    const { bytes, start, end } = argument(call, place);
-    all.appendRun(bytes, start, end);
-    ends[place - 1] = all.end;
+  try {
+    for (let place = 1; place < call.count; place++) {
+      copy.bytes(argument(call, place));
+      ends[place - 1] = copy.out.end;
+    }
+  } catch (error) {
+    copy.release();
+    throw error;
   }
-  return { bytes: all.bytes, ends };
+  return ends;
 }

@@ -31,7 +31,11 @@ test("others are answered before a long command is", async () => {
     [["EXISTS", ...manyKeys(0, KEYS)], new RegExp(`^:${KEYS}\\r\\n$`)],
     [["TOUCH", ...manyKeys(0, KEYS)], new RegExp(`^:${KEYS}\\r\\n$`)],
     [["MGET", ...manyKeys(0, KEYS)], new RegExp(`^\\*${KEYS}\\r\\n\\$5\\r\\nkey:0\\r\\n`)],
+    [["MSET", ...manyKeys(0, KEYS / 2).flatMap((key) => [key, "v"])], /^\+OK\r\n$/],
     [["DEL", ...manyKeys(0, KEYS)], new RegExp(`^:${KEYS}\\r\\n$`)],
+    [["CONFIG", "GET", ...manyKeys(0, KEYS), "p?rt"], /^\*2\r\n\$4\r\nport\r\n/],
+    [["COMMAND", "INFO", ...manyKeys(0, KEYS)], new RegExp(`^\\*${KEYS}\\r\\n\\$-1\\r\\n`)],
+    [["COMMAND", "DOCS", ...Array(20_000).fill("get")], /^\*40000\r\n\$3\r\nget\r\n/],
   ];
   const other = new RedisClient(`redis://127.0.0.1:${service.port}`);
   await other.ping();
@@ -53,6 +57,46 @@ test("others are answered before a long command is", async () => {
   }
   other.close();
 }, 60_000);
+
+test("MSET of many keys stores them all, and MSETNX of many is refused", async () => {
+  const cache = Cache.create({ shards: 8, virtualNodes: 16 });
+  await using service = serveRedis([], cache);
+  const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
+  for (const count of [5000, 5001, 12_345]) {
+    const pairs = manyKeys(0, count).flatMap((key, n) => [key, `${count} ${n}`]);
+    expect(await client.send("MSET", pairs)).toBe("OK");
+    expect(await client.send("MGET", manyKeys(0, count))).toEqual(
+      manyKeys(0, count).map((_, n) => `${count} ${n}`),
+    );
+    // What is too large is found before anything is stored.
+    const large = [
+      ...manyKeys(count, count).flatMap((key) => [key, "v"]),
+      "large",
+      "x".repeat(2 ** 21),
+    ];
+    await expect(client.send("MSET", large)).rejects.toThrow("exceeds maximum allowed size");
+    expect(await client.send("EXISTS", manyKeys(count, count))).toBe(0);
+  }
+  const pairs = manyKeys(50_000, 5001).flatMap((key) => [key, "v"]);
+  await expect(client.send("MSETNX", pairs)).rejects.toThrow("at most 5000 keys");
+  expect(await client.send("EXISTS", manyKeys(50_000, 5001))).toBe(0);
+  expect(await client.send("MSETNX", pairs.slice(2))).toBe(1);
+  client.close();
+});
+
+test("of options that are repeated the last one counts, or they are refused", async () => {
+  await using service = serveRedis([], filledCache());
+  const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
+  const filters = Array.from({ length: 50_000 }, () => ["MATCH", "nope"]).flat();
+  const found = await client.send("SCAN", ["0", ...filters, "MATCH", "key:*", "COUNT", "5"]);
+  expect(found[1]).toHaveLength(5);
+  const addresses = Array.from({ length: 50_000 }, () => ["ADDR", "127.0.0.1:1"]).flat();
+  expect(await client.send("CLIENT", ["KILL", ...addresses])).toBe(0);
+  await expect(
+    client.send("CONFIG", ["SET", "tcp-keepalive", "1", "tcp-keepalive", "2"]),
+  ).rejects.toThrow("duplicate parameter");
+  client.close();
+});
 
 test("a client that goes ends its long command", async () => {
   await using service = serveRedis([], filledCache());
