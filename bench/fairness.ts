@@ -1,13 +1,13 @@
 // How long a client waits while another one does what takes long. Clients of both ports get a small
 // value, on connections of both workers, while a process puts one load after the other on the service.
 //
-//   bun run bench:fairness [--seconds 3] [--only KEYS]
+//   bun run bench:fairness [--rounds 3] [--seconds 1] [--only KEYS,SCAN]
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants, setPriority } from "node:os";
 
 import Table from "cli-table3";
-import { max, quantile } from "simple-statistics";
+import { max, median, quantile, sum } from "simple-statistics";
 
 import { LARGE_LOAD_NAMES, LOAD_NAMES } from "./lib/fairness-load.ts";
 import { describeMachine } from "./lib/machine.ts";
@@ -23,8 +23,15 @@ const WARM_UP_MS = 1000;
 const SCRIPT = new URL("lib/fairness-load.ts", import.meta.url).pathname;
 const IDLE = LOAD_NAMES[0];
 
-const { seconds, only } = optionsOrExit("bench:fairness", {
-  seconds: { kind: "number", default: 3, min: 0.5, max: 600, help: "how long each load runs" },
+const { rounds, seconds, only } = optionsOrExit("bench:fairness", {
+  rounds: { kind: "integer", default: 3, min: 1, max: 100, help: "runs of each load" },
+  seconds: {
+    kind: "number",
+    default: 1,
+    min: 0.5,
+    max: 600,
+    help: "length of a run, at least one load",
+  },
   only: {
     kind: "text",
     placeholder: "part of a name",
@@ -81,6 +88,7 @@ class Prober {
   cpu: number[] = [];
   refused = 0;
   #isStopped = false;
+  #next = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #sentMs = 0;
   #cpu: number[] = [];
@@ -104,6 +112,8 @@ class Prober {
           const cpu = this.#readCpu();
           this.cpu.push(max(cpu.map((ms, n) => ms - (this.#cpu[n] ?? 0))));
           if (!chunk.toString().endsWith(end)) this.refused++;
+          this.#next.resolve();
+          this.#next = Promise.withResolvers();
           if (this.#isStopped) {
             this.#ended.resolve();
             socket.end();
@@ -124,6 +134,12 @@ class Prober {
   forget(): void {
     this.waits = [];
     this.cpu = [];
+    this.refused = 0;
+  }
+
+  /** Resolves with the next answer. */
+  next(): Promise<void> {
+    return this.#next.promise;
   }
 
   stop(): Promise<void> {
@@ -168,23 +184,46 @@ async function measure(load: string, ...options: readonly string[]): Promise<Row
   const redis = await probersOf("redis", service.port);
   prioritize(constants.priority.PRIORITY_HIGH);
   await Bun.sleep(WARM_UP_MS);
-  for (const prober of [...http, ...redis]) prober.forget();
-  child.stdin.write("\n");
-  await child.stdin.flush();
-  const { value } = await output.read();
+  const runs: Omit<Row, "load">[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const prober of [...http, ...redis]) prober.forget();
+    child.stdin.write("\n");
+    await child.stdin.flush();
+    const { value } = await output.read();
+    if (value === undefined) throw new Error(`the load has failed: ${load}`);
+    // A wait that is not over yet is one of this run.
+    await Promise.all([...http, ...redis].map((prober) => prober.next()));
+    runs.push({
+      runs: Number(Buffer.from(value).toString()),
+      http: figuresOf(http),
+      redis: figuresOf(redis),
+    });
+  }
   await Promise.all([...http, ...redis].map((prober) => prober.stop()));
   prioritize(constants.priority.PRIORITY_NORMAL);
-  if ((await child.exited) !== 0) throw new Error(`the load has failed: ${load}`);
   return {
     load,
-    runs: Number(Buffer.from(value ?? []).toString()),
-    http: figuresOf(http),
-    redis: figuresOf(redis),
+    runs: sum(runs.map((run) => run.runs)),
+    http: mediansOf(runs.map((run) => run.http)),
+    redis: mediansOf(runs.map((run) => run.redis)),
+  };
+}
+
+/** The medians of the runs: other programs stop one of them now and then. */
+function mediansOf(runs: readonly Figures[]): Figures {
+  const of = (name: keyof Figures) => runs.map((run) => run[name]);
+  return {
+    worstMs: median(of("worstMs")),
+    p99Ms: median(of("p99Ms")),
+    worstCpuMs: median(of("worstCpuMs")),
+    answers: sum(of("answers")),
+    refused: sum(of("refused")),
   };
 }
 
 const rows: Row[] = [];
-const isWanted = (load: string) => load === IDLE || load.includes(only);
+const isWanted = (load: string) =>
+  load === IDLE || only.split(",").some((part) => load.includes(part));
 for (const load of LOAD_NAMES.filter(isWanted)) await show(load, "--max-connections", "10000");
 for (const load of LARGE_LOAD_NAMES.filter(isWanted))
   await show(load, "--max-value-bytes", "32mb", "--memory", "1gb");
@@ -226,7 +265,7 @@ for (const { load, http, redis } of rows) {
 }
 const machine = describeMachine();
 const method =
-  `2 workers, ${CONNECTIONS} connections a port that each ask every ${ASK_EVERY_MS} ms, loads of ${seconds} s; ` +
+  `2 workers, ${CONNECTIONS} connections a port that each ask every ${ASK_EVERY_MS} ms, ${rounds} runs of ${seconds} s; medians of the ` +
   "worst wait less that of the idle machine, and most CPU time of one thread of the service in one wait";
 console.log(`${machine}\n${method}\n${table.toString()}`);
 await keepResult("fairness", { machine, method, rows });

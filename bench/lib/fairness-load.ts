@@ -1,5 +1,5 @@
 // One load of bench:fairness, in a process of its own: `bun fairness-load.ts LOAD HTTP-PORT RESP-PORT
-// SECONDS`. It prepares, prints a line, waits for a byte on its input, and repeats the load for so long.
+// SECONDS`. It prepares and prints a line. For each line of its input it repeats the load for so long, and prints how often.
 
 import type { Socket } from "bun";
 
@@ -228,13 +228,14 @@ if (import.meta.main) {
   client = await Client.connect();
   await load.prepare?.();
   console.log("ready");
-  await Bun.stdin.stream().getReader().read();
-  const endMs = performance.now() + Number(seconds) * 1000;
-  let runs = 0;
-  do {
-    await load.run();
-    runs++;
-  } while (performance.now() < endMs);
-  console.log(runs);
+  for await (const _start of Bun.stdin.stream()) {
+    const endMs = performance.now() + Number(seconds) * 1000;
+    let runs = 0;
+    do {
+      await load.run();
+      runs++;
+    } while (performance.now() < endMs);
+    console.log(runs);
+  }
   process.exit(0);
 }

@@ -68,8 +68,8 @@ export class Reply {
   }
 
   /** A part of an answer that is put together before it is written; its bytes count as in flight until `release`. */
-  aside(limitBytes = this.limitBytes): Reply {
-    const aside = new Reply(limitBytes, this.#claim);
+  aside(): Reply {
+    const aside = new Reply(this.limitBytes, this.#claim);
     aside.version = this.version;
     aside.hasLane = this.hasLane;
     return aside;
@@ -79,12 +79,6 @@ export class Reply {
   append({ out }: Reply): void {
     this.#makeRoom(out.end);
     this.out.appendRun(out.bytes, 0, out.end);
-  }
-
-  /** Appends bytes as they are. */
-  bytes({ bytes, start, end }: Bytes): void {
-    this.#makeRoom(end - start);
-    this.out.appendRun(bytes, start, end);
   }
 
   ok(): void {

