@@ -2,7 +2,7 @@
 # `docker run -p 127.0.0.1:7171:7171 -p 127.0.0.1:7172:7172 ringcache --memory 2gb`; after the name come
 # options of the service.
 # Builds with BuildKit and with buildah, downloads no frontend.
-# test/container/run.sh builds this file and runs what comes out.
+# test/stress/container/run.sh builds this file and runs what comes out.
 
 FROM oven/bun:1.4.5-slim AS app
 WORKDIR /home/bun/app

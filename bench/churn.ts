@@ -5,7 +5,7 @@
 import Table from "cli-table3";
 import { median } from "simple-statistics";
 
-import { bytesText } from "../src/config.ts";
+import { bytesText } from "../src/config/config.ts";
 import { type ChurnFigures, WORKLOADS } from "./lib/churn-run.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";

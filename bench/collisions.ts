@@ -3,7 +3,7 @@
 
 import Table from "cli-table3";
 
-import { ByteBuffer, Cache, MISS, NEVER } from "../src/cache.ts";
+import { ByteBuffer, Cache, MISS, NEVER } from "../src/cache/cache.ts";
 import { digestsOf, keysOfOneDigest, keysUnderAnySeed, randomKeys } from "./lib/colliding-keys.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";

@@ -11,7 +11,7 @@
 import Table from "cli-table3";
 import { median } from "simple-statistics";
 
-import type { OptionTable } from "../src/options.ts";
+import type { OptionTable } from "../src/config/parse.ts";
 import {
   bytesPerEntry,
   checkMisses,

@@ -11,7 +11,7 @@ import { Glob } from "bun";
 import Table from "cli-table3";
 import { mean } from "simple-statistics";
 
-import { type Bytes, ByteBuffer, Cache, MISS, NEVER } from "../src/cache.ts";
+import { type Bytes, ByteBuffer, Cache, MISS, NEVER } from "../src/cache/cache.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
 import { barChart } from "./lib/plot.ts";

@@ -7,7 +7,7 @@
 import Table from "cli-table3";
 import { max, median, min } from "simple-statistics";
 
-import type { OptionTable } from "../src/options.ts";
+import type { OptionTable } from "../src/config/parse.ts";
 import {
   CONNECTIONS,
   fill,

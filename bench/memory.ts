@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 
 import Table from "cli-table3";
 
-import { plannedBytes } from "../src/memory-plan.ts";
+import { plannedBytes } from "../src/config/memory-plan.ts";
 import type { MemoryLoad } from "./lib/memory-load.ts";
 import { HTTP_LOADS } from "./lib/memory-loads-http.ts";
 import { RESP_LOADS } from "./lib/memory-loads-resp.ts";

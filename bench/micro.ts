@@ -3,21 +3,21 @@
 import { xxh32 as nodeRsXxh32 } from "@node-rs/xxhash";
 import { bench, do_not_optimize, group, run, summary } from "mitata";
 
-import { ByteBuffer, type Bytes } from "../src/cache.ts";
-import { xxh32 } from "../src/hash.ts";
-import { allocateBudget, ByteBudget } from "../src/byte-budget.ts";
-import { FoundAnswer, type Refusal } from "../src/http/answers.ts";
-import { LargeAnswers } from "../src/http/large-answers.ts";
+import { ByteBuffer, type Bytes } from "../src/cache/cache.ts";
+import { xxh32 } from "../src/cache/hash.ts";
+import { allocateBudget, ByteBudget } from "../src/shared-memory/byte-budget.ts";
+import { FoundAnswer, type Refusal } from "../src/http/api/respond.ts";
+import { LargeAnswers } from "../src/http/large-responses.ts";
 import { allocateHttp, HttpMetrics } from "../src/http/metrics.ts";
-import { PendingBodies } from "../src/http/pending-bodies.ts";
-import { readPut, readQueryKey } from "../src/http/requests.ts";
-import { allocateDurations, Durations } from "../src/metrics/durations.ts";
+import { PendingBodies } from "../src/http/admission/body-budget.ts";
+import { readPut, readQueryKey } from "../src/http/api/decode.ts";
+import { allocateDurations, Durations } from "../src/shared-memory/histogram.ts";
 import { HotKeys } from "../src/metrics/hot-keys.ts";
-import { HashRing } from "../src/ring.ts";
-import { SequenceLock } from "../src/store/lock.ts";
-import { MapShard } from "../src/store/map-shard.ts";
-import { SharedShard } from "../src/store/shared-shard.ts";
-import { NEVER, type Shard } from "../src/store/shard.ts";
+import { HashRing } from "../src/cache/ring.ts";
+import { SequenceLock } from "../src/cache/store/shared/lock.ts";
+import { MapShard } from "../src/cache/store/map-shard.ts";
+import { SharedShard } from "../src/cache/store/shared/shared-shard.ts";
+import { NEVER, type Shard } from "../src/cache/store/shard.ts";
 import { describeMachine } from "./lib/machine.ts";
 
 const INIT = { headers: new Headers({ "content-type": "application/json" }) };

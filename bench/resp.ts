@@ -9,7 +9,7 @@ import { RedisClient } from "bun";
 import Table from "cli-table3";
 import { median } from "simple-statistics";
 
-import type { OptionTable } from "../src/options.ts";
+import type { OptionTable } from "../src/config/parse.ts";
 import { KEYS, LOAD_CORE, type LoadResult, VALUE_LENGTH } from "./lib/loads.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";

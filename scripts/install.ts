@@ -1,7 +1,7 @@
 // Installs the packages of bun.lock where node_modules lacks one of them; `--production` leaves out those of the tests.
 // A complete node_modules costs neither network nor a write: a read-only checkout runs, and a start without network.
 
-import "../src/runtime-version.ts";
+import "../src/config/runtime-version.ts";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

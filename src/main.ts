@@ -1,8 +1,8 @@
 // The process: options, the shared memory, the workers, snapshots, upkeep and signals.
 
-import "./runtime-version.ts";
-import { allocateBudget } from "./byte-budget.ts";
-import { Cache, type CacheMemory, fitOptions } from "./cache.ts";
+import "./config/runtime-version.ts";
+import { allocateBudget } from "./shared-memory/byte-budget.ts";
+import { Cache, type CacheMemory, fitOptions } from "./cache/cache.ts";
 import {
   bytesText,
   cacheOptionsOf,
@@ -12,24 +12,24 @@ import {
   readConfig,
   SPREADS_CONNECTIONS,
   version,
-} from "./config.ts";
-import { type Credentials, readCredentials, validUntil } from "./credentials.ts";
-import { ConnectionWatch } from "./http/connection-watch.ts";
+} from "./config/config.ts";
+import { type Credentials, readCredentials, validUntil } from "./security/credentials.ts";
+import { ConnectionWatch } from "./http/admission/connection-watch.ts";
 import { allocateHttp } from "./http/metrics.ts";
-import { closeListening, keepAlive, listeningOn } from "./listening-sockets.ts";
-import { allocateLogLines, LogLines, LogOutput } from "./log-lines.ts";
-import { describeError, Logger } from "./logger.ts";
+import { closeListening, keepAlive, listeningOn } from "./linux/listener-handover.ts";
+import { allocateLogLines, LogLines, LogOutput } from "./service/log-lines.ts";
+import { describeError, Logger } from "./service/logger.ts";
 import { allocateWorkers } from "./metrics/workers.ts";
-import { ListenError, PortClaim } from "./port-claim.ts";
-import { allocateRefusals } from "./refusals.ts";
+import { ListenError, PortClaim } from "./process/port-claim.ts";
+import { allocateRefusals } from "./security/rejections.ts";
 import { allocateResp } from "./resp/memory.ts";
-import { allocateState, ServiceState } from "./service.ts";
+import { allocateState, ServiceState } from "./service/service.ts";
 import type { Snapshots } from "./snapshot/snapshots.ts";
-import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./start-refusal.ts";
-import { warnOfSettings } from "./start-warnings.ts";
-import { StopSignals } from "./stop-signals.ts";
-import { Supervisor } from "./supervisor.ts";
-import { EVICTION_BEGAN, startUpkeep } from "./upkeep.ts";
+import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "./service/exit.ts";
+import { warnOfSettings } from "./process/start-warnings.ts";
+import { StopSignals } from "./process/stop-signals.ts";
+import { Supervisor } from "./process/supervisor.ts";
+import { EVICTION_BEGAN, startUpkeep } from "./process/maintenance.ts";
 
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;

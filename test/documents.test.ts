@@ -6,8 +6,8 @@ import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import packageJson from "../package.json";
-import { optionsMarkdown } from "../src/config.ts";
-import { commandsMarkdown } from "../src/resp/commands.ts";
+import { optionsMarkdown } from "../src/config/config.ts";
+import { commandsMarkdown } from "../src/resp/commands/table.ts";
 import { runCommand } from "./lib/commands.ts";
 import { freePort, startService } from "./lib/service.ts";
 

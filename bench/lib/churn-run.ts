@@ -4,8 +4,8 @@
 import { Worker } from "node:worker_threads";
 import { mean, min } from "simple-statistics";
 
-import { Cache, type CacheOptions, fitOptions } from "../../src/cache.ts";
-import { startUpkeep } from "../../src/upkeep.ts";
+import { Cache, type CacheOptions, fitOptions } from "../../src/cache/cache.ts";
+import { startUpkeep } from "../../src/process/maintenance.ts";
 import type { ChurnResult, ChurnStart } from "./churn-thread.ts";
 
 /** Bytes that are written, in sizes of the memory. */

@@ -4,7 +4,13 @@ import { parentPort, workerData } from "node:worker_threads";
 import { edenGC } from "bun:jsc";
 import { build } from "hdr-histogram-js";
 
-import { type Bytes, Cache, type CacheMemory, type CacheOptions, NEVER } from "../../src/cache.ts";
+import {
+  type Bytes,
+  Cache,
+  type CacheMemory,
+  type CacheOptions,
+  NEVER,
+} from "../../src/cache/cache.ts";
 
 export interface ChurnStart {
   readonly options: CacheOptions;

@@ -1,7 +1,7 @@
 // Keys that an attacker would choose: whoever knows XXH32 can write as many of one digest
 // as he likes, and some whose digests agree under every seed.
 
-import { xxh32 } from "../../src/hash.ts";
+import { xxh32 } from "../../src/cache/hash.ts";
 
 const PRIME_2 = 0x85ebca77 | 0;
 const PRIME_3 = 0xc2b2ae3d | 0;

@@ -8,7 +8,7 @@
 
 import { build } from "hdr-histogram-js";
 
-import { type Bytes, ByteBuffer, Cache, NEVER } from "../../src/cache.ts";
+import { type Bytes, ByteBuffer, Cache, NEVER } from "../../src/cache/cache.ts";
 
 export const KEY_BYTES = 12;
 export const VALUE_BYTES = 100;

@@ -2,7 +2,7 @@
 // `bun limit-run.ts MEMORY-BYTES` prints one line of JSON. Below the limit the memory has
 // been used before, so that no put waits for the system to hand out a page.
 
-import { ByteBuffer, Cache, NEVER } from "../../src/cache.ts";
+import { ByteBuffer, Cache, NEVER } from "../../src/cache/cache.ts";
 
 const VALUE_BYTES = 100;
 /** A little more than such an entry takes; two thirds of that fill the cache to a half. */

@@ -6,7 +6,7 @@ import {
   type OptionTable,
   type OptionValues,
   readOptions,
-} from "../../src/options.ts";
+} from "../../src/config/parse.ts";
 
 /** `name` is that of the script in package.json. Ends the process after --help, and with 64 on a bad option. */
 export function optionsOrExit<T extends OptionTable>(name: string, table: T): OptionValues<T> {

@@ -3,8 +3,8 @@
 
 import { SingleBar } from "cli-progress";
 
-import { helpText, OptionError, readOptions } from "../../src/options.ts";
-import { secretOf } from "../../src/secret.ts";
+import { helpText, OptionError, readOptions } from "../../src/config/parse.ts";
+import { secretOf } from "../../src/security/secret-file.ts";
 import { type LoadOptions, OPTIONS } from "./options.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { NothingListens, runLoad } from "./run.ts";

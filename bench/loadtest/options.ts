@@ -1,6 +1,6 @@
 // The options of the load-test tool.
 
-import { type OptionTable, type OptionValues } from "../../src/options.ts";
+import { type OptionTable, type OptionValues } from "../../src/config/parse.ts";
 
 export const OPTIONS = {
   host: {

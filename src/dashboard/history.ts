@@ -1,6 +1,6 @@
 // The figures of the last five minutes, one point a second, as columns for the charts.
 
-import type { LiveFigures } from "./figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 
 /** Seconds that are kept, which is also the most points. */
 export const KEPT_SECONDS = 300;

@@ -2,7 +2,7 @@
 // chose: it is shown as text on one or two lines, and its signs for what cannot be seen are ours.
 
 import { byId, make, setText } from "./elements.ts";
-import type { HotKey, LiveFigures } from "./figures.ts";
+import type { HotKey, LiveFigures } from "../live/stats.ts";
 import { exact } from "./format.ts";
 import { rowHead, Rows } from "./rows.ts";
 import { clipped, visibleLine } from "./visible-text.ts";

@@ -1,8 +1,8 @@
 // The stream of figures, read by fetch: an EventSource sends no token, gives up after an answer that
 // is no stream (503 while the service stops), and waits for ever on a connection that looks open.
 
-import { EventParser } from "../server-sent-events.ts";
-import type { LiveFigures } from "./figures.ts";
+import { EventParser } from "../live/events.ts";
+import type { LiveFigures } from "../live/stats.ts";
 import type { Token } from "./token.ts";
 
 /** Milliseconds without figures, which come once a second, after which a connection is given up. */

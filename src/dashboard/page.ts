@@ -3,7 +3,7 @@
 
 import { makeCharts } from "./charts.ts";
 import { byId, setText } from "./elements.ts";
-import type { LiveFigures } from "./figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 import { bytes, text } from "./format.ts";
 import { History } from "./history.ts";
 import { makeHotKeysTable } from "./hot-keys-table.ts";

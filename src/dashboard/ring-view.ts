@@ -2,7 +2,7 @@
 // are spread all around; here they are put together.
 
 import { makeSvg } from "./elements.ts";
-import type { ShardView } from "./figures.ts";
+import type { ShardView } from "../live/stats.ts";
 
 const CENTRE = 200;
 const OUTER = 192;

@@ -1,6 +1,6 @@
 // Entries of each shard as bars, with the mean as a line: 1 to 1024 of them on one canvas.
 
-import type { ShardView } from "./figures.ts";
+import type { ShardView } from "../live/stats.ts";
 import { count, text } from "./format.ts";
 import { colour } from "./theme.ts";
 

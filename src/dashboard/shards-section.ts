@@ -2,7 +2,7 @@
 // a pointer on ring or bars, or with the arrow keys: the ring is one tab stop, not a thousand.
 
 import { byId, make, setAttribute, setText } from "./elements.ts";
-import type { LiveFigures, ShardView } from "./figures.ts";
+import type { LiveFigures, ShardView } from "../live/stats.ts";
 import { bytes, count, exact, percent, text } from "./format.ts";
 import { RingView } from "./ring-view.ts";
 import { rowHead, Rows } from "./rows.ts";

@@ -1,7 +1,7 @@
 // The head of the page: whether the service is up, and how fresh the figures are.
 
 import { byId, setAttribute, setText } from "./elements.ts";
-import type { LiveFigures } from "./figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 import { duration, timeOfDay } from "./format.ts";
 
 const TITLE = "ringcache";

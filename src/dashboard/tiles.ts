@@ -1,7 +1,7 @@
 // The figures of this moment, one tile each, those that say most first.
 
 import { byId, make, setText } from "./elements.ts";
-import type { LiveFigures } from "./figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 import {
   bytes,
   count,

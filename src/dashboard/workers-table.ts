@@ -1,7 +1,7 @@
 // The threads that serve, and how busy each is.
 
 import { byId, make, setText } from "./elements.ts";
-import type { WorkerView } from "./figures.ts";
+import type { WorkerView } from "../live/stats.ts";
 import { count, text } from "./format.ts";
 import { rowHead, Rows } from "./rows.ts";
 

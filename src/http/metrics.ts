@@ -1,10 +1,10 @@
 // What the workers count of HTTP requests: how many of each route by their status, and how
 // long they took. In shared memory.
 
-import { allocateCounts, Counts } from "../counts.ts";
-import { allocateDurations, Durations } from "../metrics/durations.ts";
+import { allocateCounts, Counts } from "../shared-memory/counters.ts";
+import { allocateDurations, Durations } from "../shared-memory/histogram.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
-import { allocateConnections, ConnectionTable } from "./connection-table.ts";
+import { allocateConnections, ConnectionTable } from "./admission/connection-table.ts";
 
 /** What the requests of the routes are called in metrics; "other" are those of no route. */
 export const HTTP_COMMANDS = [

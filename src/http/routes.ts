@@ -1,23 +1,23 @@
 // The table of all routes: what Bun.serve is given, what metrics call them, and what
 // /openapi.json says of them come from it.
 
-import type { Access } from "../access.ts";
-import type { Cache } from "../cache.ts";
-import type { Config } from "../config.ts";
+import type { Access } from "../security/tokens.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/config.ts";
 import { Live } from "../metrics/live.ts";
 import type { Metrics } from "../metrics/registry.ts";
 import type { Sources } from "../metrics/table.ts";
-import type { Service } from "../service.ts";
-import { COMMON_HEADERS, jsonOf, ok, type Refuse, Refusal } from "./answers.ts";
-import { callsOf, type Handler } from "./calls.ts";
+import type { Service } from "../service/service.ts";
+import { COMMON_HEADERS, jsonOf, ok, type Refuse, Refusal } from "./api/respond.ts";
+import { callsOf, type Handler } from "./api/handlers.ts";
 import { FigureEvents } from "./events.ts";
-import type { Guarded } from "./guard.ts";
-import type { LargeAnswers } from "./large-answers.ts";
+import type { Guarded } from "./admission/admission.ts";
+import type { LargeAnswers } from "./large-responses.ts";
 import type { HttpCommand } from "./metrics.ts";
-import { openApiOf } from "./openapi.ts";
+import { openApiOf } from "./api/openapi.ts";
 import { ASSETS, Page } from "./page.ts";
-import type { BodyAnswer } from "./bodies.ts";
-import * as schemas from "./schemas.ts";
+import type { BodyAnswer } from "./body.ts";
+import * as schemas from "./api/schemas.ts";
 
 export type Method = "GET" | "POST" | "DELETE";
 

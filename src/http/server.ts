@@ -3,21 +3,21 @@
 
 import { edenGC, fullGC } from "bun:jsc";
 
-import type { Cache } from "../cache.ts";
-import type { Config } from "../config.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/config.ts";
 import type { Sources } from "../metrics/table.ts";
-import type { Service } from "../service.ts";
-import { bunTlsOf, type TlsTexts } from "../tls.ts";
-import { Refusal } from "./answers.ts";
-import { afterBody, type Done, withBody } from "./bodies.ts";
+import type { Service } from "../service/service.ts";
+import { bunTlsOf, type TlsTexts } from "../security/tls.ts";
+import { Refusal } from "./api/respond.ts";
+import { afterBody, type Done, withBody } from "./body.ts";
 import { shapeOf } from "./body-shape.ts";
-import type { Handler } from "./calls.ts";
-import { Guard } from "./guard.ts";
-import { LargeAnswers } from "./large-answers.ts";
-import { Lateness } from "./lateness.ts";
+import type { Handler } from "./api/handlers.ts";
+import { Guard } from "./admission/admission.ts";
+import { LargeAnswers } from "./large-responses.ts";
+import { Lateness } from "./admission/load-shedding.ts";
 import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
-import { PendingBodies } from "./pending-bodies.ts";
-import { pathOf } from "./requests.ts";
+import { PendingBodies } from "./admission/body-budget.ts";
+import { pathOf } from "./api/decode.ts";
 import { apiOf, LOADING, type Method, type Route, STOPPING } from "./routes.ts";
 import { Turns } from "./turns.ts";
 

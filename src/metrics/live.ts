@@ -2,12 +2,12 @@
 
 import { isUtf8 } from "node:buffer";
 
-import { type Cache, SAMPLE_ONE_IN } from "../cache.ts";
-import { type Config, version } from "../config.ts";
-import type { HotKey as HotKeyView, LiveFigures } from "../dashboard/figures.ts";
-import { residentBytes } from "../machine.ts";
-import type { Service } from "../service.ts";
-import { BUCKETS, quantileOf } from "./durations.ts";
+import { type Cache, SAMPLE_ONE_IN } from "../cache/cache.ts";
+import { type Config, version } from "../config/config.ts";
+import type { HotKey as HotKeyView, LiveFigures } from "../live/stats.ts";
+import { residentBytes } from "../linux/resources.ts";
+import type { Service } from "../service/service.ts";
+import { BUCKETS, quantileOf } from "../shared-memory/histogram.ts";
 import type { HotKey } from "./hot-keys.ts";
 import { requestsOf } from "./protocol.ts";
 import type { Sources } from "./table.ts";

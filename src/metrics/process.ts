@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 
-import { openDescriptors, residentBytes, whileDescriptorsLast } from "../machine.ts";
+import { openDescriptors, residentBytes, whileDescriptorsLast } from "../linux/resources.ts";
 import type { Metric } from "./table.ts";
 
 /** Those that this system can tell. */

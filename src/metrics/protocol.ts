@@ -1,6 +1,6 @@
 // What a protocol lets be read of its requests, for metrics and the dashboard.
 
-import type { Durations } from "./durations.ts";
+import type { Durations } from "../shared-memory/histogram.ts";
 
 export interface ProtocolFigures {
   readonly protocol: "http" | "resp";

@@ -3,7 +3,7 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-import { BUCKETS, type DurationSums, upperMicros } from "./durations.ts";
+import { BUCKETS, type DurationSums, upperMicros } from "../shared-memory/histogram.ts";
 import type { ProtocolFigures } from "./protocol.ts";
 import { type Metric, METRICS, type Scrape, type Sources } from "./table.ts";
 

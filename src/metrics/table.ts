@@ -1,9 +1,9 @@
 // The table of metrics: what /metrics tells, from one reading of the cache for all of them.
 // No key is ever in a label.
 
-import type { Cache, CacheFigures, ShardFigures } from "../cache.ts";
-import { type Config, version } from "../config.ts";
-import type { Service, StateField } from "../service.ts";
+import type { Cache, CacheFigures, ShardFigures } from "../cache/cache.ts";
+import { type Config, version } from "../config/config.ts";
+import type { Service, StateField } from "../service/service.ts";
 import { processMetrics } from "./process.ts";
 import type { ProtocolFigures } from "./protocol.ts";
 import type { WorkerRow, WorkerRows } from "./workers.ts";

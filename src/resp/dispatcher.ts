@@ -1,12 +1,19 @@
 // Runs commands: finds each in the table, checks the number of its arguments, counts it.
 
-import { type Access, mayDo } from "../access.ts";
-import { ByteBuffer, MOST_AHEAD } from "../cache.ts";
-import { argument, type Call, type Command, LOADING, type Session, Updating } from "./call.ts";
-import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands.ts";
-import { Slices } from "./slices.ts";
-import type { Argument, Words } from "./parser.ts";
-import { NoRoomError, OutputLimitError } from "./reply.ts";
+import { type Access, mayDo } from "../security/tokens.ts";
+import { ByteBuffer, MOST_AHEAD } from "../cache/cache.ts";
+import {
+  argument,
+  type Call,
+  type Command,
+  LOADING,
+  type Session,
+  Updating,
+} from "./commands/context.ts";
+import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands/table.ts";
+import { Slices } from "./commands/slices.ts";
+import type { Argument, Words } from "./protocol/parser.ts";
+import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
 
 /** What a web browser's request begins with, or has as a later line. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);

@@ -5,8 +5,8 @@
 // Bytes that have come already are claimed without asking; if they exceed the limit the connection
 // is refused. The connection that has the lane (see byte-budget.ts) does not ask.
 
-import type { ByteBudget } from "../byte-budget.ts";
-import type { Connection } from "./client-connection.ts";
+import type { ByteBudget } from "../shared-memory/byte-budget.ts";
+import type { Connection } from "./connection.ts";
 
 /** Bytes that each connection may hold without a claim: they are part of what a connection costs. */
 const FREE_BYTES = 1024;

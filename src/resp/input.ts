@@ -1,10 +1,10 @@
 // Commands that have not been run: those that are not whole yet, and those of a connection that waits.
 
-import { ByteBuffer, freeBytes } from "../cache.ts";
-import { type Connection, isBlocked } from "./client-connection.ts";
+import { ByteBuffer, freeBytes } from "../cache/cache.ts";
+import { type Connection, isBlocked } from "./connection.ts";
 import type { InFlight } from "./in-flight.ts";
-import { MAX_UNTRUSTED_BYTES } from "./parser.ts";
-import type { Settings } from "./settings.ts";
+import { MAX_UNTRUSTED_BYTES } from "./protocol/parser.ts";
+import type { Settings } from "./config-parameters.ts";
 
 /** A command of fewer bytes does not wait for room: most of it has come already. */
 const SMALL_BYTES = 16 * 1024;

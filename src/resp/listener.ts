@@ -2,9 +2,9 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 
-import type { Config } from "../config.ts";
-import { bunTlsOf, type TlsTexts } from "../tls.ts";
-import type { Connection } from "./client-connection.ts";
+import type { Config } from "../config/config.ts";
+import { bunTlsOf, type TlsTexts } from "../security/tls.ts";
+import type { Connection } from "./connection.ts";
 
 export type Handlers = Parameters<typeof Bun.listen<Connection | undefined>>[0]["socket"];
 

@@ -1,11 +1,11 @@
 // The memory of the Redis port's listeners.
 
-import type { Config } from "../config.ts";
-import { allocateDurations } from "../metrics/durations.ts";
+import type { Config } from "../config/config.ts";
+import { allocateDurations } from "../shared-memory/histogram.ts";
 import { allocateClients } from "./clients.ts";
-import { COMMAND_NAMES } from "./commands.ts";
-import { allocateSettings } from "./settings.ts";
-import { allocateTallies } from "./tallies.ts";
+import { COMMAND_NAMES } from "./commands/table.ts";
+import { allocateSettings } from "./config-parameters.ts";
+import { allocateTallies } from "./counters.ts";
 
 /** What the workers share beside the cache: plain data that may be sent to a worker. */
 export interface RespMemory {

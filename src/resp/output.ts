@@ -1,10 +1,10 @@
 // Answers on their way to the clients: one buffer for all connections of a worker, one write for each.
 
-import { ByteBuffer, freeBytes } from "../cache.ts";
-import type { Connection } from "./client-connection.ts";
+import { ByteBuffer, freeBytes } from "../cache/cache.ts";
+import type { Connection } from "./connection.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { Reply } from "./reply.ts";
-import type { Tallies } from "./tallies.ts";
+import type { Reply } from "./protocol/reply.ts";
+import type { Tallies } from "./counters.ts";
 
 /** Answers are written when there are so many bytes of them, or no more commands. */
 const WRITE_BYTES = 128 * 1024;

@@ -1,9 +1,9 @@
 // Closing connections whose time is over, and those that a client wants closed.
 
-import type { Service } from "../service.ts";
-import { type Connection, isBlocked } from "./client-connection.ts";
+import type { Service } from "../service/service.ts";
+import { type Connection, isBlocked } from "./connection.ts";
 import type { Clients } from "./clients.ts";
-import type { Patience } from "./patience.ts";
+import type { Patience } from "./timeouts.ts";
 
 /** Returns whether any connection still owes something, so that the caller has to look again. O(connections). */
 export function closeOverdue(

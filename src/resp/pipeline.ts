@@ -5,23 +5,23 @@
 // A client that does not read is not read from: its answers and commands wait. A connection whose
 // commands take long runs the rest of them when its turn comes again, after those of others.
 
-import { freeBytes } from "../cache.ts";
-import type { Config } from "../config.ts";
-import type { Durations } from "../metrics/durations.ts";
-import type { RefusalReason } from "../refusals.ts";
-import type { Service } from "../service.ts";
-import { type Connection, isBlocked, readOn } from "./client-connection.ts";
+import { freeBytes } from "../cache/cache.ts";
+import type { Config } from "../config/config.ts";
+import type { Durations } from "../shared-memory/histogram.ts";
+import type { RefusalReason } from "../security/rejections.ts";
+import type { Service } from "../service/service.ts";
+import { type Connection, isBlocked, readOn } from "./connection.ts";
 import type { Clients } from "./clients.ts";
-import { COMMAND_NAMES } from "./commands.ts";
+import { COMMAND_NAMES } from "./commands/table.ts";
 import { type Dispatcher, NO_ROOM } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Excess, Input } from "./input.ts";
 import { Output } from "./output.ts";
-import { COMMAND, ERROR, MORE, type Outcome, Words } from "./parser.ts";
-import type { Reply } from "./reply.ts";
+import { COMMAND, ERROR, MORE, type Outcome, Words } from "./protocol/parser.ts";
+import type { Reply } from "./protocol/reply.ts";
 import type { RespEvents, SizeOption } from "./server.ts";
-import type { Settings } from "./settings.ts";
-import type { Tallies } from "./tallies.ts";
+import type { Settings } from "./config-parameters.ts";
+import type { Tallies } from "./counters.ts";
 
 /** Commands of a connection that are read before the first of them is run. */
 const READ_AHEAD = 32;

@@ -1,23 +1,23 @@
 // The Redis port of a worker: its connections, limits of time, and figures. pipeline.ts runs the commands.
 
-import type { Cache } from "../cache.ts";
-import type { Config } from "../config.ts";
-import { Durations } from "../metrics/durations.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/config.ts";
+import { Durations } from "../shared-memory/histogram.ts";
 import type { ProtocolFigures } from "../metrics/protocol.ts";
-import type { Service } from "../service.ts";
-import type { TlsTexts } from "../tls.ts";
-import { type Connection, isBlocked, newConnection, sayAndClose } from "./client-connection.ts";
+import type { Service } from "../service/service.ts";
+import type { TlsTexts } from "../security/tls.ts";
+import { type Connection, isBlocked, newConnection, sayAndClose } from "./connection.ts";
 import { Clients } from "./clients.ts";
-import { COMMAND_NAMES } from "./commands.ts";
+import { COMMAND_NAMES } from "./commands/table.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type Handlers, listen } from "./listener.ts";
 import type { RespMemory } from "./memory.ts";
 import { closeOverdue } from "./overdue.ts";
-import { Patience } from "./patience.ts";
+import { Patience } from "./timeouts.ts";
 import { Pipeline } from "./pipeline.ts";
-import { Reply } from "./reply.ts";
-import { Settings } from "./settings.ts";
-import { Tallies } from "./tallies.ts";
+import { Reply } from "./protocol/reply.ts";
+import { Settings } from "./config-parameters.ts";
+import { Tallies } from "./counters.ts";
 
 /** For clients that are to be closed. */
 const LOOK_EVERY_MS = 100;

@@ -1,7 +1,7 @@
 // `bun run check-snapshot FILE`: what is in a snapshot, and what is wrong with it.
 // Nothing is changed, and no value is shown.
 
-import "../runtime-version.ts";
+import "../config/runtime-version.ts";
 import { readSnapshot } from "./reader.ts";
 import { reasonOf } from "./snapshots.ts";
 

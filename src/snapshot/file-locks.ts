@@ -4,7 +4,7 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, constants, openSync } from "node:fs";
 
-import { libcPath } from "../libc.ts";
+import { libcPath } from "../linux/libc.ts";
 
 // linux: include/uapi/asm-generic/fcntl.h, 64 bits
 const F_GETLK = 5;

@@ -6,7 +6,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { xxh3 } from "@node-rs/xxhash";
 
-import type { SavedEntry } from "../cache.ts";
+import type { SavedEntry } from "../cache/cache.ts";
 import { openToRead } from "./file-system.ts";
 import {
   BLOCK_HEADER_BYTES,

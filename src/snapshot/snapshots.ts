@@ -4,8 +4,8 @@
 import { stat } from "node:fs/promises";
 import { edenGC } from "bun:jsc";
 
-import type { Cache, SavedEntry, ShardCopy } from "../cache.ts";
-import { changesOf, type SaveOutcome, type ServiceState } from "../service.ts";
+import type { Cache, SavedEntry, ShardCopy } from "../cache/cache.ts";
+import { changesOf, type SaveOutcome, type ServiceState } from "../service/service.ts";
 import { codeOf, expectFile } from "./file-system.ts";
 import type { DataFolder } from "./folder.ts";
 import { readSnapshot, type SnapshotReport } from "./reader.ts";

@@ -1,11 +1,11 @@
 // What a service with a data folder does at its start: takes the folder, loads the last
 // snapshot, and tells the log of it.
 
-import type { Cache } from "../cache.ts";
-import type { Config } from "../config.ts";
-import type { Logger } from "../logger.ts";
-import type { ServiceState } from "../service.ts";
-import { EXIT_DATA, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "../start-refusal.ts";
+import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/config.ts";
+import type { Logger } from "../service/logger.ts";
+import type { ServiceState } from "../service/service.ts";
+import { EXIT_DATA, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "../service/exit.ts";
 import { codeOf, type FileSystem, NotAFileError } from "./file-system.ts";
 import { DataFolder, FolderInUseError } from "./folder.ts";
 import { type LoadReport, reasonOf, Snapshots } from "./snapshots.ts";

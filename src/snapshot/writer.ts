@@ -6,7 +6,7 @@ import { type FileHandle, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { xxh3 } from "@node-rs/xxhash";
 
-import type { Bytes, Cache, ShardCopy } from "../cache.ts";
+import type { Bytes, Cache, ShardCopy } from "../cache/cache.ts";
 import { codeOf, type FileSystem, SYSTEM, unlinkIfThere } from "./file-system.ts";
 import {
   checksumBytes,

@@ -1,6 +1,6 @@
 // What the screen says of the cache: does it help, is it full, what is hot.
 
-import type { HotKey, LiveFigures } from "../dashboard/figures.ts";
+import type { HotKey, LiveFigures } from "../live/stats.ts";
 import type { Curves } from "./history.ts";
 import {
   flow,

@@ -1,8 +1,8 @@
 // The figures of a service as they come: one connection of server-sent events,
 // or one after another for as long as somebody looks.
 
-import type { LiveFigures } from "../dashboard/figures.ts";
-import { EventParser, EventTooLong } from "../server-sent-events.ts";
+import type { LiveFigures } from "../live/stats.ts";
+import { EventParser, EventTooLong } from "../live/events.ts";
 import { printable } from "./printable.ts";
 import { figuresOf } from "./received.ts";
 

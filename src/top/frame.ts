@@ -1,7 +1,7 @@
 // The whole screen for a moment: what matters most is there on any screen, and
 // the rest comes with more rows.
 
-import type { LiveFigures } from "../dashboard/figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 import {
   curveColumns,
   entryLines,

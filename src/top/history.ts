@@ -1,6 +1,6 @@
 // What the figures were in the last minutes, for the sparklines.
 
-import type { LiveFigures } from "../dashboard/figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 
 /** What a sparkline shows, if it has the columns. */
 export const HISTORY_SECONDS = 300;

@@ -1,8 +1,8 @@
 // `bun run top`: the figures of a running service in a terminal, in place, or as
 // lines where there is none.
 
-import "../runtime-version.ts";
-import { OptionError } from "../options.ts";
+import "../config/runtime-version.ts";
+import { OptionError } from "../config/parse.ts";
 import { NoAnswer, readFigures } from "./feed.ts";
 import { frame } from "./frame.ts";
 import { History } from "./history.ts";

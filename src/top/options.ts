@@ -6,8 +6,8 @@ import {
   type OptionTable,
   type OptionValues,
   readOptions,
-} from "../options.ts";
-import { secretOf } from "../secret.ts";
+} from "../config/parse.ts";
+import { secretOf } from "../security/secret-file.ts";
 
 /** Exit codes, as sysexits.h numbers them. */
 export const EXIT_USAGE = 64;

@@ -1,7 +1,7 @@
 // One line of name=value pairs for a reading: for pipes, files and programs.
 // The names and their order stay the same from line to line; "-" stands for no value.
 
-import type { LiveFigures } from "../dashboard/figures.ts";
+import type { LiveFigures } from "../live/stats.ts";
 import { quoted } from "./printable.ts";
 
 /** Digits behind the point that mean anything in a second's figures. */

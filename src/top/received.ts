@@ -2,13 +2,7 @@
 // since another version of the service, or another program, may have sent them.
 // What is more than asked for is passed over.
 
-import type {
-  HotKey,
-  LiveFigures,
-  Percentiles,
-  ShardView,
-  WorkerView,
-} from "../dashboard/figures.ts";
+import type { HotKey, LiveFigures, Percentiles, ShardView, WorkerView } from "../live/stats.ts";
 
 type Check<T> = (value: unknown) => value is T;
 /** A check for every field, so that a field that figures.ts gains is missed here by the compiler. */

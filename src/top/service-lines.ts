@@ -1,7 +1,7 @@
 // What the screen says of the service as a process: is it up, who talks to it, are
 // its threads busy.
 
-import type { LiveFigures, WorkerView } from "../dashboard/figures.ts";
+import type { LiveFigures, WorkerView } from "../live/stats.ts";
 import { flow, heading, type Line, unit, warning } from "./line.ts";
 import { printable } from "./printable.ts";
 import { age, bar, bytes, counted, percent, short, uptime, whole } from "./quantity.ts";

@@ -2,7 +2,7 @@
 
 import { workerData } from "node:worker_threads";
 
-import { Clock } from "../../src/clock.ts";
+import { Clock } from "../../src/cache/clock.ts";
 
 const { clock: memory, shared } = workerData as {
   readonly clock: SharedArrayBuffer;

@@ -1,6 +1,6 @@
 // Figures for `bun run top` to show, and a service that sends nothing else.
 
-import type { HotKey, LiveFigures } from "../../src/dashboard/figures.ts";
+import type { HotKey, LiveFigures } from "../../src/live/stats.ts";
 
 const MIB = 2 ** 20;
 

@@ -1,20 +1,20 @@
 // The service for tests: in this process on a free port, or as a process of its own.
 
-import { Tokens } from "../../src/access.ts";
-import { Activity } from "../../src/activity.ts";
-import { allocateBudget, ByteBudget } from "../../src/byte-budget.ts";
-import { Cache } from "../../src/cache.ts";
-import { cacheOptionsOf, readConfig } from "../../src/config.ts";
-import { readTokens } from "../../src/credentials.ts";
-import { ConnectionWatch } from "../../src/http/connection-watch.ts";
+import { Tokens } from "../../src/security/tokens.ts";
+import { Activity } from "../../src/service/activity.ts";
+import { allocateBudget, ByteBudget } from "../../src/shared-memory/byte-budget.ts";
+import { Cache } from "../../src/cache/cache.ts";
+import { cacheOptionsOf, readConfig } from "../../src/config/config.ts";
+import { readTokens } from "../../src/security/credentials.ts";
+import { ConnectionWatch } from "../../src/http/admission/connection-watch.ts";
 import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
-import { LoopLag } from "../../src/loop-lag.ts";
-import { allocateRefusals, Refusals } from "../../src/refusals.ts";
+import { LoopLag } from "../../src/service/event-loop-lag.ts";
+import { allocateRefusals, Refusals } from "../../src/security/rejections.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { serveResp } from "../../src/resp/server.ts";
-import { allocateState, type Service, ServiceState } from "../../src/service.ts";
+import { allocateState, type Service, ServiceState } from "../../src/service/service.ts";
 
 export interface Parts {
   readonly service?: Service;

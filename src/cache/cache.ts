@@ -1,0 +1,397 @@
+// The cache: a ring of shards and the counters. Every call that a protocol may
+// make is here. No I/O, no timers, no globals; the caller reads the clock.
+//
+//   const memory = Cache.allocate(options, threads);   // once
+//   const cache = new Cache(options, memory, thread);  // in every thread
+//   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
+
+import { type CacheFigures, expiredPart, sumFigures } from "./stats.ts";
+import { ALONE, type CacheOptions, fitOptions } from "./options.ts";
+import { allocateClock, Clock } from "./clock.ts";
+import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
+import { LookAhead } from "./prefetch.ts";
+import { HashRing } from "./ring.ts";
+import type { AheadKey, ByteBuffer, Bytes } from "./bytes.ts";
+import { allocateCounters, Counters } from "./store/counters.ts";
+import type { CallGuard } from "./store/call-guard.ts";
+import { SequenceLock } from "./store/shared/lock.ts";
+import { MapShard } from "./store/map-shard.ts";
+import { randomSeed, SharedShard } from "./store/shared/shared-shard.ts";
+import {
+  type Change,
+  type Entry,
+  type Facts,
+  MISS,
+  NEVER,
+  SCAN_END,
+  type Shard,
+  type ShardFigures,
+} from "./store/shard.ts";
+import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
+
+export type { CacheFigures } from "./stats.ts";
+export { type CacheOptions, fitOptions } from "./options.ts";
+export { MOST_AHEAD } from "./prefetch.ts";
+export { type AheadKey, ByteBuffer, type Bytes, freeBytes } from "./bytes.ts";
+export {
+  type Change,
+  type Entry,
+  type Facts,
+  type Lease,
+  MISS,
+  NEVER,
+  type Revision,
+  type ShardFigures,
+} from "./store/shard.ts";
+export { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
+
+/** Of the gets of a thread the first is looked at in so many. A prime: clients ask in rounds. */
+export const SAMPLE_ONE_IN = 127;
+/** The latest deadline, in 142,000 years: in milliseconds too a whole number that every client reads. */
+const LAST_MS = 2 ** 52;
+/** Parts of shards that a scan looks at before it returns with less than was asked for. */
+const MOST_SCANS = 16;
+/** Times that reads of several keys are tried before their shards are held. */
+const CONSISTENT_ATTEMPTS = 3;
+
+/** What the threads of a cache share: plain data that may be sent to a worker. */
+export interface CacheMemory {
+  readonly clock: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  /** By the shard's number; none for the store "map". */
+  readonly shards: readonly SharedArrayBuffer[];
+}
+
+export class Cache {
+  readonly #options: CacheOptions;
+  #ring: HashRing | undefined;
+  readonly #shards: readonly Shard[];
+  readonly #guard: CallGuard;
+  readonly #counterMemory: SharedArrayBuffer;
+  readonly #counters: Counters;
+  /** What the callers are to read the time from. */
+  readonly clock: Clock;
+  #sampled: (key: Bytes) => void = () => {};
+  #untilSample = SAMPLE_ONE_IN;
+  /** Of the index's hashes. */
+  readonly #seed: number;
+  /** Of the key that was last looked for. */
+  #hash = 0;
+  readonly #memories: readonly Int32Array[];
+  #ahead: LookAhead | undefined;
+  /** Of the shards that `consistently` reads. */
+  readonly #versions: number[] = [];
+  /** The shard that the next sweep goes on with. */
+  #sweeping = 0;
+
+  /** Memory for an empty cache of options that fit, which `threads` threads may attach to. */
+  static allocate(options: CacheOptions, threads: number): CacheMemory {
+    const bytes = options.memoryBytes / options.shards;
+    const shared = options.store === "shared" ? options.shards : 0;
+    // One for all: then the hash of a key is known before its shard is.
+    const seed = randomSeed();
+    return {
+      clock: allocateClock(),
+      counters: allocateCounters(threads),
+      shards: Array.from({ length: shared }, () =>
+        SharedShard.allocate(bytes, options.evicts, seed),
+      ),
+    };
+  }
+
+  /** A cache for this thread alone; what is not given is as the service has it, for a small machine. */
+  static create(options: Partial<CacheOptions> = {}): Cache {
+    const all = fitOptions({ ...ALONE, ...options });
+    return new Cache(all, Cache.allocate(all, 1), 0);
+  }
+
+  /** Attaches as thread number `thread`, from 0: no two threads have the same one at a time. */
+  constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
+    this.#options = options;
+    const counters = new Counters(memory.counters, thread);
+    const lock = new SequenceLock(thread, (micros) => {
+      counters.add("lockWait");
+      counters.add("lockWaitMicros", micros);
+    });
+    this.#shards =
+      options.store === "shared"
+        ? memory.shards.map((shard) => new SharedShard(shard, lock))
+        : Array.from(
+            { length: options.shards },
+            () => new MapShard(options.memoryBytes / options.shards, options.evicts, lock.guard),
+          );
+    const shared = this.#shards.filter((shard) => shard instanceof SharedShard);
+    this.#memories = shared.map(({ layout }) => layout.words);
+    this.#seed = shared[0]?.seed ?? 0;
+    this.#guard = lock.guard;
+    this.clock = new Clock(memory.clock);
+    this.#counterMemory = memory.counters;
+    this.#counters = counters;
+  }
+
+  /** Built when it is first asked for: whoever only watches over the shards needs none. */
+  get ring(): HashRing {
+    const { shards, virtualNodes } = this.#options;
+    return (this.#ring ??= new HashRing(shards, virtualNodes));
+  }
+
+  /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
+  get(key: Bytes, nowMs: number, into: ByteBuffer): number {
+    const length = this.#shardOf(key).get(key, nowMs, into, this.#hash);
+    this.#counters.add(length === MISS ? "miss" : "hit");
+    if (--this.#untilSample === 0) this.#sample(key);
+    return length;
+  }
+
+  /** Counts a get that was part of another call. */
+  countGet(wasThere: boolean): void {
+    this.#counters.add(wasThere ? "hit" : "miss");
+  }
+
+  /** Shows the key of one get in SAMPLE_ONE_IN to `sampled`, whose bytes are valid only during the call. */
+  set sampled(sampled: (key: Bytes) => void) {
+    this.#sampled = sampled;
+  }
+
+  /** Lets the cache look at keys that calls are about to be made for, MOST_AHEAD of them at most. O(count). */
+  lookAhead(keys: readonly AheadKey[], count: number): void {
+    if (this.#memories.length === 0) return;
+    this.#ahead ??= new LookAhead(this.#shards as SharedShard[], this.ring, this.#seed);
+    this.#ahead.at(keys, count);
+  }
+
+  /** Bytes of the longest key. */
+  get maxKeyBytes(): number {
+    return this.#options.maxKeyBytes;
+  }
+
+  /** Bytes of the largest value that any key may have. */
+  get maxValueBytes(): number {
+    return this.#options.maxValueBytes;
+  }
+
+  /**
+   * Stores a copy of key and value until `deadlineMs` (NEVER: for good). False if there is no room
+   * and nothing may be evicted; then nothing is lost. `usesReserve`: it may take the room that a cache
+   * without eviction keeps for entries that get another key. Throws RangeError past the limits of size. O(1).
+   */
+  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number, usesReserve = false): boolean {
+    return this.#shardOf(key).put(key, value, deadlineMs, nowMs, this.#hash, usesReserve);
+  }
+
+  /** What is known of a live entry beside its value; `isHit`: for eviction that is a hit. No lock. O(1). */
+  look(key: Bytes, nowMs: number, isHit = false): Facts | undefined {
+    return this.#shardOf(key).look(key, nowMs, isHit, this.#hash);
+  }
+
+  /** As `get`, uncounted, for the bytes from `first` to `last`, as `rangeWithin` counts them. O(last - first). */
+  getRange(key: Bytes, nowMs: number, first: number, last: number, into: ByteBuffer): number {
+    return this.#shardOf(key).getRange(key, nowMs, first, last, into, this.#hash);
+  }
+
+  /** Removes the entry; false if there was none. O(1). */
+  delete(key: Bytes, nowMs: number): boolean {
+    return this.#shardOf(key).delete(key, nowMs, this.#hash);
+  }
+
+  /**
+   * Read-modify-write in one step: `change` sees the live entry or undefined and
+   * says what becomes of it. It must not call the cache: that throws. False as for `put`. O(1).
+   */
+  update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
+    return this.#shardOf(key).update(key, nowMs, change, this.#hash);
+  }
+
+  /** When an entry ends that is to live for so long, or for as long as entries do. */
+  deadlineMs(ttlMs: number | undefined, nowMs: number): number {
+    const { defaultTtlMs, maxTtlMs } = this.#options;
+    const deadlineMs = nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
+    return deadlineMs > LAST_MS && deadlineMs < NEVER ? LAST_MS : deadlineMs;
+  }
+
+  /**
+   * Several keys in one step: no other thread reads or writes them, nor keys of their shards, in
+   * between. `work` may get, put, delete and update these keys; other calls throw. O(keys log keys) beside `work`.
+   */
+  atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
+    const shards = new Set<number>();
+    for (const key of keys) shards.add(this.#numberOf(key));
+    return this.#holding([...shards], work);
+  }
+
+  /** As `atomically`, with every key there is; `work` may also scan and clear. */
+  alone<T>(work: () => T): T {
+    return this.#holding([...this.#shards.keys()], work);
+  }
+
+  /**
+   * Gets of several keys as of one moment. `read` is called again from its beginning while others
+   * write: at the last with the shards held. O(keys) beside `read`.
+   */
+  consistently(keys: readonly Bytes[], read: () => void): void {
+    // Nobody else writes to what this thread holds.
+    if (this.#guard.isHolding) return read();
+    const versions = this.#versions;
+    for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
+      for (let n = 0; n < keys.length; n++) versions[n] = this.#shardOf(keys[n] as Bytes).version();
+      read();
+      let isUnchanged = true;
+      for (let n = 0; n < keys.length && isUnchanged; n++) {
+        isUnchanged = this.#shardOf(keys[n] as Bytes).isUnchanged(versions[n] as number);
+      }
+      if (isUnchanged) return;
+    }
+    this.atomically(keys, read);
+  }
+
+  /**
+   * Shows at most some `count` live entries and answers where to go on: a scan begins at 0, ends when 0 is
+   * answered, and is told nothing of who goes on with it when. What is there from the first call to
+   * the last is shown, maybe more than once; `visit` must not call the cache: that throws. O(count + shards).
+   */
+  scan(
+    nowMs: number,
+    position: number,
+    count: number,
+    visit: (key: Bytes, entry: Entry) => void,
+  ): number {
+    let shard = Math.floor(position / SCAN_END);
+    let within = position % SCAN_END;
+    let seen = 0;
+    // Entries that have expired are looked at and not shown.
+    let calls = 0;
+    const counting = (key: Bytes, entry: Entry): void => {
+      seen++;
+      visit(key, entry);
+    };
+    while (shard < this.#shards.length && seen < count && calls < MOST_SCANS) {
+      within = this.#shards[shard]?.scan(nowMs, within, count - seen, counting) ?? SCAN_END;
+      if (within < SCAN_END) {
+        calls++;
+        continue;
+      }
+      within = 0;
+      shard++;
+    }
+    return shard < this.#shards.length ? shard * SCAN_END + within : 0;
+  }
+
+  /** Positions of a scan are less than this. */
+  get scanEnd(): number {
+    return this.#shards.length * SCAN_END;
+  }
+
+  /** Bytes of the memory that an entry takes, with its part of the index. */
+  entryBytes(keyBytes: number, valueBytes: number, isMortal: boolean): number {
+    const { store, evicts } = this.#options;
+    return store === "shared"
+      ? SharedShard.entryBytes(keyBytes, valueBytes, isMortal, evicts)
+      : MapShard.entryBytes(keyBytes, valueBytes);
+  }
+
+  /** Deletes every entry, in one step. O(entries). */
+  clear(): void {
+    const clear = () => {
+      for (const shard of this.#shards) shard.clear();
+    };
+    if (this.#guard.isHolding) clear();
+    else this.alone(clear);
+  }
+
+  /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
+  sweep(nowMs: number, maxEntries: number): void {
+    let left = maxEntries;
+    for (let ended = 0; ended < this.#shards.length && left > 0; ended++) {
+      left -= this.#shards[this.#sweeping]?.sweep(nowMs, left) ?? 0;
+      // A shard that used up what was left may not be at its end: the next call goes on there.
+      if (left > 0) this.#sweeping = (this.#sweeping + 1) % this.#shards.length;
+    }
+  }
+
+  /** Memory for copies of any one shard at a time; only of a cache in shared memory. */
+  shardCopy(): ShardCopy {
+    return new ShardCopy(Math.max(...this.#memories.map(({ byteLength }) => byteLength)));
+  }
+
+  /** Copies the shard with this number as it is at this moment; false if a writer is at it. O(bytes in use). */
+  tryCopyShard(number: number, copy: ShardCopy): boolean {
+    const shard = this.#shards[number];
+    if (!(shard instanceof SharedShard)) throw new Error(`no shard ${number} in shared memory`);
+    return shard.tryCopyTo(copy);
+  }
+
+  /** Puts an entry of a snapshot where the ring places it; false as for `put`. O(1) on average. */
+  restore(entry: SavedEntry, nowMs: number): boolean {
+    const shard = this.#shards[this.#numberOf(entry.key)];
+    if (!(shard instanceof SharedShard)) throw new Error("no shards in shared memory");
+    return shard.restore(entry, nowMs, this.#hash);
+  }
+
+  /**
+   * For whoever watches over the threads: `thread` has ended and may have held a lock. Frees it;
+   * a shard that it was writing to is then empty. Its number may be given away again. O(shards).
+   */
+  threadLost(thread: number): void {
+    this.#counters.add("lostThread");
+    for (const shard of this.#shards) if (shard instanceof SharedShard) shard.release(thread);
+  }
+
+  /**
+   * The part of the bytes of keys and values whose time is over though they have not been swept yet,
+   * 0 to 1, of a sample of `count` slots of the index at random. O(count).
+   */
+  expiredPart(nowMs: number, count: number): number {
+    return expiredPart(this.#shards, nowMs, count);
+  }
+
+  /** What each shard holds, by its number on the ring. */
+  shardFigures(): ShardFigures[] {
+    return this.#shards.map((shard) => shard.figures());
+  }
+
+  /** What the cache holds and has counted since the start; exact while nobody writes. O(shards). */
+  figures(): CacheFigures {
+    return sumFigures(this.#shards, this.#counterMemory);
+  }
+
+  /** Throws if a law of any shard does not hold. O(entries), for tests. */
+  check(): void {
+    for (const shard of this.#shards) shard.check();
+  }
+
+  #sample(key: Bytes): void {
+    this.#untilSample = SAMPLE_ONE_IN;
+    this.#sampled(key);
+  }
+
+  #holding<T>(shards: readonly number[], work: () => T): T {
+    this.#guard.checkFree();
+    const held: Shard[] = [];
+    try {
+      for (const number of shards.toSorted((a, b) => a - b)) {
+        const shard = this.#shards[number] as Shard;
+        shard.hold();
+        held.push(shard);
+      }
+      return work();
+    } finally {
+      for (const shard of held) shard.letGo();
+    }
+  }
+
+  /** Also leaves the key's hash in `#hash`. */
+  #numberOf(key: Bytes): number {
+    const { shard = -1 } = key;
+    if (shard >= 0) {
+      this.#hash = key.hash ?? 0;
+      return shard;
+    }
+    const ringHash = xxh32AndKeyed(key.bytes, key.start, key.end, this.#seed);
+    this.#hash = keyedDigest;
+    return this.ring.shardOf(ringHash);
+  }
+
+  #shardOf(key: Bytes): Shard {
+    return this.#shards[this.#numberOf(key)] as Shard;
+  }
+}

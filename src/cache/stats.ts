@@ -1,0 +1,47 @@
+// What a cache holds and has counted, over all its shards and threads.
+
+import { sumOf } from "./store/counters.ts";
+import { SharedShard } from "./store/shared/shared-shard.ts";
+import { FIGURE_NAMES, NO_FIGURES, type Shard, type ShardFigures } from "./store/shard.ts";
+
+/** Sums over all shards and threads; counts since the start. */
+export interface CacheFigures extends ShardFigures {
+  readonly hit: number;
+  readonly miss: number;
+  /** Threads that `threadLost` was told of. */
+  readonly lostThreads: number;
+  /** Times that a lock was not free at once, and how long that took in all. */
+  readonly lockWaits: number;
+  readonly lockWaitMicros: number;
+}
+
+/** O(shards). */
+export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer): CacheFigures {
+  const sums = { ...NO_FIGURES };
+  for (const shard of shards) {
+    const figures = shard.figures();
+    for (const name of FIGURE_NAMES) sums[name] += figures[name];
+  }
+  return {
+    ...sums,
+    hit: sumOf(counters, "hit"),
+    miss: sumOf(counters, "miss"),
+    lostThreads: sumOf(counters, "lostThread"),
+    lockWaits: sumOf(counters, "lockWait"),
+    lockWaitMicros: sumOf(counters, "lockWaitMicros"),
+  };
+}
+
+/** As Cache.expiredPart. */
+export function expiredPart(shards: readonly Shard[], nowMs: number, count: number): number {
+  let all = 0;
+  let expired = 0;
+  for (let n = 0; n < count; n++) {
+    const shard = shards[Math.floor(Math.random() * shards.length)];
+    if (!(shard instanceof SharedShard)) return 0;
+    const { bytes, isExpired } = shard.peek(Math.random(), nowMs);
+    all += bytes;
+    if (isExpired) expired += bytes;
+  }
+  return all === 0 ? 0 : expired / all;
+}

@@ -1,0 +1,176 @@
+// The index of a shard: open addressing with linear probing from hashes to records.
+//
+// A hash's first slot is hash × slots / 2^32, so the index may have any number of
+// slots and grows by a quarter at a time in place: 10.7 B an entry for a million
+// entries in 64 shards, where doubling takes 16.8 B. Removal moves later slots back (Knuth, The
+// Art of Computer Programming, volume 3, section 6.4, algorithm R), so there are
+// no tombstones and a miss ends at the first empty slot.
+//
+// Guard: the shard's lock to change it. `find` may run without; then it may miss
+// or err, but it ends and stays inside the memory.
+
+import type { Bytes } from "../../bytes.ts";
+import { BYTES_PER_SLOT, type Layout, MAX_HITS, recordOf, wholeGroups } from "./layout.ts";
+
+export const NO_SLOT = -1;
+
+const FIRST_SLOTS = 64;
+/** Full above this: 3 probes for a hit, 13 for a miss on average. */
+const MAX_LOAD = 0.8;
+/** Of an index that is about to grow. */
+export const BYTES_AN_ENTRY = Math.ceil(BYTES_PER_SLOT / MAX_LOAD);
+const GROWTH = 1.25;
+/** Where segments have to be vacated for it. */
+const TIGHT_GROWTH = 1.05;
+/** Below this it shrinks. */
+const MIN_LOAD = 0.2;
+const LOAD_AFTER_SHRINKING = 0.5;
+
+/**
+ * Where the slots wait while an index of this thread grows. Measured with a million entries put:
+ * 21 B of memory an entry beyond key and value; with a copy made for each growth, 32 B.
+ */
+let scratch = new Int32Array(2 * FIRST_SLOTS);
+
+/** The slot of the record with this key, or NO_SLOT. O(1) on average. */
+export function find(layout: Layout, hash: number, key: Bytes): number {
+  const slots = layout.field("slots");
+  if (slots > layout.maxSlots) return NO_SLOT;
+  let slot = homeOf(hash, slots);
+  for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
+    const record = layout.recordAt(slot);
+    if (record === 0) return NO_SLOT;
+    if (layout.hashAt(slot) === hash && layout.hasKey(record, key)) return slot;
+  }
+  return NO_SLOT;
+}
+
+/** The first record of this hash, of whatever key, or 0. O(1) on average. */
+export function recordOfHash(layout: Layout, hash: number): number {
+  const slots = layout.field("slots");
+  if (slots > layout.maxSlots) return 0;
+  let slot = homeOf(hash, slots);
+  for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
+    const record = layout.recordAt(slot);
+    if (record === 0 || layout.hashAt(slot) === hash) return record;
+  }
+  return 0;
+}
+
+/** The slot that names this record. Throws if none does. O(1) on average. */
+export function slotOf(layout: Layout, hash: number, record: number): number {
+  const slots = layout.field("slots");
+  let slot = homeOf(hash, slots);
+  for (let probe = 0; probe < slots; probe++, slot = after(slot, slots)) {
+    if (layout.recordAt(slot) === record) return slot;
+  }
+  throw new Error(`no slot of the index names the record at ${record}`);
+}
+
+/** Whether one more fits without the index growing. */
+export function hasRoom(layout: Layout): boolean {
+  return layout.field("entries") + 1 <= layout.field("slots") * MAX_LOAD;
+}
+
+/** Slots to grow to, by a quarter or by a twentieth; as many as there are if it has its most. */
+export function nextSlots(layout: Layout, isTight: boolean): number {
+  const slots = layout.field("slots");
+  const wanted = wholeGroups(slots * (isTight ? TIGHT_GROWTH : GROWTH) + 1);
+  return Math.min(layout.maxSlots, Math.max(FIRST_SLOTS, wanted));
+}
+
+/** Adds a record whose key is not in the index, which has room. Counts it in `entries`. O(1) on average. */
+export function insert(layout: Layout, hash: number, record: number): void {
+  layout.addToField("entries", 1);
+  place(layout, hash, record, 0, layout.field("slots"));
+}
+
+/** Lets the slot name another record of the same key. */
+export function replace(layout: Layout, slot: number, record: number, hits: number): void {
+  layout.setSlot(slot, layout.hashAt(slot), record, hits);
+}
+
+/** Empties the slot; all others may move. O(1) amortised. */
+export function remove(layout: Layout, slot: number): void {
+  const slots = layout.field("slots");
+  let hole = slot;
+  for (let next = after(hole, slots); layout.recordAt(next) !== 0; next = after(next, slots)) {
+    const home = homeOf(layout.hashAt(next), slots);
+    if (distance(home, next, slots) < distance(hole, next, slots)) continue;
+    moveSlot(layout, next, hole);
+    hole = next;
+  }
+  layout.setSlot(hole, 0, 0, 0);
+  layout.addToField("entries", -1);
+  // A sweep need not pass the empty slots that millions of entries have left.
+  const entries = layout.field("entries");
+  if (slots > FIRST_SLOTS && entries < slots * MIN_LOAD) {
+    resize(layout, Math.max(FIRST_SLOTS, wholeGroups(entries / LOAD_AFTER_SHRINKING)));
+  }
+}
+
+/** Empties the index, whatever state a writer left it in. O(slots). */
+export function clear(layout: Layout): void {
+  layout.clearSlots(layout.field("slots"));
+  layout.setField("slots", 0);
+  layout.setField("entries", 0);
+  layout.setField("ghosts", 0);
+}
+
+/** Gives the index so many slots, which the log must have left to it, and no ghosts. O(slots). */
+export function resize(layout: Layout, slots: number): void {
+  const before = layout.field("slots");
+  if (scratch.length < before * 2) scratch = new Int32Array(Math.ceil(before * GROWTH) * 2);
+  copySlots(layout, before);
+  // New ones may lie where segments were.
+  layout.clearSlots(Math.max(before, slots));
+  layout.setField("slots", slots);
+  layout.setField("ghosts", 0);
+  // Slots are in the order of their hashes, but for those pushed on: what was behind stays behind.
+  layout.setField("sweepSlot", Math.floor((layout.field("sweepSlot") * slots) / (before || 1)));
+  for (let word = 0; word < before * 2; word += 2) {
+    const reference = scratch[word + 1] ?? 0;
+    const record = recordOf(reference);
+    const hash = (scratch[word] ?? 0) >>> 0;
+    if (record !== 0) place(layout, hash, record, reference & MAX_HITS, slots);
+  }
+}
+
+/** Copies slot `from` over slot `to`. */
+function moveSlot(layout: Layout, from: number, to: number): void {
+  const { words } = layout;
+  const source = layout.slotWord(from);
+  const target = layout.slotWord(to);
+  words[target] = words[source] as number;
+  words[target + 1] = words[source + 1] as number;
+}
+
+/** Copies slots to the beginning of `scratch`, two words each. */
+function copySlots(layout: Layout, slots: number): void {
+  const { words } = layout;
+  for (let slot = 0; slot < slots; slot++) {
+    const word = layout.slotWord(slot);
+    scratch[slot * 2] = words[word] as number;
+    scratch[slot * 2 + 1] = words[word + 1] as number;
+  }
+}
+
+function place(layout: Layout, hash: number, record: number, hits: number, slots: number): void {
+  let slot = homeOf(hash, slots);
+  while (layout.recordAt(slot) !== 0) slot = after(slot, slots);
+  layout.setSlot(slot, hash, record, hits);
+}
+
+/** The slot that a hash is first looked for at. */
+export function homeOf(hash: number, slots: number): number {
+  return Math.floor((hash * slots) / 2 ** 32);
+}
+
+function after(slot: number, slots: number): number {
+  return slot + 1 === slots ? 0 : slot + 1;
+}
+
+/** Steps forward from one slot to another, round the end. */
+function distance(from: number, to: number, slots: number): number {
+  return to >= from ? to - from : to - from + slots;
+}

@@ -1,0 +1,399 @@
+// Where things lie in the memory of one shard. Offsets exist here and nowhere
+// else; everybody else calls accessors that read like the structure they are of.
+//
+//   header │ segment table │ log: segments of records → … ← index │ end
+//
+// The log takes segments from below, the index grows down from the end and takes the place of
+// segments when they meet: the shard is bounded by its size alone, whatever entries are like. What
+// the index has taken it keeps: a reader may still be about to mark a hit there. The index is
+// groups of eight slots and eight ghosts: the ghost of a hash is near its slot. Puts at the limit take
+// 1,700 ns so, and 1,930 with the ghosts in a table of their own.
+//
+// Guard of all but the lock's own word (lock.ts) and the hits in the index: the shard's lock to
+// write. A reader that does not hold it may see nonsense, which is why each accessor stays inside
+// the memory whatever it is given (a typed array answers `undefined` past its end).
+//
+// A record: two words (key length and flags, value length), room for a deadline of 8 bytes or none,
+// the key, the value, and padding to 8. A record has that room if it has a deadline, or a value of
+// 1 KiB or more (8 bytes are less than 1 % of it), or if the shard does not evict.
+
+import type { Bytes } from "../../bytes.ts";
+
+/**
+ * Fields of the header, in 32-bit words. The first sixteen are one cache line: whoever takes the
+ * lock or looks at it needs the others next.
+ */
+const HEADER = {
+  lock: 0,
+  isWriting: 1,
+  slots: 2,
+  entries: 3,
+  bytes: 4,
+  mortals: 5,
+  smallOpen: 6,
+  mainOpen: 7,
+  usedBytes: 8,
+  deadBytes: 9,
+  logSegments: 10,
+  freeSegments: 11,
+  freeHint: 12,
+  stamp: 13,
+  sweepSlot: 14,
+  seed: 15,
+  // Words 16 to 29 are tallies.
+  everUsed: 32,
+  smallBytes: 33,
+  victim: 34,
+  victimAt: 35,
+  isCleaning: 36,
+  ghosts: 37,
+  evicts: 38,
+} as const;
+/** Counts that only grow, in 64-bit floats: exact to 2^53. */
+const TALLIES = {
+  inserted: 8,
+  overwritten: 9,
+  deleted: 10,
+  expired: 11,
+  evicted: 12,
+  emptied: 13,
+  loaded: 14,
+} as const;
+export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
+export type Tally = keyof typeof TALLIES;
+
+const HEADER_BYTES = 256;
+const SEGMENT_ROW_BYTES = 20;
+/** Slots, of two words each, and behind them as many ghosts, of half a word each. */
+const GROUP_SHIFT = 3;
+export const GROUP = 2 ** GROUP_SHIFT;
+const GROUP_WORDS = GROUP * 2 + GROUP / 2;
+const GHOSTS_OFFSET = GROUP * 2;
+export const BYTES_PER_SLOT = (GROUP_WORDS * 4) / GROUP;
+const UNIT = 8;
+/** Every byte offset is a positive 32-bit integer, which JSC computes with fastest. */
+const MAX_BYTES = 2 ** 31 - 2 ** 16;
+const MIN_BYTES = 2 ** 13;
+const MAX_SEGMENT_BYTES = 2 ** 16;
+const MIN_SEGMENT_BYTES = 2 ** 6;
+/** Shards have so many segments at least: two are open, one is a victim, three are kept free. */
+const SEGMENTS = 256;
+/** The most that index and ghosts may have: records of 16 bytes, the least there can be, use it up. */
+const INDEX_SHARE = 1 / 2;
+
+const KEY_LENGTH_MASK = 2 ** 20 - 1;
+const DEAD = 1 << 20;
+const HAS_DEADLINE_ROOM = 1 << 21;
+/** Dead bytes that are no record; the second word is their extent. */
+const FILLER = 1 << 22;
+
+/** Values from this length on have room for a deadline. */
+const ROOMY_BYTES = 2 ** 10;
+
+export const MAX_HITS = 3;
+/** No segment: the value of the fields that name one while there is none. */
+export const NO_SEGMENT = -1;
+export const MAX_KEY_BYTES = KEY_LENGTH_MASK;
+
+/** The queues of S3-FIFO, as a segment's row has them. */
+export const SMALL = 0;
+export const MAIN = 1;
+export type Queue = typeof SMALL | typeof MAIN;
+
+/** Offset of the record that a slot's second word names, or 0. */
+export function recordOf(reference: number): number {
+  return (reference >>> 4) * UNIT;
+}
+
+/** Bytes that a record of these lengths takes in the log. */
+export function extentOf(keyBytes: number, valueBytes: number, hasDeadlineRoom: boolean): number {
+  return (2 * UNIT - 1 + (hasDeadlineRoom ? UNIT : 0) + keyBytes + valueBytes) & -UNIT;
+}
+
+/** Whether a record that is written anew has room for a deadline. */
+export function isRoomy(valueBytes: number, isMortal: boolean, evicts: boolean): boolean {
+  return isMortal || valueBytes >= ROOMY_BYTES || !evicts;
+}
+
+/** Bytes of a shard: `wanted`, or as near as a shard can have. */
+export function shardBytes(wanted: number): number {
+  return Math.floor(Math.min(MAX_BYTES, Math.max(MIN_BYTES, wanted)) / UNIT) * UNIT;
+}
+
+export function wholeGroups(slots: number): number {
+  return Math.ceil(slots / GROUP) * GROUP;
+}
+
+const ROW = { span: 0, used: 1, dead: 2, stamp: 3, queue: 4 } as const;
+const ROW_WORDS = SEGMENT_ROW_BYTES / 4;
+export type SegmentField = keyof typeof ROW;
+
+export class Layout {
+  readonly memory: SharedArrayBuffer;
+  /** All of the memory; a record's runs of bytes are given as offsets into it. */
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #halfWords: Uint16Array;
+  readonly segmentBytes: number;
+  /** Rows of the table; of them the log may use the first `logSegments`. */
+  readonly segments: number;
+  readonly maxSlots: number;
+  readonly logStart: number;
+  readonly #tableWord = HEADER_BYTES / 4;
+  readonly #indexEnd: number;
+
+  /** Attaches to memory of `shardBytes`, zeroed or in use. */
+  constructor(memory: SharedArrayBuffer) {
+    const total = memory.byteLength;
+    this.memory = memory;
+    this.bytes = Buffer.from(memory) as Buffer;
+    this.words = new Int32Array(memory, 0, total / 4);
+    this.#halfWords = new Uint16Array(memory, 0, total / 2);
+    this.#floats = new Float64Array(memory, 0, total / 8);
+    const wanted = 2 ** Math.floor(Math.log2(total / SEGMENTS));
+    this.segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, wanted));
+    const room = total - HEADER_BYTES - UNIT;
+    this.segments = Math.floor(room / (this.segmentBytes + SEGMENT_ROW_BYTES));
+    const tableEnd = HEADER_BYTES + this.segments * SEGMENT_ROW_BYTES;
+    this.logStart = Math.ceil(tableEnd / UNIT) * UNIT;
+    this.#indexEnd = total / 4;
+    this.maxSlots = wholeGroups((total * INDEX_SHARE) / BYTES_PER_SLOT - GROUP);
+  }
+
+  /** Segments that the log may have while the index has so many slots. */
+  segmentsBeside(slots: number): number {
+    const end = this.#indexEnd * 4 - slots * BYTES_PER_SLOT;
+    return Math.min(this.segments, Math.floor((end - this.logStart) / this.segmentBytes));
+  }
+
+  // Header
+
+  field(name: HeaderField): number {
+    return this.words[HEADER[name]]!;
+  }
+
+  setField(name: HeaderField, value: number): void {
+    this.words[HEADER[name]] = value;
+  }
+
+  addToField(name: HeaderField, change: number): void {
+    this.words[HEADER[name]]! += change;
+  }
+
+  tally(name: Tally): number {
+    return this.#floats[TALLIES[name]]!;
+  }
+
+  addToTally(name: Tally, change: number): void {
+    this.#floats[TALLIES[name]]! += change;
+  }
+
+  // Index. A slot is a hash and a reference; a reference of 0 is an empty slot. A
+  // reference is the record's offset in units of 8 bytes, shifted by four bits, of
+  // which two count hits. Groups lie in order from the end of the memory down.
+
+  hashAt(slot: number): number {
+    return this.words[this.slotWord(slot)]! >>> 0;
+  }
+
+  /** Offset of the record that the slot names, or 0. */
+  recordAt(slot: number): number {
+    return recordOf(this.words[this.slotWord(slot) + 1]!);
+  }
+
+  hitsAt(slot: number): number {
+    return this.words[this.slotWord(slot) + 1]! & MAX_HITS;
+  }
+
+  /** Counts a hit of the record, with or without the lock; one that another gets in the way of is lost. */
+  markHit(slot: number, record: number): void {
+    const word = this.slotWord(slot) + 1;
+    const seen = this.words[word]!;
+    if ((seen & MAX_HITS) === MAX_HITS || recordOf(seen) !== record) return;
+    Atomics.compareExchange(this.words, word, seen, seen + 1);
+  }
+
+  setHits(slot: number, hits: number): void {
+    const word = this.slotWord(slot) + 1;
+    this.words[word] = (this.words[word]! & ~MAX_HITS) | hits;
+  }
+
+  setSlot(slot: number, hash: number, record: number, hits: number): void {
+    const word = this.slotWord(slot);
+    this.words[word] = hash;
+    this.words[word + 1] = ((record / UNIT) << 4) | hits;
+  }
+
+  /** Empties whole groups of slots, and their ghosts. */
+  clearSlots(slots: number): void {
+    this.words.fill(0, this.indexStart(slots), this.#indexEnd);
+  }
+
+  /** The first word of an index of so many slots, whole groups of them; it ends with the memory. */
+  indexStart(slots: number): number {
+    return this.#indexEnd - (slots / GROUP) * GROUP_WORDS;
+  }
+
+  slotWord(slot: number): number {
+    return this.#groupWord(slot) + (slot & (GROUP - 1)) * 2;
+  }
+
+  #groupWord(slot: number): number {
+    return this.#indexEnd - ((slot >> GROUP_SHIFT) + 1) * GROUP_WORDS;
+  }
+
+  // Ghosts: fingerprints of 16 bits, not 0; in each group the newest first.
+  /** Puts a fingerprint before the others of the slot's group; answers the last one, which is no more, or 0. */
+  pushGhost(slot: number, fingerprint: number): number {
+    const ghosts = this.#halfWords;
+    const first = this.#firstGhost(slot);
+    const last = first + GROUP - 1;
+    const lost = ghosts[last]!;
+    for (let place = last; place > first; place--) ghosts[place] = ghosts[place - 1]!;
+    ghosts[first] = fingerprint;
+    return lost;
+  }
+
+  /** Removes the fingerprint from the slot's group; false if it is not there. */
+  takeGhost(slot: number, fingerprint: number): boolean {
+    const ghosts = this.#halfWords;
+    let place = this.#firstGhost(slot);
+    const last = place + GROUP - 1;
+    while (ghosts[place] !== fingerprint) if (++place > last) return false;
+    for (; place < last; place++) ghosts[place] = ghosts[place + 1]!;
+    ghosts[last] = 0;
+    return true;
+  }
+
+  ghostsBeside(slot: number): number {
+    const first = this.#firstGhost(slot);
+    return this.#halfWords.subarray(first, first + GROUP).filter(Boolean).length;
+  }
+
+  #firstGhost(slot: number): number {
+    return (this.#groupWord(slot) + GHOSTS_OFFSET) * 2;
+  }
+
+  // Segments. The row of the first segment of a run has its span; that of another
+  // one the way back to it, negative. A free segment has span 0.
+
+  segment(index: number, name: SegmentField): number {
+    return this.words[this.#tableWord + index * ROW_WORDS + ROW[name]]!;
+  }
+
+  setSegment(index: number, name: SegmentField, value: number): void {
+    this.words[this.#tableWord + index * ROW_WORDS + ROW[name]] = value;
+  }
+
+  addToSegment(index: number, name: SegmentField, change: number): void {
+    this.words[this.#tableWord + index * ROW_WORDS + ROW[name]]! += change;
+  }
+
+  segmentStart(index: number): number {
+    return this.logStart + index * this.segmentBytes;
+  }
+
+  /** The run that a record belongs to, by its first segment. */
+  segmentOf(record: number): number {
+    const index = Math.floor((record - this.logStart) / this.segmentBytes);
+    const span = this.segment(index, "span");
+    return span < 0 ? index + span : index;
+  }
+
+  // Records
+
+  /** The extent of a record that is to be written anew. */
+  extentFor(keyBytes: number, valueBytes: number, deadlineMs: number): number {
+    return extentOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, deadlineMs));
+  }
+
+  writeHeader(record: number, keyBytes: number, valueBytes: number, deadlineMs: number): void {
+    const isRoomy = this.#isRoomy(valueBytes, deadlineMs);
+    this.words[record >> 2] = isRoomy ? keyBytes | HAS_DEADLINE_ROOM : keyBytes;
+    this.words[(record >> 2) + 1] = valueBytes;
+    if (isRoomy) this.#floats[(record >> 3) + 1] = deadlineMs;
+  }
+
+  #isRoomy(valueBytes: number, deadlineMs: number): boolean {
+    return isRoomy(valueBytes, deadlineMs !== Infinity, this.field("evicts") !== 0);
+  }
+
+  /** Only of a record that has room for it. */
+  setDeadline(record: number, deadlineMs: number): void {
+    this.#floats[(record >> 3) + 1] = deadlineMs;
+  }
+
+  /** Makes `extent` bytes, a positive multiple of 8, a dead run that nothing refers to. */
+  writeFiller(at: number, extent: number): void {
+    this.words[at >> 2] = FILLER | DEAD;
+    this.words[(at >> 2) + 1] = extent;
+  }
+
+  markDead(record: number): void {
+    this.words[record >> 2]! |= DEAD;
+  }
+
+  isDead(record: number): boolean {
+    return (this.words[record >> 2]! & DEAD) !== 0;
+  }
+
+  hasDeadlineRoom(record: number): boolean {
+    return (this.words[record >> 2]! & HAS_DEADLINE_ROOM) !== 0;
+  }
+
+  isMortal(record: number): boolean {
+    return this.deadlineOf(record) !== Infinity;
+  }
+
+  /** Milliseconds; Infinity for a record that does not expire. */
+  deadlineOf(record: number): number {
+    return this.hasDeadlineRoom(record) ? this.#floats[(record >> 3) + 1]! : Infinity;
+  }
+
+  extentAt(record: number): number {
+    const head = this.words[record >> 2]!;
+    const second = this.words[(record >> 2) + 1]!;
+    if ((head & FILLER) !== 0) return second;
+    return extentOf(head & KEY_LENGTH_MASK, second, (head & HAS_DEADLINE_ROOM) !== 0);
+  }
+
+  keyLengthOf(record: number): number {
+    return this.words[record >> 2]! & KEY_LENGTH_MASK;
+  }
+
+  /**
+   * Whether the record's key is these bytes. A record's key begins on a word, so it is compared
+   * by words: measured in one run over 100,000 entries, a look-up 370 ns, byte by byte 425 ns.
+   */
+  hasKey(record: number, { bytes: key, start, end }: Bytes): boolean {
+    if (this.keyLengthOf(record) !== end - start) return false;
+    let from = start;
+    let at = this.keyStart(record);
+    for (; from + 4 <= end; from += 4, at += 4) {
+      const word =
+        key[from]! | (key[from + 1]! << 8) | (key[from + 2]! << 16) | (key[from + 3]! << 24);
+      if (this.words[at >> 2] !== word) return false;
+    }
+    for (; from < end; from++, at++) if (this.bytes[at] !== key[from]) return false;
+    return true;
+  }
+
+  valueLengthOf(record: number): number {
+    return this.words[(record >> 2) + 1]!;
+  }
+
+  /** The record's key where it lies: valid while the record is. */
+  keyOf(record: number): Bytes {
+    const start = this.keyStart(record);
+    return { bytes: this.bytes, start, end: start + this.keyLengthOf(record) };
+  }
+
+  keyStart(record: number): number {
+    return record + (this.hasDeadlineRoom(record) ? 2 * UNIT : UNIT);
+  }
+
+  valueStart(record: number): number {
+    return this.keyStart(record) + this.keyLengthOf(record);
+  }
+}

@@ -1,0 +1,113 @@
+// Walks over the entries of a shard: scans that clients go on with whenever they like,
+// and the sweep that frees what has expired. Guard: the shard's lock.
+//
+// Slots are in the order of their hashes, but for those that were pushed on over others
+// in a cluster. So a scan's position is a hash, which means the same whatever size the
+// index has grown to: all entries of the hashes from one position to the next lie
+// between the first slot of the one and the first empty slot from that of the other on.
+//
+// Source of the idea of a position that outlives resizing: redis, src/dict.c, above dictScan.
+
+import type { Bytes } from "../../bytes.ts";
+import * as entries from "./records.ts";
+import { homeOf } from "./key-index.ts";
+import type { Layout } from "./layout.ts";
+import { type Entry, NEVER, SCAN_END } from "../shard.ts";
+
+/** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
+const SLOTS_AN_ENTRY = 16;
+
+/** Where a shard shows its entries, one after the other in the same place: each by itself would be garbage. */
+export interface ShownEntry {
+  readonly value: { bytes: Buffer; start: number; end: number };
+  deadlineMs: number;
+  hits: number;
+}
+
+export function newShownEntry(): ShownEntry {
+  return { value: { bytes: Buffer.alloc(0), start: 0, end: 0 }, deadlineMs: NEVER, hits: 0 };
+}
+
+/** The live entry that this slot of the index names, in `shown`. */
+export function entryAt(
+  layout: Layout,
+  slot: number,
+  nowMs: number,
+  shown: ShownEntry,
+): Entry | undefined {
+  const record = layout.recordAt(slot);
+  const deadlineMs = layout.deadlineOf(record);
+  if (deadlineMs <= nowMs) return undefined;
+  const start = layout.valueStart(record);
+  shown.value.bytes = layout.bytes;
+  shown.value.start = start;
+  shown.value.end = start + layout.valueLengthOf(record);
+  shown.deadlineMs = deadlineMs;
+  shown.hits = layout.hitsAt(slot);
+  return shown;
+}
+
+/** As Shard.scan. */
+export function scan(
+  layout: Layout,
+  nowMs: number,
+  position: number,
+  count: number,
+  visit: (key: Bytes, entry: Entry) => void,
+  shown: ShownEntry,
+): number {
+  const slots = layout.field("slots");
+  const show = (slot: number, end: number): void => {
+    const record = layout.recordAt(slot);
+    const hash = layout.hashAt(slot);
+    if (record === 0 || hash < position || hash >= end) return;
+    const entry = entryAt(layout, slot, nowMs, shown);
+    if (entry !== undefined) visit(layout.keyOf(record), entry);
+  };
+  let slot = homeOf(position, slots);
+  for (let seen = 0; slot < slots && seen < count; slot++) {
+    seen += layout.recordAt(slot) === 0 ? 1 / SLOTS_AN_ENTRY : 1;
+    // One that was pushed on over the end of the index is of the last hashes, not of these.
+    if (homeOf(layout.hashAt(slot), slots) <= slot) show(slot, SCAN_END);
+  }
+  const end = slot < slots ? Math.ceil((slot * 2 ** 32) / slots) : SCAN_END;
+  for (let step = 0; step < slots; step++) {
+    const pushed = (slot + step) % slots;
+    if (layout.recordAt(pushed) === 0) break;
+    const isFromBefore = slot < slots || homeOf(layout.hashAt(pushed), slots) > pushed;
+    if (isFromBefore) show(pushed, end);
+  }
+  return end;
+}
+
+/** As SharedShard.peek. A length that is nonsense counts as none. */
+export function peek(
+  layout: Layout,
+  slot: number,
+  nowMs: number,
+): { bytes: number; isExpired: boolean } {
+  const record = layout.recordAt(slot);
+  if (!(record > 0)) return NOTHING;
+  const bytes = layout.keyLengthOf(record) + layout.valueLengthOf(record);
+  const isSane = bytes >= 0 && record + bytes <= layout.bytes.length;
+  return isSane ? { bytes, isExpired: layout.deadlineOf(record) <= nowMs } : NOTHING;
+}
+const NOTHING = { bytes: 0, isExpired: false };
+
+/** Frees what has expired among entries worth `maxEntries`, where so many empty slots count as one. */
+export function sweep(layout: Layout, nowMs: number, maxEntries: number): number {
+  let slot = layout.field("sweepSlot");
+  let seen = 0;
+  while (seen < maxEntries && slot < layout.field("slots")) {
+    const record = layout.recordAt(slot);
+    seen += record === 0 ? 1 / SLOTS_AN_ENTRY : 1;
+    if (record !== 0 && layout.deadlineOf(record) <= nowMs) {
+      // That may move another entry into this slot, which is looked at next, or all of them.
+      layout.setField("sweepSlot", slot);
+      entries.remove(layout, slot, nowMs, "expired");
+      slot = layout.field("sweepSlot");
+    } else slot++;
+  }
+  layout.setField("sweepSlot", slot < layout.field("slots") ? slot : 0);
+  return Math.ceil(seen);
+}

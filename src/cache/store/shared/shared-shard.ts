@@ -1,0 +1,399 @@
+// A shard in shared memory: any thread that attaches to it reads and writes the
+// same entries. Index, log and ghosts lie in one SharedArrayBuffer (layout.ts),
+// whose size bounds the shard.
+//
+//   get:  sequence; find in index; copy out; same sequence? mark the hit : again
+//   put:  lock; find; fits where the old value was? there : append to log; unlock
+//
+// What is full is cleaned and evicts (reclaim.ts). A critical section that fails
+// leaves the shard empty, not half written.
+//
+// Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
+
+import type { ByteBuffer, Bytes } from "../../bytes.ts";
+import { Changer, LARGEST_SHARE } from "./change.ts";
+import { checkShard } from "./verify.ts";
+import * as entries from "./records.ts";
+import { figuresOf } from "./stats.ts";
+import * as index from "./key-index.ts";
+import { extentOf, isRoomy, Layout, shardBytes } from "./layout.ts";
+import { SequenceLock } from "./lock.ts";
+import * as log from "./log.ts";
+import { Reader } from "./read.ts";
+import {
+  type Change,
+  type Entry,
+  type Facts,
+  MISS,
+  type Shard,
+  type ShardFigures,
+} from "../shard.ts";
+import type { SavedEntry, ShardCopy } from "./copy.ts";
+import * as storing from "./put.ts";
+import * as walk from "./scan.ts";
+
+/** Looks before a reader takes the lock instead. */
+const READ_ATTEMPTS = 8;
+/** Entries that a sweep looks at before it lets others have the lock. */
+const SWEEP_CHUNK = 128;
+
+/** Keys that were chosen to collide on the ring, whose hash is public, do not collide in the index. */
+export function randomSeed(): number {
+  return crypto.getRandomValues(new Int32Array(1))[0] ?? 0;
+}
+
+export class SharedShard implements Shard {
+  readonly #layout: Layout;
+  readonly #lock: SequenceLock;
+  /** By `hold`: what this thread does until `letGo` is one critical section. */
+  #isHeld = false;
+  readonly #reader: Reader;
+  readonly #shown = walk.newShownEntry();
+  readonly #changer: Changer;
+
+  /**
+   * Memory for an empty shard of about `bytes` (2^13 to 2^31), which become resident as they are
+   * used. One that is full evicts, or else takes no new entries. `seed` is that of the index's hash.
+   */
+  static allocate(bytes: number, evicts = true, seed = randomSeed()): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(shardBytes(bytes));
+    const layout = new Layout(memory);
+    layout.setField("seed", seed);
+    layout.setField("evicts", evicts ? 1 : 0);
+    layout.setField("logSegments", layout.segments);
+    log.reset(layout);
+    return memory;
+  }
+
+  /** The least bytes of a shard that is to take records of these lengths. */
+  static bytesFor(keyBytes: number, valueBytes: number): number {
+    return extentOf(keyBytes, valueBytes, true) / LARGEST_SHARE;
+  }
+
+  /** Bytes of the largest value that a shard of `bytes` takes with a key of this length. */
+  static largestValue(bytes: number, keyBytes: number): number {
+    return Math.floor(shardBytes(bytes) * LARGEST_SHARE) - extentOf(keyBytes, 0, true);
+  }
+
+  /** What an entry takes, with a slot of an index that is full. */
+  static entryBytes(
+    keyBytes: number,
+    valueBytes: number,
+    isMortal: boolean,
+    evicts: boolean,
+  ): number {
+    const hasRoom = isRoomy(valueBytes, isMortal, evicts);
+    return extentOf(keyBytes, valueBytes, hasRoom) + index.BYTES_AN_ENTRY;
+  }
+
+  /** Attaches to a shard's memory with the lock of this thread. */
+  constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
+    this.#layout = new Layout(memory);
+    this.#lock = lock;
+    this.#reader = new Reader(this.#layout, lock);
+    this.#changer = new Changer(this.#layout);
+  }
+
+  get(
+    key: Bytes,
+    nowMs: number,
+    into: ByteBuffer,
+    hash = entries.hashOf(this.#layout, key),
+  ): number {
+    this.#checkCall();
+    for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
+      const sequence = this.#lock.sequence(this.#layout.words);
+      const end = into.end;
+      if (this.#lock.isFree(sequence)) {
+        const length = this.#reader.value(hash, key, nowMs, into, sequence);
+        if (this.#lock.isUnchanged(this.#layout.words, sequence)) {
+          if (length !== MISS) this.#reader.markHit();
+          return length;
+        }
+        into.end = end;
+      }
+      Atomics.pause();
+    }
+    this.#enter();
+    try {
+      const length = this.#reader.value(hash, key, nowMs, into);
+      if (length !== MISS) this.#reader.markHit();
+      return length;
+    } finally {
+      this.#exit();
+    }
+  }
+
+  look(
+    key: Bytes,
+    nowMs: number,
+    isHit: boolean,
+    hash = entries.hashOf(this.#layout, key),
+  ): Facts | undefined {
+    const facts = this.#reading(undefined, () => this.#reader.facts(hash, key, nowMs));
+    if (isHit && facts !== undefined) this.#reader.markHit();
+    return facts;
+  }
+
+  getRange(
+    key: Bytes,
+    nowMs: number,
+    first: number,
+    last: number,
+    into: ByteBuffer,
+    hash = entries.hashOf(this.#layout, key),
+  ): number {
+    const bytes = this.#reading(into, (sequence) =>
+      this.#reader.range(hash, key, nowMs, first, last, into, sequence),
+    );
+    if (bytes !== MISS) this.#reader.markHit();
+    return bytes;
+  }
+
+  put(
+    key: Bytes,
+    value: Bytes,
+    deadlineMs: number,
+    nowMs: number,
+    hash = entries.hashOf(this.#layout, key),
+    usesReserve = false,
+  ): boolean {
+    this.#changer.refuseTooLarge(key, value.end - value.start);
+    this.#enter();
+    try {
+      this.#layout.setField("isWriting", 1);
+      const options = usesReserve ? storing.USING_RESERVE : undefined;
+      const isStored = storing.store(this.#layout, hash, key, value, deadlineMs, nowMs, options);
+      this.#layout.setField("isWriting", 0);
+      return isStored;
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /** As `put`, for an entry of a snapshot. */
+  restore(
+    entry: SavedEntry,
+    nowMs: number,
+    hash = entries.hashOf(this.#layout, entry.key),
+  ): boolean {
+    this.#changer.refuseTooLarge(entry.key, entry.value.end - entry.value.start);
+    this.#enter();
+    try {
+      this.#layout.setField("isWriting", 1);
+      const isStored = storing.restore(this.#layout, hash, entry, nowMs);
+      this.#layout.setField("isWriting", 0);
+      return isStored;
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /** Copies the shard as it is at this moment; false if another thread has its lock: it may have died. */
+  tryCopyTo(copy: ShardCopy): boolean {
+    if (!this.#lock.tryLock(this.#layout.words)) return false;
+    try {
+      copy.fill(this.#layout);
+    } finally {
+      this.#exit();
+    }
+    return true;
+  }
+
+  get seed(): number {
+    return this.#layout.field("seed");
+  }
+
+  get layout(): Layout {
+    return this.#layout;
+  }
+
+  delete(key: Bytes, nowMs: number, hash = entries.hashOf(this.#layout, key)): boolean {
+    this.#enter();
+    try {
+      const slot = index.find(this.#layout, hash, key);
+      if (slot === index.NO_SLOT) return false;
+      this.#layout.setField("isWriting", 1);
+      const wasAlive = entries.remove(this.#layout, slot, nowMs, "deleted");
+      this.#layout.setField("isWriting", 0);
+      return wasAlive;
+    } finally {
+      this.#exit();
+    }
+  }
+
+  update(
+    key: Bytes,
+    nowMs: number,
+    change: (entry: Entry | undefined) => Change,
+    hash = entries.hashOf(this.#layout, key),
+  ): boolean {
+    this.#enter();
+    try {
+      const slot = index.find(this.#layout, hash, key);
+      // Nothing is half written while `change` works: it may throw.
+      this.#lock.guard.setShowing(true);
+      const wanted = change(
+        slot === index.NO_SLOT ? undefined : walk.entryAt(this.#layout, slot, nowMs, this.#shown),
+      );
+      if (wanted === "keep") return true;
+      if (wanted !== "delete") {
+        this.#changer.refuseTooLarge(key, this.#changer.bytesAfter(wanted, slot, nowMs));
+      }
+      this.#layout.setField("isWriting", 1);
+      const isStored = this.#changer.apply(hash, key, slot, wanted, nowMs);
+      this.#layout.setField("isWriting", 0);
+      return isStored;
+    } finally {
+      this.#lock.guard.setShowing(false);
+      this.#exit();
+    }
+  }
+
+  scan(
+    nowMs: number,
+    position: number,
+    count: number,
+    visit: (key: Bytes, entry: Entry) => void,
+  ): number {
+    this.#enter();
+    try {
+      this.#lock.guard.setShowing(true);
+      return walk.scan(this.#layout, nowMs, position, count, visit, this.#shown);
+    } finally {
+      this.#lock.guard.setShowing(false);
+      this.#exit();
+    }
+  }
+
+  clear(): void {
+    this.#enter();
+    try {
+      this.#layout.setField("isWriting", 1);
+      this.#layout.addToTally("deleted", this.#layout.field("entries"));
+      this.#empty();
+    } finally {
+      this.#exit();
+    }
+  }
+
+  hold(): void {
+    this.#lock.lock(this.#layout.words);
+    this.#isHeld = true;
+    this.#lock.guard.addHeld(1);
+  }
+
+  letGo(): void {
+    this.#isHeld = false;
+    this.#lock.guard.addHeld(-1);
+    this.#exit();
+  }
+
+  version(): number {
+    return this.#lock.sequence(this.#layout.words);
+  }
+
+  isUnchanged(version: number): boolean {
+    return this.#lock.isFree(version) && this.#lock.isUnchanged(this.#layout.words, version);
+  }
+
+  /** As Shard says, but a shard that another thread is writing to is left for the next round. */
+  sweep(nowMs: number, maxEntries: number): number {
+    let seen = 0;
+    while (
+      seen < maxEntries &&
+      this.#layout.field("mortals") > 0 &&
+      this.#lock.tryLock(this.#layout.words)
+    ) {
+      try {
+        this.#layout.setField("isWriting", 1);
+        seen += walk.sweep(this.#layout, nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
+        this.#layout.setField("isWriting", 0);
+      } finally {
+        this.#exit();
+      }
+      if (this.#layout.field("sweepSlot") === 0) return Math.min(seen, maxEntries - 1);
+    }
+    return Math.min(seen, maxEntries);
+  }
+
+  /**
+   * Bytes of key and value in the slot of the index at `part` of it, 0 to 1, and whether they are
+   * expired; 0 of an empty one. Without the lock: it may be nonsense now and then.
+   */
+  peek(part: number, nowMs: number): { bytes: number; isExpired: boolean } {
+    return walk.peek(this.#layout, Math.floor(part * this.#layout.field("slots")), nowMs);
+  }
+
+  figures(): ShardFigures {
+    return figuresOf(this.#layout);
+  }
+
+  /**
+   * Frees the lock if `thread`, which must be no more, holds it; if it was writing, the shard is
+   * then empty. Answers whether it held the lock. For the supervisor.
+   */
+  release(thread: number): boolean {
+    const held = this.#lock.takeFrom(this.#layout.words, thread);
+    if (held) this.#exit();
+    // It may have been woken to take the lock and have ended instead.
+    else this.#lock.wakeAll(this.#layout.words);
+    return held;
+  }
+
+  check(): void {
+    this.#enter();
+    try {
+      checkShard(this.#layout);
+    } finally {
+      this.#exit();
+    }
+  }
+
+  /** The result of a read that is of one moment; it is repeated while others write. */
+  #reading<T>(into: ByteBuffer | undefined, read: (sequence?: number) => T): T {
+    this.#checkCall();
+    const end = into?.end ?? 0;
+    for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
+      const sequence = this.#lock.sequence(this.#layout.words);
+      if (this.#lock.isFree(sequence)) {
+        const found = read(sequence);
+        if (this.#lock.isUnchanged(this.#layout.words, sequence)) return found;
+        if (into !== undefined) into.end = end;
+      }
+      Atomics.pause();
+    }
+    this.#enter();
+    try {
+      return read();
+    } finally {
+      this.#exit();
+    }
+  }
+
+  #checkCall(): void {
+    if (this.#lock.guard.isOn) this.#lock.guard.check(this.#isHeld);
+  }
+
+  #enter(): void {
+    this.#checkCall();
+    if (!this.#isHeld) this.#lock.lock(this.#layout.words);
+  }
+
+  /** Ends a critical section; one that has ended in the middle of a write leaves the shard empty. */
+  #exit(): void {
+    if (this.#layout.field("isWriting") !== 0) {
+      this.#empty();
+      this.#layout.addToTally("emptied", 1);
+    }
+    if (!this.#isHeld) this.#lock.unlock(this.#layout.words);
+  }
+
+  #empty(): void {
+    index.clear(this.#layout);
+    log.reset(this.#layout);
+    for (const field of ["bytes", "mortals", "sweepSlot", "isWriting"] as const) {
+      this.#layout.setField(field, 0);
+    }
+  }
+}

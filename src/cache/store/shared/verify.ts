@@ -1,0 +1,61 @@
+// The laws of a shard in shared memory: what index, log and counts say of one another.
+
+import { keyed } from "../../hash.ts";
+import * as index from "./key-index.ts";
+import { GROUP, type Layout, SMALL } from "./layout.ts";
+import * as log from "./log.ts";
+
+/** Throws if a law does not hold. With the shard's lock. O(bytes of the log). */
+export function checkShard(layout: Layout): void {
+  const seed = layout.field("seed");
+  const found = { entries: 0, bytes: 0, mortals: 0, usedBytes: 0, deadBytes: 0, smallBytes: 0 };
+  for (const run of log.runs(layout)) {
+    let dead = 0;
+    const end = log.endOf(layout, run);
+    for (let record = layout.segmentStart(run); record < end; record += layout.extentAt(record)) {
+      if (layout.isDead(record)) {
+        dead += layout.extentAt(record);
+        continue;
+      }
+      const key = layout.keyOf(record);
+      const slot = index.find(layout, keyed(key.bytes, key.start, key.end, seed), key);
+      expect("record of a live record's key", layout.recordAt(slot), record);
+      found.entries++;
+      found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
+      if (layout.isMortal(record)) found.mortals++;
+    }
+    expect(`dead bytes of segment ${run}`, layout.segment(run, "dead"), dead);
+    found.usedBytes += layout.segment(run, "used");
+    found.deadBytes += dead;
+    if (layout.segment(run, "queue") === SMALL) found.smallBytes += layout.segment(run, "used");
+  }
+  for (const [name, value] of Object.entries(found)) {
+    expect(name, layout.field(name as keyof typeof found), value);
+  }
+  let free = 0;
+  for (let segment = 0; segment < layout.segments; segment++) {
+    const span = layout.segment(segment, "span");
+    if (segment >= layout.field("logSegments")) expect(`span of segment ${segment}`, span, 0);
+    else if (span === 0) free++;
+    if (span >= 0) continue;
+    const isOfRun = layout.segment(segment + span, "span") > -span;
+    expect(`way back of segment ${segment} to its run`, isOfRun ? span : 0, span);
+  }
+  expect("free segments", layout.field("freeSegments"), free);
+  let slotsTaken = 0;
+  for (let slot = 0; slot < layout.field("slots"); slot++) {
+    if (layout.recordAt(slot) !== 0) slotsTaken++;
+  }
+  expect("slots taken", slotsTaken, found.entries);
+  const least = layout.segmentsBeside(layout.field("slots"));
+  if (layout.field("logSegments") > least) throw new Error("log and index overlap");
+  let ghosts = 0;
+  for (let slot = 0; slot < layout.field("slots"); slot += GROUP) {
+    ghosts += layout.ghostsBeside(slot);
+  }
+  expect("ghosts", layout.field("ghosts"), ghosts);
+}
+
+function expect(what: string, counted: number, found: number): void {
+  if (counted !== found) throw new Error(`shard has ${counted} as ${what}, should be ${found}`);
+}

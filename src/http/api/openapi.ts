@@ -1,0 +1,70 @@
+// The description of the HTTP API for programs, made from the table of routes: OpenAPI 3.1.
+
+import { version } from "../../config/config.ts";
+import { type Answer, error, type Route } from "../routes.ts";
+
+const JSON_TYPE = "application/json";
+
+/** A document of OpenAPI 3.1 (spec.openapis.org/oas/v3.1.0), ready for JSON. */
+export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    // Bun's /a/:b is OpenAPI's /a/{b}.
+    const path = route.path.replace(/:(\w+)/g, "{$1}");
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(route) };
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "ringcache",
+      version,
+      description: "An in-memory key-value cache. Every answer in JSON has a status, OK or ERROR.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    // Relative to the document: a proxy may serve it under a path of its own.
+    servers: [{ url: "./" }],
+    components: {
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", description: "--auth-token or --read-token" },
+      },
+    },
+    paths,
+  };
+}
+
+function operationOf(route: Route) {
+  const { method, path, summary, parameters, body, access } = route;
+  const answers = { ...route.answers, ...refusalsOf(route) };
+  const named = Object.entries(parameters ?? {}).map(([name, schema]) => {
+    return { name, in: path.includes(`:${name}`) ? "path" : "query", required: true, schema };
+  });
+  const name = path.replace(/\W+/g, "_").replace(/^_|_$/g, "");
+  return {
+    operationId: `${method.toLowerCase()}_${name === "" ? "dashboard" : name}`,
+    summary,
+    ...(named.length > 0 ? { parameters: named } : {}),
+    // Where the service runs without a token, it takes requests without.
+    ...(access === "open" ? {} : { security: [{ token: [] }, {}] }),
+    ...(body
+      ? { requestBody: { required: true, content: { [JSON_TYPE]: { schema: body } } } }
+      : {}),
+    responses: Object.fromEntries(
+      Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)]),
+    ),
+  };
+}
+
+/** What the guard answers in place of the route. */
+function refusalsOf({ access, isProbe }: Route): Readonly<Record<number, Answer>> {
+  if (isProbe === true) return {};
+  const unknownHost = "The Host is not one of --allowed-hosts";
+  const forbidden = `${unknownHost}, the token may only read, or a page of another origin asks.`;
+  return {
+    ...(access === "open" ? {} : { 401: error("There is no token, or a wrong one.") }),
+    403: error(access === "write" ? forbidden : `${unknownHost}.`),
+  };
+}
+
+function responseOf({ description, type = JSON_TYPE, schema }: Answer) {
+  return { description, content: { [type]: schema ? { schema } : {} } };
+}

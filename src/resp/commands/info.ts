@@ -1,0 +1,146 @@
+// INFO: the service's figures under the names that redis gives them.
+
+import { release } from "node:os";
+
+import { version } from "../../config/config.ts";
+import { residentBytes, usableMemoryBytes } from "../../linux/resources.ts";
+import { changesOf } from "../../service/service.ts";
+import type { Call } from "./context.ts";
+import { REDIS_VERSION } from "./connection.ts";
+
+type Section = (call: Call) => Readonly<Record<string, string | number>>;
+
+const SECTIONS: Readonly<Record<string, Section>> = {
+  server: ({ config, service, cache }) => {
+    const uptimeSeconds = Math.floor((performance.now() - service.startedMs) / 1000);
+    return {
+      redis_version: REDIS_VERSION,
+      ringcache_version: version,
+      redis_mode: "standalone",
+      os: `${process.platform} ${release()} ${process.arch}`,
+      arch_bits: 64,
+      bun_version: Bun.version,
+      process_id: process.pid,
+      tcp_port: config.respPort,
+      http_port: config.port,
+      server_time_usec: cache.clock.systemMs * 1000,
+      uptime_in_seconds: uptimeSeconds,
+      uptime_in_days: Math.floor(uptimeSeconds / 86_400),
+      io_threads_active: config.workers > 1 ? 1 : 0,
+      workers: config.workers,
+    };
+  },
+  clients: ({ tallies }) => ({
+    connected_clients: tallies.sum("connected"),
+    client_output_limit_disconnections: tallies.sum("outputLimitCloses"),
+    client_query_limit_disconnections: tallies.sum("queryLimitCloses"),
+    blocked_clients: 0,
+  }),
+  memory: ({ cache, config }) => {
+    const { used, bytes, dead, memory } = cache.figures();
+    const resident = residentBytes();
+    return {
+      used_memory: used,
+      used_memory_human: human(used),
+      used_memory_rss: resident,
+      used_memory_rss_human: human(resident),
+      used_memory_dataset: bytes,
+      dead_bytes: dead,
+      total_system_memory: usableMemoryBytes(),
+      total_system_memory_human: human(usableMemoryBytes()),
+      maxmemory: memory,
+      maxmemory_human: human(memory),
+      maxmemory_policy: config.eviction === "none" ? "noeviction" : "allkeys-s3fifo",
+    };
+  },
+  persistence: ({ cache, service: { state } }) => ({
+    loading: state.phase === "loading" ? 1 : 0,
+    // Clients that wait for the end of the loading look again after so long.
+    ...(state.phase === "loading" ? { loading_eta_seconds: 1 } : {}),
+    rdb_changes_since_last_save:
+      changesOf(cache.figures()) - Math.max(0, state.get("savedChanges")),
+    rdb_bgsave_in_progress: state.get("isSaving"),
+    rdb_last_save_time: Math.floor(state.get("savedMs") / 1000),
+    rdb_last_bgsave_status: state.get("hasSaveFailed") === 0 ? "ok" : "err",
+    rdb_last_bgsave_time_sec: Math.round(state.get("saveTookMs") / 1000),
+    rdb_saves: state.get("saves"),
+    rdb_last_load_keys_loaded: state.get("loadedEntries"),
+    aof_enabled: 0,
+    aof_rewrite_in_progress: 0,
+  }),
+  stats: ({ cache, tallies, service }) => {
+    const { hit, miss, expired, evicted } = cache.figures();
+    return {
+      total_connections_received: tallies.sum("connectionsReceived"),
+      total_commands_processed: tallies.names.reduce(
+        (sum, _, n) => sum + tallies.command(n).done + tallies.command(n).failed,
+        0,
+      ),
+      instantaneous_ops_per_sec: tallies.sum("commandsPerSecond"),
+      total_net_input_bytes: tallies.sum("inputBytes"),
+      total_net_output_bytes: tallies.sum("outputBytes"),
+      rejected_connections: service.refusals.sum("resp", "connections"),
+      expired_keys: expired,
+      evicted_keys: evicted,
+      keyspace_hits: hit,
+      keyspace_misses: miss,
+    };
+  },
+  replication: () => ({
+    role: "master",
+    connected_slaves: 0,
+    master_repl_offset: 0,
+  }),
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return {
+      used_cpu_sys: (system / 1e6).toFixed(6),
+      used_cpu_user: (user / 1e6).toFixed(6),
+    };
+  },
+  // Times are not measured: a clock read before and after each would cost more than many a command.
+  commandstats: ({ tallies }) => {
+    const lines: Record<string, string> = {};
+    for (const [number, name] of tallies.names.entries()) {
+      const { done, failed, rejected } = tallies.command(number);
+      const calls = done + failed;
+      if (calls + rejected === 0) continue;
+      lines[`cmdstat_${name}`] =
+        `calls=${calls},usec=0,usec_per_call=0.00,rejected_calls=${rejected},failed_calls=${failed}`;
+    }
+    return lines;
+  },
+  cluster: () => ({ cluster_enabled: 0 }),
+  keyspace: ({ cache }) => {
+    const { entries, mortals } = cache.figures();
+    return entries === 0 ? {} : { db0: `keys=${entries},expires=${mortals},avg_ttl=0` };
+  },
+};
+
+/** What INFO alone does not show. */
+const ON_DEMAND = ["commandstats"];
+const TITLES: Readonly<Record<string, string>> = { cpu: "CPU" };
+
+/** The text of INFO with these arguments, in any case. */
+export function infoText(call: Call, wanted: readonly string[]): string {
+  const showsAll = wanted.includes("all") || wanted.includes("everything");
+  const showsDefault = wanted.length === 0 || wanted.includes("default");
+  const isShown = (name: string) =>
+    wanted.includes(name) || showsAll || (showsDefault && !ON_DEMAND.includes(name));
+  return Object.entries(SECTIONS)
+    .filter(([name]) => isShown(name))
+    .map(([name, section]) => {
+      const title = TITLES[name] ?? `${name[0]?.toUpperCase()}${name.slice(1)}`;
+      const lines = Object.entries(section(call)).map(
+        ([member, value]) => `${member}:${value}\r\n`,
+      );
+      return `# ${title}\r\n${lines.join("")}`;
+    })
+    .join("\r\n");
+}
+
+function human(bytes: number): string {
+  const units = ["B", "K", "M", "G", "T"];
+  const step = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return step === 0 ? `${bytes}B` : `${(bytes / 1024 ** step).toFixed(2)}${units[step]}`;
+}

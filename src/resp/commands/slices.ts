@@ -1,0 +1,156 @@
+// Long commands in slices of time: between two slices the worker serves other clients.
+
+import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
+import { argument, argumentsFrom, type Call } from "./context.ts";
+import type { Reply } from "../protocol/reply.ts";
+
+/** All long commands of a worker together take so long at a time. */
+const SLICE_MS = 5;
+
+/** Commands of up to so many arguments are one step; those of more are one step for each part of so many. */
+export const KEYS_A_STEP = 1000;
+export const ARGUMENTS_A_STEP: StepBounds = { one: KEYS_A_STEP, part: KEYS_A_STEP };
+
+export interface StepBounds {
+  /** A command of more arguments is done in parts. */
+  readonly one: number;
+  /** Arguments of a part. */
+  readonly part: number;
+}
+
+interface Job {
+  readonly isGone: () => boolean;
+  /** Does a small part of the work, well below SLICE_MS; whether it was the last. */
+  readonly step: () => boolean;
+  /** To be called at the end. */
+  readonly write: () => void;
+  /** Released at the end. */
+  readonly asides: readonly Reply[];
+  readonly end: (write: () => void) => void;
+}
+
+/** The long commands of a worker, which take turns. */
+export class Slices {
+  readonly #jobs: Job[] = [];
+  #isScheduled = false;
+
+  /** Resolves when the job's last step is done, or its client has gone, with what is to be called then. */
+  run(
+    step: () => boolean,
+    isGone: () => boolean,
+    write: () => void,
+    asides: readonly Reply[],
+  ): Promise<() => void> {
+    return new Promise((end) => {
+      this.#jobs.push({ step, isGone, write, asides, end });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#turn();
+      if (this.#jobs.length > 0) this.#schedule();
+    });
+  }
+
+  #turn(): void {
+    const endMs = performance.now() + SLICE_MS;
+    do {
+      const job = this.#jobs.shift();
+      if (job === undefined) return;
+      try {
+        if (job.isGone() || job.step()) {
+          release(job.asides);
+          job.end(job.write);
+        } else this.#jobs.push(job);
+      } catch (error) {
+        release(job.asides);
+        // Thrown again where the answer is written, which closes the connection.
+        job.end(() => {
+          throw error;
+        });
+      }
+    } while (performance.now() < endMs);
+  }
+}
+
+/**
+ * Calls `step` until it returns true and then `write`: at once if that takes less than a slice, else
+ * while other clients are served, and the connection waits. The command's arguments are not valid then.
+ * `asides` are released at the end.
+ */
+export function inSlices(
+  call: Call,
+  step: () => boolean,
+  write: () => void,
+  asides: readonly Reply[] = [],
+): void {
+  const endMs = performance.now() + SLICE_MS;
+  let isDone = false;
+  try {
+    do isDone = step();
+    while (!isDone && performance.now() < endMs);
+    if (isDone) write();
+  } catch (error) {
+    release(asides);
+    throw error;
+  }
+  if (isDone) {
+    release(asides);
+    return;
+  }
+  const { session } = call;
+  call.pending = call.slices.run(step, () => session.isClosing, write, asides);
+}
+
+function release(asides: readonly Reply[]): void {
+  for (const aside of asides) aside.release();
+}
+
+/**
+ * Calls `work` with all arguments of the command if they are not more than one step may have. Else
+ * calls it with one part of them after the other, in slices. Then calls `write`.
+ */
+export function inParts(
+  call: Call,
+  work: (words: readonly Bytes[]) => void,
+  write: () => void,
+  { bounds = ARGUMENTS_A_STEP, asides = [] }: { bounds?: StepBounds; asides?: Reply[] } = {},
+): void {
+  if (call.count - 1 <= bounds.one) {
+    try {
+      work(argumentsFrom(call, 1));
+      write();
+    } finally {
+      release(asides);
+    }
+    return;
+  }
+  const { bytes, ends } = copyArguments(call);
+  let next = 0;
+  const step = (): boolean => {
+    const words: Bytes[] = [];
+    for (const end = Math.min(ends.length, next + bounds.part); next < end; next++) {
+      words.push({ bytes, start: ends[next - 1] ?? 0, end: ends[next] ?? 0 });
+    }
+    work(words);
+    return next === ends.length;
+  };
+  inSlices(call, step, write, asides);
+}
+
+/** The arguments behind the command's name, which stay valid while it waits. O(bytes). */
+function copyArguments(call: Call): { bytes: Buffer; ends: Float64Array } {
+  const all = new ByteBuffer();
+  const ends = new Float64Array(call.count - 1);
+  for (let place = 1; place < call.count; place++) {
+    const { bytes, start, end } = argument(call, place);
+    all.appendRun(bytes, start, end);
+    ends[place - 1] = all.end;
+  }
+  return { bytes: all.bytes, ends };
+}

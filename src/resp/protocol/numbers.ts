@@ -1,0 +1,129 @@
+// Numbers as redis reads and writes them: 64-bit integers, and the 80-bit floats of
+// INCRBYFLOAT, which JavaScript has not.
+
+import type { Bytes } from "../../cache/cache.ts";
+
+const MAX_INT64 = 2n ** 63n - 1n;
+const MIN_INT64 = -(2n ** 63n);
+const ZERO = 48;
+const MINUS = 45;
+/** Digits that a double holds whatever they are. */
+const SAFE_DIGITS = 15;
+
+/** A 64-bit integer in the one form that redis takes (string2ll), or undefined. O(length). */
+export function readInteger({ bytes, start, end }: Bytes): number | bigint | undefined {
+  const isNegative = bytes[start] === MINUS;
+  const first = isNegative ? start + 1 : start;
+  const digits = end - first;
+  if (digits < 1 || digits > 19) return undefined;
+  if (bytes[first] === ZERO && (digits > 1 || isNegative)) return undefined;
+  let value = 0;
+  for (let at = first; at < end; at++) {
+    const digit = (bytes[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) return undefined;
+    value = value * 10 + digit;
+  }
+  if (digits <= SAFE_DIGITS) return isNegative ? -value : value;
+  const exact = BigInt(bytes.toString("latin1", start, end));
+  return isInt64(exact) ? exact : undefined;
+}
+
+/** The same as a double, which is exact up to 2^53. */
+export function readNumber(run: Bytes): number | undefined {
+  const value = readInteger(run);
+  return value === undefined ? undefined : Number(value);
+}
+
+/** The sum, or undefined if it is none of 64 bits. */
+export function addIntegers(a: number | bigint, b: number | bigint): number | bigint | undefined {
+  if (typeof a === "number" && typeof b === "number") return a + b;
+  const sum = BigInt(a) + BigInt(b);
+  return isInt64(sum) ? sum : undefined;
+}
+
+function isInt64(value: bigint): boolean {
+  return value >= MIN_INT64 && value <= MAX_INT64;
+}
+
+// x87's extended precision: 64 bits of mantissa, exponents of 15 bits.
+const MANTISSA_BITS = 64n;
+const MAX_EXPONENT = 16_384n;
+const MIN_EXPONENT = -16_445n;
+
+/** mantissa × 2^exponent; the mantissa has at most 64 bits. */
+interface LongDouble {
+  readonly mantissa: bigint;
+  readonly exponent: bigint;
+}
+
+/** As redis has it (src/util.h, MAX_LONG_DOUBLE_CHARS). */
+export const LONGEST_FLOAT = 5 * 1024;
+const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?$/;
+
+/**
+ * A decimal number; undefined if the text is none, or if the number is too large, or too close to 0,
+ * for a long double. Redis reads infinity too, and then refuses to add it. O(length + exponent).
+ */
+export function readFloat(text: string): LongDouble | "infinite" | undefined {
+  if (text.length >= LONGEST_FLOAT) return undefined;
+  if (/^[+-]?inf(inity)?$/i.test(text)) return "infinite";
+  const parts = FLOAT.exec(text);
+  if (parts === null) return undefined;
+  const [, sign, whole = "", decimals = "", onlyDecimals = "", exponentText = "0"] = parts;
+  const fraction = decimals || onlyDecimals;
+  const digits = BigInt(`${whole}${fraction}`);
+  const exponent = Number(exponentText) - fraction.length;
+  if (digits === 0n) return { mantissa: 0n, exponent: 0n };
+  // The number is less than 10 to this power, and not less than a tenth of that.
+  const magnitude = exponent + digits.toString().length;
+  if (magnitude > 4933 || magnitude < -5000) return undefined;
+  const signed = sign === "-" ? -digits : digits;
+  const power = 10n ** BigInt(Math.abs(exponent));
+  const value = exponent >= 0 ? rounded(signed * power, 1n) : rounded(signed, power);
+  return value?.mantissa === 0n ? undefined : value;
+}
+
+/** The sum as redis's long double arithmetic has it, or undefined if it is infinite. */
+export function addFloats(a: LongDouble, b: LongDouble): LongDouble | undefined {
+  const least = a.exponent < b.exponent ? a.exponent : b.exponent;
+  const sum = (a.mantissa << (a.exponent - least)) + (b.mantissa << (b.exponent - least));
+  return least >= 0n ? rounded(sum << least, 1n) : rounded(sum, 1n << -least);
+}
+
+/** As printf("%.17Lf") without the zeros at the end. */
+export function floatText({ mantissa, exponent }: LongDouble): string {
+  const isNegative = mantissa < 0n;
+  const scaled = (isNegative ? -mantissa : mantissa) * 10n ** 17n;
+  const units = exponent >= 0n ? scaled << exponent : divideToEven(scaled, 1n << -exponent);
+  const digits = units.toString().padStart(18, "0");
+  const text = `${digits.slice(0, -17)}.${digits.slice(-17)}`.replace(/\.?0+$/, "");
+  return isNegative && units !== 0n ? `-${text}` : text;
+}
+
+/** The nearest long double to numerator / denominator; undefined if that is infinite. */
+function rounded(numerator: bigint, denominator: bigint): LongDouble | undefined {
+  const isNegative = numerator < 0n;
+  const size = isNegative ? -numerator : numerator;
+  if (size === 0n) return { mantissa: 0n, exponent: 0n };
+  let exponent = bitsOf(size) - bitsOf(denominator) - MANTISSA_BITS;
+  if (exponent < MIN_EXPONENT) exponent = MIN_EXPONENT;
+  const scaled = (shift: bigint) =>
+    shift >= 0n
+      ? divideToEven(size, denominator << shift)
+      : divideToEven(size << -shift, denominator);
+  let mantissa = scaled(exponent);
+  if (bitsOf(mantissa) > MANTISSA_BITS) mantissa = scaled(++exponent);
+  if (exponent + bitsOf(mantissa) > MAX_EXPONENT) return undefined;
+  return { mantissa: isNegative ? -mantissa : mantissa, exponent };
+}
+
+function divideToEven(numerator: bigint, denominator: bigint): bigint {
+  const quotient = numerator / denominator;
+  const twice = (numerator % denominator) * 2n;
+  const roundsUp = twice > denominator || (twice === denominator && quotient % 2n === 1n);
+  return roundsUp ? quotient + 1n : quotient;
+}
+
+function bitsOf(value: bigint): bigint {
+  return BigInt(value.toString(2).length);
+}

@@ -1,0 +1,42 @@
+// A secret that is given by itself or in a file. No message ever holds it.
+
+import { readFileSync } from "node:fs";
+
+import { isSecret, OptionError } from "../config/parse.ts";
+
+/** The value, or what the file holds without its line end; "" if neither is given. Throws OptionError. */
+export function secretOf(value: string, file: string, option: string): string {
+  if (file === "") return value;
+  if (value !== "") {
+    throw new OptionError(`${option} and ${option}-file are both given; use one of them`);
+  }
+  const text = textOf(`${option}-file`, file).replace(/\r?\n$/, "");
+  if (isSecret(text)) return text;
+  const wrong = text === "" ? "is empty" : "holds something else";
+  const right = "it must hold one line of 1 to 512 visible characters of ASCII";
+  throw new OptionError(`${option}-file ${file} ${wrong}; ${right}`);
+}
+
+/** The text of the file that an option names. Throws OptionError. */
+export function textOf(option: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new OptionError(`${option} ${file} cannot be read: ${reasonOf(code) ?? String(error)}`);
+  }
+}
+
+function reasonOf(code: string): string | undefined {
+  const user = process.getuid?.();
+  switch (code) {
+    case "EACCES":
+      return `user ${user} may not read it (EACCES); run: chown ${user} on it, or chmod a+r`;
+    case "ENOENT":
+      return "there is no such file (ENOENT)";
+    case "EISDIR":
+      return "it is a folder (EISDIR), which Docker makes where the file to mount is missing";
+    default:
+      return code === "" ? undefined : code;
+  }
+}

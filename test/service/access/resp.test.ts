@@ -1,0 +1,143 @@
+// Who may run what by the Redis protocol: every command of the table, with each kind of token.
+
+import { describe, expect, test } from "bun:test";
+
+import { COMMANDS } from "../../../src/resp/commands/table.ts";
+import { serveRedis } from "../../lib/service.ts";
+import { commandBytes, connectRaw } from "../resp/raw-client.ts";
+
+const FULL = "full-token";
+const READ = "read-token";
+const TOKENS = ["--auth-token", FULL, "--read-token", READ];
+const OK = "+OK\r\n";
+const NO_TOKEN = "-NOAUTH Authentication required.\r\n";
+const WRONG = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+
+const OPEN = ["auth", "hello", "quit", "reset"];
+/** What a client may run that may read. A command that is in neither list may change something. */
+const READING = [
+  ...["get", "mget", "strlen", "getrange", "substr", "exists", "touch", "type", "keys", "scan"],
+  ...["ttl", "pttl", "expiretime", "pexpiretime", "randomkey", "dbsize", "memory|usage"],
+  ...["object|encoding", "object|freq", "object|idletime", "object|refcount"],
+  ...["ping", "echo", "select", "info", "time", "lastsave", "role", "config|get"],
+  ...["client|id", "client|getname", "client|setname", "client|setinfo", "client|info"],
+  ...["client|list", "client|no-evict", "client|no-touch", "client|reply"],
+  ...[
+    "command",
+    "command|count",
+    "command|docs",
+    "command|info",
+    "command|getkeys",
+    "command|list",
+  ],
+  ...["slowlog|get", "slowlog|len", "latency|latest", "latency|history", "latency|histogram"],
+  ...["latency|doctor", "function|list"],
+];
+
+/** Each command that can be run, with as few arguments as it takes. */
+const CALLS = COMMANDS.flatMap((command) => [
+  ...(command.run ? [{ name: command.name, arity: command.arity }] : []),
+  ...(command.subcommands ?? []).map(({ name, arity }) => {
+    return { name: `${command.name}|${name}`, arity };
+  }),
+]).map(({ name, arity }) => {
+  const words = name.split("|");
+  const missing = Math.abs(arity) - words.length;
+  return { name, words: [...words, ...Array.from({ length: missing }, () => "1")] };
+});
+
+/** The answer to a command, after AUTH with a token if one is given, and before QUIT. */
+async function answerTo(port: number, words: readonly string[], token?: string): Promise<string> {
+  using client = await connectRaw(port);
+  const auth = token === undefined ? [] : [commandBytes("auth", token)];
+  client.send(Buffer.concat([...auth, commandBytes(...words), commandBytes("quit")]));
+  const all = await client.closed;
+  return all.slice(token === undefined ? 0 : OK.length).replace(/\+OK\r\n$/, "");
+}
+
+test("every command that the lists name is in the table", () => {
+  const names = CALLS.map(({ name }) => name);
+  expect([...OPEN, ...READING].filter((name) => !names.includes(name))).toEqual([]);
+});
+
+describe("every command", () => {
+  for (const { name, words } of CALLS) {
+    const isOpen = OPEN.includes(name);
+    const isReading = READING.includes(name);
+    test(`${name} needs ${isOpen ? "no token" : isReading ? "one to read" : "the one for all"}`, async () => {
+      await using service = await serveRedis(TOKENS);
+      const { port } = service;
+      const none = await answerTo(port, words);
+      if (isOpen) expect(none).not.toBe(NO_TOKEN);
+      else expect(none).toBe(NO_TOKEN);
+      if (isOpen) return;
+      const reading = await answerTo(port, words, READ);
+      const denied = `-NOPERM this user has no permissions to run the '${name}' command\r\n`;
+      if (isReading) expect(reading).not.toStartWith("-NO");
+      else expect(reading).toBe(denied);
+      const full = await answerTo(port, words, FULL);
+      expect(full).not.toStartWith("-NO");
+    });
+  }
+});
+
+test("without tokens AUTH is answered as redis does that has no password", async () => {
+  await using service = await serveRedis();
+  expect(await answerTo(service.port, ["auth", "anything"])).toStartWith(
+    "-ERR AUTH <password> called",
+  );
+  expect(await answerTo(service.port, ["auth", "default", "anything"])).toBe(OK);
+  expect(await answerTo(service.port, ["auth", "somebody", "anything"])).toBe(WRONG);
+  expect(await answerTo(service.port, ["get", "k"])).toBe("$-1\r\n");
+});
+
+test("AUTH takes the token alone or with the user default, and keeps what a client had if it is wrong", async () => {
+  await using service = await serveRedis(TOKENS);
+  const { port } = service;
+  for (const words of [["wrong"], ["default", "wrong"], ["somebody", FULL], [""], [`${FULL}\0`]]) {
+    expect(await answerTo(port, ["auth", ...words])).toBe(WRONG);
+  }
+  expect(await answerTo(port, ["auth", "default", FULL])).toBe(OK);
+  expect(await answerTo(port, ["auth", "default", FULL, "more"])).toBe("-ERR syntax error\r\n");
+  using client = await connectRaw(port);
+  client.send(Buffer.concat([commandBytes("auth", FULL), commandBytes("auth", "wrong")]));
+  client.send(commandBytes("set", "k", "v"));
+  expect(await client.until("+OK\r\n")).toBe(`+OK\r\n${WRONG}+OK\r\n`);
+});
+
+test("HELLO shows a token or is refused, and RESET takes it back", async () => {
+  await using service = await serveRedis(TOKENS);
+  const { port } = service;
+  expect(await answerTo(port, ["hello", "3"])).toStartWith("-NOAUTH HELLO must be called");
+  expect(await answerTo(port, ["hello"])).toStartWith("-NOAUTH HELLO must be called");
+  expect(await answerTo(port, ["hello", "3", "auth", "default", "wrong"])).toBe(WRONG);
+  expect(await answerTo(port, ["hello", "4", "auth", "default", FULL])).toStartWith("-NOPROTO");
+  using client = await connectRaw(port);
+  client.send(commandBytes("hello", "3", "auth", "default", READ));
+  expect(await client.until("*0\r\n")).toStartWith("%7\r\n");
+  client.send(Buffer.concat([commandBytes("get", "k"), commandBytes("reset")]));
+  expect(await client.until("+RESET\r\n")).toEndWith("_\r\n+RESET\r\n");
+  client.send(commandBytes("get", "k"));
+  expect(await client.until(NO_TOKEN)).toEndWith(NO_TOKEN);
+});
+
+test("a client without its token can send no long command, and one that shows it can at once", async () => {
+  await using service = await serveRedis(TOKENS);
+  const value = "v".repeat(20_000);
+  expect(await answerTo(service.port, ["set", "k", value])).toBe(
+    "-ERR Protocol error: unauthenticated bulk length\r\n",
+  );
+  expect(await answerTo(service.port, ["mget", ...Array.from({ length: 10 }, () => "k")])).toBe(
+    "-ERR Protocol error: unauthenticated multibulk length\r\n",
+  );
+  using client = await connectRaw(service.port);
+  const keys = Array.from({ length: 20 }, () => "k");
+  client.send(
+    Buffer.concat([
+      commandBytes("auth", FULL),
+      commandBytes("set", "k", value),
+      commandBytes("exists", ...keys),
+    ]),
+  );
+  expect(await client.until(":20\r\n")).toBe("+OK\r\n+OK\r\n:20\r\n");
+});

@@ -1,0 +1,186 @@
+// The description of the API is valid, and every answer is as it says.
+
+import { expect, test } from "bun:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import Ajv from "ajv/dist/2020";
+
+import { aService, serveParts } from "../../lib/service.ts";
+
+interface Operation {
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<Record<string, { readonly content: Content }>>;
+}
+type Content = Readonly<Record<string, { readonly schema?: object }>>;
+interface Document {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
+
+const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+
+async function documentOf(url: string): Promise<Document> {
+  return (await (await fetch(`${url}/openapi.json`)).json()) as Document;
+}
+
+test("it is an OpenAPI document", async () => {
+  await using server = serveParts({});
+  const { valid, errors } = await new Validator().validate({ ...(await documentOf(server.url)) });
+  expect(errors).toBeUndefined();
+  expect(valid).toBeTrue();
+});
+
+/** Requests that between them get every answer that the description has, but for those in `ELSEWHERE`. */
+const REQUESTS: readonly (readonly [
+  method: string,
+  path: string,
+  status: number,
+  body?: unknown,
+])[] = [
+  ["POST", "/put", 200, { key: "k", value: "v", ttl: 60 }],
+  ["POST", "/put", 200, { key: "bytes", value: "/+8=", encoding: "base64" }],
+  ["POST", "/put", 400, { key: "k" }],
+  ["POST", "/put", 413, { key: "k", value: "v".repeat(5000) }],
+  ["GET", "/get?key=k", 200],
+  ["GET", "/get?key=bytes", 200],
+  ["GET", "/get?key=nobody", 404],
+  ["GET", "/get", 400],
+  ["POST", "/mput", 200, { entries: [{ key: "a", value: "1" }] }],
+  ["POST", "/mput", 400, { entries: {} }],
+  ["POST", "/mput", 413, { entries: [{ key: "k", value: "v".repeat(5000) }] }],
+  ["POST", "/mget", 200, { keys: ["a", "nobody", "bytes"] }],
+  ["POST", "/mget", 400, { keys: [1] }],
+  ["POST", "/mget", 413, { keys: ["k".repeat(5000)] }],
+  ["POST", "/delete", 200, { key: "a" }],
+  ["POST", "/delete", 404, { key: "a" }],
+  ["POST", "/delete", 400, {}],
+  ["POST", "/delete", 413, { key: "k".repeat(5000) }],
+  ["DELETE", "/delete?key=k", 200],
+  ["DELETE", "/delete?key=k", 404],
+  ["DELETE", "/delete", 400],
+  ["GET", "/stats", 200],
+  ["GET", "/ring", 200],
+  ["GET", "/health", 200],
+  ["GET", "/livez", 200],
+  ["GET", "/readyz", 200],
+  ["GET", "/metrics", 200],
+  ["GET", "/openapi.json", 200],
+  ["GET", "/events", 200],
+  ["GET", "/", 200],
+  ["GET", "/dashboard/nothing.js", 404],
+];
+
+test("every answer of every route is one of those it has", async () => {
+  const service = aService();
+  await using server = serveParts(
+    { service },
+    "--max-body-bytes",
+    "4096",
+    "--max-value-length",
+    "9999",
+  );
+  const { paths } = await documentOf(server.url);
+  const seen = new Set<string>();
+
+  const check = async (
+    method: string,
+    path: string,
+    status: number,
+    body?: unknown,
+    base = server.url,
+  ) => {
+    const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
+    const aborting = new AbortController();
+    const response = await fetch(base + path, { ...init, signal: aborting.signal });
+    expect([method, path, response.status]).toEqual([method, path, status]);
+    const bare = path.split("?")[0]?.replace(/^\/dashboard\/.*/, "/dashboard/{file}") ?? "";
+    const operation = paths[bare]?.[method.toLowerCase()];
+    const content = operation?.responses[status]?.content ?? {};
+    const type = response.headers.get("content-type")?.split(";")[0] ?? "";
+    const described = content[type] ?? content["*/*"];
+    expect([method, path, type, described === undefined]).toEqual([method, path, type, false]);
+    if (described?.schema !== undefined) {
+      const validate = ajv.compile(described.schema);
+      const answer: unknown = await response.json();
+      expect([method, path, validate(answer), validate.errors]).toEqual([method, path, true, null]);
+    }
+    aborting.abort();
+    seen.add(`${method} ${bare} ${status}`);
+  };
+  for (const [method, path, status, body] of REQUESTS) await check(method, path, status, body);
+
+  // A script of the page.
+  const [script = ""] =
+    /dashboard\/[\w-]+\.js/.exec(await (await fetch(`${server.url}/`)).text()) ?? [];
+  await check("GET", `/${script}`, 200);
+
+  await using saving = serveParts(
+    {
+      service: {
+        ...service,
+        save: async () => ({ isSaved: true, entries: 1, bytes: 2, tookMs: 3 }),
+      },
+    },
+    ...["--data-dir", "/nowhere"],
+  );
+  await check("POST", "/snapshot", 200, {}, saving.url);
+  await check("POST", "/snapshot", 409, {});
+  await using failing = serveParts({ service }, "--data-dir", "/nowhere");
+  await check("POST", "/snapshot", 503, {}, failing.url);
+
+  await using full = serveParts(
+    {},
+    ...["--eviction", "none", "--memory", "1mb", "--max-value-length", "9999"],
+  );
+  const entries = Array.from({ length: 200 }, (_, n) => ({
+    key: `k${n}`,
+    value: "v".repeat(9000),
+  }));
+  await check("POST", "/mput", 507, { entries }, full.url);
+  await check("POST", "/put", 507, { key: "more", value: "v".repeat(9000) }, full.url);
+
+  const loadingService = aService();
+  loadingService.state.phase = "loading";
+  await using loading = serveParts({ service: loadingService });
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(operations)) {
+      if (responses["503"] === undefined || path === "/events") continue;
+      await check(method.toUpperCase(), path, 503, method === "post" ? {} : undefined, loading.url);
+    }
+  }
+  await using guarded = serveParts({}, "--auth-token", "token");
+  await using elsewhere = serveParts({}, "--allowed-hosts", "elsewhere.example");
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(operations)) {
+      const body = method === "post" ? {} : undefined;
+      if (responses["401"] !== undefined)
+        await check(method.toUpperCase(), path, 401, body, guarded.url);
+      if (responses["403"] !== undefined)
+        await check(method.toUpperCase(), path, 403, body, elsewhere.url);
+    }
+  }
+  const described = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { responses }]) =>
+      Object.keys(responses).map((status) => `${method.toUpperCase()} ${path} ${status}`),
+    ),
+  );
+  // Only while it stops: test/service/http/robustness.test.ts.
+  seen.add("GET /events 503");
+  expect(described.filter((one) => !seen.has(one))).toEqual([]);
+});
+
+test("docs/protocol.md has every route, and every figure of /stats", async () => {
+  await using server = serveParts({});
+  const { paths } = await documentOf(server.url);
+  const page = await Bun.file(new URL("../../../docs/protocol.md", import.meta.url)).text();
+  const [, table = ""] = /<!-- routes -->(.*)<!-- \/routes -->/s.exec(page) ?? [];
+  const rows = [...table.matchAll(/`(GET|POST|DELETE) (\/[^`?\s]*)/g)];
+  const described = new Set(rows.map(([, method, path]) => `${method} ${path}`));
+  const routes = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  expect([...described].toSorted()).toEqual(routes.toSorted());
+
+  const stats = (await (await fetch(`${server.url}/stats`)).json()) as object;
+  const [, figures = ""] = /\n## Stats\n(.*?)\n## /s.exec(page) ?? [];
+  const named = new Set([...figures.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  expect(Object.keys(stats).filter((name) => name !== "status" && !named.has(name))).toEqual([]);
+});

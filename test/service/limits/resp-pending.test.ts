@@ -1,0 +1,179 @@
+// --max-pending-bytes on the Redis port: all connections together hold no more, and none is forgotten.
+
+import { describe, expect, test } from "bun:test";
+
+import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
+import { type RedisService, serveRedis } from "../../lib/service.ts";
+import { commandBytes, connectRaw, type RawClient } from "../resp/raw-client.ts";
+
+const LIMIT = 2 ** 22;
+const CLIENTS = 20;
+/** Bytes of a command that each client sends at first: they fit for all of them. */
+const FIRST_BYTES = 20_000;
+
+interface Bounded extends AsyncDisposable {
+  readonly service: RedisService;
+  readonly budget: ByteBudget;
+  /** The most bytes that were claimed while a client looked. */
+  peak(): number;
+}
+
+/** A service with 4 MiB for what is in flight, whose claims are looked at all the time. */
+function serveBounded(options: readonly string[] = []): Bounded {
+  const budget = new ByteBudget(allocateBudget(1), 0, LIMIT);
+  const service = serveRedis(options, undefined, { budget });
+  let peak = 0;
+  const looking = setInterval(() => (peak = Math.max(peak, budget.usedBytes)), 1);
+  return {
+    ...{ service, budget },
+    peak: () => peak,
+    async [Symbol.asyncDispose]() {
+      clearInterval(looking);
+      await service[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function open(service: RedisService): Promise<RawClient[]> {
+  return await Promise.all(Array.from({ length: CLIENTS }, () => connectRaw(service.port)));
+}
+
+describe("commands of all connections together", () => {
+  for (const [name, words] of [
+    ["one long argument", ["SET", "k", "v".repeat(900_000)]],
+    [
+      "many arguments",
+      ["MSET", ...Array.from({ length: 90 }, (_, n) => [`k${n}`, "v".repeat(10_000)]).flat()],
+    ],
+    [
+      "a thousand short arguments",
+      ["MSET", ...Array.from({ length: 1000 }, (_, n) => [`k${n}`, "v".repeat(500)]).flat()],
+    ],
+  ] as const) {
+    test(`wait for room, and all are run: ${name}`, async () => {
+      await using bounded = serveBounded();
+      const clients = await open(bounded.service);
+      const bytes = commandBytes(...words);
+      for (const client of clients) client.send(bytes.subarray(0, FIRST_BYTES));
+      using other = await connectRaw(bounded.service.port);
+      for (let n = 0; n < 50; n++) {
+        other.send("PING\r\n");
+        await other.until("+PONG\r\n".repeat(n + 1));
+      }
+      for (const client of clients) client.send(bytes.subarray(FIRST_BYTES));
+      for (const client of clients) expect(await client.until("\r\n")).toBe("+OK\r\n");
+      for (const client of clients) client[Symbol.dispose]();
+      expect(bounded.peak()).toBeLessThanOrEqual(LIMIT);
+      expect(bounded.service.told).toEqual([]);
+      while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
+    });
+  }
+
+  test("are refused where the bytes that have come do not fit", async () => {
+    await using bounded = serveBounded();
+    const clients = await Promise.all(
+      Array.from({ length: 400 }, () => connectRaw(bounded.service.port)),
+    );
+    const half = commandBytes("SET", "k", "v".repeat(16_000)).subarray(0, 15_000);
+    for (const client of clients) client.send(half);
+    const first = await Promise.race(clients.map(({ closed }) => closed));
+    expect(first).toBe(
+      "-ERR no room: requests and answers of --max-pending-bytes are on their way; try again later\r\n",
+    );
+    expect(bounded.budget.usedBytes).toBeLessThanOrEqual(LIMIT);
+    expect(bounded.service.told).toContain("over --max-pending-bytes");
+    for (const client of clients) client[Symbol.dispose]();
+    while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
+  });
+
+  test("are refused if one of them is longer than --max-pending-bytes", async () => {
+    await using bounded = serveBounded();
+    using client = await connectRaw(bounded.service.port);
+    client.send(commandBytes("SET", "k", "v".repeat(2 * LIMIT)).subarray(0, LIMIT));
+    client.send(Buffer.alloc(LIMIT, "v"));
+    expect(await client.closed).toBe(
+      `-ERR Protocol error: the command is longer than --max-pending-bytes (${LIMIT} bytes)\r\n`,
+    );
+  });
+});
+
+describe("answers of all connections together", () => {
+  const VALUES = 8;
+  const value = "v".repeat(300_000);
+  const mget = commandBytes("MGET", ...Array.from({ length: VALUES }, (_, n) => `k${n}`));
+
+  test("wait for room, and all are read", async () => {
+    await using bounded = serveBounded();
+    const { service } = bounded;
+    using first = await connectRaw(service.port);
+    for (let n = 0; n < VALUES; n++) first.send(commandBytes("SET", `k${n}`, value));
+    await first.until("+OK\r\n".repeat(VALUES));
+    const counts = Array.from({ length: CLIENTS }, () => 0);
+    const one = mget.length > 0 ? `*${VALUES}\r\n` : "";
+    const length = one.length + VALUES * (`$${value.length}\r\n`.length + value.length + 2);
+    const times = 5;
+    const all = Promise.withResolvers<void>();
+    const clients = await Promise.all(
+      counts.map((_, n) =>
+        connectRaw(service.port, (chunk) => {
+          counts[n] = (counts[n] ?? 0) + chunk.length;
+          if (counts.every((count) => count >= length * times)) all.resolve();
+        }),
+      ),
+    );
+    for (const client of clients) {
+      client.pause();
+      client.send(Buffer.concat(Array.from({ length: times }, () => mget)));
+    }
+    for (let n = 0; n < 50; n++) {
+      first.send("PING\r\n");
+      await first.until(`${"+OK\r\n".repeat(VALUES)}${"+PONG\r\n".repeat(n + 1)}`);
+    }
+    for (const client of clients) client.resume();
+    await all.promise;
+    expect(counts).toEqual(counts.map(() => length * times));
+    expect(bounded.peak()).toBeLessThanOrEqual(LIMIT);
+    for (const client of clients) client[Symbol.dispose]();
+  });
+
+  test("are refused if one of them is longer than --max-pending-bytes", async () => {
+    await using bounded = serveBounded();
+    using client = await connectRaw(bounded.service.port);
+    for (let n = 0; n < VALUES; n++) client.send(commandBytes("SET", `k${n}`, value));
+    await client.until("+OK\r\n".repeat(VALUES));
+    const names = Array.from({ length: 2 * VALUES }, (_, n) => `k${n % VALUES}`);
+    client.send(commandBytes("MGET", ...names));
+    expect(await client.closed).toEndWith(
+      `-ERR the answer is longer than --max-pending-bytes (${LIMIT} bytes); ask for less\r\n`,
+    );
+    expect(bounded.service.told).toEqual(["over --max-pending-bytes"]);
+  });
+});
+
+test("a client without its token may send little", async () => {
+  await using service = serveRedis(["--auth-token", "token"]);
+  for (const [sent, answer] of [
+    [
+      commandBytes("AUTH", "x".repeat(2000)).subarray(0, 30),
+      "-ERR Protocol error: unauthenticated bulk length\r\n",
+    ],
+    [
+      commandBytes(
+        "HELLO",
+        "3",
+        ...Array.from({ length: 7 }, () => "x".repeat(1000)),
+        "y",
+      ).subarray(0, 6000),
+      "-ERR Protocol error: unauthenticated command is too long\r\n",
+    ],
+    ["x".repeat(3000), "-ERR Protocol error: too big inline request\r\n"],
+  ] as const) {
+    using client = await connectRaw(service.port);
+    client.send(sent);
+    expect(await client.closed).toBe(answer);
+  }
+  using client = await connectRaw(service.port);
+  client.send(commandBytes("AUTH", "token"));
+  client.send(commandBytes("SET", "k", "v".repeat(100_000)));
+  expect(await client.until("+OK\r\n+OK\r\n")).toBe("+OK\r\n+OK\r\n");
+});

@@ -1,0 +1,126 @@
+// A service at rest: no timer of a worker runs, and the first request starts them all.
+
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+
+import { Activity } from "../../../src/service/activity.ts";
+import { Lateness } from "../../../src/http/admission/load-shedding.ts";
+import { LoopLag } from "../../../src/service/event-loop-lag.ts";
+import { allocateClients, Clients } from "../../../src/resp/clients.ts";
+import { startService } from "../../lib/service.ts";
+
+const EVERY_MS = 5;
+
+/** Keeps the event loop busy, as far as its timers can tell. */
+function occupy(ms: number): void {
+  for (const endMs = performance.now() + ms; performance.now() < endMs;);
+}
+
+/** An activity with a job that says when its timer starts, and when it runs. */
+function watched(goesOn: () => boolean = () => false) {
+  const activity = new Activity();
+  const seen = { begun: 0, runs: 0 };
+  let ran = Promise.withResolvers<void>();
+  const end = activity.every(
+    EVERY_MS,
+    () => {
+      seen.runs++;
+      ran.resolve();
+      ran = Promise.withResolvers<void>();
+      return goesOn();
+    },
+    () => void seen.begun++,
+  );
+  /** The job rests once the next request starts its timer anew. */
+  const restart = async (): Promise<void> => {
+    for (const { begun } = { ...seen }; seen.begun === begun; activity.wake())
+      await Bun.sleep(EVERY_MS);
+  };
+  return { activity, seen, end, restart, next: () => ran.promise };
+}
+
+describe("a job of a worker", () => {
+  test("runs while requests come, rests after the last one, and starts with the next", async () => {
+    const { activity, seen, end, restart, next } = watched();
+    for (let n = 0; n < 10; n++) {
+      activity.happened();
+      await next();
+    }
+    expect(seen.begun).toBe(1);
+    await restart();
+    await next();
+    expect(seen.begun).toBe(2);
+    end();
+    const { runs } = seen;
+    activity.happened();
+    await Bun.sleep(EVERY_MS * 4);
+    expect(seen.runs).toBe(runs);
+  });
+
+  test("goes on without requests while it has something to do", async () => {
+    let left = 400;
+    const { seen, end, restart } = watched(() => --left > 0);
+    await restart();
+    expect(seen.runs).toBeGreaterThanOrEqual(400);
+    end();
+  });
+});
+
+test("after a rest a burst is seen to be late, and the rest is not", async () => {
+  const { activity, restart, end } = watched();
+  const lag = new LoopLag(activity);
+  const lateness = new Lateness(50, lag);
+  await restart();
+  expect([lateness.wasLate, lateness.refuses(performance.now())]).toEqual([false, false]);
+  activity.happened();
+  while (!lateness.wasLate) {
+    occupy(120);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  occupy(120);
+  expect(lateness.refuses(performance.now())).toBeTrue();
+  expect(lag.takeLongestMs()).toBeGreaterThan(50);
+  lag.stop();
+  end();
+});
+
+test("a client that another thread kills wakes its own thread", async () => {
+  const memory = allocateClients(2);
+  const [own, other] = [new Clients(memory, 0), new Clients(memory, 1)];
+  const woken = Promise.withResolvers<void>();
+  const end = own.onKill(() => woken.resolve());
+  const fields = { address: "a", localAddress: "b", flags: "N", libName: "", libVersion: "" };
+  const row = own.add(own.nextId(), { ...fields, version: 2, name: "" }, 0);
+  for (const listed of other.rows()) {
+    const client = other.at(listed, 0);
+    if (client !== undefined) other.kill(client);
+  }
+  await woken.promise;
+  expect(own.isKilled(row)).toBeTrue();
+  end();
+});
+
+describe.skipIf(process.platform !== "linux")("a service without requests", () => {
+  /** Times that workers have woken up. */
+  function wakeUps(pid: number): number {
+    let count = 0;
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      if (readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8") !== "Worker\n") continue;
+      const status = readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8");
+      count += Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
+    }
+    return count;
+  }
+
+  test("wakes up less than ten times a second and worker", async () => {
+    await using service = await startService(["--workers", "2"]);
+    await fetch(`${service.url}/stats`);
+    for (;;) {
+      const [before, startMs] = [wakeUps(service.pid), performance.now()];
+      expect(before).toBeGreaterThan(0);
+      await Bun.sleep(1000);
+      const seconds = (performance.now() - startMs) / 1000;
+      if (wakeUps(service.pid) - before < 10 * 2 * seconds) break;
+    }
+  });
+});

@@ -1,0 +1,221 @@
+// Redis itself says what the answers are: the same commands go to a redis-server and to
+// the service, and every byte that comes back must be the same.
+
+import { describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { random } from "../../lib/random.ts";
+import { freePort, serveRedis } from "../../lib/service.ts";
+import { connectRaw, type RawClient } from "./raw-client.ts";
+import { until } from "../../lib/until.ts";
+
+type Words = readonly (string | number)[];
+
+const LONG = "x".repeat(2000);
+/** Commands whose answers depend on nothing but those before. */
+const SESSION: readonly string[] = `
+PING | PING hello | PING a b | ECHO hi | ECHO | NOSUCH a b c | nosuch | GET | GET a b | SELECT 0 | SELECT 1 | SELECT x
+SET k v | GET k | GET none | SET k w NX | SET none x XX | SET k y XX | SET k z GET | SET n new GET | SET k q NX GET
+SET k v EX 100 | TTL k | SET k v KEEPTTL | TTL k | SET k v | TTL k | SET k v EX 0 | SET k v EX -1 | SET k v PX 0
+SET k v EX x | SET k v EX | SET k v NX XX | SET k v EX 1 PX 1 | SET k v KEEPTTL EX 1 | SET k v FOO | SET k
+SET k v EX 9223372036854775807 | SET k v EXAT 99999999999 | EXPIRETIME k | SET k v PXAT 99999999999000 | PEXPIRETIME k
+SETNX s 1 | SETNX s 2 | GET s | SETEX e 100 v | TTL e | SETEX e 0 v | SETEX e x v | PSETEX e 100000 v | PSETEX e -1 v
+GETSET s 3 | GETSET fresh 1 | GETDEL s | GETDEL s | GETEX k EX 50 | TTL k | GETEX k PERSIST | TTL k | GETEX k EX 0
+GETEX k FOO | GETEX k EX | GETEX k EXAT 1 | EXISTS k | GETEX none PERSIST | GETEX
+MSET a 1 b 2 | MGET a b none | MSET a | MSET a 1 b | MSETNX a 3 c 4 | EXISTS c | MSETNX c 4 d 5 | MGET c d | MGET
+APPEND a 23 | APPEND ap new | STRLEN a | STRLEN none | GETRANGE a 0 1 | GETRANGE a -2 -1 | GETRANGE a 5 9 | GETRANGE a 2 1
+GETRANGE a x 1 | GETRANGE a -1 -5 | GETRANGE a -100 100 | SUBSTR a 0 0 | SETRANGE a 1 xyz | GET a | SETRANGE pad 5 x | GET pad
+SETRANGE pad -1 x | SETRANGE a 0 "" | SETRANGE none2 3 "" | EXISTS none2 | SETRANGE a 9999999999 x | SETRANGE a x y
+SET i 10 | INCR i | DECR i | INCRBY i 5 | DECRBY i 20 | INCR fresh2 | INCR k2x | SET t text | INCR t | INCRBY i x | INCRBY i 1.5
+SET big 9223372036854775807 | INCR big | DECR big | DECRBY i -9223372036854775808 | SET neg -9223372036854775808 | DECR neg
+INCRBY neg 9223372036854775807 | SET b53 9007199254740993 | INCR b53 | SET sp " 1" | INCR sp | SET plus +1 | INCR plus
+SET zero 007 | INCR zero | SET minus0 -0 | INCR minus0 | INCRBYFLOAT i 0.1 | INCRBYFLOAT i 1e3 | INCRBYFLOAT i x | INCRBYFLOAT t 1
+INCRBYFLOAT i inf | INCRBYFLOAT i nan | INCRBYFLOAT i " 1" | INCRBYFLOAT fl 3.0 | INCRBYFLOAT fl -3 | INCRBYFLOAT fl 1e-5
+DEL a b none | DEL a | UNLINK c d | EXISTS i i none | TOUCH i none | TYPE i | TYPE none | DEL | EXISTS
+EXPIRE i 100 | TTL i | EXPIRE i 200 NX | EXPIRE i 50 GT | EXPIRE i 300 GT | TTL i | EXPIRE i 100 LT | TTL i | EXPIRE i 1 XX GT LT
+EXPIRE i 1 NX XX | EXPIRE i 1 FOO | EXPIRE i x | EXPIRE i 9223372036854775807 | EXPIRE none 1 | PERSIST i | PERSIST i | TTL i
+EXPIRE i 10 XX | EXPIRE i 10 GT | EXPIRE i 10 LT | TTL i | PEXPIRE i 100000 | EXPIREAT i 99999999999 | EXPIRETIME i | PEXPIREAT i 1
+EXISTS i | EXPIRETIME none | PTTL none | TTL none | EXPIRE t -1 | EXISTS t | PEXPIREAT b53 99999999999999 | PEXPIRETIME b53
+SET r v EX 100 | RENAME r r2 | TTL r2 | RENAME none x | RENAME r2 r2 | SET r3 w | RENAMENX r2 r3 | RENAMENX r2 r4 | RENAMENX none x
+COPY r4 r5 | COPY r4 r5 | COPY r4 r5 REPLACE | TTL r5 | COPY r4 r4 | COPY none x | COPY r4 r6 DB 0 | COPY r4 r6 FOO | COPY r4 r6 DB x
+OBJECT ENCODING big | OBJECT ENCODING r4 | OBJECT ENCODING none | OBJECT REFCOUNT none | OBJECT FOO x | OBJECT | OBJECT ENCODING
+SCAN x | SCAN 0 COUNT 0 | SCAN 0 COUNT x | SCAN 0 FOO | SCAN 0 MATCH | SCAN 0 TYPE list COUNT 1000 | SCAN 0 MATCH nothing* COUNT 1000
+FLUSHALL FOO | FLUSHDB SYNC | DBSIZE | RANDOMKEY | SET only v | RANDOMKEY | KEYS * | KEYS | DBSIZE x
+CLIENT GETNAME | CLIENT SETNAME me | CLIENT GETNAME | CLIENT SETNAME "a b" | CLIENT FOO | CLIENT | CLIENT ID x | CLIENT REPLY FOO
+CLIENT KILL 1.2.3.4:5 | CLIENT KILL ID 0 | CLIENT KILL ID 99999 | CLIENT KILL FOO bar | CLIENT NO-EVICT on | CLIENT NO-EVICT x
+CLIENT LIST TYPE foo | CLIENT LIST FOO | CLIENT LIST ID x | CLIENT KILL TYPE foo | CLIENT KILL SKIPME maybe
+HELLO x | HELLO 4 | HELLO 2 FOO | HELLO 2 SETNAME | HELLO 2 AUTH default x SETNAME "a b" | HELLO 2 AUTH nobody x
+AUTH x | AUTH default x | AUTH nobody x | AUTH a b c | AUTH | COMMAND COUNT x | COMMAND FOO | COMMAND GETKEYS GET k | COMMAND GETKEYS MSET a 1 b 2
+COMMAND GETKEYS PING | COMMAND GETKEYS GET | COMMAND GETKEYS nosuch a | COMMAND LIST FOO | COMMAND INFO nosuch | COMMAND DOCS nosuch
+CONFIG GET nothing | CONFIG GET save | CONFIG SET nothing x | CONFIG SET save | CONFIG | CONFIG FOO | CONFIG RESETSTAT
+SLOWLOG LEN | SLOWLOG GET | SLOWLOG RESET | SLOWLOG FOO | LATENCY LATEST | LATENCY RESET | ROLE x | TIME x | SAVE x | LASTSAVE x
+RESET | CLIENT GETNAME | SHUTDOWN FOO | ECHO \xff\x00\r\n | SET \x00k \xff\xfe | GET \x00k | STRLEN \x00k | FLUSHALL ASYNC
+`
+  .split(/[|\n]/)
+  .map((line) => line.trim())
+  .filter((line) => line !== "");
+
+describe.skipIf(Bun.which("redis-server") === null)(
+  "answers are redis's, byte for byte (redis-server)",
+  () => {
+    test("of every command, option and error of a long session, in both versions", async () => {
+      await using pair = await startPair();
+      for (const version of [2, 3]) {
+        await pair.skip(["HELLO", version]);
+        for (const line of SESSION) {
+          const words = wordsOf(line);
+          const [redis, ours] = await pair.ask(words);
+          expect([version, line, ours]).toEqual([version, line, redis]);
+          if (line === "RESET" || line.startsWith("HELLO 2")) await pair.skip(["HELLO", version]);
+        }
+      }
+    });
+
+    test("of INCRBYFLOAT on random numbers", async () => {
+      await using pair = await startPair();
+      const { below } = random();
+      const number = (): string => {
+        const digits = String(below(10 ** (1 + below(9))));
+        const decimals = below(3) === 0 ? "" : `.${String(below(10 ** (1 + below(9))))}`;
+        const exponent = below(4) === 0 ? `e${below(40) - 20}` : "";
+        return `${below(2) === 0 ? "-" : ""}${digits}${decimals}${exponent}`;
+      };
+      for (let n = 0; n < 1000; n++) {
+        const words = below(4) === 0 ? ["SET", "f", number()] : ["INCRBYFLOAT", "f", number()];
+        const [redis, ours] = await pair.ask(words);
+        expect([n, words, ours]).toEqual([n, words, redis]);
+      }
+    });
+
+    test("of KEYS with random patterns", async () => {
+      await using pair = await startPair();
+      const { below } = random();
+      const text = (letters: string, most: number) =>
+        Array.from({ length: below(most) }, () => letters[below(letters.length)]).join("");
+      // One key at a time: the order of several is nobody's promise.
+      for (let n = 0; n < 1500; n++) {
+        const key = `k${text("abc-]\\^*?[", 6)}`;
+        const pattern = `${below(3) ? "" : "k"}${text("abkc-]\\^*?[", 9)}`;
+        await pair.skip(["FLUSHALL"]);
+        await pair.skip(["SET", key, "v"]);
+        const [redis, ours] = await pair.ask(["KEYS", pattern]);
+        expect([key, pattern, ours]).toEqual([key, pattern, redis]);
+      }
+    });
+
+    test("of inline commands and of what is not the protocol", async () => {
+      const inputs = [
+        "SET k 'a b'\r\nGET k\r\n",
+        'SET k "\\x41\\n"\r\nGET k\r\n\r\n\r\nPING\r\n',
+        "*0\r\n*-1\r\nPING\r\n",
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nPING\r\n",
+      ];
+      const malformed = [
+        "*x\r\n",
+        "*1\r\nPING\r\n",
+        "*1\r\n$x\r\n",
+        "*1\r\n$-1\r\n",
+        'GET "k\r\n',
+        `*1${LONG.repeat(40)}`,
+        LONG.repeat(40),
+      ];
+      for (const input of [...inputs, ...malformed]) {
+        await using pair = await startPair();
+        // QUIT closes what a protocol error has not closed.
+        const [redis, ours] = await pair.whole(
+          `${input}${malformed.includes(input) ? "" : "QUIT\r\n"}`,
+        );
+        expect([input.slice(0, 40), ours]).toEqual([input.slice(0, 40), redis]);
+      }
+    });
+  },
+);
+
+interface Pair extends AsyncDisposable {
+  /** The answers of redis and of the service, a character a byte. */
+  ask(words: Words): Promise<[string, string]>;
+  /** Runs a command whose answer is of no interest. */
+  skip(words: Words): Promise<void>;
+  /** All that comes back until the connection closes. */
+  whole(input: string): Promise<[string, string]>;
+}
+
+async function startPair(): Promise<Pair> {
+  const port = freePort();
+  const folder = await mkdtemp(join(tmpdir(), "ringcache-oracle-"));
+  const options = [
+    "--port",
+    `${port}`,
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--databases",
+    "1",
+    "--dir",
+    folder,
+  ];
+  const redis = Bun.spawn(["redis-server", ...options], { stdout: "ignore", stderr: "inherit" });
+  const service = serveRedis(["--memory", "64mb"]);
+  const clients: [RawClient, RawClient] = [await connected(port), await connectRaw(service.port)];
+  let asked = 0;
+  const ask = async (words: Words): Promise<[string, string]> => {
+    const end = `end of ${asked++}`;
+    const payload = Buffer.from(encode(words) + encode(["ECHO", end]), "latin1");
+    const answers = clients.map(async (client) => {
+      client.send(payload);
+      const all = await client.until(`${end}\r\n`);
+      const start =
+        asked === 1
+          ? 0
+          : all.lastIndexOf(`end of ${asked - 2}\r\n`) + `end of ${asked - 2}\r\n`.length;
+      return all.slice(start, -`$${end.length}\r\n${end}\r\n`.length);
+    });
+    const [first = "", second = ""] = await Promise.all(answers);
+    return [first, second];
+  };
+  return {
+    ask,
+    skip: async (words) => void (await ask(words)),
+    async whole(input) {
+      for (const client of clients) client.send(input);
+      const [first, second] = await Promise.all(clients.map((client) => client.closed));
+      return [first ?? "", second ?? ""];
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of clients) client[Symbol.dispose]();
+      await service[Symbol.asyncDispose]();
+      redis.kill();
+      await redis.exited;
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** As soon as somebody listens. */
+async function connected(port: number): Promise<RawClient> {
+  let client: RawClient | undefined;
+  await until("redis-server listens", async () => {
+    client = await connectRaw(port).catch(() => undefined);
+    return client !== undefined;
+  });
+  if (client === undefined) throw new Error("unreachable");
+  return client;
+}
+
+/** Words between spaces, or in double quotes; \x.. and \r\n stand for bytes. */
+function wordsOf(line: string): string[] {
+  const words = line.match(/"[^"]*"|[^ ]+/g) ?? [];
+  return words.map((word) =>
+    word
+      .replace(/^"(.*)"$/, "$1")
+      .replace(/\\x(..)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+      .replaceAll("\\r\\n", "\r\n"),
+  );
+}
+
+function encode(words: Words): string {
+  return `*${words.length}\r\n${words.map((word) => `$${String(word).length}\r\n${word}\r\n`).join("")}`;
+}

@@ -1,0 +1,52 @@
+// Workers that fail: the short form of `bun run test:faults`, and what it cannot show.
+
+import { expect, test } from "bun:test";
+
+import { ByteBuffer, NEVER } from "../../../src/cache/cache.ts";
+import { FaultyService, runFaults } from "./faults.ts";
+
+test("a worker that fails under load costs only the requests it had in hand", async () => {
+  const report = await runFaults(3);
+  expect(report).toMatchObject({ kills: 3, failedOnOthers: 0, lostThreads: 3 });
+  expect(report.unansweredGets).toBeGreaterThanOrEqual(0);
+  expect(report.unansweredGets).toBeLessThanOrEqual(report.failedWithWorker);
+});
+
+test("a worker that ends in the middle of a write costs the entries of that shard alone", async () => {
+  const service = await FaultyService.start();
+  for (let n = 0; n < 6400; n++) {
+    service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
+  }
+  const before = service.cache.shardFigures();
+  service.fail({ thread: 1, how: "exit writing" });
+  await service.restarted(1);
+  const after = service.cache.shardFigures();
+  const changed = before.filter(({ entries }, shard) => after[shard]?.entries !== entries);
+  expect(changed).toHaveLength(1);
+  expect(service.cache.figures()).toMatchObject({ emptied: 1, lostThreads: 1 });
+  service.cache.check();
+  // Every shard takes entries again, from every thread.
+  for (let n = 0; n < 6400; n++) {
+    service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
+  }
+  expect(service.cache.figures().entries).toBe(6400);
+  await service.stop();
+});
+
+test("five failures within ten seconds are given up on, with the reason of the last", async () => {
+  const service = await FaultyService.start();
+  for (let failure = 1; failure <= 4; failure++) {
+    service.fail({ thread: failure % 2, how: "throw" });
+    await service.restarted(failure);
+  }
+  service.fail({ thread: 0, how: "throw" });
+  expect(await service.gaveUp.promise).toContain("a fault that was asked for");
+  expect(service.restarts).toHaveLength(4);
+  await service.stop();
+});
+
+test("a worker that hangs does not hold up the stop", async () => {
+  const service = await FaultyService.start();
+  service.fail({ thread: 0, how: "hang" });
+  await service.stop();
+});

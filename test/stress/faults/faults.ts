@@ -1,0 +1,186 @@
+// Workers that fail under load, again and again: what the clients of the others
+// notice, and whether the counters still add up. `bun run test:faults` is the long form.
+
+import { Connection, ConnectionError } from "../../../bench/loadtest/connection.ts";
+import { allocateBudget } from "../../../src/shared-memory/byte-budget.ts";
+import { Cache, type CacheMemory, fitOptions } from "../../../src/cache/cache.ts";
+import { cacheOptionsOf, readConfig } from "../../../src/config/config.ts";
+import { readTokens } from "../../../src/security/credentials.ts";
+import { allocateHttp } from "../../../src/http/metrics.ts";
+import { allocateWorkers } from "../../../src/metrics/workers.ts";
+import { allocateLogLines } from "../../../src/service/log-lines.ts";
+import { PortClaim } from "../../../src/process/port-claim.ts";
+import { allocateRefusals } from "../../../src/security/rejections.ts";
+import { allocateResp } from "../../../src/resp/memory.ts";
+import { allocateState, ServiceState } from "../../../src/service/service.ts";
+import { countOf } from "../../../src/cache/store/counters.ts";
+import { Supervisor } from "../../../src/process/supervisor.ts";
+import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
+import { until } from "../../lib/until.ts";
+
+const CONNECTIONS = 32;
+/** More would be five failures in ten seconds, at which the supervisor gives up. */
+const KILL_EVERY_MS = 2600;
+/** Requests that the others' connections answer before and after each failure. */
+const REQUESTS_AROUND = 2000;
+
+export interface FaultsReport {
+  readonly kills: number;
+  readonly requests: number;
+  /** Requests that failed on connections of the worker that was killed: those in flight. */
+  readonly failedWithWorker: number;
+  /** Requests that failed on any other connection: there must be none. */
+  readonly failedOnOthers: number;
+  /** From a worker's end to its successor's, in milliseconds. */
+  readonly slowestRestartMs: number;
+  /** Gets counted by the service, less those answered; at most those that failed. */
+  readonly unansweredGets: number;
+  readonly lostThreads: number;
+}
+
+/** A service of two faulty workers in this process. */
+export class FaultyService {
+  readonly memory: CacheMemory;
+  readonly cache: Cache;
+  readonly workers = 2;
+  readonly restarts: { readonly thread: number; readonly reason: string }[] = [];
+  readonly gaveUp = Promise.withResolvers<string>();
+  readonly port: number;
+  readonly #supervisor: Supervisor;
+  readonly #channel = new BroadcastChannel(FAULT_CHANNEL);
+
+  static async start(): Promise<FaultyService> {
+    const claim = await PortClaim.take("127.0.0.1", 0);
+    const service = new FaultyService(claim.port);
+    await service.#supervisor.start();
+    claim.release();
+    return service;
+  }
+
+  private constructor(port: number) {
+    const config = readConfig(["--host", "127.0.0.1", "--resp-port", "0", "--workers", "2"], {});
+    const cacheOptions = fitOptions({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
+    this.port = port;
+    this.memory = Cache.allocate(cacheOptions, this.workers + 1);
+    this.cache = new Cache(cacheOptions, this.memory, this.workers);
+    const memories = {
+      httpMemory: allocateHttp(this.workers, 10),
+      respMemory: allocateResp(config, this.workers),
+      workerMemory: allocateWorkers(this.workers),
+      refusalMemory: allocateRefusals(this.workers),
+      budgetMemory: allocateBudget(this.workers),
+      logMemory: allocateLogLines(this.workers),
+    };
+    const stateMemory = allocateState();
+    new ServiceState(stateMemory).phase = "serving";
+    const opened = { ...config, port };
+    const start = {
+      ...{ config: opened, cacheOptions, memory: this.memory, ...memories, stateMemory },
+      credentials: { tokens: readTokens(config), tls: undefined },
+    };
+    const events = {
+      log: (_thread: number, line: string) => void process.stdout.write(line),
+      listening: () => {},
+      restarted: (thread: number, reason: string) => void this.restarts.push({ thread, reason }),
+      save: async () => ({ isSaved: false, reason: "there is no folder" }) as const,
+      shutDown: () => {},
+      gaveUp: (_thread: number, reason: string) => this.gaveUp.resolve(reason),
+    };
+    const script = new URL("faulty-worker.ts", import.meta.url);
+    this.#supervisor = new Supervisor(this.cache, start, events, script);
+  }
+
+  /** Makes a worker fail. */
+  fail(fault: Fault): void {
+    this.#channel.postMessage(fault);
+  }
+
+  /** Resolves when as many workers have been replaced, and all of them listen. */
+  async restarted(count: number): Promise<void> {
+    await until(`${count} workers are replaced`, () => this.restarts.length >= count);
+    await this.#supervisor.listening();
+  }
+
+  async stop(): Promise<void> {
+    this.#channel.close();
+    await this.#supervisor.stop(0);
+  }
+
+  /** Gets that a worker has counted. */
+  getsOf(thread: number): number {
+    const { counters } = this.memory;
+    return countOf(counters, thread, "hit") + countOf(counters, thread, "miss");
+  }
+}
+
+/** One client connection, and the worker that serves it. */
+interface Client {
+  connection: Connection;
+  thread: number;
+}
+
+export async function runFaults(kills: number): Promise<FaultsReport> {
+  const service = await FaultyService.start();
+  const counts = { requests: 0, failedWithWorker: 0, failedOnOthers: 0 };
+  let slowestRestartMs = 0;
+  const clients: Client[] = [];
+  for (let n = 0; n < CONNECTIONS; n++) clients.push(await connected(service, counts));
+
+  for (let kill = 1; kill <= kills; kill++) {
+    const startMs = performance.now();
+    const killed = kill % service.workers;
+    let isOver = false;
+    const load = Promise.all(clients.map((client) => drive(client)));
+    async function drive({ connection, thread }: Client): Promise<void> {
+      while (!isOver) {
+        try {
+          await connection.send("GET", "/get?key=k");
+          counts.requests++;
+        } catch (error) {
+          if (!(error instanceof ConnectionError)) throw error;
+          if (thread === killed) counts.failedWithWorker++;
+          else counts.failedOnOthers++;
+          return;
+        }
+      }
+    }
+    await answered(counts, REQUESTS_AROUND);
+    const killMs = performance.now();
+    const how = (["throw", "reject", "exit"] as const)[kill % 3] ?? "throw";
+    service.fail({ thread: killed, how });
+    await service.restarted(kill);
+    slowestRestartMs = Math.max(slowestRestartMs, performance.now() - killMs);
+    await answered(counts, REQUESTS_AROUND);
+    isOver = true;
+    await load;
+    // All is quiet: the lost connections are replaced, and each tells by a count who serves it.
+    for (const [n, { connection, thread }] of clients.entries()) {
+      if (thread !== killed) continue;
+      connection.close();
+      clients[n] = await connected(service, counts);
+    }
+    if (kills >= 5) await Bun.sleep(Math.max(0, KILL_EVERY_MS - (performance.now() - startMs)));
+  }
+  const { hit, miss, lostThreads } = service.cache.figures();
+  for (const { connection } of clients) connection.close();
+  await service.stop();
+  const unansweredGets = hit + miss - counts.requests;
+  return { kills, ...counts, slowestRestartMs, unansweredGets, lostThreads };
+}
+
+async function answered(counts: { readonly requests: number }, more: number): Promise<void> {
+  const enough = counts.requests + more;
+  await until("the requests are answered", () => counts.requests >= enough);
+}
+
+/** Connects and finds out by one get, while nobody else asks, which worker answers. */
+async function connected(service: FaultyService, counts: { requests: number }): Promise<Client> {
+  const threads = Array.from({ length: service.workers }, (_, thread) => thread);
+  const before = threads.map((thread) => service.getsOf(thread));
+  const connection = new Connection("127.0.0.1", service.port);
+  await connection.send("GET", "/get?key=k");
+  counts.requests++;
+  const thread = threads.find((candidate) => service.getsOf(candidate) > (before[candidate] ?? 0));
+  if (thread === undefined) throw new Error("no worker has counted a get");
+  return { connection, thread };
+}

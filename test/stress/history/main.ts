@@ -1,0 +1,28 @@
+// `bun run history`: starts the service, lets clients loose on few keys, writes what
+// they saw as JSON lines on standard output, and says on standard error whether it
+// is linearizable.
+
+import { optionsOrExit } from "../../../bench/lib/options.ts";
+import { startService } from "../../../bench/lib/server.ts";
+import { firstWrongKey } from "./check.ts";
+import { recordHistory } from "./record.ts";
+
+const count = (help: string, initial: number) => {
+  return { kind: "integer", default: initial, min: 1, max: 1_000_000, help } as const;
+};
+const { workers, clients, operations, keys } = optionsOrExit("history", {
+  workers: count("threads of the service", 2),
+  clients: count("clients, one connection each", 8),
+  operations: count("operations of each client", 5000),
+  keys: count("keys they share", 4),
+} as const);
+
+await using service = await startService(undefined, "--workers", `${workers}`);
+const history = await recordHistory({ url: service.url, clients, operations, keys });
+// Whoever reads the lines may have seen enough.
+process.stdout.on("error", () => {});
+process.stdout.write(history.map((operation) => `${JSON.stringify(operation)}\n`).join(""));
+const wrong = firstWrongKey(history);
+const verdict = wrong === undefined ? "linearizable" : `NOT linearizable: see key ${wrong}`;
+process.stderr.write(`${history.length} operations of ${clients} clients: ${verdict}\n`);
+process.exitCode = wrong === undefined ? 0 : 1;

@@ -1,0 +1,138 @@
+// A log that is not read costs lines, and no memory.
+
+import { expect, test } from "bun:test";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import {
+  allocateLogLines,
+  LogLines,
+  LogOutput,
+  MOST_WAITING,
+} from "../../../src/service/log-lines.ts";
+import { freePort } from "../../lib/service.ts";
+
+const LINE = `${"x".repeat(1023)}\n`;
+const MOST_LINES = MOST_WAITING / LINE.length;
+
+/** An output whose stream takes lines only when it is told to. */
+function stalled(lines = new LogLines(allocateLogLines(1))) {
+  const waiting: ((error?: Error | null) => void)[] = [];
+  const told: number[] = [];
+  const output = new LogOutput(
+    (_line, done) => waiting.push(done),
+    lines,
+    (dropped) => told.push(dropped),
+  );
+  return { output, waiting, told };
+}
+
+test("a stream that takes nothing has at most so much waiting, and what is more is counted", () => {
+  const { output, waiting, told } = stalled();
+  for (let n = 0; n < 5000; n++) output.write(LINE);
+  expect(waiting).toHaveLength(MOST_LINES);
+  expect(output.dropped).toBe(5000 - MOST_LINES);
+  expect(told).toEqual([]);
+  // It is told once, when half is free again.
+  for (const done of waiting.splice(0)) done();
+  expect(told).toEqual([5000 - MOST_LINES]);
+  output.write(LINE);
+  for (const done of waiting.splice(0)) done(null);
+  expect(told).toHaveLength(1);
+});
+
+test("a line that cannot be written counts as dropped", () => {
+  const { output, waiting, told } = stalled();
+  output.write(LINE);
+  waiting.pop()?.(new Error("EPIPE"));
+  expect([output.dropped, told]).toEqual([1, []]);
+});
+
+test("lines of a worker wait within bounds of their own, also while nobody takes them", () => {
+  const memory = allocateLogLines(2);
+  const worker = new LogLines(memory);
+  const lines = new LogLines(memory);
+  const { output, waiting, told } = stalled(lines);
+  let sent = 0;
+  while (worker.maySend(1, LINE)) sent++;
+  expect([sent, lines.dropped]).toEqual([MOST_LINES, 1]);
+  // The other worker has its own bound.
+  expect(worker.maySend(0, LINE)).toBe(true);
+  output.writeOf(1, LINE);
+  expect(worker.maySend(1, LINE)).toBe(true);
+  waiting.pop()?.();
+  expect(told).toEqual([1]);
+  // A worker that has ended leaves nothing behind.
+  lines.lost(1);
+  for (let n = 0; n < MOST_LINES; n++) expect(worker.maySend(1, LINE)).toBe(true);
+});
+
+/** A service whose log goes into a FIFO that somebody has open, and that nobody reads. */
+async function startUnread() {
+  const folder = await mkdtemp(join(tmpdir(), "ringcache-log-"));
+  const fifo = join(folder, "log");
+  Bun.spawnSync(["mkfifo", fifo]);
+  const reader = openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK);
+  const writer = openSync(fifo, constants.O_WRONLY);
+  const port = freePort();
+  const main = new URL("../../../src/main.ts", import.meta.url).pathname;
+  const options = ["--host", "127.0.0.1", "--port", `${port}`, "--resp-port", "0"];
+  const command = [process.execPath, main, ...options, "--workers", "1", "--log-requests"];
+  const env = { PATH: process.env["PATH"] };
+  const service = Bun.spawn(command, { env, stdout: writer, stderr: "inherit" });
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await fetch(`${url}/livez`).catch(() => undefined))?.ok);
+  const chunk = Buffer.alloc(2 ** 16);
+  let log = "";
+  return {
+    ...{ service, url },
+    /** Reads until the log has this. */
+    async readUntil(wanted: RegExp): Promise<string> {
+      while (!wanted.test(log)) {
+        try {
+          log += chunk.toString("latin1", 0, readSync(reader, chunk));
+        } catch (error) {
+          if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+          // There is nothing to read now.
+          await Bun.sleep(1);
+        }
+      }
+      return log;
+    },
+    async [Symbol.asyncDispose]() {
+      service.kill("SIGKILL");
+      await service.exited;
+      for (const descriptor of [reader, writer]) closeSync(descriptor);
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** Lines of some KB: few of them fill the room for those that wait. */
+const LONG_PATH = "p".repeat(8000);
+
+test("a service whose log is not read serves on, counts, and says so when it is read again", async () => {
+  await using unread = await startUnread();
+  const { service, url } = unread;
+  const dropped = async () => {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    return Number(/^ringcache_log_lines_dropped_total (\d+)$/m.exec(metrics)?.[1]);
+  };
+  expect(await dropped()).toBe(0);
+  while ((await dropped()) < 50) expect((await fetch(`${url}/${LONG_PATH}`)).status).toBe(404);
+  const log = await unread.readUntil(/ warn log lines dropped lines=\d+ /);
+  expect(Number(/log lines dropped lines=(\d+)/.exec(log)?.[1])).toBeGreaterThanOrEqual(50);
+  service.kill("SIGTERM");
+  await unread.readUntil(/ info stopped\n/);
+  expect(await service.exited).toBe(0);
+});
+
+test("a service whose log is never read again ends at SIGTERM", async () => {
+  await using unread = await startUnread();
+  const { service, url } = unread;
+  for (let n = 0; n < 200; n++) await fetch(`${url}/${LONG_PATH}`);
+  service.kill("SIGTERM");
+  expect(await service.exited).toBe(0);
+});

@@ -1,0 +1,186 @@
+// Snapshots as files: what is saved comes back, and nothing else ever does.
+
+import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+
+import { ByteBuffer, type Cache, NEVER } from "../../../src/cache/cache.ts";
+import { encodeBlockHeader } from "../../../src/snapshot/format.ts";
+import { readSnapshot, type SnapshotReport } from "../../../src/snapshot/reader.ts";
+import { random } from "../../lib/random.ts";
+import { save, smallCache, temporaryFolder, valueOf } from "./saved.ts";
+
+/** Puts all that is whole of the file into the cache. */
+async function load(file: string, into: Cache): Promise<SnapshotReport> {
+  const nowMs = into.clock.now();
+  return await readSnapshot(file, (entry) => {
+    if (entry.deadlineMs > nowMs) into.restore(entry, nowMs);
+  });
+}
+
+function put(cache: Cache, key: string, value: string | Buffer, deadlineMs = NEVER): void {
+  const bytes = Buffer.from(value);
+  const run = { bytes, start: 0, end: bytes.length };
+  cache.put(ByteBuffer.ofText(key), run, deadlineMs, cache.clock.now());
+}
+
+test("what was saved comes back: values of any bytes and length, and lifetimes", async () => {
+  await using folder = await temporaryFolder();
+  const { below } = random();
+  // Two shards: each holds eight of the largest values.
+  const options = { memoryBytes: 2 ** 26, maxValueBytes: 3_000_000 };
+  const cache = smallCache(options);
+  const soonMs = cache.clock.now() + 3_600_000;
+  const expected = new Map<string, string>();
+  for (let n = 0; n < 2000; n++) {
+    // Longer than the file's buffers now and then.
+    const length = n === 77 ? 2_500_000 : below(300);
+    const value = Buffer.from(Array.from({ length: Math.min(length, 300) }, () => below(256)));
+    const bytes = length > 300 ? Buffer.alloc(length, value) : value;
+    put(cache, `key ${n} é`, bytes, n % 3 === 0 ? soonMs + n : NEVER);
+    expected.set(`key ${n} é`, bytes.toString("latin1"));
+  }
+  put(cache, "due", "gone", cache.clock.now() - 1);
+  await save(cache, folder.file);
+
+  for (const shards of [4, 1, 7]) {
+    const other = smallCache({ ...options, shards });
+    const report = await load(folder.file, other);
+    expect(report).toMatchObject({ damages: [], entries: 2000, intactShards: 2 });
+    for (const [key, value] of expected) expect(valueOf(other, key) === value).toBeTrue();
+    expect(other.figures()).toMatchObject({ entries: 2000, loaded: 2000, inserted: 0 });
+    other.check();
+    for (const n of [0, 3, 1998]) {
+      let deadlineMs: number | undefined;
+      other.update(ByteBuffer.ofText(`key ${n} é`), 0, (entry) => {
+        deadlineMs = entry?.deadlineMs;
+        return "keep";
+      });
+      expect(deadlineMs).toBe(soonMs + n);
+    }
+  }
+  expect(await readdir(folder.path)).toEqual(["ringcache.snapshot"]);
+});
+
+test("a smaller cache evicts as in service: what was asked for stays", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  for (let n = 0; n < 20_000; n++) put(cache, `key${n}`, "v".repeat(100));
+  const wanted = Array.from({ length: 500 }, (_, n) => `key${19_000 - n * 20}`);
+  for (const key of [...wanted, ...wanted]) expect(valueOf(cache, key)).toBeDefined();
+  await save(cache, folder.file);
+
+  const smaller = smallCache({ memoryBytes: 2 ** 20 });
+  await load(folder.file, smaller);
+  smaller.check();
+  expect(smaller.figures().evicted).toBeGreaterThan(10_000);
+  expect(wanted.filter((key) => valueOf(smaller, key) !== undefined).length).toBeGreaterThan(490);
+});
+
+test("eviction goes on where it was: what had proved itself outlives what is new", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache({ shards: 1 });
+  // In the main queue by the time that the rest has gone through the small one.
+  for (let n = 0; n < 1000; n++) put(cache, `good${n}`, "v".repeat(100));
+  for (let n = 0; n < 1000; n++) valueOf(cache, `good${n}`);
+  for (let n = 0; n < 60_000; n++) put(cache, `other${n}`, "v".repeat(100));
+  await save(cache, folder.file);
+  const loaded = smallCache({ shards: 1 });
+  await load(folder.file, loaded);
+  for (let n = 0; n < 20_000; n++) put(loaded, `later${n}`, "v".repeat(100));
+  const left = Array.from({ length: 1000 }, (_, n) => valueOf(loaded, `good${n}`));
+  expect(left.filter((value) => value !== undefined)).toHaveLength(1000);
+});
+
+test("with any byte changed or any part cut off no value is wrong, and the report says what is", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  const soonMs = cache.clock.now() + 3_600_000;
+  for (let n = 0; n < 12; n++) put(cache, `k${n}`, `value of ${n}`, n % 2 === 0 ? soonMs : NEVER);
+  await save(cache, folder.file);
+  const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  const perShard = cache.shardFigures().map(({ entries }) => entries);
+  const least = 12 - Math.max(...perShard);
+
+  const holds = async (bytes: Buffer, atLeast: number): Promise<void> => {
+    await Bun.write(folder.file, bytes);
+    let entries = 0;
+    const report = await readSnapshot(folder.file, ({ key, value, deadlineMs }) => {
+      entries++;
+      const n = Number(key.bytes.toString("latin1", key.start + 1, key.end));
+      expect(value.bytes.toString("latin1", value.start, value.end)).toBe(`value of ${n}`);
+      expect(deadlineMs).toBe(n % 2 === 0 ? soonMs : NEVER);
+    });
+    expect(report.damages).not.toEqual([]);
+    expect(report.entries).toBe(entries);
+    expect(entries).toBeGreaterThanOrEqual(atLeast);
+  };
+  for (let at = 0; at < whole.length; at++) {
+    const changed = Buffer.from(whole);
+    changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
+    // All but the shard that the byte is in.
+    await holds(changed, least);
+  }
+  for (let length = 0; length < whole.length; length++) {
+    await holds(whole.subarray(0, length), 0);
+  }
+  for (let at = 0; at <= whole.length; at++) {
+    const doubled = [whole.subarray(0, at), Buffer.from("x"), whole.subarray(at)];
+    await holds(Buffer.concat(doubled), at === 0 ? 12 : least);
+  }
+});
+
+test("a value that looks like a block is not taken for one behind damage", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache({ shards: 2 });
+  for (let n = 0; n < 100; n++) {
+    put(cache, `k${n}`, encodeBlockHeader({ shard: 1, entries: 0, bytes: 0 }, BigInt(n)));
+  }
+  await save(cache, folder.file);
+  const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  const [inFirst] = cache.shardFigures();
+  // Into the header of the first block.
+  bytes.fill(0xff, 60, 64);
+  await Bun.write(folder.file, bytes);
+  const report = await readSnapshot(folder.file, () => {});
+  expect(report).toMatchObject({ intactShards: 1, entries: 100 - (inFirst?.entries ?? 0) });
+  expect(report.damages).toHaveLength(2);
+});
+
+test("a beginning and an end whose time is none are damage", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  put(cache, "k", "v");
+  await save(cache, folder.file);
+  const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  const { xxh3 } = await import("@node-rs/xxhash");
+  for (const savedMs of [1e300, NaN]) {
+    for (const start of [0, bytes.length - 56]) {
+      bytes.writeDoubleLE(savedMs, start + 24);
+      bytes.writeBigUInt64LE(xxh3.xxh64(bytes.subarray(start, start + 48)), start + 48);
+    }
+    await Bun.write(folder.file, bytes);
+    const { header, damages } = await readSnapshot(folder.file, () => {});
+    expect([header, damages.length > 0]).toEqual([undefined, true]);
+  }
+});
+
+test("files of other kinds and of other formats are refused with the reason", async () => {
+  await using folder = await temporaryFolder();
+  await save(smallCache(), folder.file);
+  const newer = Buffer.from(await Bun.file(folder.file).arrayBuffer());
+  const { xxh3 } = await import("@node-rs/xxhash");
+  for (const start of [0, newer.length - 56]) {
+    newer.writeUInt32LE(2, start + 8);
+    newer.writeBigUInt64LE(xxh3.xxh64(newer.subarray(start, start + 48)), start + 48);
+  }
+  const files: [Buffer | string, string][] = [
+    ["", "neither its beginning nor its end is that of a snapshot"],
+    ["REDIS0011 and so on", "neither its beginning nor its end is that of a snapshot"],
+    [newer, "it has format 2, and this version of ringcache reads format 1"],
+  ];
+  for (const [content, reason] of files) {
+    await Bun.write(folder.file, content);
+    const report = await readSnapshot(folder.file, () => {});
+    expect(report).toMatchObject({ header: undefined, entries: 0, damages: [reason] });
+  }
+});

@@ -1,0 +1,198 @@
+// The screen for given figures: it fits, it answers, and nothing of a key gets through.
+
+import { describe, expect, test } from "bun:test";
+
+import type { LiveFigures } from "../../../src/live/stats.ts";
+import { frame, type Size, type View } from "../../../src/top/frame.ts";
+import { History } from "../../../src/top/history.ts";
+import { NASTY_KEYS, someFigures } from "../../lib/live-figures.ts";
+
+const SIZES: readonly Size[] = [
+  { columns: 80, rows: 24 },
+  { columns: 40, rows: 15 },
+  { columns: 200, rows: 60 },
+  { columns: 79, rows: 3 },
+  { columns: 7, rows: 7 },
+  { columns: 1, rows: 1 },
+];
+const NORMAL: Size = { columns: 80, rows: 24 };
+
+const FIGURES: Readonly<Record<string, LiveFigures>> = {
+  busy: someFigures(),
+  idle: someFigures({
+    requestsPerSecond: 0,
+    hitRatio: null,
+    latencyMs: null,
+    entries: 0,
+    hotKeys: { sampled: 0, oneIn: 16, keys: [] },
+    snapshot: { isEnabled: false, lastMs: 0, hasFailed: false },
+  }),
+  empty: someFigures({ workers: [], shards: [], memory: zeroMemory() }),
+  huge: someFigures({
+    version: "\x1b[31m\n".repeat(20),
+    requestsPerSecond: 1e15,
+    entries: 1e18,
+    clients: { http: 1e12, resp: 1e12 },
+    workers: Array.from({ length: 256 }, (_, worker) => {
+      return { worker, load: 1, requestsPerSecond: 1e9 };
+    }),
+  }),
+  absurd: someFigures({
+    requestsPerSecond: -1,
+    hitRatio: 7,
+    memory: { ...zeroMemory(), maxBytes: -5, usedBytes: 1e300 },
+    workers: [{ worker: -1, load: -3, requestsPerSecond: -1e300 }],
+    hotKeys: { sampled: -1, oneIn: 0, keys: [{ key: "", count: -1e21, error: 1e21 }] },
+  }),
+};
+
+describe("the screen", () => {
+  for (const [what, figures] of Object.entries(FIGURES)) {
+    test(`of a service that is ${what} fits screens of all sizes`, () => {
+      for (const size of SIZES) {
+        for (const trouble of [undefined, "connection refused"]) {
+          const lines = frame(viewOf(figures, { trouble }), size, true);
+          const widest = Math.max(...lines.map((line) => Bun.stringWidth(line)));
+          expect([size, widest <= size.columns]).toEqual([size, true]);
+          expect([size, lines.length <= size.rows]).toEqual([size, true]);
+        }
+      }
+    });
+
+    test(`of a service that is ${what} holds no escape but its own tones, and none without colour`, () => {
+      for (const size of SIZES) {
+        const coloured = frame(viewOf(figures), size, true);
+        const plain = frame(viewOf(figures), size, false);
+        expect(coloured.map((line) => line.replace(/\x1b\[(0|1|2|33)m/g, ""))).toEqual(plain);
+        for (const line of plain) expect(line).not.toMatch(/[\p{C}\p{M}\p{Emoji_Presentation}]/u);
+      }
+    });
+  }
+
+  test("answers on 80 columns and 24 rows whether it is up, helps, is full, and what is hot", () => {
+    const text = textOf(someFigures());
+    for (const part of [
+      "ringcache 0.1.0  serving  up 3 d 03:52:08  4 workers  http://localhost:7171",
+      "123,456/s",
+      "93.41 %",
+      "p50 0.123 ms  p99 0.456 ms  p99.9 1.234 ms",
+      "71.2 %  729 MiB of 1.00 GiB",
+      "live 650 MiB  dead 20.0 MiB  expired 3.00 MiB  overhead 56.0 MiB",
+      "1,234,567  evictions 0/s  expirations 13/s",
+      "1.17 GiB resident  http clients 12  resp clients 3",
+      "12 s ago",
+      "0 █████  92 % 55.2k/s",
+      "64 shards  entries, fewest 18,000  mean 19,166  most 20,331",
+      "12,345 requests sampled, one in 16",
+      "1,300      0  user:1001",
+      "\\x1b[2J\\x1b]0;owned\\x07",
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  test("has what matters most on 40 columns and 15 rows", () => {
+    const text = textOf(someFigures(), { columns: 40, rows: 15 });
+    for (const part of ["serving", "123,456/s", "93.41 %", "p99 0.456", "71.2 %", "user:1001"]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  test("shows more keys where there are more rows, and never one without its heading", () => {
+    let before = 0;
+    for (let rows = 1; rows <= 40; rows++) {
+      const text = textOf(someFigures(), { columns: 80, rows });
+      const keys = text.split("\n").filter((line) => /^ {11} *[\d,]+ +\d+ {2}/.test(line)).length;
+      expect([rows, keys >= before || before <= 3]).toEqual([rows, true]);
+      expect([rows, keys > 0]).toEqual([rows, text.includes("hot keys")]);
+      before = keys;
+    }
+    expect(before).toBe(NASTY_KEYS.length);
+  });
+
+  test("sums up workers that would take too many rows", () => {
+    const workers = Array.from({ length: 32 }, (_, worker) => {
+      return { worker, load: worker / 62, requestsPerSecond: 1000 };
+    });
+    const text = textOf(someFigures({ workers }));
+    expect(text).toContain("32 workers  load mean 25 %  most 50 %");
+  });
+
+  test("shows keys that are not text as base64", () => {
+    const keys = [{ key: "AAEC/w==", encoding: "base64" as const, count: 5, error: 0 }];
+    expect(textOf(someFigures({ hotKeys: { sampled: 5, oneIn: 1, keys } }))).toContain(
+      "base64 AAEC/w==",
+    );
+  });
+
+  test("shows how the figures were, the latest at the right", () => {
+    const history = new History();
+    for (let second = 0; second < 300; second++) {
+      history.add(someFigures({ requestsPerSecond: second, hitRatio: 1 }), second * 1000);
+    }
+    const view = { ...viewOf(someFigures()), history, nowMs: 299_999 };
+    const [requests = "", hitRatio = ""] = frame(view, NORMAL, false).slice(2);
+    expect(requests).toMatch(/ ▁+▂+▃+▄+▅+▆+▇+█+ of 29\d\/s$/);
+    expect(hitRatio).toMatch(/ █{40,} of 100 %$/);
+  });
+});
+
+describe("warnings", () => {
+  const warned = (changes: Partial<LiveFigures>, trouble?: string) => {
+    const lines = frame(viewOf(someFigures(changes), { trouble }), NORMAL, true).join("\n");
+    return [...lines.matchAll(/\x1b\[33m(.*?)\x1b\[0m/g)].map(([, text]) => text);
+  };
+
+  test("are none for a service that is well, however low its hit ratio", () => {
+    expect(warned({ hitRatio: 0.01 })).toEqual([]);
+  });
+
+  test("are a state that is not serving, restarts, a full memory and a failed snapshot", () => {
+    expect(warned({ state: "stopping" })).toEqual(["stopping"]);
+    expect(warned({ workerRestarts: 2 })).toEqual(["2 restarts"]);
+    const snapshot = { isEnabled: true, lastMs: 0, hasFailed: true };
+    expect(warned({ snapshot })).toEqual(["FAILED"]);
+    const memory = { ...zeroMemory(), maxBytes: 100, usedBytes: 95 };
+    expect(warned({ memory })).toEqual([expect.stringMatching(/^█+░+$/), "95.0 %"]);
+  });
+
+  test("are that there is no answer, why, and how old the figures are", () => {
+    expect(warned({}, "connection refused")).toEqual([
+      "no answer",
+      "no answer from http://localhost:7171: trying again",
+      "figures are 7 s old",
+    ]);
+    const view = {
+      ...viewOf(someFigures(), { trouble: "connection refused" }),
+      figures: undefined,
+    };
+    const lines = frame(view, NORMAL, false);
+    expect(lines).toEqual([
+      "ringcache  http://localhost:7171",
+      "no answer from http://localhost:7171: trying again  (connection refused)",
+      "q quits",
+    ]);
+  });
+});
+
+function viewOf(figures: LiveFigures, changes: Partial<View> = {}): View {
+  const history = new History();
+  history.add(figures, 93_000);
+  return {
+    service: new URL("http://localhost:7171/"),
+    figures,
+    figuresMs: 93_000,
+    history,
+    nowMs: 100_000,
+    hint: "q quits",
+    ...changes,
+  };
+}
+
+function textOf(figures: LiveFigures, size = NORMAL): string {
+  return frame(viewOf(figures), size, false).join("\n");
+}
+
+function zeroMemory(): LiveFigures["memory"] {
+  return { maxBytes: 0, usedBytes: 0, liveBytes: 0, deadBytes: 0, expiredBytes: 0 };
+}

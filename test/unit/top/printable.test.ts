@@ -1,0 +1,61 @@
+// Whatever a key holds, what is shown of it is harmless and as wide as it seems.
+
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+
+import { clip, printable, quoted } from "../../../src/top/printable.ts";
+
+const anyText = fc.string({ unit: "binary" });
+
+describe("text from elsewhere", () => {
+  test("is shown as it is where it is plain, and escaped where it is not", () => {
+    const shown: Readonly<Record<string, string>> = {
+      "user:1 ä 漢 +~": "user:1 ä 漢 +~",
+      "\x1b[31m": "\\x1b[31m",
+      "a\nb\tc\r\\": "a\\nb\\tc\\r\\\\",
+      "\x7f\x9b\x00": "\\x7f\\x9b\\x00",
+      "😀": "\\u{1f600}",
+      "a\u202eb\u200b": "a\\u{202e}b\\u{200b}",
+      "e\u0301": "e\\u{301}",
+      "\ud800": "\\u{d800}",
+      "\u00a0\u3000": "\\xa0\\u{3000}",
+    };
+    for (const [text, expected] of Object.entries(shown)) expect(printable(text)).toBe(expected);
+  });
+
+  test("never holds a control, format or combining character afterwards", () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(printable(text)).not.toMatch(/[\p{C}\p{M}\p{Emoji_Presentation}\p{Zl}\p{Zp}]/u);
+      }),
+    );
+  });
+
+  test("differs for texts that differ", () => {
+    fc.assert(
+      fc.property(anyText, anyText, (one, other) => {
+        expect(printable(one) === printable(other)).toBe(one === other);
+      }),
+    );
+  });
+
+  test("is clipped to any width, and only if it is wider", () => {
+    fc.assert(
+      fc.property(anyText, fc.nat(40), (text, columns) => {
+        const shown = printable(text);
+        const clipped = clip(shown, columns);
+        expect(Bun.stringWidth(clipped)).toBeLessThanOrEqual(columns);
+        if (Bun.stringWidth(shown) <= columns) expect(clipped).toBe(shown);
+      }),
+    );
+  });
+
+  test("is ASCII in quotes, and JSON that gives it back", () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        expect(quoted(text)).toMatch(/^"[ -~]*"$/);
+        expect(JSON.parse(quoted(text))).toBe(text);
+      }),
+    );
+  });
+});
