@@ -6,7 +6,7 @@ import { bench, do_not_optimize, group, run, summary } from "mitata";
 import { ByteBuffer, type Bytes } from "../src/cache/cache.ts";
 import { xxh32 } from "../src/cache/hash.ts";
 import { allocateBudget, ByteBudget } from "../src/shared-memory/byte-budget.ts";
-import { FoundAnswer, type Refusal } from "../src/http/api/respond.ts";
+import { FoundAnswer } from "../src/http/api/respond.ts";
 import { LargeAnswers } from "../src/http/large-responses.ts";
 import { allocateHttp, HttpMetrics } from "../src/http/metrics.ts";
 import { PendingBodies } from "../src/http/admission/body-budget.ts";
@@ -19,6 +19,7 @@ import { MapShard } from "../src/cache/store/map-shard.ts";
 import { SharedShard } from "../src/cache/store/shared/shared-shard.ts";
 import { NEVER, type Shard } from "../src/cache/store/shard.ts";
 import { describeMachine } from "./lib/machine.ts";
+import type { Refusal } from "../src/http/error.ts";
 
 const INIT = { headers: new Headers({ "content-type": "application/json" }) };
 const LIMITS = {

@@ -1,176 +1,105 @@
-// Who may import whom. Imports point downwards only; a file that is not in the
-// table may import nothing of the project.
+// Which folder of src may import which. Arrows point one way; docs/design.md draws them.
+// Static imports, `import("…")` and `new URL("…", import.meta.url)` count alike.
 
 import { expect, test } from "bun:test";
 import { posix } from "node:path";
 import { Glob } from "bun";
 
 const ROOT = new URL("../", import.meta.url).pathname;
+const FILE_LINES_MAX = 400;
 
-/** For each file or folder of src, what of src it may import; a folder may import itself. */
+/** A file may import its own folder, the folders below and above it in the same room, and these rooms. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": [
-    "runtime-version.ts",
-    ...["config.ts", "cache.ts", "supervisor.ts", "port-claim.ts", "upkeep.ts", "logger.ts"],
-    ...["snapshot/", "service.ts", "start-refusal.ts", "credentials.ts", "refusals.ts"],
-    ...["byte-budget.ts"],
-    ...["listening-sockets.ts", "log-lines.ts", "start-warnings.ts", "stop-signals.ts"],
-    // Only for the memory that its workers share.
-    ...["http/", "resp/", "metrics/"],
+  "main.ts": ["config", "process"],
+  cache: [],
+  "shared-memory": [],
+  linux: [],
+  live: [],
+  config: ["cache", "linux"],
+  security: ["config", "shared-memory"],
+  service: ["security", "shared-memory"],
+  metrics: ["cache", "config", "linux", "live", "security", "service", "shared-memory"],
+  snapshot: ["cache", "config", "linux", "service"],
+  http: [
+    "cache",
+    "config",
+    "dashboard",
+    "linux",
+    "live",
+    "metrics",
+    "security",
+    "service",
+    "shared-memory",
   ],
-  "supervisor.ts": [
-    ...["byte-budget.ts", "log-lines.ts"],
-    ...["worker.ts", "cache.ts", "port-claim.ts", "logger.ts", "service.ts", "credentials.ts"],
-  ],
-  "worker.ts": [
+  resp: ["cache", "config", "linux", "metrics", "security", "service", "shared-memory"],
+  process: [
     ...[
-      "activity.ts",
-      "loop-lag.ts",
-      "config.ts",
-      "cache.ts",
-      "http/",
-      "resp/",
-      "metrics/",
-      "upkeep.ts",
-      "logger.ts",
+      "cache",
+      "config",
+      "http",
+      "linux",
+      "metrics",
+      "resp",
+      "security",
+      "service",
+      "shared-memory",
     ],
-    ...["service.ts", "access.ts", "byte-budget.ts", "credentials.ts", "refusals.ts"],
-    "log-lines.ts",
+    ...["snapshot"],
   ],
-  "http/": [
-    ...[
-      "loop-lag.ts",
-      "cache.ts",
-      "config.ts",
-      "machine.ts",
-      "metrics/",
-      "service.ts",
-      "access.ts",
-      "counts.ts",
-    ],
-    ...["refusals.ts", "libc.ts", "tcp-table.ts", "tls.ts"],
-  ],
-  "resp/": [
-    ...[
-      "addresses.ts",
-      "byte-budget.ts",
-      "cache.ts",
-      "config.ts",
-      "machine.ts",
-      "metrics/",
-      "service.ts",
-      "access.ts",
-    ],
-    ...["refusals.ts", "tls.ts"],
-  ],
-  // Of the dashboard only the figures that it shows.
-  "metrics/": [
-    ...[
-      "activity.ts",
-      "loop-lag.ts",
-      "cache.ts",
-      "config.ts",
-      "machine.ts",
-      "service.ts",
-      "dashboard/figures.ts",
-      "counts.ts",
-    ],
-  ],
-  "dashboard/": ["server-sent-events.ts"],
-  "top/": [
-    "runtime-version.ts",
-    ...["dashboard/figures.ts", "options.ts", "secret.ts", "server-sent-events.ts"],
-  ],
-  "server-sent-events.ts": [],
-  "snapshot/": [
-    "runtime-version.ts",
-    ...["cache.ts", "config.ts", "libc.ts", "logger.ts", "service.ts", "start-refusal.ts"],
-  ],
-  "start-refusal.ts": [],
-  "stop-signals.ts": [],
-  "start-warnings.ts": ["cache.ts", "config.ts", "credentials.ts", "logger.ts"],
-  "service.ts": [
-    "activity.ts",
-    "loop-lag.ts",
-    "access.ts",
-    "byte-budget.ts",
-    "refusals.ts",
-    "tls.ts",
-  ],
-  "access.ts": [],
-  "credentials.ts": ["access.ts", "config.ts", "secret.ts", "tls.ts"],
-  "refusals.ts": ["counts.ts"],
-  "byte-budget.ts": [],
-  "counts.ts": [],
-  "listening-sockets.ts": ["libc.ts", "tcp-table.ts"],
-  "libc.ts": [],
-  "tcp-table.ts": [],
-  "tls.ts": [],
-  "upkeep.ts": ["cache.ts"],
-  "cache-figures.ts": ["store/"],
-  "cache.ts": [
-    "cache-figures.ts",
-    "cache-options.ts",
-    "look-ahead.ts",
-    "ring.ts",
-    "hash.ts",
-    "clock.ts",
-    "store/",
-  ],
-  "cache-options.ts": ["store/"],
-  "look-ahead.ts": ["ring.ts", "hash.ts", "store/"],
-  "clock.ts": [],
-  "store/": ["hash.ts"],
-  "ring.ts": ["hash.ts"],
-  "activity.ts": [],
-  "loop-lag.ts": ["activity.ts"],
-  "addresses.ts": [],
-  "config.ts": [
-    "addresses.ts",
-    ...["options.ts", "option-table.ts", "machine.ts", "memory-plan.ts", "cache-options.ts"],
-  ],
-  "memory-plan.ts": [],
-  "option-table.ts": ["options.ts"],
-  "secret.ts": ["options.ts"],
-  "hash.ts": [],
-  "logger.ts": [],
-  "log-lines.ts": [],
-  "machine.ts": [],
-  "options.ts": ["units.ts"],
-  "units.ts": [],
-  "port-claim.ts": [],
-  "runtime-version.ts": [],
+  dashboard: ["live"],
+  top: ["config", "live", "security"],
 };
 
-test("every import within src points downwards", async () => {
-  for (const [file, imported] of await importsOf("src")) {
-    const [, allowed = []] = layer(file) ?? [];
-    const inside = imported.filter((name) => !isIn(layer(file)?.[0], name));
-    const upward = inside.filter((name) => !allowed.some((layerName) => isIn(layerName, name)));
-    expect([file, upward]).toEqual([file, []]);
-  }
-});
+/** Narrower rules inside a room: the folder on the left imports only these besides itself. */
+const INSIDE: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
+  ["cache/store/shared", ["cache/store", "cache/bytes.ts", "cache/hash.ts"]],
+  ["cache/store", ["cache/store/shared", "cache/bytes.ts", "cache/hash.ts"]],
+  ["resp/protocol", ["cache/bytes.ts"]],
+];
 
-test("every file of src is in the table of layers, and the table names no other", async () => {
-  const files = [...(await importsOf("src")).keys()];
-  expect(files.filter((file) => layer(file) === undefined)).toEqual([]);
-  const unused = Object.keys(ALLOWED).filter((name) => !files.some((file) => isIn(name, file)));
-  expect(unused).toEqual([]);
-});
+const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)"|new URL\(\s*"([^"]+)",\s*import\.meta\.url/g;
 
-test("src imports neither test nor bench", async () => {
-  for await (const file of new Glob("src/**/*.ts").scan(ROOT)) {
-    expect(await read(file)).not.toMatch(/from "[^"]*\/(test|bench)\//);
-  }
-});
+const imports = await importsOf("src");
 
-test("no file of src, test or bench is longer than 400 lines", async () => {
-  for (const folder of ["src", "test", "bench"]) {
-    for await (const file of new Glob(`${folder}/**/*.ts`).scan(ROOT)) {
-      const lines = (await read(file)).split("\n").length;
-      expect([file, lines > 400]).toEqual([file, false]);
+test("each import points to a folder that the importing folder may use", () => {
+  const found: string[] = [];
+  for (const [file, targets] of imports) {
+    for (const target of targets) {
+      if (!mayImport(file, target)) found.push(`${file} imports ${target}`);
     }
   }
+  expect(found).toEqual([]);
+});
+
+test("each folder of src is in the table, and the table names no other", () => {
+  const rooms = new Set([...imports.keys()].map(roomOf));
+  expect([...rooms].toSorted()).toEqual(Object.keys(ALLOWED).toSorted());
+});
+
+test("no file of src imports itself, however many files lie between", () => {
+  expect(cyclesOf(imports)).toEqual([]);
+});
+
+test("only main.ts lies in the root of src", () => {
+  expect([...imports.keys()].filter((file) => !file.includes("/"))).toEqual(["main.ts"]);
+});
+
+test("src imports neither test nor bench", () => {
+  const outside = [...imports].filter(([, targets]) =>
+    targets.some((target) => /^\.\.\/(test|bench)\//.test(target)),
+  );
+  expect(outside).toEqual([]);
+});
+
+test(`no file of src, test or bench is longer than ${FILE_LINES_MAX} lines`, async () => {
+  const found: string[] = [];
+  for (const folder of ["src", "test", "bench"]) {
+    for await (const file of new Glob(`${folder}/**/*.ts`).scan(ROOT)) {
+      const lines = (await Bun.file(ROOT + file).text()).split("\n").length - 1;
+      if (lines > FILE_LINES_MAX) found.push(`${file}: ${lines} lines`);
+    }
+  }
+  expect(found).toEqual([]);
 });
 
 // A control for `bun check`: types of a browser are unknown outside src/dashboard. Without it, one
@@ -178,30 +107,49 @@ test("no file of src, test or bench is longer than 400 lines", async () => {
 // @ts-expect-error: the name has no type here
 export type NoDocument = typeof document;
 
-/** The files of a folder with what they import of it, all relative to the folder. */
-async function importsOf(folder: string): Promise<Map<string, string[]>> {
-  const imports = new Map<string, string[]>();
-  for await (const path of new Glob(`${folder}/**/*.ts`).scan(ROOT)) {
-    const file = path.slice(folder.length + 1);
-    const names = [...(await read(path)).matchAll(/(?:from|import) "(\.[^"]+)"/g)];
-    const paths = names.map(([, name = ""]) => posix.join(posix.dirname(file), name));
-    imports.set(
-      file,
-      paths.filter((name) => !name.startsWith("..")),
-    );
+function mayImport(file: string, target: string): boolean {
+  // package.json, for its version.
+  if (target.startsWith("../")) return target === "../package.json";
+  const rule = INSIDE.find(([folder]) => file.startsWith(`${folder}/`));
+  if (rule !== undefined) {
+    return [rule[0], ...rule[1]].some((allowed) => isIn(allowed, target));
   }
-  return imports;
+  const room = roomOf(file);
+  return roomOf(target) === room || (ALLOWED[room] ?? []).includes(roomOf(target));
 }
 
-function layer(file: string): readonly [string, readonly string[]] | undefined {
-  return Object.entries(ALLOWED).find(([name]) => isIn(name, file));
+function isIn(folder: string, file: string): boolean {
+  return file === folder || file.startsWith(`${folder}/`);
 }
 
-function isIn(layerName: string | undefined, file: string): boolean {
-  if (layerName === undefined) return false;
-  return layerName.endsWith("/") ? file.startsWith(layerName) : file === layerName;
+/** The first folder of a path, or the file itself in the root. */
+function roomOf(file: string): string {
+  return file.split("/")[0] ?? file;
 }
 
-async function read(path: string): Promise<string> {
-  return await Bun.file(ROOT + path).text();
+/** The files of a folder with the files that they import, all relative to the folder. */
+async function importsOf(folder: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for await (const file of new Glob("**/*.ts").scan(ROOT + folder)) {
+    const text = await Bun.file(`${ROOT}${folder}/${file}`).text();
+    const targets = [...text.matchAll(IMPORT)].map(([, module, url]) =>
+      posix.join(posix.dirname(file), module ?? url ?? ""),
+    );
+    found.set(file, targets);
+  }
+  return found;
+}
+
+function cyclesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Set<string>();
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const seen = path.indexOf(file);
+    if (seen >= 0) found.add(path.slice(seen).toSorted().join(" <-> "));
+    if (seen >= 0 || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return [...found];
 }

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 
 import { startService } from "./lib/service.ts";
 
-const page = (name: string) => Bun.file(new URL(`../../docs/${name}`, import.meta.url)).text();
+const page = (name: string) => Bun.file(new URL(`../docs/${name}`, import.meta.url)).text();
 
 /** Names, with those that Prometheus makes of a histogram. */
 async function namesOf(): Promise<{ families: Set<string>; all: Set<string> }> {

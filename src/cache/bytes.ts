@@ -2,6 +2,9 @@
 // growable buffer to build one in. Keys and values travel as these, so that
 // neither a string nor a view is made for each call.
 
+/** The length that a get returns where there is no live entry. A length is never negative. */
+export const MISS = -1;
+
 const encoder = new TextEncoder();
 
 /** Of a safe integer, and its sign. */

@@ -11,7 +11,7 @@ import { allocateClock, Clock } from "./clock.ts";
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import { LookAhead } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
-import type { AheadKey, ByteBuffer, Bytes } from "./bytes.ts";
+import { type AheadKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
 import { allocateCounters, Counters } from "./store/counters.ts";
 import type { CallGuard } from "./store/call-guard.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
@@ -21,7 +21,6 @@ import {
   type Change,
   type Entry,
   type Facts,
-  MISS,
   NEVER,
   SCAN_END,
   type Shard,
@@ -32,13 +31,12 @@ import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 export type { CacheFigures } from "./stats.ts";
 export { type CacheOptions, fitOptions } from "./options.ts";
 export { MOST_AHEAD } from "./prefetch.ts";
-export { type AheadKey, ByteBuffer, type Bytes, freeBytes } from "./bytes.ts";
+export { type AheadKey, ByteBuffer, type Bytes, freeBytes, MISS } from "./bytes.ts";
 export {
   type Change,
   type Entry,
   type Facts,
   type Lease,
-  MISS,
   NEVER,
   type Revision,
   type ShardFigures,

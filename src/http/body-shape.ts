@@ -1,8 +1,8 @@
 // The structure that a JSON body may have, read off its text before it is parsed. A text of
 // 4 MiB can make 400 MB of objects: parsing it would be too late to refuse it.
 
-import { Refusal } from "./api/respond.ts";
 import type { Schema } from "./api/schemas.ts";
+import { Refusal } from "./error.ts";
 
 /** Room for what the schema does not know, so that the refusal can name it. */
 const MORE_MARKS = 16;

@@ -4,7 +4,6 @@
 // that is still sending (RFC 9112 section 9.6). The runtime closes a connection with unread bytes
 // by a reset, which destroys the answer on its way.
 
-import { Refusal, type Refuse } from "./api/respond.ts";
 import { type BodyShape, checkShape } from "./body-shape.ts";
 import type { Lateness } from "./admission/load-shedding.ts";
 import { type PendingBodies, SMALL_BYTES } from "./admission/body-budget.ts";
@@ -12,13 +11,12 @@ import {
   isObject,
   type JsonObject,
   kindOf,
-  OVERLOADED,
   refusalOf,
   type RequestLimits,
-  TOO_MANY_PENDING,
   tooLarge,
 } from "./api/decode.ts";
 import type { Turns } from "./turns.ts";
+import { Refusal, type Refuse, OVERLOADED, TOO_MANY_PENDING } from "./error.ts";
 
 /** Limits of what is discarded; then the answer is sent and the connection closed. */
 const DISCARD_BYTES = 2 ** 28;

@@ -1,9 +1,8 @@
 // Answers that are too large for the connection to pay for: claimed of the budget until the client
 // has read them, and sent piece by piece as it does.
 
-import type { Refuse } from "./api/respond.ts";
 import { type PendingBodies, SMALL_BYTES } from "./admission/body-budget.ts";
-import { TOO_MANY_PENDING } from "./api/decode.ts";
+import { type Refuse, TOO_MANY_PENDING } from "./error.ts";
 
 const PIECE_BYTES = 2 ** 18;
 /** UTF-8 takes at most three bytes for a UTF-16 unit. */

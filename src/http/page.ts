@@ -1,6 +1,6 @@
 // The dashboard: bundled by Bun once, which takes 15 ms, and kept.
 
-import { Refusal } from "./api/respond.ts";
+import { Refusal } from "./error.ts";
 
 const PAGE = new URL("../dashboard/page.html", import.meta.url).pathname;
 /** The folder of the page's scripts and styles. Their names change with their content. */

@@ -6,43 +6,19 @@ import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import { Live } from "../metrics/live.ts";
 import type { Metrics } from "../metrics/registry.ts";
-import type { Sources } from "../metrics/table.ts";
+
 import type { Service } from "../service/service.ts";
-import { COMMON_HEADERS, jsonOf, ok, type Refuse, Refusal } from "./api/respond.ts";
-import { callsOf, type Handler } from "./api/handlers.ts";
+import { jsonOf, ok } from "./api/respond.ts";
+import { COMMON_HEADERS } from "./headers.ts";
+import { callsOf } from "./api/handlers.ts";
 import { FigureEvents } from "./events.ts";
-import type { Guarded } from "./admission/admission.ts";
 import type { LargeAnswers } from "./large-responses.ts";
-import type { HttpCommand } from "./metrics.ts";
 import { openApiOf } from "./api/openapi.ts";
 import { ASSETS, Page } from "./page.ts";
-import type { BodyAnswer } from "./body.ts";
 import * as schemas from "./api/schemas.ts";
-
-export type Method = "GET" | "POST" | "DELETE";
-
-/** An answer, which is JSON if it says no other type. */
-export interface Answer {
-  readonly description: string;
-  readonly type?: string;
-  readonly schema?: schemas.Schema;
-}
-
-export interface Route extends Guarded {
-  readonly method: Method;
-  readonly path: string;
-  readonly command: HttpCommand;
-  readonly summary: string;
-  /** Parameters of the query or the path, all of them needed. */
-  readonly parameters?: Readonly<Record<string, schemas.Schema>>;
-  readonly body?: schemas.Schema;
-  /** By status. */
-  readonly answers: Readonly<Record<number, Answer>>;
-  /** Whether it answers as ever while the cache is loaded. */
-  readonly whileLoading?: boolean;
-  /** What answers: of the request, or of its body. */
-  readonly call: { readonly handle: Handler } | { readonly answer: BodyAnswer };
-}
+import type { Sources } from "../metrics/metric.ts";
+import type { Refuse } from "./error.ts";
+import { type Answer, error, json, type Route } from "./route.ts";
 
 /** What a worker serves over HTTP. */
 export interface Api {
@@ -54,9 +30,6 @@ export interface Api {
    */
   prepare(): Promise<void>;
 }
-
-export const error = (description: string): Answer => ({ description, schema: schemas.ERROR });
-const json = (description: string, schema: schemas.Schema): Answer => ({ description, schema });
 
 const BAD = { 400: error("The request is wrong; the message says what.") };
 const NO_KEY = { 404: error("There is no such key.") };
@@ -246,8 +219,3 @@ async function metricsOf(sources: Sources): Promise<Metrics> {
   const { Metrics: Loaded } = await import("../metrics/registry.ts");
   return new Loaded(sources);
 }
-
-/** Every request while the cache is loaded, but for the routes that answer as ever. */
-export const LOADING = new Refusal(503, "loading", { headers: { "retry-after": "1" } });
-/** Every request while the service stops. */
-export const STOPPING = new Refusal(503, "stopping", { headers: { connection: "close" } });

@@ -5,10 +5,10 @@ import { edenGC, fullGC } from "bun:jsc";
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
-import type { Sources } from "../metrics/table.ts";
+
 import type { Service } from "../service/service.ts";
 import { bunTlsOf, type TlsTexts } from "../security/tls.ts";
-import { Refusal } from "./api/respond.ts";
+
 import { afterBody, type Done, withBody } from "./body.ts";
 import { shapeOf } from "./body-shape.ts";
 import type { Handler } from "./api/handlers.ts";
@@ -18,8 +18,11 @@ import { Lateness } from "./admission/load-shedding.ts";
 import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
 import { PendingBodies } from "./admission/body-budget.ts";
 import { pathOf } from "./api/decode.ts";
-import { apiOf, LOADING, type Method, type Route, STOPPING } from "./routes.ts";
+import { apiOf } from "./routes.ts";
 import { Turns } from "./turns.ts";
+import type { Sources } from "../metrics/metric.ts";
+import { Refusal, LOADING, STOPPING } from "./error.ts";
+import type { Method, Route } from "./route.ts";
 
 /** How long a stopping server tells its clients so before it closes. */
 const DRAIN_MS = 250;

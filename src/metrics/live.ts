@@ -10,8 +10,9 @@ import type { Service } from "../service/service.ts";
 import { BUCKETS, quantileOf } from "../shared-memory/histogram.ts";
 import type { HotKey } from "./hot-keys.ts";
 import { requestsOf } from "./protocol.ts";
-import type { Sources } from "./table.ts";
+
 import { TOLD_KEYS } from "./workers.ts";
+import type { Sources } from "./metric.ts";
 
 /** Slots looked at to estimate what has expired. */
 const EXPIRED_SAMPLE = 1000;

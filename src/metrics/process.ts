@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 
 import { openDescriptors, residentBytes, whileDescriptorsLast } from "../linux/resources.ts";
-import type { Metric } from "./table.ts";
+import type { Metric } from "./metric.ts";
 
 /** Those that this system can tell. */
 export function processMetrics(): Metric[] {

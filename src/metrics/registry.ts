@@ -5,7 +5,8 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 import { BUCKETS, type DurationSums, upperMicros } from "../shared-memory/histogram.ts";
 import type { ProtocolFigures } from "./protocol.ts";
-import { type Metric, METRICS, type Scrape, type Sources } from "./table.ts";
+import { METRICS } from "./table.ts";
+import type { Metric, Scrape, Sources } from "./metric.ts";
 
 const PREFIX = "ringcache_";
 const DURATION_NAME = `${PREFIX}request_duration_seconds`;

@@ -11,9 +11,10 @@ import {
   Updating,
 } from "./commands/context.ts";
 import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands/table.ts";
-import { Slices } from "./commands/slices.ts";
+
 import type { Argument, Words } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
+import { Slices } from "./slices.ts";
 
 /** What a web browser's request begins with, or has as a later line. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);

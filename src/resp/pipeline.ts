@@ -19,9 +19,10 @@ import { type Excess, Input } from "./input.ts";
 import { Output } from "./output.ts";
 import { COMMAND, ERROR, MORE, type Outcome, Words } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
-import type { RespEvents, SizeOption } from "./server.ts";
+
 import type { Settings } from "./config-parameters.ts";
 import type { Tallies } from "./counters.ts";
+import type { RespEvents, SizeOption } from "./events.ts";
 
 /** Commands of a connection that are read before the first of them is run. */
 const READ_AHEAD = 32;

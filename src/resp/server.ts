@@ -10,6 +10,7 @@ import { type Connection, isBlocked, newConnection, sayAndClose } from "./connec
 import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import type { RespEvents } from "./events.ts";
 import { type Handlers, listen } from "./listener.ts";
 import type { RespMemory } from "./memory.ts";
 import { closeOverdue } from "./overdue.ts";
@@ -22,22 +23,6 @@ import { Tallies } from "./counters.ts";
 /** For clients that are to be closed. */
 const LOOK_EVERY_MS = 100;
 const SAMPLE_MS = 1000;
-
-/** Options that bound the bytes of a connection. */
-export type SizeOption = "--resp-output-limit" | "--resp-query-limit" | "--max-pending-bytes";
-
-export interface RespEvents {
-  /** Somebody speaks HTTP to this port: a page in a browser, most likely. Told once. */
-  readonly refusedHttp: (address: string) => void;
-  /** A connection was closed for the bytes that it left unread, or that it sent of one command. */
-  readonly overLimit: (address: string, option: SizeOption) => void;
-  /** A connection has been opened or closed, if it is to be told. */
-  readonly connected?: ((event: "connected" | "disconnected", address: string) => void) | undefined;
-  /** Commands that had come at once took `ms`, --slow-ms at least; `command` is the last of them. */
-  readonly slow: (address: string, command: string, commands: number, ms: number) => void;
-  /** An exception, which no command may cause: its connection is closed. */
-  readonly failed: (error: unknown) => void;
-}
 
 export interface RespServer {
   /** The port that was taken if 0 was asked for. */

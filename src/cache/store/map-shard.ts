@@ -10,13 +10,12 @@
 // that the first key is the least recently used one, which a full shard evicts.
 
 import { CallGuard } from "./call-guard.ts";
-import { ByteBuffer, type Bytes, rangeWithin } from "../bytes.ts";
+import { ByteBuffer, type Bytes, MISS, rangeWithin } from "../bytes.ts";
 import {
   type Change,
   type Entry,
   type Facts,
   type Lease,
-  MISS,
   NEVER,
   NO_FIGURES,
   type Revision,

@@ -15,9 +15,6 @@ import type { ByteBuffer, Bytes } from "../bytes.ts";
 /** The deadline of an entry that does not expire. */
 export const NEVER = Infinity;
 
-/** What `get` answers when there is no live entry; a length is never negative. */
-export const MISS = -1;
-
 /** A value and how long it lives. */
 export interface Lease {
   readonly value: Bytes;

@@ -4,12 +4,12 @@
 import { type Access, mayDo } from "../../security/tokens.ts";
 import type { Config } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
-import { Refusal } from "../api/respond.ts";
+
 import type { ConnectionTable } from "./connection-table.ts";
 import { keyOf } from "../../linux/endpoints.ts";
 import type { Lateness } from "./load-shedding.ts";
 import { hostNameOf, hostNamesOf, isForeign } from "./origin.ts";
-import { OVERLOADED } from "../api/decode.ts";
+import { Refusal, OVERLOADED } from "../error.ts";
 
 /** What of a route decides who may call it, and when. */
 export interface Guarded {

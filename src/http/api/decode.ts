@@ -1,7 +1,7 @@
 // Reading requests: from a URL or a JSON body to checked keys, values and
 // lifetimes, or to the Refusal that says what is wrong with them.
 
-import { Refusal } from "./respond.ts";
+import { Refusal } from "../error.ts";
 
 export interface RequestLimits {
   /** Unicode code points. */
@@ -226,18 +226,6 @@ function readList(
   }
   return list;
 }
-
-/** Every call on entries while the event loop is late. */
-export const OVERLOADED = new Refusal(503, "overloaded; come again in a second", {
-  reason: "overload",
-  headers: { "retry-after": "1" },
-});
-/** A body or an answer that finds no room among those that are on their way. */
-export const TOO_MANY_PENDING = new Refusal(
-  503,
-  "too many bytes are on their way, the limit set by --max-pending-bytes; come again in a second",
-  { reason: "pending_bodies", headers: { "retry-after": "1" } },
-);
 
 /** A body goes over the limit, or an answer would. */
 export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimits): Refusal {

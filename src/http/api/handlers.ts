@@ -3,16 +3,7 @@
 import { ByteBuffer, type Bytes, type Cache, MISS } from "../../cache/cache.ts";
 import { bytesText, type Config } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
-import {
-  FoundAnswer,
-  keyNotFound,
-  longJsonOf,
-  ok,
-  Refusal,
-  type Refuse,
-  stored,
-  ValuesAnswer,
-} from "./respond.ts";
+import { FoundAnswer, keyNotFound, longJsonOf, ok, stored, ValuesAnswer } from "./respond.ts";
 import type { BodyAnswer } from "../body.ts";
 import type { LargeAnswers, Sent } from "../large-responses.ts";
 import { ringOf, rounded, statsOf } from "./stats.ts";
@@ -25,6 +16,7 @@ import {
   readQueryKey,
   tooLarge,
 } from "./decode.ts";
+import { Refusal, type Refuse } from "../error.ts";
 
 /** The service serves on: only probes are told to look elsewhere. */
 const DRAINING = new Refusal(503, "draining", { headers: { "retry-after": "1" } });

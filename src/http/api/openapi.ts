@@ -1,7 +1,7 @@
 // The description of the HTTP API for programs, made from the table of routes: OpenAPI 3.1.
 
 import { version } from "../../config/config.ts";
-import { type Answer, error, type Route } from "../routes.ts";
+import { type Answer, error, type Route } from "../route.ts";
 
 const JSON_TYPE = "application/json";
 

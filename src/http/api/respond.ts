@@ -3,15 +3,8 @@
 import { isUtf8 } from "node:buffer";
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import type { RefusalReason } from "../../security/rejections.ts";
 import type { Again, LargeAnswers, Sent } from "../large-responses.ts";
-
-/**
- * No browser takes an answer for anything but JSON, and no cache keeps one: without no-store, a
- * proxy may give a 200, 404 or 405 to the next client too (RFC 9110 section 15.1).
- */
-export const COMMON_HEADERS = { "x-content-type-options": "nosniff", "cache-control": "no-store" };
-const JSON_HEADERS = { "content-type": "application/json", ...COMMON_HEADERS };
+import { COMMON_HEADERS, JSON_HEADERS } from "../headers.ts";
 
 // Made once: measured in one run, a Response from a Headers object costs 215 ns, with a
 // status beside it 275 ns, from a plain object 480 ns, Response.json 285 ns.
@@ -195,41 +188,4 @@ function isPlain(bytes: Buffer, start: number, end: number): boolean {
 /** 404: there is no live entry with this key. */
 export function keyNotFound(): Response {
   return new Response(KEY_NOT_FOUND, NOT_FOUND_INIT);
-}
-
-export interface RefusalOptions {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly reason?: RefusalReason<"http"> | undefined;
-}
-
-/** Makes answers of refusals, and counts those that have a reason. */
-export type Refuse = (refusal: Refusal) => Response;
-
-/** Why a request is refused: what is wrong, and what would be right. */
-export class Refusal {
-  readonly status: number;
-  readonly message: string;
-  readonly headers: Readonly<Record<string, string>>;
-  /** What it is counted as, if it is. */
-  readonly reason: RefusalReason<"http"> | undefined;
-
-  constructor(status: number, message: string, more: RefusalOptions = {}) {
-    this.status = status;
-    this.message = message;
-    this.headers = more.headers ?? {};
-    this.reason = more.reason;
-  }
-
-  /** The same, and how far the request had come. */
-  after(progress: string): Refusal {
-    return new Refusal(this.status, `${this.message}; ${progress}`, this);
-  }
-
-  toResponse(): Response {
-    const body = JSON.stringify({ status: "ERROR", message: this.message });
-    return new Response(body, {
-      status: this.status,
-      headers: { ...JSON_HEADERS, ...this.headers },
-    });
-  }
 }

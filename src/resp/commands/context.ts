@@ -17,7 +17,7 @@ import type { Argument } from "../protocol/parser.ts";
 import type { Reply } from "../protocol/reply.ts";
 import { Pattern } from "../protocol/glob.ts";
 import type { Settings } from "../config-parameters.ts";
-import type { Slices } from "./slices.ts";
+import type { Slices } from "../slices.ts";
 import type { Tallies } from "../counters.ts";
 
 /** One row of the table of commands: dispatch, checks, COMMAND and the documents come from it. */

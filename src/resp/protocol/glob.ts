@@ -1,7 +1,7 @@
 // Patterns of KEYS and SCAN MATCH: * ? [a-c] [^x] and \ before a byte that is meant as
 // itself, as redis's stringmatchlen reads them, over bytes.
 
-import type { Bytes } from "../../cache/cache.ts";
+import type { Bytes } from "../../cache/bytes.ts";
 
 const STAR = 42;
 const QUESTION = 63;

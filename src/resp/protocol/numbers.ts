@@ -1,7 +1,7 @@
 // Numbers as redis reads and writes them: 64-bit integers, and the 80-bit floats of
 // INCRBYFLOAT, which JavaScript has not.
 
-import type { Bytes } from "../../cache/cache.ts";
+import type { Bytes } from "../../cache/bytes.ts";
 
 const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);

@@ -11,7 +11,7 @@
 
 import { fullGC } from "bun:jsc";
 
-import type { AheadKey } from "../../cache/cache.ts";
+import type { AheadKey } from "../../cache/bytes.ts";
 import { splitInline } from "./inline.ts";
 
 /** A run of bytes that is used again for another command. */

@@ -1,6 +1,6 @@
 // Writes answers of the Redis protocol, version 2 or 3, to one buffer.
 
-import { ByteBuffer, type Bytes, MISS } from "../../cache/cache.ts";
+import { ByteBuffer, type Bytes, MISS } from "../../cache/bytes.ts";
 
 const OK = Buffer.from("+OK\r\n");
 const CRLF = Buffer.from("\r\n");

@@ -3,9 +3,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { xxh32 } from "../../../src/cache/hash.ts";
-import { ByteBuffer, type Bytes } from "../../../src/cache/bytes.ts";
+import { ByteBuffer, type Bytes, MISS } from "../../../src/cache/bytes.ts";
 import { SequenceLock } from "../../../src/cache/store/shared/lock.ts";
-import { type Entry, type Lease, MISS, NEVER } from "../../../src/cache/store/shard.ts";
+import { type Entry, type Lease, NEVER } from "../../../src/cache/store/shard.ts";
 import { SharedShard } from "../../../src/cache/store/shared/shared-shard.ts";
 
 export const SHARDS = 2;

@@ -4,10 +4,10 @@
 
 import { Worker } from "node:worker_threads";
 
-import { ByteBuffer } from "../../../src/cache/bytes.ts";
+import { ByteBuffer, MISS } from "../../../src/cache/bytes.ts";
 import { SequenceLock } from "../../../src/cache/store/shared/lock.ts";
 import { SharedShard } from "../../../src/cache/store/shared/shared-shard.ts";
-import { MISS } from "../../../src/cache/store/shard.ts";
+
 import {
   COUNTERS,
   type HammerStart,

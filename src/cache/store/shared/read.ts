@@ -1,11 +1,11 @@
 // Reading an entry of a shard, with its lock or without. Without it, what a read finds may be
 // nonsense: it stays inside the memory and ends, and the caller looks afterwards whether it was whole.
 
-import { type ByteBuffer, type Bytes, rangeWithin } from "../../bytes.ts";
+import { type ByteBuffer, type Bytes, MISS, rangeWithin } from "../../bytes.ts";
 import * as index from "./key-index.ts";
 import type { Layout } from "./layout.ts";
 import type { SequenceLock } from "./lock.ts";
-import { type Facts, MISS } from "../shard.ts";
+import { type Facts } from "../shard.ts";
 
 export class Reader {
   readonly #layout: Layout;

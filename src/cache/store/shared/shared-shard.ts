@@ -10,7 +10,7 @@
 //
 // Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
 
-import type { ByteBuffer, Bytes } from "../../bytes.ts";
+import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
 import { Changer, LARGEST_SHARE } from "./change.ts";
 import { checkShard } from "./verify.ts";
 import * as entries from "./records.ts";
@@ -20,14 +20,7 @@ import { extentOf, isRoomy, Layout, shardBytes } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
 import { Reader } from "./read.ts";
-import {
-  type Change,
-  type Entry,
-  type Facts,
-  MISS,
-  type Shard,
-  type ShardFigures,
-} from "../shard.ts";
+import { type Change, type Entry, type Facts, type Shard, type ShardFigures } from "../shard.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
 import * as storing from "./put.ts";
 import * as walk from "./scan.ts";

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { ByteBuffer, type Bytes } from "../../../../src/cache/bytes.ts";
-import { MISS, NEVER, type Shard, type ShardFigures } from "../../../../src/cache/store/shard.ts";
+import { ByteBuffer, type Bytes, MISS } from "../../../../src/cache/bytes.ts";
+import { NEVER, type Shard, type ShardFigures } from "../../../../src/cache/store/shard.ts";
 import { random } from "../../../lib/random.ts";
 
 /** `STEPS=200000 bun test test/unit/cache/store` is the long form. */

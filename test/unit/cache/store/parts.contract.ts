@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { ByteBuffer, type Bytes } from "../../../../src/cache/bytes.ts";
-import { type Change, MISS, NEVER, type Shard } from "../../../../src/cache/store/shard.ts";
+import { ByteBuffer, type Bytes, MISS } from "../../../../src/cache/bytes.ts";
+import { type Change, NEVER, type Shard } from "../../../../src/cache/store/shard.ts";
 import { random } from "../../../lib/random.ts";
 
 /** Longer than a segment of any log. */

@@ -2,11 +2,10 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { ByteBuffer, type Bytes } from "../../../../src/cache/bytes.ts";
+import { ByteBuffer, type Bytes, MISS } from "../../../../src/cache/bytes.ts";
 import {
   type Change,
   type Entry,
-  MISS,
   NEVER,
   SCAN_END,
   type Shard,

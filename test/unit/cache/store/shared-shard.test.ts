@@ -1,10 +1,10 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { Worker } from "node:worker_threads";
 
-import { ByteBuffer, type Bytes } from "../../../../src/cache/bytes.ts";
+import { ByteBuffer, type Bytes, MISS } from "../../../../src/cache/bytes.ts";
 import { Layout } from "../../../../src/cache/store/shared/layout.ts";
 import { SequenceLock } from "../../../../src/cache/store/shared/lock.ts";
-import { type Entry, type Lease, MISS, NEVER } from "../../../../src/cache/store/shard.ts";
+import { type Entry, type Lease, NEVER } from "../../../../src/cache/store/shard.ts";
 import { SharedShard } from "../../../../src/cache/store/shared/shared-shard.ts";
 import { describeLimit } from "./limit.contract.ts";
 import { describeParts } from "./parts.contract.ts";
