@@ -2,8 +2,10 @@
 // Run by `bun run bench:hit-ratio`. Each request is a get and, on a miss, a put.
 //
 // The cache is bounded in bytes, the figures it is held against in entries: so each
-// trace is given the most memory with which the cache, in shards as the service
-// would start them, never holds more entries than the capacity.
+// trace is given the most memory with which the cache never holds more entries than the
+// capacity. The same numbers of entries are measured with values of several lengths, since
+// one length has hidden faults of the others: values up to 4 KiB in up to 64 shards, longer
+// ones in shards as the service has them for its largest value.
 
 import { existsSync } from "node:fs";
 
@@ -11,7 +13,15 @@ import { Glob } from "bun";
 import Table from "cli-table3";
 import { mean } from "simple-statistics";
 
-import { type Bytes, ByteBuffer, Cache, MISS, NEVER } from "../src/cache/cache.ts";
+import {
+  type Bytes,
+  ByteBuffer,
+  Cache,
+  type CacheOptions,
+  MISS,
+  NEVER,
+} from "../src/cache/cache.ts";
+import { SharedShard } from "../src/cache/store/shared/shared-shard.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
 import { barChart } from "./lib/plot.ts";
@@ -21,17 +31,29 @@ const FRACTIONS = [0.01, 0.1] as const;
 const KEY_BYTES = 4;
 /** Requests between two looks at how many entries there are. */
 const LOOK_EVERY = 64;
-/** Halvings of the range in which the memory is looked for. */
-const STEPS = 12;
+/** Runs in which the memory is looked for, and the part of the capacity that is near enough. */
+const MOST_STEPS = 12;
+const NEAR = 0.998;
+const VALUE_BYTES = [100, 2000, 30_000] as const;
+/** For longer values the shards are those of the service: eight of its largest value. */
+const SHORT_BYTES = 4096;
+const LARGEST_BYTES = 2 ** 20;
 
-const { traces, valueBytes } = optionsOrExit("bench:hit-ratio", {
+const { traces, valueBytes, only } = optionsOrExit("bench:hit-ratio", {
   traces: {
     kind: "text",
     default: new URL("../../shared/traces/", import.meta.url).pathname,
     placeholder: "a folder",
     help: "where the traces are: NAME.u32.gz, little-endian 32-bit key numbers in request order",
   },
-  valueBytes: { kind: "integer", default: 100, min: 0, max: 1_000_000, help: "length of a value" },
+  valueBytes: {
+    kind: "auto",
+    default: "auto",
+    min: 0,
+    max: 1_000_000,
+    help: "bytes of a value; auto: 100, 2,000 and 30,000",
+  },
+  only: { kind: "text", default: "", placeholder: "a trace", help: "measure this trace alone" },
 } as const);
 
 /** Miss ratios that other policies have on a trace, by the fraction of its keys that fits. */
@@ -42,6 +64,7 @@ type Baselines = Readonly<
 interface Row {
   readonly trace: string;
   readonly fraction: number;
+  readonly valueBytes: number;
   readonly capacity: number;
   readonly mostEntries: number;
   readonly shards: number;
@@ -60,35 +83,59 @@ if (names.length === 0) {
 }
 const baselines = await readBaselines();
 const rows: Row[] = [];
-for (const trace of names) {
+for (const trace of names.filter((name) => only === "" || name === only)) {
   const requests = await readTrace(trace);
   const distinct = new Set(requests).size;
   for (const fraction of FRACTIONS) {
-    const row = measure(trace, requests, fraction, Math.round(distinct * fraction));
-    rows.push(row);
-    process.stderr.write(`${trace} ${fraction * 100} %: ${row.ours.toFixed(2)} %\n`);
+    for (const length of valueBytes === "auto" ? VALUE_BYTES : [valueBytes]) {
+      const row = measure(trace, requests, fraction, Math.round(distinct * fraction), length);
+      rows.push(row);
+      const percent = `${(fraction * 100).toString()} %, ${length} B`;
+      process.stderr.write(`${trace} ${percent}: ${row.ours.toFixed(2)} %\n`);
+    }
   }
 }
 await report();
 
-function measure(trace: string, requests: Uint32Array, fraction: number, capacity: number): Row {
-  let low = 0;
-  let high = capacity * (valueBytes + 200) + 2 ** 15;
-  let best = { ...run(requests, 2 ** 13), memoryBytes: 2 ** 13 };
-  for (let step = 0; step < STEPS; step++) {
-    const memoryBytes = Math.floor((low + high) / 2);
-    const result = run(requests, memoryBytes);
+/** By the memory that was too much and that which was not, in between by the entries that there were. */
+function measure(
+  trace: string,
+  requests: Uint32Array,
+  fraction: number,
+  capacity: number,
+  bytes: number,
+): Row {
+  const limits = {
+    maxKeyBytes: KEY_BYTES,
+    maxValueBytes: bytes <= SHORT_BYTES ? bytes : LARGEST_BYTES,
+  };
+  let low = Math.max(2 ** 13, SharedShard.bytesFor(KEY_BYTES, bytes));
+  let high = Infinity;
+  let memoryBytes = Math.max(
+    low,
+    Math.floor(capacity * SharedShard.entryBytes(KEY_BYTES, bytes, false, true)),
+  );
+  let best: (ReturnType<typeof run> & { memoryBytes: number }) | undefined;
+  for (let step = 0; step < MOST_STEPS; step++) {
+    const result = run(requests, { ...limits, memoryBytes }, bytes);
     if (result.mostEntries > capacity) high = memoryBytes;
     else {
       low = memoryBytes;
       best = { ...result, memoryBytes };
+      if (result.mostEntries >= capacity * NEAR) break;
     }
+    if (memoryBytes <= low && high <= low) break;
+    const guess = (memoryBytes * capacity * (1 + NEAR)) / 2 / result.mostEntries;
+    memoryBytes = Math.floor(guess > low && guess < high ? guess : (low + high) / 2);
+    if (high - low < 64) break;
   }
+  if (best === undefined) throw new RangeError(`${capacity} entries of ${bytes} bytes are too few`);
   const other = baselines[trace]?.sizes[String(fraction)];
   const hits = (miss: number | undefined) => (miss === undefined ? undefined : (1 - miss) * 100);
   return {
     trace,
     fraction,
+    valueBytes: bytes,
     capacity,
     ...best,
     lru: lruHitRatio(requests, capacity),
@@ -97,11 +144,11 @@ function measure(trace: string, requests: Uint32Array, fraction: number, capacit
   };
 }
 
-function run(requests: Uint32Array, memoryBytes: number) {
-  const cache = Cache.create({ memoryBytes, maxKeyBytes: KEY_BYTES, maxValueBytes: valueBytes });
+function run(requests: Uint32Array, options: Partial<CacheOptions>, valueBytes: number) {
+  const cache = Cache.create(options);
   const key: Bytes = { bytes: Buffer.alloc(KEY_BYTES), start: 0, end: KEY_BYTES };
   const value: Bytes = { bytes: Buffer.alloc(valueBytes, "v"), start: 0, end: valueBytes };
-  const into = new ByteBuffer();
+  const into = new ByteBuffer(valueBytes);
   let hits = 0;
   let mostEntries = 0;
   for (const [index, number] of requests.entries()) {
@@ -128,13 +175,14 @@ function lruHitRatio(requests: Uint32Array, capacity: number): number {
 
 async function report(): Promise<void> {
   const machine = describeMachine();
-  const method = `get, and put on a miss; ${KEY_BYTES} B keys, ${valueBytes} B values, cold start`;
+  const method = `get, and put on a miss; ${KEY_BYTES} B keys, cold start`;
   console.log(`${machine}\n${method}; hit ratios in per cent`);
   for (const fraction of FRACTIONS) {
     const some = rows.filter((row) => row.fraction === fraction);
     const table = new Table({
       head: [
         `${fraction * 100} % of the keys fit`,
+        "value",
         "entries",
         "shards",
         "ringcache",
@@ -142,23 +190,27 @@ async function report(): Promise<void> {
         "sampled LRU",
         "best possible",
       ],
-      colAligns: ["left", "right", "right", "right", "right", "right", "right"],
+      colAligns: ["left", "right", "right", "right", "right", "right", "right", "right"],
       style: { head: [], border: [], compact: true },
     });
     const shown = (value: number | undefined) => value?.toFixed(2) ?? "";
-    for (const { trace, mostEntries, shards, ours, lru, sampledLru, best } of some) {
-      const figures = [ours, lru, sampledLru, best].map(shown);
-      table.push([trace, mostEntries.toLocaleString("en"), shards, ...figures]);
+    for (const { trace, valueBytes: length, mostEntries, shards, ...row } of some) {
+      const figures = [row.ours, row.lru, row.sampledLru, row.best].map(shown);
+      table.push([trace, `${length} B`, mostEntries.toLocaleString("en"), shards, ...figures]);
     }
-    const means = (["ours", "lru", "sampledLru", "best"] as const).map((name) => {
-      const known = some.map((row) => row[name]).filter((value) => value !== undefined);
-      return known.length === some.length ? shown(mean(known)) : "";
-    });
-    table.push(["mean", "", "", ...means]);
+    for (const length of new Set(some.map((row) => row.valueBytes))) {
+      const alike = some.filter((row) => row.valueBytes === length);
+      const means = (["ours", "lru", "sampledLru", "best"] as const).map((name) => {
+        const known = alike.map((row) => row[name]).filter((value) => value !== undefined);
+        return known.length === alike.length ? shown(mean(known)) : "";
+      });
+      table.push(["mean", `${length} B`, "", "", ...means]);
+    }
     console.log(table.toString());
   }
   await keepResult("hit-ratio", { machine, method, rows });
-  const bars = rows.flatMap(({ trace, fraction, ours, lru, best }) => {
+  const first = rows.filter((row) => row.valueBytes === rows[0]?.valueBytes);
+  const bars = first.flatMap(({ trace, fraction, ours, lru, best }) => {
     const group = `${trace}, ${fraction * 100} %`;
     const of = { ringcache: ours, LRU: lru, "best possible": best };
     return Object.entries(of).map(([name, y]) => ({ group, name, y: y ?? 0 }));

@@ -52,7 +52,7 @@ export class ShardCopy {
     const layout = this.#layout;
     const runs = [...log.runs(layout)];
     this.#runs = [SMALL, MAIN].flatMap((queue) => {
-      const queued = runs.filter((run) => layout.segment(run, "queue") === queue);
+      const queued = runs.filter((run) => layout.queueOf(run) === queue);
       return queued.sort((a, b) => log.age(layout, b) - log.age(layout, a));
     });
     this.#nowMs = nowMs;
@@ -93,7 +93,7 @@ export class ShardCopy {
     entry.key.end = entry.value.start = entry.key.start + layout.keyLengthOf(record);
     entry.value.end = entry.value.start + layout.valueLengthOf(record);
     entry.deadlineMs = layout.deadlineOf(record);
-    entry.isMain = layout.segment(layout.segmentOf(record), "queue") === MAIN;
+    entry.isMain = layout.queueOf(layout.segmentOf(record)) === MAIN;
     entry.hits = layout.hitsAt(entries.slotOf(layout, record));
     return entry;
   }

@@ -4,25 +4,21 @@
 //   header │ segment table │ log: segments of records → … ← index │ end
 //
 // The log takes segments from below, the index grows down from the end and takes the place of
-// segments when they meet: the shard is bounded by its size alone, whatever entries are like. What
-// the index has taken it keeps: a reader may still be about to mark a hit there. The index is
-// groups of eight slots and eight ghosts: the ghost of a hash is near its slot. Puts at the limit take
-// 1,700 ns so, and 1,930 with the ghosts in a table of their own.
+// segments when they meet: the shard's size alone bounds it. The index keeps what it has taken: a
+// reader may still be about to mark a hit there. It is groups of eight slots and eight ghosts, so a
+// hash's ghost is near its slot: puts at the limit take 1,700 ns, 1,930 with a table of ghosts apart.
 //
-// Guard of all but the lock's own word (lock.ts) and the hits in the index: the shard's lock to
-// write. A reader that does not hold it may see nonsense, which is why each accessor stays inside
-// the memory whatever it is given (a typed array answers `undefined` past its end).
+// Guard of all but the lock's own word and the hits in the index: the shard's lock to write. A reader
+// without it may see nonsense, so each accessor stays inside the memory whatever it is given.
 //
 // A record: two words (key length and flags, value length), room for a deadline of 8 bytes or none,
 // the key, the value, and padding to 8. A record has that room if it has a deadline, or a value of
 // 1 KiB or more (8 bytes are less than 1 % of it), or if the shard does not evict.
 
+// No import at run time: with one JSC inlines no accessor, and a GET takes 2.5 x the time.
 import type { Bytes } from "../../bytes.ts";
 
-/**
- * Fields of the header, in 32-bit words. The first sixteen are one cache line: whoever takes the
- * lock or looks at it needs the others next.
- */
+/** Fields of the header, in 32-bit words. The lock's cache line has those that its owner needs next. */
 const HEADER = {
   lock: 0,
   isWriting: 1,
@@ -46,6 +42,7 @@ const HEADER = {
   victim: 34,
   victimAt: 35,
   isCleaning: 36,
+  fresh: 39,
   ghosts: 37,
   evicts: 38,
 } as const;
@@ -63,7 +60,7 @@ export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
 export type Tally = keyof typeof TALLIES;
 
 const HEADER_BYTES = 256;
-const SEGMENT_ROW_BYTES = 20;
+const SEGMENT_ROW_BYTES = 16;
 /** Slots, of two words each, and behind them as many ghosts, of half a word each. */
 const GROUP_SHIFT = 3;
 export const GROUP = 2 ** GROUP_SHIFT;
@@ -71,22 +68,24 @@ const GROUP_WORDS = GROUP * 2 + GROUP / 2;
 const GHOSTS_OFFSET = GROUP * 2;
 export const BYTES_PER_SLOT = (GROUP_WORDS * 4) / GROUP;
 const UNIT = 8;
-/** Every byte offset is a positive 32-bit integer, which JSC computes with fastest. */
-const MAX_BYTES = 2 ** 31 - 2 ** 16;
-const MIN_BYTES = 2 ** 13;
-const MAX_SEGMENT_BYTES = 2 ** 16;
-const MIN_SEGMENT_BYTES = 2 ** 6;
-/** Shards have so many segments at least: two are open, one is a victim, three are kept free. */
-const SEGMENTS = 256;
-/** The most that index and ghosts may have: records of 16 bytes, the least there can be, use it up. */
+const MAX_RUN_BYTES = 2 ** 16;
+/** A shard has at least so many usual runs: two are open, one is a victim, two are free. */
+const RUNS = 256;
+/** Where those were shorter than this, fewer: they are to hold several records of 100 bytes. */
+const TINY_RUNS = 64;
+const TINY_RUN_BYTES = 2 ** 10;
+/** Of a usual run; its segments are not shorter than this unless it is. */
+const MAX_RUN_SEGMENTS = 8;
+const LEAST_SPLIT_BYTES = 2 ** 12;
+/** A record of more segments than this, and longer than a usual run, is long. */
+const LONG_SEGMENTS = 4;
+/** The most that index and ghosts may have: the shortest records, of 16 bytes, use it up. */
 const INDEX_SHARE = 1 / 2;
-
 const KEY_LENGTH_MASK = 2 ** 20 - 1;
 const DEAD = 1 << 20;
 const HAS_DEADLINE_ROOM = 1 << 21;
 /** Dead bytes that are no record; the second word is their extent. */
 const FILLER = 1 << 22;
-
 /** Values from this length on have room for a deadline. */
 const ROOMY_BYTES = 2 ** 10;
 
@@ -115,16 +114,12 @@ export function isRoomy(valueBytes: number, isMortal: boolean, evicts: boolean):
   return isMortal || valueBytes >= ROOMY_BYTES || !evicts;
 }
 
-/** Bytes of a shard: `wanted`, or as near as a shard can have. */
-export function shardBytes(wanted: number): number {
-  return Math.floor(Math.min(MAX_BYTES, Math.max(MIN_BYTES, wanted)) / UNIT) * UNIT;
-}
-
 export function wholeGroups(slots: number): number {
   return Math.ceil(slots / GROUP) * GROUP;
 }
 
-const ROW = { span: 0, used: 1, dead: 2, stamp: 3, queue: 4 } as const;
+/** The lowest bit of the stamp is the queue. */
+const ROW = { span: 0, used: 1, dead: 2, stamp: 3 } as const;
 const ROW_WORDS = SEGMENT_ROW_BYTES / 4;
 export type SegmentField = keyof typeof ROW;
 
@@ -135,7 +130,11 @@ export class Layout {
   readonly words: Int32Array;
   readonly #floats: Float64Array;
   readonly #halfWords: Uint16Array;
+  /** The unit in which the log is allocated. */
   readonly segmentBytes: number;
+  /** Of a usual run, which is one of short records. */
+  readonly runSegments: number;
+  readonly longBytes: number;
   /** Rows of the table; of them the log may use the first `logSegments`. */
   readonly segments: number;
   readonly maxSlots: number;
@@ -151,8 +150,12 @@ export class Layout {
     this.words = new Int32Array(memory, 0, total / 4);
     this.#halfWords = new Uint16Array(memory, 0, total / 2);
     this.#floats = new Float64Array(memory, 0, total / 8);
-    const wanted = 2 ** Math.floor(Math.log2(total / SEGMENTS));
-    this.segmentBytes = Math.min(MAX_SEGMENT_BYTES, Math.max(MIN_SEGMENT_BYTES, wanted));
+    const wanted = Math.max(total / RUNS, Math.min(TINY_RUN_BYTES, total / TINY_RUNS));
+    const runBytes = 2 ** Math.floor(Math.log2(Math.min(MAX_RUN_BYTES, wanted)));
+    const least = Math.min(runBytes, LEAST_SPLIT_BYTES);
+    this.segmentBytes = Math.max(least, runBytes / MAX_RUN_SEGMENTS);
+    this.runSegments = runBytes / this.segmentBytes;
+    this.longBytes = Math.max(runBytes, LONG_SEGMENTS * this.segmentBytes);
     const room = total - HEADER_BYTES - UNIT;
     this.segments = Math.floor(room / (this.segmentBytes + SEGMENT_ROW_BYTES));
     const tableEnd = HEADER_BYTES + this.segments * SEGMENT_ROW_BYTES;
@@ -168,7 +171,6 @@ export class Layout {
   }
 
   // Header
-
   field(name: HeaderField): number {
     return this.words[HEADER[name]]!;
   }
@@ -266,11 +268,6 @@ export class Layout {
     return true;
   }
 
-  ghostsBeside(slot: number): number {
-    const first = this.#firstGhost(slot);
-    return this.#halfWords.subarray(first, first + GROUP).filter(Boolean).length;
-  }
-
   #firstGhost(slot: number): number {
     return (this.#groupWord(slot) + GHOSTS_OFFSET) * 2;
   }
@@ -290,6 +287,10 @@ export class Layout {
     this.words[this.#tableWord + index * ROW_WORDS + ROW[name]]! += change;
   }
 
+  queueOf(run: number): Queue {
+    return (this.segment(run, "stamp") & 1) as Queue;
+  }
+
   segmentStart(index: number): number {
     return this.logStart + index * this.segmentBytes;
   }
@@ -302,7 +303,6 @@ export class Layout {
   }
 
   // Records
-
   /** The extent of a record that is to be written anew. */
   extentFor(keyBytes: number, valueBytes: number, deadlineMs: number): number {
     return extentOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, deadlineMs));

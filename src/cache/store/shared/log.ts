@@ -1,22 +1,34 @@
-// The log of a shard: records one after another in segments of equal size.
+// The log of a shard: records one after another in runs of adjacent segments.
 //
-// Each queue of S3-FIFO has an open segment, whose end takes its new records. What is
-// overwritten, deleted or expired stays where it is, marked dead and counted; a segment
-// in which all is dead is free at once. A record longer than a segment has a run of
-// adjacent ones, whose rest takes other records: below, "run" is what is allocated and
-// freed, most often a single segment, and it is named by its first.
+//   segment: the unit of allocation.   run: what is allocated and freed, named by its first segment.
 //
-// The log knows nothing of keys: who moves records or throws them out is reclaim.ts.
+//   short record   ≤ 1/16 of a usual run: a run of `runSegments`
+//   medium record  up to `longBytes`: a run in which several of this length leave little room
+//   long record    a run of its own, of as many segments as it needs
+//
+// Each queue of S3-FIFO has an open run, whose end takes its new records. A run that is closed
+// gives back the segments that it does not reach. What is overwritten, deleted or expired stays
+// where it is, marked dead and counted; a run in which all is dead is free at once.
+//
+// In shards of 8 MiB and more a segment is an eighth of a usual run: 4 KiB of 32, or 8 of 64. Keys and
+// values of 36,000 bytes fill 97 % of 64 MiB so, of 20,000 bytes 96 %. With segments as long as a usual
+// run they fill 54 and 60 %. Rows of 16 bytes a segment take 0.4 % of the log.
+//
+// The log knows nothing of keys: compact.ts moves runs, reclaim.ts moves and evicts records.
 // Guard of everything here: the shard's lock, in a write.
 
-import { type Layout, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 
-/** Records from this part of a segment on look for room in runs that were closed of late. */
-const MEDIUM_SHARE = 1 / 16;
-/** The queue of a segment that is kept free. */
-const HELD = 2;
+/** Records up to this part of a usual run are short. */
+const SHORT_SHARE = 1 / 16;
+/** The part of a run that medium records of one length may leave empty, where a run is so to be had. */
+const WASTE_SHARE = 1 / 10;
+/** The most segments of a run of medium records, in units of the longest one. */
+const MEDIUM_RUN = 2;
 /** How many runs of either queue back; more would be too old to take what is new. */
 const RECENT_RUNS = 16;
+/** Fields that name a run. */
+const NAMED = ["smallOpen", "mainOpen", "victim", "fresh"] as const;
 
 /** An empty log, whatever there was before. O(segments). */
 export function reset(layout: Layout): void {
@@ -26,9 +38,31 @@ export function reset(layout: Layout): void {
     layout.setField(field, 0);
   }
   layout.setField("freeSegments", layout.field("logSegments"));
-  for (const field of ["smallOpen", "mainOpen", "victim"] as const) {
-    layout.setField(field, NO_SEGMENT);
+  for (const field of NAMED) layout.setField(field, NO_SEGMENT);
+}
+
+/** Segments that `extent` bytes need. */
+export function spanOf(layout: Layout, extent: number): number {
+  return Math.ceil(extent / layout.segmentBytes);
+}
+
+/** Segments of a run that is opened for records of this length. */
+export function runSpanOf(layout: Layout, extent: number): number {
+  const { segmentBytes, runSegments, longBytes } = layout;
+  if (extent <= runSegments * segmentBytes * SHORT_SHARE) return runSegments;
+  const least = spanOf(layout, extent);
+  if (extent > longBytes) return least;
+  let best = least;
+  let leastWaste = 1;
+  const most = (MEDIUM_RUN * longBytes) / segmentBytes;
+  for (let span = Math.max(least, runSegments); span <= most; span++) {
+    const waste = ((span * segmentBytes) % extent) / (span * segmentBytes);
+    if (waste >= leastWaste) continue;
+    best = span;
+    leastWaste = waste;
+    if (waste <= WASTE_SHARE) break;
   }
+  return best;
 }
 
 /**
@@ -36,9 +70,10 @@ export function reset(layout: Layout): void {
  * anything else happens; 0 if there is no run for them that leaves `spare` segments free.
  */
 export function reserve(layout: Layout, queue: Queue, extent: number, spare: number): number {
-  let run = openOf(layout, queue);
+  const isLong = extent > layout.longBytes;
+  let run = isLong ? NO_SEGMENT : openOf(layout, queue);
   if (run === NO_SEGMENT || roomIn(layout, run) < extent) {
-    run = recentWithRoom(layout, queue, extent);
+    run = isLong ? NO_SEGMENT : recentWithRoom(layout, queue, extent);
     if (run === NO_SEGMENT) run = openRun(layout, queue, extent, spare);
     if (run === NO_SEGMENT) return 0;
   }
@@ -73,7 +108,7 @@ export function refit(layout: Layout, record: number, extent: number): boolean {
   countDead(layout, run, had - room);
   if (isLast) {
     addUsed(layout, run, extent - room);
-    giveBackRest(layout, run);
+    if (!isOpen(layout, run)) giveBackRest(layout, run);
   } else if (room > extent) {
     layout.writeFiller(record + extent, room - extent);
     countDead(layout, run, room - extent);
@@ -91,20 +126,23 @@ export function leaveSlack(layout: Layout, at: number, bytes: number): void {
 export function free(layout: Layout, run: number): void {
   addUsed(layout, run, -layout.segment(run, "used"));
   countDead(layout, run, -layout.segment(run, "dead"));
-  const end = run + layout.segment(run, "span");
-  for (let index = run; index < end; index++) layout.setSegment(index, "span", 0);
-  const inLog = Math.max(0, Math.min(end, layout.field("logSegments")) - run);
-  layout.addToField("freeSegments", inLog);
-  layout.setField("freeHint", Math.min(layout.field("freeHint"), run));
+  giveBack(layout, run, run + layout.segment(run, "span"));
+}
+
+/** Ends the run behind its first `bytes`: what follows is dead. */
+export function trim(layout: Layout, run: number, bytes: number): void {
+  const dead = layout.segment(run, "used") - bytes;
+  addUsed(layout, run, -dead);
+  countDead(layout, run, -dead);
+  giveBackRest(layout, run);
 }
 
 /** Puts the run at the end of the queue as it is. */
 export function requeue(layout: Layout, run: number, queue: Queue): void {
   const used = layout.segment(run, "used");
   addUsed(layout, run, -used);
-  layout.setSegment(run, "queue", queue);
+  stamp(layout, run, queue);
   addUsed(layout, run, used);
-  stamp(layout, run);
 }
 
 /** No longer opens, cleans or evicts the run: it is closed. */
@@ -114,12 +152,29 @@ export function close(layout: Layout, run: number): void {
   }
 }
 
+/** Names the run by another first segment, to which its bytes have been copied; the places may overlap. */
+export function rename(layout: Layout, run: number, to: number): void {
+  const span = layout.segment(run, "span");
+  const used = layout.segment(run, "used");
+  const dead = layout.segment(run, "dead");
+  const stamped = layout.segment(run, "stamp");
+  giveBack(layout, run, run + span);
+  takeSegments(layout, to, span);
+  layout.setSegment(to, "used", used);
+  layout.setSegment(to, "dead", dead);
+  layout.setSegment(to, "stamp", stamped);
+  if (layout.field("victim") === run) {
+    layout.addToField("victimAt", layout.segmentStart(to) - layout.segmentStart(run));
+  }
+  for (const field of NAMED) if (layout.field(field) === run) layout.setField(field, to);
+}
+
 /** Leaves the log its first `segments`; what lies behind them is to be vacated by the caller. */
 export function shrink(layout: Layout, segments: number): void {
   for (let index = segments; index < layout.field("logSegments"); index++) {
     if (layout.segment(index, "span") === 0) layout.addToField("freeSegments", -1);
   }
-  // Of a run that reaches over the new end, `free` gives back the part before it.
+  // Of a run that reaches over the new end, `giveBack` counts the part before it.
   layout.setField("logSegments", segments);
 }
 
@@ -130,74 +185,54 @@ export function endOf(layout: Layout, run: number): number {
 
 /** The closed run of the queue that has been in it for longest, or NO_SEGMENT. O(segments). */
 export function oldest(layout: Layout, queue: Queue): number {
-  return bestClosed(layout, (run) =>
-    layout.segment(run, "queue") === queue ? age(layout, run) : -1,
-  );
+  return bestClosed(layout, (run) => (layout.queueOf(run) === queue ? age(layout, run) : -1));
 }
 
-/**
- * The closed run with the largest part of dead bytes, of `share` at least, or NO_SEGMENT. One that
- * begins with a live record longer than a segment has little else, and that is not moved. O(segments).
- */
+/** The closed run with the largest part of dead bytes, of `share` at least, or NO_SEGMENT. O(segments). */
 export function deadest(layout: Layout, share: number): number {
   return bestClosed(layout, (run) => {
-    const isLong = layout.segment(run, "span") > 1;
-    if (isLong && !layout.isDead(layout.segmentStart(run))) return -1;
     const dead = layout.segment(run, "dead") / layout.segment(run, "used");
     return dead < share ? -1 : dead;
   });
 }
 
-/** Segments from `first` up to `end`. */
-export interface Window {
-  readonly first: number;
-  readonly end: number;
-}
-
-/** `span` adjacent segments with the fewest live bytes, or more so that no run reaches out. O(segments). */
-export function cheapestWindow(layout: Layout, span: number): Window {
-  let best: Window = { first: 0, end: 0 };
-  let least = Infinity;
-  let first = 0;
-  let cost = 0;
-  for (let end = 0; end < layout.field("logSegments");) {
-    cost += liveBytes(layout, end);
-    end += spanAt(layout, end);
-    while (end - first >= span) {
-      if (cost < least) {
-        least = cost;
-        best = { first, end };
-      }
-      cost -= liveBytes(layout, first);
-      first += spanAt(layout, first);
+/**
+ * The first segment of a hole for `least` to `most` segments, or NO_SEGMENT. For a record that needs
+ * all of them the tightest hole; else the lowest of `most`, and where there is none the longest.
+ * O(segments).
+ */
+export function findHole(layout: Layout, least: number, most: number): number {
+  const isExact = least === most;
+  const end = layout.field("logSegments");
+  let found = NO_SEGMENT;
+  let foundLength = 0;
+  let isFirst = true;
+  for (let index = layout.field("freeHint"); index < end;) {
+    const length = freeFrom(layout, index, isExact ? end : most);
+    if (length === 0) {
+      index += spanAt(layout, index);
+      continue;
     }
-  }
-  return best;
-}
-
-/** Takes the window's free segments out of use until `release`. */
-export function hold(layout: Layout, { first, end }: Window): void {
-  for (let index = first; index < end; index += spanAt(layout, index)) {
-    if (layout.segment(index, "span") !== 0) continue;
-    for (const name of ["used", "dead"] as const) layout.setSegment(index, name, 0);
-    layout.setSegment(index, "queue", HELD);
-    layout.setSegment(index, "span", 1);
-    layout.addToField("freeSegments", -1);
-  }
-}
-
-/** Gives back what `hold` took. */
-export function letGo(layout: Layout, { first, end }: Window): void {
-  for (let index = first; index < end; index += spanAt(layout, index)) {
-    if (layout.segment(index, "queue") === HELD && layout.segment(index, "span") === 1) {
-      free(layout, index);
+    if (isFirst) layout.setField("freeHint", index);
+    isFirst = false;
+    const isBetter = isExact ? found === NO_SEGMENT || length < foundLength : length > foundLength;
+    if (length >= least && isBetter) {
+      found = index;
+      foundLength = length;
+      if (length === most) break;
     }
+    index += length;
   }
+  return found;
 }
 
-/** The runs in use that begin in the window. */
-export function runsIn(layout: Layout, { first, end }: Window): number[] {
-  return [...runs(layout)].filter((run) => run >= first && run < end);
+/** Free segments from this one on, `most` at most. */
+export function freeFrom(layout: Layout, first: number, most: number): number {
+  const end = Math.min(layout.field("logSegments"), first + most);
+  const everUsed = layout.field("everUsed");
+  let index = first;
+  while (index < end && index < everUsed && layout.segment(index, "span") === 0) index++;
+  return (index < everUsed ? index : end) - first;
 }
 
 /** The runs that reach past the first `segments`. */
@@ -207,9 +242,14 @@ export function runsBehind(layout: Layout, segments: number): number[] {
 
 /** The runs in use, in the order of their addresses. */
 export function* runs(layout: Layout): Generator<number> {
-  for (let index = 0; index < layout.field("everUsed"); index++) {
+  for (let index = 0; index < layout.field("everUsed"); index += spanAt(layout, index)) {
     if (layout.segment(index, "span") > 0) yield index;
   }
+}
+
+/** Segments to the next run or free segment. */
+export function spanAt(layout: Layout, segment: number): number {
+  return Math.max(1, layout.segment(segment, "span"));
 }
 
 function roomIn(layout: Layout, run: number): number {
@@ -217,51 +257,51 @@ function roomIn(layout: Layout, run: number): number {
   return capacity - layout.segment(run, "used");
 }
 
-/** Opens the free run with the lowest address, so that memory stays dense. */
+/** Opens a run in the hole with the lowest address, so that memory stays dense. */
 function openRun(layout: Layout, queue: Queue, extent: number, spare: number): number {
-  const span = Math.ceil(extent / layout.segmentBytes);
-  if (layout.field("freeSegments") < span + spare) return NO_SEGMENT;
-  const first = findFree(layout, span);
+  const least = spanOf(layout, extent);
+  const most = Math.min(runSpanOf(layout, extent), layout.field("freeSegments") - spare);
+  if (most < least) return NO_SEGMENT;
+  const first = findHole(layout, least, most);
   if (first === NO_SEGMENT) return NO_SEGMENT;
-  layout.addToField("freeSegments", -span);
-  layout.setField("everUsed", Math.max(layout.field("everUsed"), first + span));
-  for (let index = 1; index < span; index++) layout.setSegment(first + index, "span", -index);
-  layout.setSegment(first, "span", span);
+  const span = freeFrom(layout, first, most);
+  takeSegments(layout, first, span);
   layout.setSegment(first, "used", 0);
   layout.setSegment(first, "dead", 0);
-  layout.setSegment(first, "queue", queue);
-  stamp(layout, first);
+  stamp(layout, first, queue);
   const before = openOf(layout, queue);
-  // What has more room left stays open: a long record must not close a segment that is nearly empty.
+  // What has more room left stays open: a long record must not close a run that is nearly empty.
   if (before === NO_SEGMENT || roomIn(layout, before) <= span * layout.segmentBytes - extent) {
     layout.setField(OPEN[queue], first);
-    if (before !== NO_SEGMENT && isDead(layout, before)) free(layout, before);
+    if (before === NO_SEGMENT) return first;
+    if (isDead(layout, before)) free(layout, before);
+    else giveBackRest(layout, before);
   }
   return first;
 }
 
-function findFree(layout: Layout, span: number): number {
-  let free = 0;
-  let isFirst = true;
-  for (let index = layout.field("freeHint"); index < layout.field("logSegments"); index++) {
-    if (layout.segment(index, "span") !== 0) {
-      free = 0;
-      continue;
-    }
-    if (isFirst) layout.setField("freeHint", index);
-    isFirst = false;
-    if (++free === span) return index - span + 1;
-  }
-  return NO_SEGMENT;
+function takeSegments(layout: Layout, first: number, span: number): void {
+  layout.addToField("freeSegments", -span);
+  layout.setField("everUsed", Math.max(layout.field("everUsed"), first + span));
+  for (let index = 1; index < span; index++) layout.setSegment(first + index, "span", -index);
+  layout.setSegment(first, "span", span);
+}
+
+/** Frees the segments from `first` up to `end`. */
+function giveBack(layout: Layout, first: number, end: number): void {
+  for (let index = first; index < end; index++) layout.setSegment(index, "span", 0);
+  const inLog = Math.min(end, layout.field("logSegments")) - first;
+  layout.addToField("freeSegments", Math.max(0, inLog));
+  layout.setField("freeHint", Math.min(layout.field("freeHint"), first));
 }
 
 /** A run of the queue, closed of late, that has room for a record of medium length, or NO_SEGMENT. */
 function recentWithRoom(layout: Layout, queue: Queue, extent: number): number {
-  if (extent < layout.segmentBytes * MEDIUM_SHARE || extent > layout.segmentBytes) {
-    return NO_SEGMENT;
-  }
+  const isShort = extent < layout.runSegments * layout.segmentBytes * SHORT_SHARE;
+  // A run that was closed has less room than a segment.
+  if (isShort || extent > layout.segmentBytes) return NO_SEGMENT;
   return bestClosed(layout, (run) => {
-    const isRecent = age(layout, run) < RECENT_RUNS && layout.segment(run, "queue") === queue;
+    const isRecent = age(layout, run) < RECENT_RUNS && layout.queueOf(run) === queue;
     const isInLog = run + layout.segment(run, "span") <= layout.field("logSegments");
     const room = roomIn(layout, run);
     // The tightest.
@@ -285,38 +325,28 @@ function bestClosed(layout: Layout, worth: (run: number) => number): number {
 
 /** Neither written to nor being reclaimed. */
 function isClosed(layout: Layout, run: number): boolean {
-  return (
-    run !== layout.field("smallOpen") &&
-    run !== layout.field("mainOpen") &&
-    run !== layout.field("victim")
-  );
+  return !isOpen(layout, run) && run !== layout.field("victim") && run !== layout.field("fresh");
 }
 
 const OPEN = ["smallOpen", "mainOpen"] as const;
+
+function isOpen(layout: Layout, run: number): boolean {
+  return run === openOf(layout, SMALL) || run === openOf(layout, MAIN);
+}
 
 /** The run that the queue's new records go to, or NO_SEGMENT. */
 export function openOf(layout: Layout, queue: Queue): number {
   return layout.field(OPEN[queue]);
 }
 
-/** Segments to the next run or free segment. */
-function spanAt(layout: Layout, segment: number): number {
-  return Math.max(1, layout.segment(segment, "span"));
-}
-
-function liveBytes(layout: Layout, segment: number): number {
-  if (layout.segment(segment, "span") === 0) return 0;
-  return layout.segment(segment, "used") - layout.segment(segment, "dead");
-}
-
 /** Runs that have been queued since; stamps wrap, but their distance from the newest one does not. */
 export function age(layout: Layout, run: number): number {
-  return (layout.field("stamp") - layout.segment(run, "stamp")) >>> 0;
+  return ((layout.field("stamp") << 1) - (layout.segment(run, "stamp") & ~1)) >>> 1;
 }
 
-function stamp(layout: Layout, run: number): void {
+function stamp(layout: Layout, run: number, queue: Queue): void {
   layout.addToField("stamp", 1);
-  layout.setSegment(run, "stamp", layout.field("stamp"));
+  layout.setSegment(run, "stamp", (layout.field("stamp") << 1) | queue);
 }
 
 function isDead(layout: Layout, run: number): boolean {
@@ -326,20 +356,16 @@ function isDead(layout: Layout, run: number): boolean {
 /** Frees the segments that the run no longer reaches. */
 function giveBackRest(layout: Layout, run: number): void {
   const span = layout.segment(run, "span");
-  const needed = Math.ceil(layout.segment(run, "used") / layout.segmentBytes);
+  const needed = spanOf(layout, layout.segment(run, "used"));
   if (needed === span) return;
-  for (let index = run + needed; index < run + span; index++) {
-    layout.setSegment(index, "span", 0);
-    if (index < layout.field("logSegments")) layout.addToField("freeSegments", 1);
-  }
   layout.setSegment(run, "span", needed);
-  layout.setField("freeHint", Math.min(layout.field("freeHint"), run + needed));
+  giveBack(layout, run + needed, run + span);
 }
 
 function addUsed(layout: Layout, run: number, bytes: number): void {
   layout.addToSegment(run, "used", bytes);
   layout.addToField("usedBytes", bytes);
-  if (layout.segment(run, "queue") === SMALL) layout.addToField("smallBytes", bytes);
+  if (layout.queueOf(run) === SMALL) layout.addToField("smallBytes", bytes);
 }
 
 function countDead(layout: Layout, run: number, bytes: number): void {

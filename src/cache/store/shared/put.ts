@@ -64,9 +64,7 @@ export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: 
       : overwrite(layout, slot, hash, key, value, deadlineMs, nowMs, extent, USING_RESERVE);
   if (!isStored) return false;
   layout.addToTally("loaded", 1);
-  // Making room may have evicted it at once.
-  const place = index.find(layout, hash, key);
-  if (place !== index.NO_SLOT) layout.setHits(place, hits);
+  layout.setHits(index.find(layout, hash, key), hits);
   return true;
 }
 
@@ -88,7 +86,7 @@ function insert(
   if (record === 0) return false;
   entries.write(layout, record, key, value, deadlineMs);
   index.insert(layout, hash, record);
-  reclaim.payFor(layout, extent, nowMs);
+  reclaim.payFor(layout, record, nowMs);
   return true;
 }
 
@@ -114,7 +112,7 @@ function overwrite(
   }
   entries.count(layout, old, 1);
   const hits = layout.hitsAt(slot);
-  const queue = layout.segment(layout.segmentOf(old), "queue") as Queue;
+  const queue = layout.queueOf(layout.segmentOf(old));
   const record = reclaim.reserve(layout, queue, extent + slackBytes, nowMs, usesReserve);
   if (record === 0) return false;
   entries.write(layout, record, key, value, deadlineMs);
@@ -129,6 +127,6 @@ function overwrite(
     layout.addToTally(reason, 1);
     log.release(layout, moved);
   }
-  reclaim.payFor(layout, extent, nowMs);
+  reclaim.payFor(layout, record, nowMs);
   return true;
 }

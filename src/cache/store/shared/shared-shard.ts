@@ -1,6 +1,5 @@
-// A shard in shared memory: any thread that attaches to it reads and writes the
-// same entries. Index, log and ghosts lie in one SharedArrayBuffer (layout.ts),
-// whose size bounds the shard.
+// A shard in shared memory: each thread that attaches to it reads and writes the same entries.
+// Index, log and ghosts lie in one SharedArrayBuffer (layout.ts), whose size bounds the shard.
 //
 //   get:  sequence; find in index; copy out; same sequence? mark the hit : again
 //   put:  lock; find; fits where the old value was? there : append to log; unlock
@@ -16,12 +15,13 @@ import { checkShard } from "./verify.ts";
 import * as entries from "./records.ts";
 import { figuresOf } from "./stats.ts";
 import * as index from "./key-index.ts";
-import { extentOf, isRoomy, Layout, shardBytes } from "./layout.ts";
+import { extentOf, isRoomy, Layout } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
 import { Reader } from "./read.ts";
 import { type Change, type Entry, type Facts, type Shard, type ShardFigures } from "../shard.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
+import { shardBytes } from "./shard-size.ts";
 import * as storing from "./put.ts";
 import * as walk from "./scan.ts";
 

@@ -27,7 +27,7 @@ export function checkShard(layout: Layout): void {
     expect(`dead bytes of segment ${run}`, layout.segment(run, "dead"), dead);
     found.usedBytes += layout.segment(run, "used");
     found.deadBytes += dead;
-    if (layout.segment(run, "queue") === SMALL) found.smallBytes += layout.segment(run, "used");
+    if (layout.queueOf(run) === SMALL) found.smallBytes += layout.segment(run, "used");
   }
   for (const [name, value] of Object.entries(found)) {
     expect(name, layout.field(name as keyof typeof found), value);
@@ -50,8 +50,10 @@ export function checkShard(layout: Layout): void {
   const least = layout.segmentsBeside(layout.field("slots"));
   if (layout.field("logSegments") > least) throw new Error("log and index overlap");
   let ghosts = 0;
+  const halfWords = new Uint16Array(layout.memory);
   for (let slot = 0; slot < layout.field("slots"); slot += GROUP) {
-    ghosts += layout.ghostsBeside(slot);
+    const first = (layout.slotWord(slot) + 2 * GROUP) * 2;
+    ghosts += halfWords.subarray(first, first + GROUP).filter(Boolean).length;
   }
   expect("ghosts", layout.field("ghosts"), ghosts);
 }
