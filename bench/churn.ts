@@ -28,9 +28,9 @@ const table = new Table({
 });
 for (const workload of Object.keys(WORKLOADS)) {
   for (const threads of THREADS) {
-    const figures = await measure<ChurnFigures>("churn-run.ts", workload, `${threads}`);
-    runs.push({ workload, threads, ...figures });
-    const { rssMb, boundMb, meanUseful, leastUseful, putsPerSecond, p9999Micros } = figures;
+    const stats = await measure<ChurnFigures>("churn-run.ts", workload, `${threads}`);
+    runs.push({ workload, threads, ...stats });
+    const { rssMb, boundMb, meanUseful, leastUseful, putsPerSecond, p9999Micros } = stats;
     table.push([
       workload,
       threads,

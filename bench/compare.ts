@@ -131,7 +131,7 @@ function kinds(): { readonly load: string; readonly tool: string; readonly by: P
   });
 }
 
-function figuresOf(load: string, server: PeerName, figure: "cpuMicros" | keyof LoadResult) {
+function statsOf(load: string, server: PeerName, figure: "cpuMicros" | keyof LoadResult) {
   return runs.filter((run) => run.load === load && run.server === server).map((run) => run[figure]);
 }
 
@@ -151,18 +151,18 @@ function loadTable(): string {
   });
   for (const { load, tool, by } of kinds()) {
     for (const [index, server] of by.entries()) {
-      const micros = figuresOf(load, server, "cpuMicros");
-      const rates = figuresOf(load, server, "requestsPerSecond");
+      const micros = statsOf(load, server, "cpuMicros");
+      const rates = statsOf(load, server, "requestsPerSecond");
       const isOurs = server === "ringcache";
       table.push([
         ...(index === 0 ? [load, tool] : ["", ""]),
         shownName(server),
         wholeMedian(rates),
         median(micros).toFixed(2),
-        isOurs ? "1" : withRange(ratiosOf(micros, figuresOf(load, "ringcache", "cpuMicros"))),
+        isOurs ? "1" : withRange(ratiosOf(micros, statsOf(load, "ringcache", "cpuMicros"))),
         busyPercent(rates, micros),
         ...(["p50", "p99", "p999"] as const).map((figure) => {
-          return median(figuresOf(load, server, figure)).toFixed(2);
+          return median(statsOf(load, server, figure)).toFixed(2);
         }),
       ]);
     }
@@ -177,8 +177,8 @@ function memoryTable(): string {
     style: { head: [], border: [], compact: true },
   });
   for (const server of servers) {
-    const figures = memory.filter((one) => one.server === server).map((one) => one.bytesPerEntry);
-    if (figures.length > 0) table.push([server, withRange(figures, 0)]);
+    const stats = memory.filter((one) => one.server === server).map((one) => one.bytesPerEntry);
+    if (stats.length > 0) table.push([server, withRange(stats, 0)]);
   }
   return table.toString();
 }
@@ -191,7 +191,7 @@ function chart(): Promise<string> {
       panel: /16/.test(load) ? "16 at a time" : "one at a time",
       group: load.replace(", pipeline 16", ""),
       name: shownName(server),
-      y: median(figuresOf(load, server, "cpuMicros")),
+      y: median(statsOf(load, server, "cpuMicros")),
     })),
   );
   return barChart("CPU time of the server for each request: less is better", "µs", bars);

@@ -41,7 +41,7 @@ await using loads = await ohaLoads(service.url, fixed.url, requests);
 const without: Run[] = [];
 const open: Run[] = [];
 for (let round = -1; round < rounds; round++) {
-  const alone = await run();
+  const exclusively = await run();
   const closing = new AbortController();
   const heard = await listen(closing.signal);
   const watched = await run();
@@ -49,7 +49,7 @@ for (let round = -1; round < rounds; round++) {
   if (heard.events === 0) throw new Error("no dashboard has heard anything");
   // The first round warms up what is compiled as it runs.
   if (round < 0) continue;
-  without.push(alone);
+  without.push(exclusively);
   open.push(watched);
 }
 

@@ -63,14 +63,14 @@ async function measure(engine: EngineName, entries: number): Promise<EngineResul
   return JSON.parse(text) as EngineResult;
 }
 
-function figuresOf(engine: EngineName, entries: number, name: keyof EngineResult): number[] {
+function statsOf(engine: EngineName, entries: number, name: keyof EngineResult): number[] {
   return runs
     .filter((run) => run.engine === engine && run.entries === entries)
     .map((run) => run[name]);
 }
 
 function medianOf(engine: EngineName, entries: number, name: keyof EngineResult): number {
-  return median(figuresOf(engine, entries, name));
+  return median(statsOf(engine, entries, name));
 }
 
 function tableOf(entries: number): string {
@@ -88,8 +88,8 @@ function tableOf(entries: number): string {
         maximumFractionDigits: decimals,
       });
     const cells = ENGINES.map((engine) => {
-      const figures = figuresOf(engine, entries, name);
-      return `${shown(median(figures))} (${shown(min(figures))} to ${shown(max(figures))})`;
+      const stats = statsOf(engine, entries, name);
+      return `${shown(median(stats))} (${shown(min(stats))} to ${shown(max(stats))})`;
     });
     table.push([title, ...cells]);
   }

@@ -148,7 +148,7 @@ class Prober {
   }
 }
 
-function figuresOf(probers: readonly Prober[]): Figures {
+function statsOf(probers: readonly Prober[]): Figures {
   const waits = probers.flatMap(({ waits }) => waits);
   return {
     worstMs: max(waits),
@@ -195,8 +195,8 @@ async function measure(load: string, ...options: readonly string[]): Promise<Row
     await Promise.all([...http, ...redis].map((prober) => prober.next()));
     runs.push({
       runs: Number(Buffer.from(value).toString()),
-      http: figuresOf(http),
-      redis: figuresOf(redis),
+      http: statsOf(http),
+      redis: statsOf(redis),
     });
   }
   await Promise.all([...http, ...redis].map((prober) => prober.stop()));

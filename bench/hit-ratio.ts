@@ -156,7 +156,7 @@ function run(requests: Uint32Array, options: Partial<CacheOptions>, valueBytes: 
     into.clear();
     if (cache.get(key, 0, into) !== MISS) hits++;
     else cache.put(key, value, NEVER, 0);
-    if (index % LOOK_EVERY === 0) mostEntries = Math.max(mostEntries, cache.figures().entries);
+    if (index % LOOK_EVERY === 0) mostEntries = Math.max(mostEntries, cache.stats().entries);
   }
   return { ours: (hits / requests.length) * 100, mostEntries, shards: cache.ring.shards };
 }
@@ -195,8 +195,8 @@ async function report(): Promise<void> {
     });
     const shown = (value: number | undefined) => value?.toFixed(2) ?? "";
     for (const { trace, valueBytes: length, mostEntries, shards, ...row } of some) {
-      const figures = [row.ours, row.lru, row.sampledLru, row.best].map(shown);
-      table.push([trace, `${length} B`, mostEntries.toLocaleString("en"), shards, ...figures]);
+      const stats = [row.ours, row.lru, row.sampledLru, row.best].map(shown);
+      table.push([trace, `${length} B`, mostEntries.toLocaleString("en"), shards, ...stats]);
     }
     for (const length of new Set(some.map((row) => row.valueBytes))) {
       const alike = some.filter((row) => row.valueBytes === length);

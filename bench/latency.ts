@@ -43,8 +43,8 @@ const table = new Table({
   colAligns: ["left", "right", "right", "right"],
   style: { head: [], border: [], compact: true },
 });
-const cell = (figures: readonly number[]) => {
-  return `${median([...figures]).toFixed(2)} (${min([...figures]).toFixed(2)} to ${max([...figures]).toFixed(2)})`;
+const cell = (stats: readonly number[]) => {
+  return `${median([...stats]).toFixed(2)} (${min([...stats]).toFixed(2)} to ${max([...stats]).toFixed(2)})`;
 };
 const names = ["p50", "p99", "p999"] as const;
 for (const kind of ["static", "GET"] as const) {

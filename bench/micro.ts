@@ -6,12 +6,12 @@ import { bench, do_not_optimize, group, run, summary } from "mitata";
 import { ByteBuffer, type Bytes } from "../src/cache/cache.ts";
 import { xxh32 } from "../src/cache/hash.ts";
 import { allocateBudget, ByteBudget } from "../src/shared-memory/byte-budget.ts";
-import { FoundAnswer } from "../src/http/api/respond.ts";
-import { LargeAnswers } from "../src/http/large-responses.ts";
+import { FoundResponse } from "../src/http/api/respond.ts";
+import { LargeResponses } from "../src/http/large-responses.ts";
 import { allocateHttp, HttpMetrics } from "../src/http/metrics.ts";
-import { PendingBodies } from "../src/http/admission/body-budget.ts";
+import { BodyBudget } from "../src/http/admission/body-budget.ts";
 import { readPut, readQueryKey } from "../src/http/api/decode.ts";
-import { allocateDurations, Durations } from "../src/shared-memory/histogram.ts";
+import { allocateHistogram, Histogram } from "../src/shared-memory/histogram.ts";
 import { HotKeys } from "../src/metrics/hot-keys.ts";
 import { HashRing } from "../src/cache/ring.ts";
 import { SequenceLock } from "../src/cache/store/shared/lock.ts";
@@ -19,7 +19,7 @@ import { MapShard } from "../src/cache/store/map-shard.ts";
 import { SharedShard } from "../src/cache/store/shared/shared-shard.ts";
 import { NEVER, type Shard } from "../src/cache/store/shard.ts";
 import { describeMachine } from "./lib/machine.ts";
-import type { Refusal } from "../src/http/error.ts";
+import type { HttpError } from "../src/http/error.ts";
 
 const INIT = { headers: new Headers({ "content-type": "application/json" }) };
 const LIMITS = {
@@ -95,10 +95,10 @@ group("JSON", () => {
   const key = bytesOf("user:123456789");
   const value = bytesOf("v".repeat(100));
   const budget = new ByteBudget(allocateBudget(1), 0, 2 ** 25);
-  const pending = new PendingBodies(budget, { young() {}, all() {} });
-  const refuse = (refusal: Refusal) => refusal.toResponse();
-  const answer = new FoundAnswer(
-    new LargeAnswers(
+  const pending = new BodyBudget(budget, { young() {}, all() {} });
+  const refuse = (refusal: HttpError) => refusal.toResponse();
+  const answer = new FoundResponse(
+    new LargeResponses(
       ...([pending, refuse, 75] as const),
       () => 0,
       () => {},
@@ -117,7 +117,7 @@ group("JSON", () => {
 
 group("metrics", () => {
   const metrics = new HttpMetrics(allocateHttp(2, 10), 0);
-  const durations = new Durations(allocateDurations(2, 100), 0, 100);
+  const durations = new Histogram(allocateHistogram(2, 100), 0, 100);
   const hotKeys = new HotKeys();
   const keys = Array.from({ length: 4096 }, (_, n) => `key:${n}`);
   let n = 0;

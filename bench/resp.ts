@@ -211,12 +211,12 @@ function tableOf(
   subject: string,
   reference: string,
 ): string {
-  const figures = [`${subject}`, `${reference}`, `× ${reference} (range)`, "bar"];
+  const results = [`${subject}`, `${reference}`, `× ${reference} (range)`, "bar"];
   const table = new Table({
     head: [
       "",
-      ...figures.map((name, column) => (column === 0 ? `requests/s: ${name}` : name)),
-      ...figures.map((name, column) => (column === 0 ? `CPU: ${name}` : name)),
+      ...results.map((name, column) => (column === 0 ? `requests/s: ${name}` : name)),
+      ...results.map((name, column) => (column === 0 ? `CPU: ${name}` : name)),
       `p99 ms: ${subject}`,
       reference,
       "busy",

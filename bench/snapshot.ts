@@ -165,8 +165,8 @@ function show(): void {
   console.log(table.toString());
 }
 
-function ranged(figures: readonly number[], digits = 1): string {
-  const all = [...figures];
+function ranged(stats: readonly number[], digits = 1): string {
+  const all = [...stats];
   const text = (value: number) => value.toFixed(value >= 100 ? 0 : digits);
   return `${text(median(all))} (${text(min(all))} to ${text(max(all))})`;
 }

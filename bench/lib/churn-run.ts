@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { mean, min } from "simple-statistics";
 
 import { Cache, type CacheOptions, fitOptions } from "../../src/cache/cache.ts";
-import { startUpkeep } from "../../src/process/maintenance.ts";
+import { startMaintenance } from "../../src/process/maintenance.ts";
 import type { ChurnResult, ChurnStart } from "./churn-thread.ts";
 
 /** Bytes that are written, in sizes of the memory. */
@@ -71,7 +71,7 @@ async function churn(shape: Shape, threads: number, memoryBytes: number): Promis
   });
   const memory = Cache.allocate(options, threads + 1);
   const cache = new Cache(options, memory, threads);
-  startUpkeep(cache, () => {});
+  startMaintenance(cache, () => {});
   const { valueBytes, fill, deleteShare = 0, longestTtlMs = 0, turnoverSeconds } = shape;
   // Of sizes whose logarithm is uniform.
   const meanLength = valueBytes || MAX_VALUE_BYTES / Math.log(MAX_VALUE_BYTES);
@@ -79,7 +79,7 @@ async function churn(shape: Shape, threads: number, memoryBytes: number): Promis
   let rssMb = 0;
   const sampling = setInterval(() => {
     rssMb = Math.max(rssMb, process.memoryUsage.rss() / MEBIBYTE);
-    useful.push(cache.figures().bytes / memoryBytes);
+    useful.push(cache.stats().bytes / memoryBytes);
   }, SAMPLE_EVERY_MS);
   const began = performance.now();
   const results = await Promise.all(
@@ -106,7 +106,7 @@ async function churn(shape: Shape, threads: number, memoryBytes: number): Promis
   clearInterval(sampling);
   const seconds = (performance.now() - began) / 1000;
   cache.check();
-  const { inserted, entries, evicted, expired, deleted, overwritten } = cache.figures();
+  const { inserted, entries, evicted, expired, deleted, overwritten } = cache.stats();
   const left = evicted + expired + deleted + overwritten;
   if (inserted !== entries + left)
     throw new Error(`${inserted} put, ${entries} held, ${left} gone`);

@@ -60,9 +60,9 @@ for (let n = 0; written < start.bytes; n++) {
   }
   value.end = nextLength();
   const mortal = start.longestTtlMs > 0;
-  const deadlineMs = mortal ? nowMs + Math.random() * start.longestTtlMs : NEVER;
+  const expiresAtMs = mortal ? nowMs + Math.random() * start.longestTtlMs : NEVER;
   const putNanos = Bun.nanoseconds();
-  cache.put(key, value, deadlineMs, nowMs);
+  cache.put(key, value, expiresAtMs, nowMs);
   // The first half of the bytes fills the cache, and more than once.
   if (written > start.bytes / 2) histogram.recordValue(Bun.nanoseconds() - putNanos);
   written += key.end + value.end;

@@ -79,9 +79,9 @@ export async function startForeign(name: ForeignName, core: number | undefined):
     await server[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   };
-  const deadlineMs = performance.now() + READY_WITHIN_MS;
+  const expiresAtMs = performance.now() + READY_WITHIN_MS;
   while (!(await listens(port))) {
-    if (child.exitCode !== null || performance.now() > deadlineMs) {
+    if (child.exitCode !== null || performance.now() > expiresAtMs) {
       await stop();
       throw new Error(`${name} did not start`);
     }

@@ -8,14 +8,14 @@ export function ratiosOf(over: readonly number[], under: readonly number[]): num
 }
 
 /** "1.52 (1.40 to 1.66)". */
-export function withRange(figures: readonly number[], digits = 2): string {
-  const [middle, least, most] = [median, min, max].map((of) => of([...figures]).toFixed(digits));
+export function withRange(stats: readonly number[], digits = 2): string {
+  const [middle, least, most] = [median, min, max].map((of) => of([...stats]).toFixed(digits));
   return `${middle} (${least} to ${most})`;
 }
 
 /** "123,456". */
-export function wholeMedian(figures: readonly number[]): string {
-  return Math.round(median([...figures])).toLocaleString("en");
+export function wholeMedian(stats: readonly number[]): string {
+  return Math.round(median([...stats])).toLocaleString("en");
 }
 
 /**

@@ -8,7 +8,7 @@ import { secretOf } from "../../src/security/secret-file.ts";
 import { type LoadOptions, OPTIONS } from "./options.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { NothingListens, runLoad } from "./run.ts";
-import type { Tally } from "./tally.ts";
+import type { StoreCounter } from "./tally.ts";
 import { randomMix, readTrace, traceReplay, type Workload } from "./workload.ts";
 
 const options = readOrExit();
@@ -46,7 +46,7 @@ function endProgress(): void {
   bar.stop();
 }
 
-async function runOrExit(): Promise<Tally> {
+async function runOrExit(): Promise<StoreCounter> {
   try {
     return await runLoad(options, workload, {
       progress: () => done++,

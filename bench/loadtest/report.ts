@@ -4,10 +4,10 @@ import Chartscii from "chartscii";
 import Table from "cli-table3";
 
 import type { LoadOptions } from "./options.ts";
-import { BAR_BOUNDS_MS, type Latency, type Tally } from "./tally.ts";
+import { BAR_BOUNDS_MS, type Latency, type StoreCounter } from "./tally.ts";
 
 /** The result as one JSON document; latencies in milliseconds. */
-export function jsonReport(options: LoadOptions, tally: Tally): string {
+export function jsonReport(options: LoadOptions, tally: StoreCounter): string {
   return JSON.stringify({
     seed: options.seed,
     seconds: tally.seconds,
@@ -27,11 +27,11 @@ export function jsonReport(options: LoadOptions, tally: Tally): string {
 }
 
 /** Two tables and a plot, at most 80 columns wide. */
-export function textReport(options: LoadOptions, tally: Tally): string {
+export function textReport(options: LoadOptions, tally: StoreCounter): string {
   return [counts(options, tally), latencies(tally), plot(tally)].join("\n");
 }
 
-function counts(options: LoadOptions, tally: Tally): string {
+function counts(options: LoadOptions, tally: StoreCounter): string {
   const looked = tally.hits + tally.misses;
   const rate = looked === 0 ? "" : ` (${((tally.hits / looked) * 100).toFixed(2)} %)`;
   const first = options.trace === "" ? "" : `, ${whole(tally.firstMisses)} of them first`;
@@ -51,7 +51,7 @@ function counts(options: LoadOptions, tally: Tally): string {
   );
 }
 
-function latencies(tally: Tally): string {
+function latencies(tally: StoreCounter): string {
   const row = (name: string, latency: Latency) => [
     name,
     ...[latency.mean, latency.p50, latency.p90, latency.p99, latency.p999, latency.max].map((ms) =>
@@ -69,7 +69,7 @@ function latencies(tally: Tally): string {
 }
 
 /** A bar for each range of latencies between the first and the last that has requests. */
-function plot(tally: Tally): string {
+function plot(tally: StoreCounter): string {
   const total = tally.bars.reduce((sum, count) => sum + count, 0);
   const used = [...tally.bars.keys()].filter((bar) => (tally.bars[bar] ?? 0) > 0);
   const bars = [];

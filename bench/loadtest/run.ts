@@ -4,7 +4,7 @@
 
 import { addressOf, Connection, ConnectionError } from "./connection.ts";
 import type { LoadOptions } from "./options.ts";
-import { Tally } from "./tally.ts";
+import { StoreCounter } from "./tally.ts";
 import type { Step, Workload } from "./workload.ts";
 
 /** The run ends early when so many attempts to connect again have been refused, for each connection. */
@@ -28,7 +28,7 @@ export async function runLoad(
   options: LoadOptions,
   workload: Workload,
   hooks: RunHooks = {},
-): Promise<Tally> {
+): Promise<StoreCounter> {
   const { host, port, token } = options;
   const connections = Array.from(
     { length: options.connections },
@@ -42,7 +42,7 @@ export async function runLoad(
     if (error instanceof ConnectionError) throw new NothingListens(addressOf(host, port));
     throw error;
   }
-  const tally = new Tally();
+  const tally = new StoreCounter();
   // A service that has gone is not asked for all that is left.
   const isGone = () => {
     return (tally.errors.get("connection refused") ?? 0) > REFUSALS * connections.length;
@@ -128,7 +128,7 @@ async function performStep(
   step: Step,
   dueMs: number,
   workload: Workload,
-  tally: Tally,
+  tally: StoreCounter,
 ): Promise<void> {
   try {
     if (step.kind === "put") return await put(connection, step.key, dueMs, workload, tally);
@@ -147,7 +147,7 @@ async function get(
   key: string,
   dueMs: number,
   workload: Workload,
-  tally: Tally,
+  tally: StoreCounter,
 ): Promise<boolean> {
   // As of now: a put of another connection that overtakes this get does not make its miss the cache's.
   const first = !workload.wasStored(key);
@@ -170,7 +170,7 @@ async function put(
   key: string,
   dueMs: number,
   workload: Workload,
-  tally: Tally,
+  tally: StoreCounter,
 ): Promise<void> {
   const request = JSON.stringify({ key, value: workload.valueOf(key) });
   const { status, body } = await connection.send("POST", "/put", request);

@@ -18,7 +18,7 @@ export interface Latency {
   readonly max: number;
 }
 
-export class Tally {
+export class StoreCounter {
   hits = 0;
   misses = 0;
   /** Misses of keys that this run had not put before: no cache could have had them. */

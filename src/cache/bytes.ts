@@ -22,7 +22,7 @@ export interface Bytes {
    * ASCII is its own byte string. It spares a store that keeps strings two copies a put.
    */
   readonly byteString?: string | undefined;
-  /** Of a key that `Cache.lookAhead` has found the place of: its shard's number, else -1 or nothing. */
+  /** Of a key that `Cache.prefetch` has found the place of: its shard's number, else -1 or nothing. */
   readonly shard?: number;
   /** And the hash that the shard's index knows it by. */
   readonly hash?: number;
@@ -44,8 +44,8 @@ export function rangeWithin(
   return isEmpty ? { start: 0, end: 0 } : { start, end };
 }
 
-/** A key that `Cache.lookAhead` may find the place of; whoever changes the key sets `shard` to -1. */
-export interface AheadKey extends Bytes {
+/** A key that `Cache.prefetch` may find the place of; whoever changes the key sets `shard` to -1. */
+export interface RoutedKey extends Bytes {
   shard: number;
   hash: number;
 }

@@ -5,13 +5,13 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
-import { type CacheFigures, expiredPart, sumFigures } from "./stats.ts";
-import { ALONE, type CacheOptions, fitOptions } from "./options.ts";
+import { type CacheStats, expiredPart, sumFigures } from "./stats.ts";
+import { SINGLE_THREAD_DEFAULTS, type CacheOptions, fitOptions } from "./options.ts";
 import { allocateClock, Clock } from "./clock.ts";
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
-import { LookAhead } from "./prefetch.ts";
+import { Prefetcher } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
-import { type AheadKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
+import { type RoutedKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
 import { allocateCounters, Counters } from "./store/counters.ts";
 import type { CallGuard } from "./store/call-guard.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
@@ -24,22 +24,22 @@ import {
   NEVER,
   SCAN_END,
   type Shard,
-  type ShardFigures,
+  type ShardStats,
 } from "./store/shard.ts";
 import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 
-export type { CacheFigures } from "./stats.ts";
+export type { CacheStats } from "./stats.ts";
 export { type CacheOptions, fitOptions } from "./options.ts";
-export { MOST_AHEAD } from "./prefetch.ts";
-export { type AheadKey, ByteBuffer, type Bytes, freeBytes, MISS } from "./bytes.ts";
+export { PREFETCH_MAX } from "./prefetch.ts";
+export { type RoutedKey, ByteBuffer, type Bytes, freeBytes, MISS } from "./bytes.ts";
 export {
   type Change,
   type Entry,
   type Facts,
-  type Lease,
+  type TimedValue,
   NEVER,
   type Revision,
-  type ShardFigures,
+  type ShardStats,
 } from "./store/shard.ts";
 export { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 
@@ -76,7 +76,7 @@ export class Cache {
   /** Of the key that was last looked for. */
   #hash = 0;
   readonly #memories: readonly Int32Array[];
-  #ahead: LookAhead | undefined;
+  #prefetcher: Prefetcher | undefined;
   /** Of the shards that `consistently` reads. */
   readonly #versions: number[] = [];
   /** The shard that the next sweep goes on with. */
@@ -99,7 +99,7 @@ export class Cache {
 
   /** A cache for this thread alone; what is not given is as the service has it, for a small machine. */
   static create(options: Partial<CacheOptions> = {}): Cache {
-    const all = fitOptions({ ...ALONE, ...options });
+    const all = fitOptions({ ...SINGLE_THREAD_DEFAULTS, ...options });
     return new Cache(all, Cache.allocate(all, 1), 0);
   }
 
@@ -151,11 +151,11 @@ export class Cache {
     this.#sampled = sampled;
   }
 
-  /** Lets the cache look at keys that calls are about to be made for, MOST_AHEAD of them at most. O(count). */
-  lookAhead(keys: readonly AheadKey[], count: number): void {
+  /** Lets the cache look at keys that calls are about to be made for, PREFETCH_MAX of them at most. O(count). */
+  prefetch(keys: readonly RoutedKey[], count: number): void {
     if (this.#memories.length === 0) return;
-    this.#ahead ??= new LookAhead(this.#shards as SharedShard[], this.ring, this.#seed);
-    this.#ahead.at(keys, count);
+    this.#prefetcher ??= new Prefetcher(this.#shards as SharedShard[], this.ring, this.#seed);
+    this.#prefetcher.at(keys, count);
   }
 
   /** Bytes of the longest key. */
@@ -169,12 +169,12 @@ export class Cache {
   }
 
   /**
-   * Stores a copy of key and value until `deadlineMs` (NEVER: for good). False if there is no room
+   * Stores a copy of key and value until `expiresAtMs` (NEVER: for good). False if there is no room
    * and nothing may be evicted; then nothing is lost. `usesReserve`: it may take the room that a cache
    * without eviction keeps for entries that get another key. Throws RangeError past the limits of size. O(1).
    */
-  put(key: Bytes, value: Bytes, deadlineMs: number, nowMs: number, usesReserve = false): boolean {
-    return this.#shardOf(key).put(key, value, deadlineMs, nowMs, this.#hash, usesReserve);
+  put(key: Bytes, value: Bytes, expiresAtMs: number, nowMs: number, usesReserve = false): boolean {
+    return this.#shardOf(key).put(key, value, expiresAtMs, nowMs, this.#hash, usesReserve);
   }
 
   /** What is known of a live entry beside its value; `isHit`: for eviction that is a hit. No lock. O(1). */
@@ -201,10 +201,10 @@ export class Cache {
   }
 
   /** When an entry ends that is to live for so long, or for as long as entries do. */
-  deadlineMs(ttlMs: number | undefined, nowMs: number): number {
+  expiresAtMs(ttlMs: number | undefined, nowMs: number): number {
     const { defaultTtlMs, maxTtlMs } = this.#options;
-    const deadlineMs = nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
-    return deadlineMs > LAST_MS && deadlineMs < NEVER ? LAST_MS : deadlineMs;
+    const expiresAtMs = nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
+    return expiresAtMs > LAST_MS && expiresAtMs < NEVER ? LAST_MS : expiresAtMs;
   }
 
   /**
@@ -218,7 +218,7 @@ export class Cache {
   }
 
   /** As `atomically`, with every key there is; `work` may also scan and clear. */
-  alone<T>(work: () => T): T {
+  exclusively<T>(work: () => T): T {
     return this.#holding([...this.#shards.keys()], work);
   }
 
@@ -280,10 +280,10 @@ export class Cache {
   }
 
   /** Bytes of the memory that an entry takes, with its part of the index. */
-  entryBytes(keyBytes: number, valueBytes: number, isMortal: boolean): number {
+  entryBytes(keyBytes: number, valueBytes: number, hasExpiry: boolean): number {
     const { store, evicts } = this.#options;
     return store === "shared"
-      ? SharedShard.entryBytes(keyBytes, valueBytes, isMortal, evicts)
+      ? SharedShard.entryBytes(keyBytes, valueBytes, hasExpiry, evicts)
       : MapShard.entryBytes(keyBytes, valueBytes);
   }
 
@@ -293,7 +293,7 @@ export class Cache {
       for (const shard of this.#shards) shard.clear();
     };
     if (this.#guard.isHolding) clear();
-    else this.alone(clear);
+    else this.exclusively(clear);
   }
 
   /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
@@ -329,7 +329,7 @@ export class Cache {
    * For whoever watches over the threads: `thread` has ended and may have held a lock. Frees it;
    * a shard that it was writing to is then empty. Its number may be given away again. O(shards).
    */
-  threadLost(thread: number): void {
+  recoverThread(thread: number): void {
     this.#counters.add("lostThread");
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.release(thread);
   }
@@ -343,12 +343,12 @@ export class Cache {
   }
 
   /** What each shard holds, by its number on the ring. */
-  shardFigures(): ShardFigures[] {
-    return this.#shards.map((shard) => shard.figures());
+  shardStats(): ShardStats[] {
+    return this.#shards.map((shard) => shard.stats());
   }
 
   /** What the cache holds and has counted since the start; exact while nobody writes. O(shards). */
-  figures(): CacheFigures {
+  stats(): CacheStats {
     return sumFigures(this.#shards, this.#counterMemory);
   }
 
@@ -368,12 +368,12 @@ export class Cache {
     try {
       for (const number of shards.toSorted((a, b) => a - b)) {
         const shard = this.#shards[number] as Shard;
-        shard.hold();
+        shard.lock();
         held.push(shard);
       }
       return work();
     } finally {
-      for (const shard of held) shard.letGo();
+      for (const shard of held) shard.unlock();
     }
   }
 

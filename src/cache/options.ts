@@ -4,7 +4,7 @@ import { SharedShard } from "./store/shared/shared-shard.ts";
 import { NEVER } from "./store/shard.ts";
 
 /** In less, segments are so small that entries of a hundred bytes lie in them like long ones. */
-const LEAST_SHARD_BYTES = 2 ** 18;
+const SHARD_BYTES_MIN = 2 ** 18;
 
 export interface CacheOptions {
   /** "shared": entries in shared memory, for any number of threads; "map": in this thread's Maps. */
@@ -27,7 +27,7 @@ export interface CacheOptions {
 }
 
 /** Of a cache for one thread, as the service has them, for a small machine. */
-export const ALONE: CacheOptions = {
+export const SINGLE_THREAD_DEFAULTS: CacheOptions = {
   store: "shared",
   shards: 64,
   virtualNodes: 1024,
@@ -45,7 +45,7 @@ export const ALONE: CacheOptions = {
  */
 export function fitOptions(wanted: CacheOptions): CacheOptions {
   const { memoryBytes, maxKeyBytes, maxValueBytes } = wanted;
-  const least = Math.max(LEAST_SHARD_BYTES, SharedShard.bytesFor(maxKeyBytes, maxValueBytes));
+  const least = Math.max(SHARD_BYTES_MIN, SharedShard.bytesFor(maxKeyBytes, maxValueBytes));
   const shards = Math.max(1, Math.min(wanted.shards, Math.floor(memoryBytes / least)));
   const largest = SharedShard.largestValue(memoryBytes / shards, maxKeyBytes);
   return { ...wanted, shards, maxValueBytes: Math.min(maxValueBytes, largest) };

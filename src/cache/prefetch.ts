@@ -5,25 +5,25 @@
 
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import type { HashRing } from "./ring.ts";
-import type { AheadKey } from "./bytes.ts";
+import type { RoutedKey } from "./bytes.ts";
 import type { Layout } from "./store/shared/layout.ts";
 import * as places from "./store/shared/locate.ts";
 import type { SharedShard } from "./store/shared/shared-shard.ts";
 
 /** Keys that are looked at, at most. */
-export const MOST_AHEAD = 256;
+export const PREFETCH_MAX = 256;
 /** Words from one line of the processor's cache to the next. */
 const LINE_WORDS = 16;
 /** Of a record: the processor itself notices what is read on and on. */
 const MOST_LINES = 16;
 
-export class LookAhead {
+export class Prefetcher {
   readonly #layouts: readonly Layout[];
   readonly #memories: readonly Int32Array[];
   readonly #ring: HashRing;
   readonly #seed: number;
-  readonly #numbers = new Int32Array(MOST_AHEAD);
-  readonly #ends = new Int32Array(MOST_AHEAD);
+  readonly #numbers = new Int32Array(PREFETCH_MAX);
+  readonly #ends = new Int32Array(PREFETCH_MAX);
   /** Keeps the reads from being left out as useless. */
   protected seen = 0;
 
@@ -36,36 +36,36 @@ export class LookAhead {
   }
 
   /** Sets `shard` and `hash` of each key. O(count). */
-  at(keys: readonly AheadKey[], count: number): void {
+  at(keys: readonly RoutedKey[], count: number): void {
     const numbers = this.#numbers;
     const memories = this.#memories;
     const ring = this.#ring;
     let seen = 0;
     for (let n = 0; n < count; n++) {
-      const key = keys[n] as AheadKey;
+      const key = keys[n] as RoutedKey;
       numbers[n] = xxh32AndKeyed(key.bytes, key.start, key.end, this.#seed);
       key.hash = keyedDigest;
     }
     for (let n = 0; n < count; n++) seen += ring.lineOf(numbers[n] as number);
     for (let n = 0; n < count; n++) {
-      const key = keys[n] as AheadKey;
+      const key = keys[n] as RoutedKey;
       key.shard = ring.shardOf((numbers[n] as number) >>> 0);
       numbers[n] = places.firstWord(this.#layouts[key.shard] as Layout, key.hash);
     }
     for (let n = 0; n < count; n++) {
-      seen += (memories[(keys[n] as AheadKey).shard] as Int32Array)[numbers[n] as number] ?? 0;
+      seen += (memories[(keys[n] as RoutedKey).shard] as Int32Array)[numbers[n] as number] ?? 0;
     }
     for (let n = 0; n < count; n++) {
-      const { shard, hash } = keys[n] as AheadKey;
+      const { shard, hash } = keys[n] as RoutedKey;
       numbers[n] = places.recordWord(this.#layouts[shard] as Layout, hash);
     }
     const ends = this.#ends;
     for (let n = 0; n < count; n++) {
-      const layout = this.#layouts[(keys[n] as AheadKey).shard] as Layout;
+      const layout = this.#layouts[(keys[n] as RoutedKey).shard] as Layout;
       ends[n] = places.recordEndWord(layout, numbers[n] as number);
     }
     for (let n = 0; n < count; n++) {
-      const memory = memories[(keys[n] as AheadKey).shard] as Int32Array;
+      const memory = memories[(keys[n] as RoutedKey).shard] as Int32Array;
       const word = numbers[n] as number;
       // Without a record, or without the lock, the end may be any number.
       const last = Math.max(

@@ -2,13 +2,13 @@
 
 import { sumOf } from "./store/counters.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
-import { FIGURE_NAMES, NO_FIGURES, type Shard, type ShardFigures } from "./store/shard.ts";
+import { STAT_NAMES, NO_STATS, type Shard, type ShardStats } from "./store/shard.ts";
 
 /** Sums over all shards and threads; counts since the start. */
-export interface CacheFigures extends ShardFigures {
+export interface CacheStats extends ShardStats {
   readonly hit: number;
   readonly miss: number;
-  /** Threads that `threadLost` was told of. */
+  /** Threads that `recoverThread` was told of. */
   readonly lostThreads: number;
   /** Times that a lock was not free at once, and how long that took in all. */
   readonly lockWaits: number;
@@ -16,11 +16,11 @@ export interface CacheFigures extends ShardFigures {
 }
 
 /** O(shards). */
-export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer): CacheFigures {
-  const sums = { ...NO_FIGURES };
+export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer): CacheStats {
+  const sums = { ...NO_STATS };
   for (const shard of shards) {
-    const figures = shard.figures();
-    for (const name of FIGURE_NAMES) sums[name] += figures[name];
+    const stats = shard.stats();
+    for (const name of STAT_NAMES) sums[name] += stats[name];
   }
   return {
     ...sums,

@@ -1,6 +1,6 @@
 // The figures of the last five minutes, one point a second, as columns for the charts.
 
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 
 /** Seconds that are kept, which is also the most points. */
 export const KEPT_SECONDS = 300;
@@ -9,20 +9,20 @@ const GAP_SECONDS = 2.5;
 
 /** What is kept of each moment; null where there is nothing to say. */
 const COLUMNS = {
-  requests: (now: LiveFigures) => now.requestsPerSecond,
-  hitRatio: (now: LiveFigures) => now.hitRatio,
-  p50: (now: LiveFigures) => now.latencyMs?.p50 ?? null,
-  p99: (now: LiveFigures) => now.latencyMs?.p99 ?? null,
-  p999: (now: LiveFigures) => now.latencyMs?.p999 ?? null,
+  requests: (now: LiveStats) => now.requestsPerSecond,
+  hitRatio: (now: LiveStats) => now.hitRatio,
+  p50: (now: LiveStats) => now.latencyMs?.p50 ?? null,
+  p99: (now: LiveStats) => now.latencyMs?.p99 ?? null,
+  p999: (now: LiveStats) => now.latencyMs?.p999 ?? null,
   // Cumulative: each line is the upper edge of its layer, the lowest of them what lives.
-  toLive: ({ memory }: LiveFigures) => memory.liveBytes,
-  toDead: ({ memory }: LiveFigures) => memory.liveBytes + memory.deadBytes,
-  toExpired: ({ memory }: LiveFigures) => memory.liveBytes + memory.deadBytes + memory.expiredBytes,
-  used: ({ memory }: LiveFigures) => memory.usedBytes,
-  limit: ({ memory }: LiveFigures) => memory.maxBytes,
-  evictions: (now: LiveFigures) => now.evictionsPerSecond,
-  expirations: (now: LiveFigures) => now.expirationsPerSecond,
-} satisfies Record<string, (now: LiveFigures) => number | null>;
+  toLive: ({ memory }: LiveStats) => memory.liveBytes,
+  toDead: ({ memory }: LiveStats) => memory.liveBytes + memory.deadBytes,
+  toExpired: ({ memory }: LiveStats) => memory.liveBytes + memory.deadBytes + memory.expiredBytes,
+  used: ({ memory }: LiveStats) => memory.usedBytes,
+  limit: ({ memory }: LiveStats) => memory.maxBytes,
+  evictions: (now: LiveStats) => now.evictionsPerSecond,
+  expirations: (now: LiveStats) => now.expirationsPerSecond,
+} satisfies Record<string, (now: LiveStats) => number | null>;
 
 export type Column = keyof typeof COLUMNS;
 const NAMES = Object.keys(COLUMNS) as Column[];
@@ -39,12 +39,12 @@ export class History {
   }
 
   /** Adds a moment. One that is not later than the last starts anew: the clock was set back. */
-  add(figures: LiveFigures): void {
-    const time = figures.timeMs / 1000;
+  add(stats: LiveStats): void {
+    const time = stats.timeMs / 1000;
     const last = this.times.at(-1);
     if (last !== undefined && time <= last) this.#drop(this.times.length);
     else if (last !== undefined && time - last > GAP_SECONDS) this.#push(last + 1, () => null);
-    this.#push(time, (name) => COLUMNS[name](figures));
+    this.#push(time, (name) => COLUMNS[name](stats));
     const old = this.times.findIndex((past) => past > time - KEPT_SECONDS);
     this.#drop(Math.max(old, this.times.length - KEPT_SECONDS));
   }

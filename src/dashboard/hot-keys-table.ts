@@ -2,7 +2,7 @@
 // chose: it is shown as text on one or two lines, and its signs for what cannot be seen are ours.
 
 import { byId, make, setText } from "./elements.ts";
-import type { HotKey, LiveFigures } from "../live/stats.ts";
+import type { HotKey, LiveStats } from "../live/stats.ts";
 import { exact } from "./format.ts";
 import { rowHead, Rows } from "./rows.ts";
 import { clipped, visibleLine } from "./visible-text.ts";
@@ -11,7 +11,7 @@ import { clipped, visibleLine } from "./visible-text.ts";
 const SHOWN_LENGTH = 600;
 
 /** Returns what shows the hot keys in their table. */
-export function makeHotKeysTable(): (hotKeys: LiveFigures["hotKeys"]) => void {
+export function makeHotKeysTable(): (hotKeys: LiveStats["hotKeys"]) => void {
   const words = byId("hot-keys-words", HTMLElement);
   const table = byId("hot-keys", HTMLTableElement);
   const rows = new Rows(table, (index) => {

@@ -2,7 +2,7 @@
 // is no stream (503 while the service stops), and waits for ever on a connection that looks open.
 
 import { EventParser } from "../live/events.ts";
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import type { Token } from "./token.ts";
 
 /** Milliseconds without figures, which come once a second, after which a connection is given up. */
@@ -11,7 +11,7 @@ const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 5000;
 
 interface LiveEvents {
-  readonly figures: (figures: LiveFigures) => void;
+  readonly stats: (stats: LiveStats) => void;
   /** The connection broke; it is tried again until figures come. */
   readonly lost: () => void;
   /** The service wants a token, and is asked again when there is one. */
@@ -21,9 +21,9 @@ interface LiveEvents {
 /** Subscribes to the figures of the service at `url` for as long as the page lives. */
 export async function subscribe(url: string, token: Token, events: LiveEvents): Promise<never> {
   let retryMs = FIRST_RETRY_MS;
-  const heard = (figures: LiveFigures): void => {
+  const heard = (stats: LiveStats): void => {
     retryMs = FIRST_RETRY_MS;
-    events.figures(figures);
+    events.stats(stats);
   };
   for (;;) {
     if (await isLocked(url, token, heard)) {
@@ -41,7 +41,7 @@ export async function subscribe(url: string, token: Token, events: LiveEvents): 
 async function isLocked(
   url: string,
   token: Token,
-  heard: (figures: LiveFigures) => void,
+  heard: (stats: LiveStats) => void,
 ): Promise<boolean> {
   const aborter = new AbortController();
   let silence = 0;
@@ -60,7 +60,7 @@ async function isLocked(
       for (const { event, data } of parser.feed(read.value)) {
         if (event !== "figures") continue;
         watch();
-        heard(JSON.parse(data) as LiveFigures);
+        heard(JSON.parse(data) as LiveStats);
       }
     }
   } catch {

@@ -3,7 +3,7 @@
 
 import { makeCharts } from "./charts.ts";
 import { byId, setText } from "./elements.ts";
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import { bytes, text } from "./format.ts";
 import { History } from "./history.ts";
 import { makeHotKeysTable } from "./hot-keys-table.ts";
@@ -27,7 +27,7 @@ const resident = byId("resident", HTMLElement);
 const token = new Token();
 new KeyForm(new KeyCalls(token));
 
-let latest: LiveFigures | undefined;
+let latest: LiveStats | undefined;
 
 function draw(): void {
   if (latest === undefined || document.hidden) return;
@@ -42,10 +42,10 @@ function draw(): void {
 document.addEventListener("visibilitychange", draw);
 
 void subscribe("events", token, {
-  figures(figures) {
-    latest = figures;
-    history.add(figures);
-    statusBar.show(figures);
+  stats(stats) {
+    latest = stats;
+    history.add(stats);
+    statusBar.show(stats);
     draw();
   },
   lost: () => statusBar.lost(),

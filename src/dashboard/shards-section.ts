@@ -2,7 +2,7 @@
 // a pointer on ring or bars, or with the arrow keys: the ring is one tab stop, not a thousand.
 
 import { byId, make, setAttribute, setText } from "./elements.ts";
-import type { LiveFigures, ShardView } from "../live/stats.ts";
+import type { LiveStats, ShardView } from "../live/stats.ts";
 import { bytes, count, exact, percent, text } from "./format.ts";
 import { RingView } from "./ring-view.ts";
 import { rowHead, Rows } from "./rows.ts";
@@ -31,7 +31,7 @@ export class ShardsSection {
     onSchemeChange(() => this.#bars.draw());
   }
 
-  show({ shards, virtualNodes }: LiveFigures): void {
+  show({ shards, virtualNodes }: LiveStats): void {
     this.#shards = shards;
     this.#virtualNodes = virtualNodes;
     const sum = shards.reduce((total, { entries }) => total + entries, 0);

@@ -1,7 +1,7 @@
 // The head of the page: whether the service is up, and how fresh the figures are.
 
 import { byId, setAttribute, setText } from "./elements.ts";
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import { duration, timeOfDay } from "./format.ts";
 
 const TITLE = "ringcache";
@@ -14,7 +14,7 @@ export class StatusBar {
   #lastMs = 0;
 
   /** Figures came: the service is in the state that it says. */
-  show({ state, version, uptimeSeconds, timeMs }: LiveFigures): void {
+  show({ state, version, uptimeSeconds, timeMs }: LiveStats): void {
     this.#lastMs = timeMs;
     this.#set(state, state);
     setText(this.#version, version);

@@ -1,7 +1,7 @@
 // The figures of this moment, one tile each, those that say most first.
 
 import { byId, make, setText } from "./elements.ts";
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import {
   bytes,
   count,
@@ -26,7 +26,7 @@ interface Reading {
 const NONE: Quantity = { number: "–", unit: "" };
 const plain = (number: string, unit = ""): Quantity => ({ number, unit });
 
-const TILES: Readonly<Record<string, (now: LiveFigures, history: History) => Reading>> = {
+const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Reading>> = {
   "Requests/s": ({ requestsPerSecond }, history) => ({
     quantity: count(Math.round(requestsPerSecond)),
     note: `5 min peak ${text(count(Math.round(Math.max(...kept(history, "requests"), 0))))}`,
@@ -74,11 +74,11 @@ const TILES: Readonly<Record<string, (now: LiveFigures, history: History) => Rea
 };
 
 /** Puts the tiles into the page; the result shows figures in them. */
-export function makeTiles(history: History): (figures: LiveFigures) => void {
+export function makeTiles(history: History): (stats: LiveStats) => void {
   const host = byId("tiles", HTMLElement);
   const tiles = Object.entries(TILES).map(([name, read]) => ({ read, tile: new Tile(host, name) }));
-  return (figures) => {
-    for (const { read, tile } of tiles) tile.show(read(figures, history));
+  return (stats) => {
+    for (const { read, tile } of tiles) tile.show(read(stats, history));
   };
 }
 

@@ -2,7 +2,7 @@
 // 4 MiB can make 400 MB of objects: parsing it would be too late to refuse it.
 
 import type { Schema } from "./api/schemas.ts";
-import { Refusal } from "./error.ts";
+import { HttpError } from "./error.ts";
 
 /** Room for what the schema does not know, so that the refusal can name it. */
 const MORE_MARKS = 16;
@@ -10,7 +10,7 @@ const MORE_MARKS = 16;
 export interface BodyShape {
   /** Opening brackets, colons and commas. */
   readonly marks: number;
-  readonly tooMany: Refusal;
+  readonly tooMany: HttpError;
 }
 
 /** The largest structure that fits the schema of a body. */
@@ -21,13 +21,13 @@ export function shapeOf(schema: Schema, maxBatchEntries: number): BodyShape {
   return {
     marks: marksOf(schema, maxBatchEntries) + MORE_MARKS,
     tooMany: isBatch
-      ? new Refusal(413, `the body has more elements than ${limit}`, { reason: "batch_size" })
-      : new Refusal(400, `the body has too many members or elements; it may have ${names}`),
+      ? new HttpError(413, `the body has more elements than ${limit}`, { reason: "batch_size" })
+      : new HttpError(400, `the body has too many members or elements; it may have ${names}`),
   };
 }
 
 /** Returns the number of marks, or the refusal of a text with too many of them. O(end). */
-export function checkShape(bytes: Uint8Array, end: number, shape: BodyShape): number | Refusal {
+export function checkShape(bytes: Uint8Array, end: number, shape: BodyShape): number | HttpError {
   const most = shape.marks;
   let marks = 0;
   for (let at = 0; at < end; at++) {

@@ -5,8 +5,8 @@
 // by a reset, which destroys the answer on its way.
 
 import { type BodyShape, checkShape } from "./body-shape.ts";
-import type { Lateness } from "./admission/load-shedding.ts";
-import { type PendingBodies, SMALL_BYTES } from "./admission/body-budget.ts";
+import type { LoadShedder } from "./admission/load-shedding.ts";
+import { type BodyBudget, SMALL_BYTES } from "./admission/body-budget.ts";
 import {
   isObject,
   type JsonObject,
@@ -16,7 +16,7 @@ import {
   tooLarge,
 } from "./api/decode.ts";
 import type { Turns } from "./turns.ts";
-import { Refusal, type Refuse, OVERLOADED, TOO_MANY_PENDING } from "./error.ts";
+import { HttpError, type Reject, OVERLOADED, BUDGET_EXCEEDED } from "./error.ts";
 
 /** Limits of what is discarded; then the answer is sent and the connection closed. */
 const DISCARD_BYTES = 2 ** 28;
@@ -38,16 +38,16 @@ const SMALL_REFUSED_PER_BYTE = 64;
 
 export interface Reading {
   readonly limits: RequestLimits;
-  readonly pending: PendingBodies;
+  readonly pending: BodyBudget;
   readonly turns: Turns;
-  readonly lateness: Lateness;
-  readonly refuse: Refuse;
+  readonly shedder: LoadShedder;
+  readonly reject: Reject;
   /** Begins the time of --idle-timeout anew. */
   readonly renewTimeout: (req: Request) => void;
 }
 
 /** Makes an answer of a body. */
-export type BodyAnswer = (body: JsonObject, req: Request) => Response | Promise<Response>;
+export type BodyHandler = (body: JsonObject, req: Request) => Response | Promise<Response>;
 
 /** Sees an answer before it is sent. */
 export type Done<T> = (req: Request, response: Response, told: T) => Response;
@@ -60,14 +60,14 @@ export type Done<T> = (req: Request, response: Response, told: T) => Response;
 export function withBody<T>(
   reading: Reading,
   shape: BodyShape,
-  answer: BodyAnswer,
+  answer: BodyHandler,
   done: Done<T>,
 ): (req: Request, told: T) => Response | Promise<Response> {
-  const { limits, pending, lateness, refuse } = reading;
+  const { limits, pending, shedder, reject } = reading;
   const answerBody = (body: unknown, req: Request): Response | Promise<Response> => {
-    if (body instanceof Refusal) return refuse(body);
+    if (body instanceof HttpError) return reject(body);
     if (isObject(body)) return answer(body, req);
-    return refuse(new Refusal(400, `the body is ${kindOf(body)}; it must be a JSON object`));
+    return reject(new HttpError(400, `the body is ${kindOf(body)}; it must be a JSON object`));
   };
   const most = Math.min(SMALL_BYTES, limits.maxBodyBytes);
   return (req, told) => {
@@ -78,7 +78,7 @@ export function withBody<T>(
         done(req, await answerBody(body, req), told),
       );
     }
-    const body: Promise<unknown> = lateness.wasLate ? readLate(req, lateness) : req.json();
+    const body: Promise<unknown> = shedder.wasLate ? readLate(req, shedder) : req.json();
     return body.then(
       (parsed) => {
         const response = answerBody(parsed, req);
@@ -89,16 +89,16 @@ export function withBody<T>(
       },
       (error: unknown) => {
         pending.leave(bytes * SMALL_REFUSED_PER_BYTE);
-        return done(req, refuse(refusalOf(error)), told);
+        return done(req, reject(refusalOf(error)), told);
       },
     );
   };
 }
 
 /** Bodies that have come at once are answered one after another, and the last of them too late. */
-async function readLate(req: Request, lateness: Lateness): Promise<unknown> {
+async function readLate(req: Request, shedder: LoadShedder): Promise<unknown> {
   const text = await req.text();
-  return lateness.refuses(performance.now()) ? OVERLOADED : JSON.parse(text);
+  return shedder.refuses(performance.now()) ? OVERLOADED : JSON.parse(text);
 }
 
 /** `announced`: the length that the request gives its body, if any. */
@@ -119,10 +119,10 @@ async function readLarge(
   const body = new ReceivedBody(pending, most);
   try {
     const isAdmitted = announced === undefined || body.reserve(announced);
-    const refusal = isAdmitted ? await receive(source, body, limits) : TOO_MANY_PENDING;
-    if (refusal !== undefined) {
+    const httpError = isAdmitted ? await receive(source, body, limits) : BUDGET_EXCEEDED;
+    if (httpError !== undefined) {
       body.release();
-      return await afterDiscard(source, () => answer(refusal));
+      return await afterDiscard(source, () => answer(httpError));
     }
     await turns.begin();
     let sent: Promise<Response>;
@@ -143,13 +143,13 @@ async function readLarge(
 
 /** The refusal of a whole body that is not to be parsed. */
 function check(
-  { pending, lateness }: Reading,
+  { pending, shedder }: Reading,
   shape: BodyShape,
   body: ReceivedBody,
-): Refusal | undefined {
-  if (lateness.refuses(performance.now())) return OVERLOADED;
+): HttpError | undefined {
+  if (shedder.refuses(performance.now())) return OVERLOADED;
   const marks = checkShape(body.bytes, body.end, shape);
-  if (marks instanceof Refusal) return marks;
+  if (marks instanceof HttpError) return marks;
   const cost = PARSED_PER_BYTE * body.end + PARSED_PER_MARK * marks;
   body.claimMore(cost);
   pending.leave(cost);
@@ -161,12 +161,12 @@ async function receive(
   source: BodySource,
   body: ReceivedBody,
   limits: RequestLimits,
-): Promise<Refusal | undefined> {
+): Promise<HttpError | undefined> {
   for (;;) {
     const chunk = await source.read();
     if (chunk === undefined) return undefined;
     if (body.end + chunk.length > limits.maxBodyBytes) return tooLarge("body", limits);
-    if (!body.append(chunk)) return TOO_MANY_PENDING;
+    if (!body.append(chunk)) return BUDGET_EXCEEDED;
   }
 }
 
@@ -261,7 +261,7 @@ class BodySource {
 
 /** A body in one buffer, which is claimed as it grows. */
 class ReceivedBody {
-  readonly #pending: PendingBodies;
+  readonly #pending: BodyBudget;
   readonly #mostBytes: number;
   #claimed = 0;
   #timer: Timer | undefined;
@@ -269,7 +269,7 @@ class ReceivedBody {
   end = 0;
 
   /** `mostBytes`: no more will come. */
-  constructor(pending: PendingBodies, mostBytes: number) {
+  constructor(pending: BodyBudget, mostBytes: number) {
     this.#pending = pending;
     this.#mostBytes = mostBytes;
   }

@@ -1,25 +1,25 @@
 // Errors of the HTTP API: a status, and a message that says what is wrong and what would be right.
 
-import type { RefusalReason } from "../security/rejections.ts";
+import type { RejectionReason } from "../security/rejections.ts";
 import { JSON_HEADERS } from "./headers.ts";
 
-export interface RefusalOptions {
+export interface HttpErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  readonly reason?: RefusalReason<"http"> | undefined;
+  readonly reason?: RejectionReason<"http"> | undefined;
 }
 
 /** Makes answers of refusals, and counts those that have a reason. */
-export type Refuse = (refusal: Refusal) => Response;
+export type Reject = (httpError: HttpError) => Response;
 
 /** Why a request is refused: what is wrong, and what would be right. */
-export class Refusal {
+export class HttpError {
   readonly status: number;
   readonly message: string;
   readonly headers: Readonly<Record<string, string>>;
   /** What it is counted as, if it is. */
-  readonly reason: RefusalReason<"http"> | undefined;
+  readonly reason: RejectionReason<"http"> | undefined;
 
-  constructor(status: number, message: string, more: RefusalOptions = {}) {
+  constructor(status: number, message: string, more: HttpErrorOptions = {}) {
     this.status = status;
     this.message = message;
     this.headers = more.headers ?? {};
@@ -27,8 +27,8 @@ export class Refusal {
   }
 
   /** The same, and how far the request had come. */
-  after(progress: string): Refusal {
-    return new Refusal(this.status, `${this.message}; ${progress}`, this);
+  after(progress: string): HttpError {
+    return new HttpError(this.status, `${this.message}; ${progress}`, this);
   }
 
   toResponse(): Response {
@@ -41,18 +41,18 @@ export class Refusal {
 }
 
 /** Every call on entries while the event loop is late. */
-export const OVERLOADED = new Refusal(503, "overloaded; come again in a second", {
+export const OVERLOADED = new HttpError(503, "overloaded; come again in a second", {
   reason: "overload",
   headers: { "retry-after": "1" },
 });
 /** A body or an answer that finds no room among those that are on their way. */
-export const TOO_MANY_PENDING = new Refusal(
+export const BUDGET_EXCEEDED = new HttpError(
   503,
   "too many bytes are on their way, the limit set by --max-pending-bytes; come again in a second",
   { reason: "pending_bodies", headers: { "retry-after": "1" } },
 );
 
 /** Every request while the cache is loaded, but for the routes that answer as ever. */
-export const LOADING = new Refusal(503, "loading", { headers: { "retry-after": "1" } });
+export const LOADING = new HttpError(503, "loading", { headers: { "retry-after": "1" } });
 /** Every request while the service stops. */
-export const STOPPING = new Refusal(503, "stopping", { headers: { connection: "close" } });
+export const STOPPING = new HttpError(503, "stopping", { headers: { connection: "close" } });

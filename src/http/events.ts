@@ -3,7 +3,7 @@
 // One reading a second serves all listeners of a worker; without a listener there is none. A
 // listener that does not read misses readings, and its answer ends after MOST_MISSED of them.
 
-import type { Live } from "../metrics/live.ts";
+import type { LiveSampler } from "../metrics/live.ts";
 
 const EVERY_MS = 1000;
 /** The first reading is of so long: there was none before the first listener. */
@@ -15,8 +15,8 @@ const MOST_MISSED = 30;
 
 type Listener = ReadableStreamDefaultController<Uint8Array>;
 
-export class FigureEvents {
-  readonly #live: Live;
+export class StatsEvents {
+  readonly #live: LiveSampler;
   /** With the readings that each has missed since its last one. */
   readonly #listeners = new Map<Listener, number>();
   readonly #encoder = new TextEncoder();
@@ -24,7 +24,7 @@ export class FigureEvents {
   #timer: Timer | undefined;
   #hasRead = false;
 
-  constructor(live: Live) {
+  constructor(live: LiveSampler) {
     this.#live = live;
   }
 
@@ -102,7 +102,7 @@ export class FigureEvents {
   }
 
   #event(): Uint8Array<ArrayBuffer> {
-    const figures = JSON.stringify(this.#live.figures());
-    return this.#encoder.encode(`event: figures\ndata: ${figures}\n\n`);
+    const stats = JSON.stringify(this.#live.stats());
+    return this.#encoder.encode(`event: figures\ndata: ${stats}\n\n`);
   }
 }

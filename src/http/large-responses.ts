@@ -1,8 +1,8 @@
 // Answers that are too large for the connection to pay for: claimed of the budget until the client
 // has read them, and sent piece by piece as it does.
 
-import { type PendingBodies, SMALL_BYTES } from "./admission/body-budget.ts";
-import { type Refuse, TOO_MANY_PENDING } from "./error.ts";
+import { type BodyBudget, SMALL_BYTES } from "./admission/body-budget.ts";
+import { type Reject, BUDGET_EXCEEDED } from "./error.ts";
 
 const PIECE_BYTES = 2 ** 18;
 /** UTF-8 takes at most three bytes for a UTF-16 unit. */
@@ -22,11 +22,11 @@ const MOST_BUFFERED_SECONDS = 64;
 
 export type Sent = Response | Promise<Response>;
 /** Makes the answer to a request once more. */
-export type Again = (req: Request) => Sent;
+export type Remake = (req: Request) => Sent;
 
-export class LargeAnswers {
-  readonly #pending: PendingBodies;
-  readonly #refuse: Refuse;
+export class LargeResponses {
+  readonly #pending: BodyBudget;
+  readonly #refuse: Reject;
   readonly #requests: () => number;
   readonly #setTimeout: (req: Request, seconds: number) => void;
   readonly #seconds: number;
@@ -37,14 +37,14 @@ export class LargeAnswers {
    * `requests`: how many are under way. `setTimeout`: gives a request's connection so many seconds from now on.
    */
   constructor(
-    pending: PendingBodies,
-    refuse: Refuse,
+    pending: BodyBudget,
+    reject: Reject,
     idleTimeout: number,
     requests: () => number,
     setTimeout: (req: Request, seconds: number) => void,
   ) {
     this.#pending = pending;
-    this.#refuse = refuse;
+    this.#refuse = reject;
     this.#requests = requests;
     this.#setTimeout = setTimeout;
     this.#seconds = idleTimeout === 0 ? 0 : Math.max(idleTimeout, MOST_BUFFERED_SECONDS);
@@ -56,7 +56,7 @@ export class LargeAnswers {
   }
 
   /** An answer of this text. Waits as `send` does. */
-  sendText(req: Request, text: string, init: ResponseInit, again: Again): Sent {
+  sendText(req: Request, text: string, init: ResponseInit, again: Remake): Sent {
     if (text.length <= SMALL_BYTES / BYTES_PER_UNIT) return new Response(text, init);
     const bytes = Buffer.from(text);
     if (this.isSmall(bytes.length)) return new Response(bytes, init);
@@ -71,7 +71,7 @@ export class LargeAnswers {
     req: Request,
     { buffer, length }: Buffer<ArrayBuffer>,
     init: ResponseInit,
-    again: Again,
+    again: Remake,
   ): Sent {
     const granted = this.#granted;
     this.#granted = 0;
@@ -105,8 +105,8 @@ export class LargeAnswers {
     return new Response(new ReadableStream(source, { highWaterMark: 0 }), init);
   }
 
-  async #waitFor(length: number, req: Request, again: Again): Promise<Response> {
-    if (!(await this.#pending.waitToClaim(length))) return this.#refuse(TOO_MANY_PENDING);
+  async #waitFor(length: number, req: Request, again: Remake): Promise<Response> {
+    if (!(await this.#pending.waitToClaim(length))) return this.#refuse(BUDGET_EXCEEDED);
     this.#granted = length;
     const answer = again(req);
     // Where the entry has gone meanwhile, the answer is a small one.

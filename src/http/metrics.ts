@@ -1,9 +1,9 @@
 // What the workers count of HTTP requests: how many of each route by their status, and how
 // long they took. In shared memory.
 
-import { allocateCounts, Counts } from "../shared-memory/counters.ts";
-import { allocateDurations, Durations } from "../shared-memory/histogram.ts";
-import type { ProtocolFigures } from "../metrics/protocol.ts";
+import { allocateCounterTable, CounterTable } from "../shared-memory/counters.ts";
+import { allocateHistogram, Histogram } from "../shared-memory/histogram.ts";
+import type { ProtocolStats } from "../metrics/protocol.ts";
 import { allocateConnections, ConnectionTable } from "./admission/connection-table.ts";
 
 /** What the requests of the routes are called in metrics; "other" are those of no route. */
@@ -33,26 +33,26 @@ export interface HttpMemory {
 /** Memory for the listeners of `threads` threads, which may have `maxConnections` connections. */
 export function allocateHttp(threads: number, maxConnections: number): HttpMemory {
   return {
-    counts: allocateCounts(threads, WIDTH),
-    durations: allocateDurations(threads, HTTP_COMMANDS.length),
+    counts: allocateCounterTable(threads, WIDTH),
+    durations: allocateHistogram(threads, HTTP_COMMANDS.length),
     connections: allocateConnections(maxConnections),
   };
 }
 
-export class HttpMetrics implements ProtocolFigures {
+export class HttpMetrics implements ProtocolStats {
   readonly protocol = "http";
   readonly commands = HTTP_COMMANDS;
-  readonly durations: Durations;
+  readonly durations: Histogram;
   /** Requests that this thread has answered. */
   answered = 0;
   /** Of the listener, once it is known. */
   port = 0;
-  readonly #counts: Counts;
+  readonly #counts: CounterTable;
   readonly connections: ConnectionTable;
 
   constructor(memory: HttpMemory, thread: number) {
-    this.#counts = new Counts(memory.counts, thread, WIDTH);
-    this.durations = new Durations(memory.durations, thread, HTTP_COMMANDS.length);
+    this.#counts = new CounterTable(memory.counts, thread, WIDTH);
+    this.durations = new Histogram(memory.durations, thread, HTTP_COMMANDS.length);
     this.connections = new ConnectionTable(memory.connections);
   }
 

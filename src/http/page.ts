@@ -1,6 +1,6 @@
 // The dashboard: bundled by Bun once, which takes 15 ms, and kept.
 
-import { Refusal } from "./error.ts";
+import { HttpError } from "./error.ts";
 
 const PAGE = new URL("../dashboard/page.html", import.meta.url).pathname;
 /** The folder of the page's scripts and styles. Their names change with their content. */
@@ -52,7 +52,7 @@ export class Page {
 
   async #answer(name: string, caching: string): Promise<Response> {
     const file = (await this.#bundled()).get(name);
-    if (file === undefined) return new Refusal(404, "no such file of the dashboard").toResponse();
+    if (file === undefined) return new HttpError(404, "no such file of the dashboard").toResponse();
     return new Response(file.content, {
       headers: {
         "content-type": file.type,

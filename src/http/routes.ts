@@ -4,26 +4,26 @@
 import type { Access } from "../security/tokens.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
-import { Live } from "../metrics/live.ts";
-import type { Metrics } from "../metrics/registry.ts";
+import { LiveSampler } from "../metrics/live.ts";
+import type { PrometheusExporter } from "../metrics/registry.ts";
 
 import type { Service } from "../service/service.ts";
 import { jsonOf, ok } from "./api/respond.ts";
 import { COMMON_HEADERS } from "./headers.ts";
-import { callsOf } from "./api/handlers.ts";
-import { FigureEvents } from "./events.ts";
-import type { LargeAnswers } from "./large-responses.ts";
+import { createHandlers } from "./api/handlers.ts";
+import { StatsEvents } from "./events.ts";
+import type { LargeResponses } from "./large-responses.ts";
 import { openApiOf } from "./api/openapi.ts";
 import { ASSETS, Page } from "./page.ts";
 import * as schemas from "./api/schemas.ts";
-import type { Sources } from "../metrics/metric.ts";
-import type { Refuse } from "./error.ts";
-import { type Answer, error, json, type Route } from "./route.ts";
+import type { MetricsContext } from "../metrics/metric.ts";
+import type { Reject } from "./error.ts";
+import { type ResponseDescription, error, json, type Route } from "./route.ts";
 
 /** What a worker serves over HTTP. */
 export interface Api {
   readonly routes: readonly Route[];
-  readonly events: FigureEvents;
+  readonly events: StatsEvents;
   /**
    * Loads what /metrics and the dashboard are made of. The runtime closes the connection of a client
    * that has closed its writing half if an answer takes longer than a turn of the event loop.
@@ -39,23 +39,26 @@ const DOWN = {
   503: error("The service is loading its snapshot, draining, stopping, or overloaded."),
 };
 const OK = { 200: json("Done.", schemas.OK) };
-const FILE = (type: string): Answer => ({ description: "A file of the dashboard.", type });
+const FILE = (type: string): ResponseDescription => ({
+  description: "A file of the dashboard.",
+  type,
+});
 
 /** The routes of one worker, which count nothing by themselves. */
 export function apiOf(
   cache: Cache,
   config: Config,
   service: Service,
-  sources: Sources,
-  refuse: Refuse,
-  large: LargeAnswers,
+  sources: MetricsContext,
+  reject: Reject,
+  large: LargeResponses,
 ): Api {
-  const calls = callsOf(cache, config, service, refuse, large);
-  const events = new FigureEvents(new Live(sources));
+  const handlers = createHandlers(cache, config, service, reject, large);
+  const events = new StatsEvents(new LiveSampler(sources));
   const page = new Page();
   const metricsAccess: Access = config.openMetrics ? "open" : "read";
-  let loading: Promise<Metrics> | undefined;
-  const load = (): Promise<Metrics> =>
+  let loading: Promise<PrometheusExporter> | undefined;
+  const load = (): Promise<PrometheusExporter> =>
     (loading ??= metricsOf(sources).catch((error: unknown) => {
       // Without a free descriptor, for example: the next request tries again.
       loading = undefined;
@@ -72,51 +75,51 @@ export function apiOf(
   const routes: Route[] = [
     {
       ...{ method: "POST", path: "/put", command: "put" },
-      ...{ access: "write", isShed: true },
+      ...{ access: "write", isSheddable: true },
       summary: "Stores a value under a key.",
       body: schemas.PUT,
       answers: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
-      call: { answer: calls.put },
+      call: { answer: handlers.put },
     },
     {
       ...{ method: "GET", path: "/get", command: "get" },
-      ...{ access: "read", isShed: true },
+      ...{ access: "read", isSheddable: true },
       summary: "The value of a key.",
       parameters: { key: schemas.KEY },
       answers: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
-      call: { handle: calls.get },
+      call: { handle: handlers.get },
     },
     {
       ...{ method: "POST", path: "/delete", command: "delete" },
-      ...{ access: "write", isShed: true },
+      ...{ access: "write", isSheddable: true },
       summary: "Deletes a key.",
       body: schemas.KEY_BODY,
       answers: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
-      call: { answer: calls.delete },
+      call: { answer: handlers.delete },
     },
     {
       ...{ method: "DELETE", path: "/delete", command: "delete" },
-      ...{ access: "write", isShed: true },
+      ...{ access: "write", isSheddable: true },
       summary: "Deletes a key.",
       parameters: { key: schemas.KEY },
       answers: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
-      call: { handle: calls.deleteByQuery },
+      call: { handle: handlers.deleteByQuery },
     },
     {
       ...{ method: "POST", path: "/mput", command: "mput" },
-      ...{ access: "write", isShed: true },
+      ...{ access: "write", isSheddable: true },
       summary: "Stores several entries; all are checked before the first is stored.",
       body: schemas.ENTRIES,
       answers: { 200: json("Done.", schemas.STORED), ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
-      call: { answer: calls.mput },
+      call: { answer: handlers.mput },
     },
     {
       ...{ method: "POST", path: "/mget", command: "mget" },
-      ...{ access: "read", isShed: true },
+      ...{ access: "read", isSheddable: true },
       summary: "The values of several keys.",
       body: schemas.KEYS,
       answers: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
-      call: { answer: calls.mget },
+      call: { answer: handlers.mget },
     },
     {
       ...{ method: "POST", path: "/snapshot", command: "snapshot" },
@@ -127,28 +130,28 @@ export function apiOf(
         409: error("The service has no --data-dir."),
         503: error("The snapshot failed; or the service is loading its last one, or stopping."),
       },
-      call: { handle: calls.snapshot },
+      call: { handle: handlers.snapshot },
     },
     {
       ...{ method: "GET", path: "/stats", command: "stats" },
       access: "read",
       summary: "What the cache holds and has counted.",
       answers: { 200: json("The figures.", schemas.STATS), ...DOWN },
-      call: { handle: calls.stats },
+      call: { handle: handlers.stats },
     },
     {
       ...{ method: "GET", path: "/ring", command: "ring" },
       access: "read",
       summary: "Each shard's part of the ring, and what it holds.",
       answers: { 200: json("The shards.", schemas.RING), ...DOWN },
-      call: { handle: calls.ring },
+      call: { handle: handlers.ring },
     },
     {
       ...{ method: "GET", path: "/health", command: "health" },
       access: "read",
       summary: "Whether the service serves.",
       answers: { ...OK, ...DOWN },
-      call: { handle: calls.health },
+      call: { handle: handlers.health },
     },
     {
       ...{ method: "GET", path: "/livez", command: "livez" },
@@ -163,7 +166,7 @@ export function apiOf(
       ...{ access: "open", isProbe: true },
       summary: "Whether the service serves; the message says why not.",
       answers: { ...OK, ...DOWN },
-      call: { handle: calls.health },
+      call: { handle: handlers.health },
     },
     {
       ...{ method: "GET", path: "/metrics", command: "metrics" },
@@ -215,7 +218,7 @@ export function apiOf(
   return { routes, events, prepare };
 }
 
-async function metricsOf(sources: Sources): Promise<Metrics> {
-  const { Metrics: Loaded } = await import("../metrics/registry.ts");
+async function metricsOf(sources: MetricsContext): Promise<PrometheusExporter> {
+  const { PrometheusExporter: Loaded } = await import("../metrics/registry.ts");
   return new Loaded(sources);
 }

@@ -12,16 +12,16 @@ import { bunTlsOf, type TlsTexts } from "../security/tls.ts";
 import { afterBody, type Done, withBody } from "./body.ts";
 import { shapeOf } from "./body-shape.ts";
 import type { Handler } from "./api/handlers.ts";
-import { Guard } from "./admission/admission.ts";
-import { LargeAnswers } from "./large-responses.ts";
-import { Lateness } from "./admission/load-shedding.ts";
+import { AdmissionControl } from "./admission/admission.ts";
+import { LargeResponses } from "./large-responses.ts";
+import { LoadShedder } from "./admission/load-shedding.ts";
 import { HTTP_COMMANDS, type HttpMetrics } from "./metrics.ts";
-import { PendingBodies } from "./admission/body-budget.ts";
+import { BodyBudget } from "./admission/body-budget.ts";
 import { pathOf } from "./api/decode.ts";
 import { apiOf } from "./routes.ts";
 import { Turns } from "./turns.ts";
-import type { Sources } from "../metrics/metric.ts";
-import { Refusal, LOADING, STOPPING } from "./error.ts";
+import type { MetricsContext } from "../metrics/metric.ts";
+import { HttpError, LOADING, STOPPING } from "./error.ts";
 import type { Method, Route } from "./route.ts";
 
 /** How long a stopping server tells its clients so before it closes. */
@@ -36,7 +36,7 @@ const PREPARE_AFTER_MS = 1000;
 type Routes = Record<string, Partial<Record<Method, Handler>>>;
 
 /** What of a route the server needs. */
-type Served = Pick<Route, "call" | "command" | "access" | "isProbe" | "isShed" | "body"> &
+type Served = Pick<Route, "call" | "command" | "access" | "isProbe" | "isSheddable" | "body"> &
   Partial<Pick<Route, "method">>;
 
 /** What the server tells the process. */
@@ -75,39 +75,39 @@ export function serveHttp(
   config: Config,
   service: Service,
   metrics: HttpMetrics,
-  sources: Sources,
+  sources: MetricsContext,
   events: HttpEvents,
 ): HttpServer {
   const { answered, failed } = events;
   const failure = (error: unknown): Response => {
     failed(error);
     metrics.record(HTTP_COMMANDS.indexOf("other"), 500, 0);
-    return new Refusal(500, "the service failed; its log says where").toResponse();
+    return new HttpError(500, "the service failed; its log says where").toResponse();
   };
 
   const slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
-  const refuse = (refusal: Refusal): Response => {
-    if (refusal.reason !== undefined) service.refusals.add("http", refusal.reason);
-    return refusal.toResponse();
+  const reject = (httpError: HttpError): Response => {
+    if (httpError.reason !== undefined) service.rejections.add("http", httpError.reason);
+    return httpError.toResponse();
   };
-  const lateness = new Lateness(config.shedAfterMs || Infinity, service.lag);
-  const pending = new PendingBodies(service.budget, { young: edenGC, all: fullGC });
+  const shedder = new LoadShedder(config.shedAfterMs || Infinity, service.lag);
+  const pending = new BodyBudget(service.budget, { young: edenGC, all: fullGC });
   /** Those that listen, and those that have given up their port to the next. */
   const servers: Bun.Server<undefined>[] = [];
   /** A request finds its connection by itself, whichever listener it came from. */
   const setTimeoutOf = (req: Request, seconds: number) => servers[0]?.timeout(req, seconds);
   const renewTimeout = (req: Request) => setTimeoutOf(req, config.idleTimeout);
-  const large = new LargeAnswers(
-    ...([pending, refuse, config.idleTimeout] as const),
+  const large = new LargeResponses(
+    ...([pending, reject, config.idleTimeout] as const),
     () => servers.reduce((sum, server) => sum + server.pendingRequests, 0),
     setTimeoutOf,
   );
   const turns = new Turns();
-  const reading = { limits: config, pending, turns, lateness, refuse, renewTimeout };
-  const guard = new Guard(
+  const reading = { limits: config, pending, turns, shedder, reject, renewTimeout };
+  const admission = new AdmissionControl(
     config,
     service,
-    lateness,
+    shedder,
     metrics.connections,
     (req) => servers.map((server) => server.requestIP(req)).find((asker) => asker !== null) ?? null,
   );
@@ -115,7 +115,7 @@ export function serveHttp(
   /** A handler whose requests are checked, counted and timed. */
   const measured = (route: Served): Handler => {
     const { call, command, body, method } = route;
-    const check = guard.of(route);
+    const check = admission.of(route);
     const number = HTTP_COMMANDS.indexOf(command);
     const done: Done<number> = (req, response, startMs) => {
       const ms = performance.now() - startMs;
@@ -143,13 +143,13 @@ export function serveHttp(
     return (req) => {
       service.activity.happened();
       const startMs = performance.now();
-      const refusal = check(req, startMs);
-      if (refusal === undefined) return handle(req, startMs);
-      return afterBody(reading, req, () => done(req, refuse(refusal), startMs));
+      const httpError = check(req, startMs);
+      if (httpError === undefined) return handle(req, startMs);
+      return afterBody(reading, req, () => done(req, reject(httpError), startMs));
     };
   };
 
-  const api = apiOf(cache, config, service, sources, refuse, large);
+  const api = apiOf(cache, config, service, sources, reject, large);
   const routes = tableOf(api.routes, measured);
   const unknown = { command: "other", access: "read" } as const;
   const serving = {
@@ -157,14 +157,14 @@ export function serveHttp(
     fetch: measured({ ...unknown, call: { handle: noSuchRoute(routes) } }),
   };
   /** Nothing of the cache is in these: whoever asks may know. */
-  const refusing = (refusal: Refusal) =>
-    measured({ command: "other", access: "open", call: { handle: () => refusal.toResponse() } });
+  const rejecting = (httpError: HttpError) =>
+    measured({ command: "other", access: "open", call: { handle: () => httpError.toResponse() } });
   const loading = {
     routes: tableOf(
       api.routes.filter(({ whileLoading }) => whileLoading === true),
       measured,
     ),
-    fetch: refusing(LOADING),
+    fetch: rejecting(LOADING),
   };
   const listen = (port: number, handlers: typeof serving, tls: TlsTexts | undefined): void => {
     const server = Bun.serve({
@@ -205,7 +205,7 @@ export function serveHttp(
     },
     async stop(graceMs) {
       const alive = api.routes.filter(({ path }) => path === "/livez");
-      reload({ routes: tableOf(alive, measured), fetch: refusing(STOPPING) });
+      reload({ routes: tableOf(alive, measured), fetch: rejecting(STOPPING) });
       api.events.stop();
       clearTimeout(preparing);
       const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));
@@ -242,10 +242,10 @@ function noSuchRoute(routes: Routes): Handler {
     );
     // A right method gets here by a path that only comes down to a known one, such as "/./get".
     if (known === undefined || methods.includes(req.method)) {
-      return new Refusal(404, `no such path; there are ${paths}`).toResponse();
+      return new HttpError(404, `no such path; there are ${paths}`).toResponse();
     }
     const allow = methods.join(", ");
     const message = `${req.method} is not allowed on ${path}; use ${allow}`;
-    return new Refusal(405, message, { headers: { allow } }).toResponse();
+    return new HttpError(405, message, { headers: { allow } }).toResponse();
   };
 }

@@ -32,7 +32,7 @@ export interface Percentiles {
 }
 
 /** Figures of the last second, and of this moment. */
-export interface LiveFigures {
+export interface LiveStats {
   /** Unix time in milliseconds. */
   readonly timeMs: number;
   readonly state: "loading" | "serving" | "draining" | "stopping";

@@ -8,7 +8,7 @@ import type { WorkerRows } from "./workers.ts";
 const TICK_MS = 1000;
 
 /** Writes the row of `thread` until that ends. `requests`: what it has answered since its start. */
-export function startPulse(
+export function startHeartbeat(
   rows: WorkerRows,
   thread: number,
   hotKeys: HotKeys,

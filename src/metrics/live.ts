@@ -4,24 +4,24 @@ import { isUtf8 } from "node:buffer";
 
 import { type Cache, SAMPLE_ONE_IN } from "../cache/cache.ts";
 import { type Config, version } from "../config/config.ts";
-import type { HotKey as HotKeyView, LiveFigures } from "../live/stats.ts";
+import type { HotKey as HotKeyView, LiveStats } from "../live/stats.ts";
 import { residentBytes } from "../linux/resources.ts";
 import type { Service } from "../service/service.ts";
 import { BUCKETS, quantileOf } from "../shared-memory/histogram.ts";
 import type { HotKey } from "./hot-keys.ts";
 import { requestsOf } from "./protocol.ts";
 
-import { TOLD_KEYS } from "./workers.ts";
-import type { Sources } from "./metric.ts";
+import { PUBLISHED_KEYS } from "./workers.ts";
+import type { MetricsContext } from "./metric.ts";
 
 /** Slots looked at to estimate what has expired. */
 const EXPIRED_SAMPLE = 1000;
-const MOST_KEYS = 10;
+const KEYS_MAX = 10;
 /** A key whose count may be mostly error is not told: all keys are alike then, and none is hot. */
 const MOST_DOUBT = 2;
 
 /** Counts since the start. */
-interface Counts {
+interface CounterTable {
   readonly timeMs: number;
   readonly requests: number;
   readonly hit: number;
@@ -32,14 +32,14 @@ interface Counts {
   readonly durations: Float64Array;
 }
 
-export class Live {
-  readonly #sources: Sources;
+export class LiveSampler {
+  readonly #sources: MetricsContext;
   readonly #shares: ArrayLike<number>;
   /** The marks before the last one, and the last. */
-  #before: Counts;
-  #last: Counts;
+  #before: CounterTable;
+  #last: CounterTable;
 
-  constructor(sources: Sources) {
+  constructor(sources: MetricsContext) {
     this.#sources = sources;
     this.#shares = sources.cache.ring.shares();
     this.#last = this.#before = this.#counts();
@@ -52,7 +52,7 @@ export class Live {
   }
 
   /** What is now, and what has happened in the last second or two. O(shards + commands × threads). */
-  figures(): LiveFigures {
+  stats(): LiveStats {
     const { cache, config, service, workers, protocols } = this.#sources;
     const last = this.#before;
     const now = this.#counts();
@@ -60,12 +60,10 @@ export class Live {
     const perSecond = (name: "requests" | "evicted" | "expired") =>
       Math.max(0, now[name] - last[name]) / seconds;
     const gets = now.hit + now.miss - last.hit - last.miss;
-    const figures = cache.figures();
+    const stats = cache.stats();
     const rows = Array.from({ length: workers.count }, (_, thread) => workers.read(thread));
     const expiredBytes = Math.round(
-      figures.mortals === 0
-        ? 0
-        : figures.bytes * cache.expiredPart(cache.clock.now(), EXPIRED_SAMPLE),
+      stats.expiring === 0 ? 0 : stats.bytes * cache.expiredPart(cache.clock.now(), EXPIRED_SAMPLE),
     );
     const clients = { http: 0, resp: 0 };
     for (const one of protocols()) clients[one.protocol] = one.clients() ?? 0;
@@ -77,12 +75,12 @@ export class Live {
       requestsPerSecond: perSecond("requests"),
       hitRatio: gets === 0 ? null : (now.hit - last.hit) / gets,
       latencyMs: latencyOf(last.durations, now.durations),
-      entries: figures.entries,
+      entries: stats.entries,
       memory: {
-        maxBytes: figures.memory,
-        usedBytes: figures.used,
-        liveBytes: figures.bytes - expiredBytes,
-        deadBytes: figures.dead,
+        maxBytes: stats.memory,
+        usedBytes: stats.used,
+        liveBytes: stats.bytes - expiredBytes,
+        deadBytes: stats.dead,
         expiredBytes,
       },
       residentBytes: residentBytes(),
@@ -94,7 +92,7 @@ export class Live {
       workers: rows.map(({ load, requestsPerSecond }, worker) => {
         return { worker, load, requestsPerSecond };
       }),
-      workerRestarts: figures.lostThreads,
+      workerRestarts: stats.lostThreads,
       hotKeys: {
         sampled: Math.round(rows.reduce((sum, { sampled }) => sum + sampled, 0)),
         oneIn: SAMPLE_ONE_IN,
@@ -104,9 +102,9 @@ export class Live {
     };
   }
 
-  #counts(): Counts {
+  #counts(): CounterTable {
     const { cache, protocols } = this.#sources;
-    const { hit, miss, evicted, expired } = cache.figures();
+    const { hit, miss, evicted, expired } = cache.stats();
     const durations = new Float64Array(BUCKETS);
     let requests = 0;
     for (const protocol of protocols()) {
@@ -119,7 +117,7 @@ export class Live {
   }
 }
 
-function latencyOf(last: Float64Array, now: Float64Array): LiveFigures["latencyMs"] {
+function latencyOf(last: Float64Array, now: Float64Array): LiveStats["latencyMs"] {
   const counts = now.map((count, bucket) => count - (last[bucket] ?? 0));
   const of = (quantile: number) => quantileOf(counts, quantile);
   const [p50, p99, p999] = [of(0.5), of(0.99), of(0.999)];
@@ -127,13 +125,13 @@ function latencyOf(last: Float64Array, now: Float64Array): LiveFigures["latencyM
   return { p50: p50 / 1000, p99: p99 / 1000, p999: p999 / 1000 };
 }
 
-function shardsOf(cache: Cache, shares: ArrayLike<number>): LiveFigures["shards"] {
+function shardsOf(cache: Cache, shares: ArrayLike<number>): LiveStats["shards"] {
   return cache
-    .shardFigures()
+    .shardStats()
     .map(({ entries, bytes }, shard) => ({ shard, share: shares[shard] ?? 0, entries, bytes }));
 }
 
-function snapshotOf({ dataDir }: Config, { state }: Service): LiveFigures["snapshot"] {
+function snapshotOf({ dataDir }: Config, { state }: Service): LiveStats["snapshot"] {
   return {
     isEnabled: dataDir !== "",
     lastMs: state.get("savedMs"),
@@ -152,7 +150,7 @@ function mergedOf(sketches: readonly (readonly HotKey[])[]): HotKeyView[] {
     let error = 0;
     for (const sketch of sketches) {
       const known = sketch.find((one) => one.key === key);
-      const unseen = sketch.length < TOLD_KEYS ? 0 : (sketch.at(-1)?.count ?? 0);
+      const unseen = sketch.length < PUBLISHED_KEYS ? 0 : (sketch.at(-1)?.count ?? 0);
       count += known?.count ?? unseen;
       error += known?.error ?? unseen;
     }
@@ -161,7 +159,7 @@ function mergedOf(sketches: readonly (readonly HotKey[])[]): HotKeyView[] {
   return merged
     .filter(({ count, error }) => error * MOST_DOUBT <= count)
     .sort((a, b) => b.count - b.error - (a.count - a.error))
-    .slice(0, MOST_KEYS)
+    .slice(0, KEYS_MAX)
     .map(({ key, ...counts }) => {
       const bytes = Buffer.from(key, "latin1");
       return isUtf8(bytes)

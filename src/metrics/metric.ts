@@ -1,24 +1,24 @@
 // A metric, and what it is read from.
 
-import type { Cache, CacheFigures, ShardFigures } from "../cache/cache.ts";
+import type { Cache, CacheStats, ShardStats } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Service } from "../service/service.ts";
-import type { ProtocolFigures } from "./protocol.ts";
+import type { ProtocolStats } from "./protocol.ts";
 import type { WorkerRow, WorkerRows } from "./workers.ts";
 
 /** Whom metrics and live figures are read from. */
-export interface Sources {
+export interface MetricsContext {
   readonly cache: Cache;
   readonly config: Config;
   readonly service: Service;
   readonly workers: WorkerRows;
-  readonly protocols: () => readonly ProtocolFigures[];
+  readonly protocols: () => readonly ProtocolStats[];
 }
 
 /** What one answer of /metrics is made of. */
-export interface Scrape extends Sources {
-  readonly figures: CacheFigures;
-  readonly shards: readonly ShardFigures[];
+export interface Scrape extends MetricsContext {
+  readonly stats: CacheStats;
+  readonly shards: readonly ShardStats[];
   /** By thread. */
   readonly rows: readonly WorkerRow[];
 }

@@ -4,9 +4,9 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 import { BUCKETS, type DurationSums, upperMicros } from "../shared-memory/histogram.ts";
-import type { ProtocolFigures } from "./protocol.ts";
+import type { ProtocolStats } from "./protocol.ts";
 import { METRICS } from "./table.ts";
-import type { Metric, Scrape, Sources } from "./metric.ts";
+import type { Metric, Scrape, MetricsContext } from "./metric.ts";
 
 const PREFIX = "ringcache_";
 const DURATION_NAME = `${PREFIX}request_duration_seconds`;
@@ -15,12 +15,12 @@ const DURATION_HELP =
 /** Of the histograms: each doubling from 4 µs to 8.4 s. */
 const BOUNDS_MICROS = Array.from({ length: 22 }, (_, n) => 2 ** (n + 2));
 
-export class Metrics {
-  readonly #sources: Sources;
+export class PrometheusExporter {
+  readonly #sources: MetricsContext;
   readonly #registry = new Registry();
   #scrape: Scrape;
 
-  constructor(sources: Sources) {
+  constructor(sources: MetricsContext) {
     this.#sources = sources;
     this.#scrape = this.#read();
     for (const metric of METRICS) this.#register(metric);
@@ -41,8 +41,8 @@ export class Metrics {
     const { cache, workers } = this.#sources;
     return {
       ...this.#sources,
-      figures: cache.figures(),
-      shards: cache.shardFigures(),
+      stats: cache.stats(),
+      shards: cache.shardStats(),
       rows: Array.from({ length: workers.count }, (_, thread) => workers.read(thread)),
     };
   }
@@ -66,9 +66,9 @@ export class Metrics {
 
 /** prom-client's own histogram counts what it is told; this one has been counted in shared memory. */
 class RequestDurations extends Histogram<"protocol" | "command"> {
-  readonly #protocols: () => readonly ProtocolFigures[];
+  readonly #protocols: () => readonly ProtocolStats[];
 
-  constructor(protocols: () => readonly ProtocolFigures[]) {
+  constructor(protocols: () => readonly ProtocolStats[]) {
     super({
       name: DURATION_NAME,
       help: DURATION_HELP,

@@ -1,17 +1,17 @@
 // The table of metrics: what /metrics tells, from one reading of the cache for all of them.
 // No key is ever in a label.
 
-import type { CacheFigures, ShardFigures } from "../cache/cache.ts";
+import type { CacheStats, ShardStats } from "../cache/cache.ts";
 import { version } from "../config/config.ts";
 import type { StateField } from "../service/service.ts";
 import type { Metric, Scrape } from "./metric.ts";
 import { processMetrics } from "./process.ts";
-import type { ProtocolFigures } from "./protocol.ts";
+import type { ProtocolStats } from "./protocol.ts";
 
 type Row<T> = readonly [name: string, source: T, help: string, factor?: number];
 
 /** What is counted of entries since the start, and how many there are. */
-const COUNTED: readonly Row<keyof CacheFigures>[] = [
+const COUNTED: readonly Row<keyof CacheStats>[] = [
   ["keyspace_hits_total", "hit", "Keys asked for and found."],
   ["keyspace_misses_total", "miss", "Keys asked for and not found."],
   ["stored_keys_total", "inserted", "Entries put, new ones and over others."],
@@ -21,7 +21,7 @@ const COUNTED: readonly Row<keyof CacheFigures>[] = [
   ["evicted_keys_total", "evicted", "Entries freed to make room."],
   ["loaded_keys_total", "loaded", "Entries that came from the snapshot."],
   ["db_keys", "entries", "Entries held, expired ones until they are swept."],
-  ["db_keys_expiring", "mortals", "Of them those that have a deadline."],
+  ["db_keys_expiring", "expiring", "Of them those that have a deadline."],
   ["memory_max_bytes", "memory", "What the cache may take."],
   ["memory_used_bytes", "used", "What it takes: log, index and tables."],
   ["memory_live_bytes", "bytes", "Keys and values held."],
@@ -52,7 +52,7 @@ const OF_WORKERS: readonly Row<"load" | "loopLagMs">[] = [
   ["event_loop_lag_seconds", "loopLagMs", "Longest delay of its event loop in that time.", 1e-3],
 ];
 
-const OF_SHARDS: readonly Row<keyof ShardFigures>[] = [
+const OF_SHARDS: readonly Row<keyof ShardStats>[] = [
   ["shard_entries", "entries", "Entries of a shard."],
   ["shard_bytes", "bytes", "Keys and values of a shard."],
 ];
@@ -72,7 +72,7 @@ export const METRICS: readonly Metric[] = [
     ...{ name: "loading", kind: "gauge", help: "1 while the snapshot is loaded." },
     read: ({ service }) => (service.state.phase === "loading" ? 1 : 0),
   },
-  ...rows(COUNTED, ({ figures }, source) => figures[source]),
+  ...rows(COUNTED, ({ stats }, source) => stats[source]),
   ...rows(
     OF_SHARDS,
     ({ shards }, source, factor) =>
@@ -120,7 +120,7 @@ export const METRICS: readonly Metric[] = [
   {
     ...{ name: "refused_total", kind: "counter", help: "Requests refused, connections closed." },
     labels: ["protocol", "reason"],
-    read: ({ service }) => service.refusals.all(),
+    read: ({ service }) => service.rejections.all(),
   },
   ...processMetrics(),
 ];
@@ -141,7 +141,7 @@ function rows<T>(
   }));
 }
 
-function countsOf({ protocol, commands, statuses }: ProtocolFigures) {
+function countsOf({ protocol, commands, statuses }: ProtocolStats) {
   return commands.flatMap((command, number) =>
     Object.entries(statuses(number))
       .filter(([, count]) => count > 0)

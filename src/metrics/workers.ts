@@ -16,7 +16,7 @@ const FIELD_BYTES = 8 * Float64Array.BYTES_PER_ELEMENT;
 const TEXT_BYTES = 32 * 1024;
 const ROW_BYTES = FIELD_BYTES + TEXT_BYTES;
 /** Of a thread's hot keys so many are told. */
-export const TOLD_KEYS = 20;
+export const PUBLISHED_KEYS = 20;
 const READ_ATTEMPTS = 3;
 
 export interface WorkerRow {
@@ -45,9 +45,9 @@ export class WorkerRows {
   }
 
   /** Only of the caller's own thread. */
-  write(thread: number, figures: Omit<WorkerRow, "sampled" | "hotKeys">, hotKeys: HotKeys): void {
+  write(thread: number, stats: Omit<WorkerRow, "sampled" | "hotKeys">, hotKeys: HotKeys): void {
     const { numbers, text } = this.#row(thread);
-    const keys = hotKeys.top(TOLD_KEYS);
+    const keys = hotKeys.top(PUBLISHED_KEYS);
     let json = JSON.stringify(keys);
     while (Buffer.byteLength(json) > TEXT_BYTES) {
       keys.pop();
@@ -55,9 +55,9 @@ export class WorkerRows {
     }
     // Odd while the row is written.
     Atomics.add(this.#sequenceOf(thread), 0, 1);
-    numbers[FIELDS.load] = figures.load;
-    numbers[FIELDS.requestsPerSecond] = figures.requestsPerSecond;
-    numbers[FIELDS.loopLagMs] = figures.loopLagMs;
+    numbers[FIELDS.load] = stats.load;
+    numbers[FIELDS.requestsPerSecond] = stats.requestsPerSecond;
+    numbers[FIELDS.loopLagMs] = stats.loopLagMs;
     numbers[FIELDS.sampled] = hotKeys.sampled;
     numbers[FIELDS.bytes] = text.write(json, "utf8");
     Atomics.add(this.#sequenceOf(thread), 0, 1);

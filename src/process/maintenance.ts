@@ -21,12 +21,12 @@ const STEP_ENTRIES = 10_000;
 const LONGEST_TICK_MS = 25;
 
 /** Sweeps until the thread ends; calls `evictionBegan` once. */
-export function startUpkeep(cache: Cache, evictionBegan: () => void): void {
+export function startMaintenance(cache: Cache, evictionBegan: () => void): void {
   let hasEvicted = false;
   let changesBefore = -1;
   let quietTicks = 0;
   const tick = (): void => {
-    const { entries, mortals, evicted, inserted, deleted, expired } = cache.figures();
+    const { entries, expiring, evicted, inserted, deleted, expired } = cache.stats();
     if (evicted > 0 && !hasEvicted) evictionBegan();
     hasEvicted = evicted > 0;
     const changes = evicted + inserted + deleted + expired;
@@ -36,8 +36,8 @@ export function startUpkeep(cache: Cache, evictionBegan: () => void): void {
     const [atLeast, share] = isResting
       ? [REST_AT_LEAST, REST_SHARE]
       : [SWEEP_AT_LEAST, SWEEP_SHARE];
-    if (mortals > 0) sweep(cache, Math.max(atLeast, Math.ceil(entries * share)));
-    setTimeout(tick, isResting || mortals === 0 ? REST_EVERY_MS : SWEEP_EVERY_MS);
+    if (expiring > 0) sweep(cache, Math.max(atLeast, Math.ceil(entries * share)));
+    setTimeout(tick, isResting || expiring === 0 ? REST_EVERY_MS : SWEEP_EVERY_MS);
   };
   setTimeout(tick, SWEEP_EVERY_MS);
 }
@@ -50,9 +50,9 @@ function sweep(cache: Cache, atLeast: number): void {
   const endMs = performance.now() + LONGEST_TICK_MS;
   for (let left = atLeast; left > 0 || performance.now() < endMs; left -= STEP_ENTRIES) {
     const step = left > 0 ? Math.min(left, STEP_ENTRIES) : STEP_ENTRIES;
-    const before = cache.figures().expired;
+    const before = cache.stats().expired;
     cache.sweep(nowMs, step);
-    const freed = cache.figures().expired - before;
+    const freed = cache.stats().expired - before;
     if (left <= STEP_ENTRIES && freed < step * EXPIRED_SHARE) return;
   }
 }

@@ -20,15 +20,15 @@ import { allocateLogLines, LogLines, LogOutput } from "../service/log-lines.ts";
 import { describeError, Logger } from "../service/logger.ts";
 import { allocateWorkers } from "../metrics/workers.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
-import { allocateRefusals } from "../security/rejections.ts";
+import { allocateRejections } from "../security/rejections.ts";
 import { allocateResp } from "../resp/memory.ts";
 import { allocateState, ServiceState } from "../service/service.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
-import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "../service/exit.ts";
+import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
 import { warnOfSettings } from "./start-warnings.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { Supervisor } from "./supervisor.ts";
-import { EVICTION_BEGAN, startUpkeep } from "./maintenance.ts";
+import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
 
 /** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
 const STOP_GRACE_MS = 4000;
@@ -140,7 +140,7 @@ async function startOrExit(): Promise<string> {
     }
     if (config.maxHeaderBytes !== RUNTIME_HEADER_BYTES) await limitHeaders(config.maxHeaderBytes);
     // The supervisor is the last of the threads.
-    const memory = allocateOrRefuse(config.workers + 1);
+    const memory = allocateOrFail(config.workers + 1);
     const cache = new Cache(cacheOptions, memory, config.workers);
     const warm = config.dataDir === "" ? undefined : await warmStart();
     snapshots = await warm?.openSnapshots(cache, config, state, logger);
@@ -149,7 +149,7 @@ async function startOrExit(): Promise<string> {
       httpMemory: allocateHttp(config.workers, config.maxConnections),
       respMemory: allocateResp(config, config.workers),
       workerMemory: allocateWorkers(config.workers),
-      refusalMemory: allocateRefusals(config.workers),
+      rejectionMemory: allocateRejections(config.workers),
       budgetMemory: allocateBudget(config.workers),
       logMemory,
     };
@@ -178,22 +178,22 @@ async function startOrExit(): Promise<string> {
       await supervisor.ready();
       if (config.snapshotInterval > 0) snapshots.schedule(config.snapshotInterval * 1000);
     }
-    if (config.store === "shared") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
+    if (config.store === "shared") startMaintenance(cache, () => logger.info(EVICTION_BEGAN));
     return url;
   } catch (error) {
-    if (error instanceof StartRefusal) exitWith(error.exitCode, `ringcache: ${error.message}`);
+    if (error instanceof StartupError) exitWith(error.exitCode, `ringcache: ${error.message}`);
     if (error instanceof ListenError) exitWith(EXIT_SYSTEM, refusalOf(error));
     throw error;
   }
 }
 
-function allocateOrRefuse(threads: number): CacheMemory {
+function allocateOrFail(threads: number): CacheMemory {
   try {
     return Cache.allocate(cacheOptions, threads);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const reason = "the system does not give its shards' address space; raise `ulimit -v`";
-    throw new StartRefusal(EXIT_SYSTEM, `${reason} (${error.message})`);
+    throw new StartupError(EXIT_SYSTEM, `${reason} (${error.message})`);
   }
 }
 

@@ -13,7 +13,7 @@ import type { Logger } from "../service/logger.ts";
 
 const MB = 2 ** 20;
 /** A limit of connections that is lower by less is not worth a line. */
-const NEARLY = 0.9;
+const TRACK_FROM_RATIO = 0.9;
 
 /** The settings of a start, as they were asked for and as they are. */
 export interface Settings {
@@ -78,7 +78,7 @@ function warnOfSizes({ plan, maxConnections, memory }: Config, logger: Logger): 
       reason: `the process may be killed under load: give it ${mb(neededBytes)}, or ${right}`,
     });
   }
-  if (maxConnections < plan.wantedConnections * NEARLY) {
+  if (maxConnections < plan.wantedConnections * TRACK_FROM_RATIO) {
     const { wantedConnections: wanted, descriptors } = plan;
     const reason = `the limit of open files is ${descriptors}; raise \`ulimit -n\``;
     logger.warn("fewer connections", { max_connections: maxConnections, wanted, reason });

@@ -21,7 +21,7 @@ const WINDOW_MS = 10_000;
 /** A worker that is to stop has this long beyond its grace. */
 const CUT_OFF_MS = 500;
 /** Before a worker tries again that was refused the port, which somebody else may have for a moment. */
-const REFUSED_PAUSE_MS = 200;
+const LISTEN_RETRY_MS = 200;
 
 export interface SupervisorEvents {
   /** A worker has this line for the log, with its end. */
@@ -162,7 +162,7 @@ export class Supervisor {
     });
     worker.on("error", (error: unknown) => (reason = describeError(error)));
     worker.on("exit", (code: number) => {
-      this.#lost(thread, reason || `it exited with ${code}`, isRefused ? REFUSED_PAUSE_MS : 0);
+      this.#lost(thread, reason || `it exited with ${code}`, isRefused ? LISTEN_RETRY_MS : 0);
     });
   }
 
@@ -186,7 +186,7 @@ export class Supervisor {
 
   #lost(thread: number, reason: string, pauseMs: number): void {
     this.#urls.delete(thread);
-    this.#cache.threadLost(thread);
+    this.#cache.recoverThread(thread);
     recoverBudget(this.#start.budgetMemory, thread);
     new LogLines(this.#start.logMemory).lost(thread);
     const nowMs = performance.now();

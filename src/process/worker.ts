@@ -16,14 +16,14 @@ import { LogLines } from "../service/log-lines.ts";
 import { describeError, Logger } from "../service/logger.ts";
 import { LoopLag } from "../service/event-loop-lag.ts";
 import { HotKeys } from "../metrics/hot-keys.ts";
-import type { ProtocolFigures } from "../metrics/protocol.ts";
-import { startPulse } from "../metrics/heartbeat.ts";
+import type { ProtocolStats } from "../metrics/protocol.ts";
+import { startHeartbeat } from "../metrics/heartbeat.ts";
 import { WorkerRows } from "../metrics/workers.ts";
-import { Refusals } from "../security/rejections.ts";
+import { RejectionCounters } from "../security/rejections.ts";
 import { type RespMemory } from "../resp/memory.ts";
 import { type RespServer, serveResp } from "../resp/server.ts";
 import { type SaveOutcome, type Service, ServiceState } from "../service/service.ts";
-import { EVICTION_BEGAN, startUpkeep } from "./maintenance.ts";
+import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
 
 /** What a worker is handed at its start. */
 export interface WorkerStart {
@@ -35,7 +35,7 @@ export interface WorkerStart {
   readonly respMemory: RespMemory;
   readonly workerMemory: SharedArrayBuffer;
   readonly stateMemory: SharedArrayBuffer;
-  readonly refusalMemory: SharedArrayBuffer;
+  readonly rejectionMemory: SharedArrayBuffer;
   readonly budgetMemory: SharedArrayBuffer;
   readonly logMemory: SharedArrayBuffer;
   readonly credentials: Credentials;
@@ -90,7 +90,7 @@ const logger = new Logger(config.logFormat, config.logLevel, (line) => {
 const cache = new Cache(start.cacheOptions, start.memory, start.thread);
 const activity = new Activity();
 // Entries in Maps are this thread's alone; those in shared memory are swept by the supervisor.
-if (config.store === "map") startUpkeep(cache, () => logger.info(EVICTION_BEGAN));
+if (config.store === "map") startMaintenance(cache, () => logger.info(EVICTION_BEGAN));
 else {
   activity.every(COLLECT_EVERY_MS, () => {
     edenGC();
@@ -104,7 +104,7 @@ const tokens = new Tokens(start.credentials.tokens);
 const service: Service = {
   state: new ServiceState(start.stateMemory),
   tokens,
-  refusals: new Refusals(start.refusalMemory, start.thread),
+  rejections: new RejectionCounters(start.rejectionMemory, start.thread),
   budget: new ByteBudget(start.budgetMemory, start.thread, config.maxPendingBytes),
   ...{ activity, lag: new LoopLag(activity) },
   tls: start.credentials.tls,
@@ -132,7 +132,7 @@ function serve(): void {
     failed: (error) => logger.error("failed", { error: describeError(error) }),
   };
   const httpMetrics = new HttpMetrics(start.httpMemory, start.thread);
-  const protocols: ProtocolFigures[] = [httpMetrics];
+  const protocols: ProtocolStats[] = [httpMetrics];
   const workers = new WorkerRows(start.workerMemory);
   const sources = { cache, config, service, workers, protocols: () => protocols };
   let { port } = config;
@@ -140,13 +140,13 @@ function serve(): void {
     const http = serveHttp(cache, config, service, httpMetrics, sources, events);
     port = config.respPort;
     const resp = port === 0 ? undefined : startResp();
-    if (resp !== undefined) protocols.push(resp.figures);
+    if (resp !== undefined) protocols.push(resp.stats);
     const hotKeys = new HotKeys();
     cache.sampled = ({ bytes, start: from, end }) => {
       hotKeys.saw(bytes.toString("latin1", from, Math.min(end, from + LONGEST_HOT_KEY)));
     };
     const answered = () => httpMetrics.answered + (resp?.answered() ?? 0);
-    startPulse(workers, start.thread, hotKeys, answered, service);
+    startHeartbeat(workers, start.thread, hotKeys, answered, service);
     parentPort?.on("message", async (message: ToWorker) => {
       switch (message.kind) {
         case "ready":
@@ -185,7 +185,7 @@ function renew(credentials: Credentials, http: HttpServer, resp: RespServer | un
 
 function startResp(): RespServer {
   const events = {
-    refusedHttp: (address: string) => {
+    httpRejected: (address: string) => {
       logger.warn("http refused", { address, reason: "this is the Redis port" });
     },
     overLimit: (address: string, option: string) =>

@@ -10,7 +10,7 @@ const PLACES = {
   queryLimitCloses: 5,
   commandsPerSecond: 6,
 } as const;
-export type TallyName = keyof typeof PLACES;
+export type RespCounterName = keyof typeof PLACES;
 
 /** Behind them, three of each command. */
 const COMMANDS = 8;
@@ -21,7 +21,7 @@ const REJECTED = 2;
 /** Whole cache lines. */
 const ROUND_TO = 8;
 
-export interface CommandFigures {
+export interface CommandStats {
   /** Those that were run and not answered with an error. */
   readonly done: number;
   /** Those answered with an error. */
@@ -31,13 +31,13 @@ export interface CommandFigures {
 }
 
 /** Zeroed memory for `threads` threads and `commands` commands, and a row that `reset` keeps sums in. */
-export function allocateTallies(threads: number, commands: number): SharedArrayBuffer {
+export function allocateRespCounters(threads: number, commands: number): SharedArrayBuffer {
   return new SharedArrayBuffer(
     (threads + 1) * rowLength(commands) * Float64Array.BYTES_PER_ELEMENT,
   );
 }
 
-export class Tallies {
+export class RespCounters {
   readonly names: readonly string[];
   readonly #all: Float64Array;
   readonly #own: Float64Array;
@@ -56,7 +56,7 @@ export class Tallies {
     this.#set(PLACES.commandsPerSecond, 0);
   }
 
-  add(name: TallyName, count: number): void {
+  add(name: RespCounterName, count: number): void {
     this.#add(PLACES[name], count);
   }
 
@@ -80,11 +80,11 @@ export class Tallies {
   }
 
   /** The sum over all threads. */
-  sum(name: TallyName): number {
+  sum(name: RespCounterName): number {
     return this.#sum(PLACES[name]);
   }
 
-  command(command: number): CommandFigures {
+  command(command: number): CommandStats {
     const first = COMMANDS + command * PER_COMMAND;
     return {
       done: this.#sum(first + DONE),
@@ -94,7 +94,7 @@ export class Tallies {
   }
 
   /** As `command`, since the start of the service, whatever `reset` has done. */
-  commandSinceStart(command: number): CommandFigures {
+  commandSinceStart(command: number): CommandStats {
     const first = COMMANDS + command * PER_COMMAND;
     const base = this.#all.length - this.#rowLength;
     const of = (place: number) => this.#sum(place) - (this.#all[base + place] ?? 0);

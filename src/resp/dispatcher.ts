@@ -1,10 +1,10 @@
 // Runs commands: finds each in the table, checks the number of its arguments, counts it.
 
 import { type Access, mayDo } from "../security/tokens.ts";
-import { ByteBuffer, MOST_AHEAD } from "../cache/cache.ts";
+import { ByteBuffer, PREFETCH_MAX } from "../cache/cache.ts";
 import {
   argument,
-  type Call,
+  type CommandContext,
   type Command,
   LOADING,
   type Session,
@@ -12,7 +12,7 @@ import {
 } from "./commands/context.ts";
 import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands/table.ts";
 
-import type { Argument, Words } from "./protocol/parser.ts";
+import type { Argument, ParsedCommand } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
 import { Slices } from "./slices.ts";
 
@@ -37,16 +37,16 @@ export class Dispatcher {
   lackedBytes = 0;
   /** Whether the answer of the last command was too long. */
   isOverLimit = false;
-  readonly #call: Call;
+  readonly #call: CommandContext;
   readonly #keys: Argument[] = [];
   /** Those that are to be run, and what the table has of each. */
-  #commands: readonly Words[] = [];
+  #commands: readonly ParsedCommand[] = [];
   readonly #entries: (Entry | undefined)[] = [];
   #isLoading = false;
 
   constructor(
     shared: Omit<
-      Call,
+      CommandContext,
       | "session"
       | "name"
       | "args"
@@ -63,7 +63,7 @@ export class Dispatcher {
       scratch: new ByteBuffer(),
       updating: new Updating(() => this.#call),
       slices: new Slices(),
-      session: NOBODY,
+      session: NO_SESSION,
       name: "",
       args: [],
       count: 0,
@@ -104,21 +104,21 @@ export class Dispatcher {
    * one run without sockets, 100,000 keys, pipelines of 16: GET 610 ns so and 700 without, SET 730 and
    * 890, MGET of 10 5.9 µs and 8.7.
    */
-  prepare(commands: readonly Words[], count: number): void {
+  prepare(commands: readonly ParsedCommand[], count: number): void {
     this.#commands = commands;
     const keys = this.#keys;
     let found = 0;
     for (let n = 0; n < count; n++) {
-      const { args, count: words } = commands[n] as Words;
+      const { args, count: words } = commands[n] as ParsedCommand;
       const command = (this.#entries[n] = findCommand(args[0] as Argument))?.command;
       if (count === 1 || command?.keys === undefined) continue;
       const [first, last, step] = command.keys;
       const end = last < 0 ? words + last : Math.min(last, words - 1);
-      for (let place = first; place <= end && found < MOST_AHEAD; place += step) {
+      for (let place = first; place <= end && found < PREFETCH_MAX; place += step) {
         keys[found++] = args[place] as Argument;
       }
     }
-    if (count > 1) this.#call.cache.lookAhead(keys, found);
+    if (count > 1) this.#call.cache.prefetch(keys, found);
   }
 
   /**
@@ -126,7 +126,7 @@ export class Dispatcher {
    * Sets `lackedBytes` or `isOverLimit` where the answer did not fit.
    */
   run(place: number): boolean {
-    const { args, count } = this.#commands[place] as Words;
+    const { args, count } = this.#commands[place] as ParsedCommand;
     const call = this.#call;
     call.args = args;
     call.count = count;
@@ -165,7 +165,7 @@ export class Dispatcher {
 
   #runEntry(found: Entry): void {
     const call = this.#call;
-    const { reply, tallies, count } = call;
+    const { reply, counters, count } = call;
     let entry = found;
     if (found.subcommands.size > 0 && count > 1) {
       const inner = findCommand(argument(call, 1), found);
@@ -180,21 +180,21 @@ export class Dispatcher {
     }
     const { command, number } = entry;
     if (command.run === undefined || !takesCount(command, count)) {
-      tallies.rejected(number);
+      counters.rejected(number);
       reply.error(`ERR wrong number of arguments for '${entry.name}' command`);
       return;
     }
     if (call.session.access !== "write" && !this.#isAllowed(entry.access, entry.name)) {
-      tallies.rejected(number);
+      counters.rejected(number);
       return;
     }
     if (found.name === "debug" && !call.config.enableDebugCommand) {
-      tallies.rejected(number);
-      reply.error(DEBUG_REFUSED);
+      counters.rejected(number);
+      reply.error(DEBUG_NOT_ALLOWED);
       return;
     }
     if (this.#isLoading && !command.flags.includes("loading")) {
-      tallies.rejected(number);
+      counters.rejected(number);
       reply.error(LOADING);
       return;
     }
@@ -204,12 +204,12 @@ export class Dispatcher {
     this.calls++;
     this.lastCommand = number;
     // One that waits is not done yet.
-    if (call.pending === undefined) tallies.called(number, reply.hasFailed);
+    if (call.pending === undefined) counters.called(number, reply.hasFailed);
   }
 
   /** Answers a command that has waited, which is counted now. */
   finish(command: number, write: () => void): void {
-    const { reply, tallies } = this.#call;
+    const { reply, counters } = this.#call;
     reply.hasFailed = false;
     const mark = reply.out.end;
     try {
@@ -219,7 +219,7 @@ export class Dispatcher {
       if (error instanceof NoRoomError) reply.error(NO_ROOM);
       else this.#endTooLong(error);
     }
-    tallies.called(command, reply.hasFailed);
+    counters.called(command, reply.hasFailed);
   }
 
   /** Answers that the answer was too long, after which the connection closes. Throws any other error. */
@@ -239,7 +239,7 @@ export class Dispatcher {
     const { session, reply, service } = this.#call;
     if (mayDo(session.access, needs)) return true;
     const hasToken = session.access !== "open";
-    service.refusals.add("resp", hasToken ? "read_only_token" : "no_token");
+    service.rejections.add("resp", hasToken ? "read_only_token" : "no_token");
     reply.error(
       hasToken ? `NOPERM this user has no permissions to run the '${name}' command` : NO_TOKEN,
     );
@@ -247,7 +247,7 @@ export class Dispatcher {
   }
 }
 
-const NOBODY: Session = {
+const NO_SESSION: Session = {
   id: 0,
   access: "open",
   row: -1,
@@ -265,10 +265,10 @@ const NOBODY: Session = {
 export const NO_ROOM =
   "ERR no room: requests and answers of --max-pending-bytes are on their way; try again later";
 const NO_TOKEN = "NOAUTH Authentication required.";
-const DEBUG_REFUSED =
+const DEBUG_NOT_ALLOWED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
 
-function unknownCommand(call: Call): string {
+function unknownCommand(call: CommandContext): string {
   let shown = "";
   for (let place = 1; place < call.count && shown.length < SHOWN_BYTES; place++) {
     shown += `'${argument(call, place)
@@ -279,12 +279,12 @@ function unknownCommand(call: Call): string {
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }
 
-function unknownSubcommand(call: Call, name: string): string {
+function unknownSubcommand(call: CommandContext, name: string): string {
   const shown = argument(call, 1).toText().slice(0, SHOWN_BYTES);
   return `ERR unknown subcommand '${shown}'. Try ${name.toUpperCase()} HELP.`;
 }
 
-function answerHelp({ reply }: Call, { name, subcommands = [] }: Command): void {
+function answerHelp({ reply }: CommandContext, { name, subcommands = [] }: Command): void {
   const lines = subcommands.flatMap((one) => [
     `${one.name.toUpperCase()} ${one.syntax}`.trim(),
     `    ${one.summary}`,

@@ -5,7 +5,7 @@ export type SizeOption = "--resp-output-limit" | "--resp-query-limit" | "--max-p
 
 export interface RespEvents {
   /** Somebody speaks HTTP to this port: a page in a browser, most likely. Told once. */
-  readonly refusedHttp: (address: string) => void;
+  readonly httpRejected: (address: string) => void;
   /** A connection was closed for the bytes that it left unread, or that it sent of one command. */
   readonly overLimit: (address: string, option: SizeOption) => void;
   /** A connection has been opened or closed, if it is to be told. */

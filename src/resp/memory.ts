@@ -1,16 +1,16 @@
 // The memory of the Redis port's listeners.
 
 import type { Config } from "../config/config.ts";
-import { allocateDurations } from "../shared-memory/histogram.ts";
+import { allocateHistogram } from "../shared-memory/histogram.ts";
 import { allocateClients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { allocateSettings } from "./config-parameters.ts";
-import { allocateTallies } from "./counters.ts";
+import { allocateRespCounters } from "./counters.ts";
 
 /** What the workers share beside the cache: plain data that may be sent to a worker. */
 export interface RespMemory {
   readonly settings: SharedArrayBuffer;
-  readonly tallies: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
   readonly clients: SharedArrayBuffer;
   readonly durations: SharedArrayBuffer;
 }
@@ -19,8 +19,8 @@ export interface RespMemory {
 export function allocateResp(config: Config, threads: number): RespMemory {
   return {
     settings: allocateSettings(config),
-    tallies: allocateTallies(threads, COMMAND_NAMES.length),
+    counters: allocateRespCounters(threads, COMMAND_NAMES.length),
     clients: allocateClients(threads),
-    durations: allocateDurations(threads, COMMAND_NAMES.length),
+    durations: allocateHistogram(threads, COMMAND_NAMES.length),
   };
 }

@@ -4,7 +4,7 @@ import { ByteBuffer, freeBytes } from "../cache/cache.ts";
 import type { Connection } from "./connection.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Reply } from "./protocol/reply.ts";
-import type { Tallies } from "./counters.ts";
+import type { RespCounters } from "./counters.ts";
 
 /** Answers are written when there are so many bytes of them, or no more commands. */
 const WRITE_BYTES = 128 * 1024;
@@ -13,7 +13,7 @@ const KEPT_BYTES = 2 ** 21;
 
 export class Output {
   readonly #reply: Reply;
-  readonly #tallies: Tallies;
+  readonly #tallies: RespCounters;
   readonly #inFlight: InFlight;
   /** Closes a connection whose answer finds no room. */
   readonly #refuse: (connection: Connection) => void;
@@ -26,12 +26,12 @@ export class Output {
 
   constructor(
     reply: Reply,
-    tallies: Tallies,
+    counters: RespCounters,
     inFlight: InFlight,
     refuse: (connection: Connection) => void,
   ) {
     this.#reply = reply;
-    this.#tallies = tallies;
+    this.#tallies = counters;
     this.#inFlight = inFlight;
     this.#refuse = refuse;
   }

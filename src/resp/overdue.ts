@@ -3,20 +3,20 @@
 import type { Service } from "../service/service.ts";
 import { type Connection, isBlocked } from "./connection.ts";
 import type { Clients } from "./clients.ts";
-import type { Patience } from "./timeouts.ts";
+import type { ClientTimeouts } from "./timeouts.ts";
 
 /** Returns whether any connection still owes something, so that the caller has to look again. O(connections). */
 export function closeOverdue(
   connections: ReadonlySet<Connection>,
-  patience: Patience,
+  timeouts: ClientTimeouts,
   clients: Clients,
-  { refusals }: Service,
+  { rejections }: Service,
   nowMs: number,
 ): boolean {
   let owes = false;
   for (const connection of connections) {
-    const reason = patience.isOver(connection, nowMs);
-    if (reason !== undefined) refusals.add("resp", reason);
+    const reason = timeouts.isOver(connection, nowMs);
+    if (reason !== undefined) rejections.add("resp", reason);
     if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
     // One that waits for the service may owe something afterwards.
     owes ||= connection.owed || connection.wants > 0 || isBlocked(connection);

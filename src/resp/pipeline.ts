@@ -7,8 +7,8 @@
 
 import { freeBytes } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
-import type { Durations } from "../shared-memory/histogram.ts";
-import type { RefusalReason } from "../security/rejections.ts";
+import type { Histogram } from "../shared-memory/histogram.ts";
+import type { RejectionReason } from "../security/rejections.ts";
 import type { Service } from "../service/service.ts";
 import { type Connection, isBlocked, readOn } from "./connection.ts";
 import type { Clients } from "./clients.ts";
@@ -17,11 +17,11 @@ import { type Dispatcher, NO_ROOM } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Excess, Input } from "./input.ts";
 import { Output } from "./output.ts";
-import { COMMAND, ERROR, MORE, type Outcome, Words } from "./protocol/parser.ts";
+import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
 
 import type { Settings } from "./config-parameters.ts";
-import type { Tallies } from "./counters.ts";
+import type { RespCounters } from "./counters.ts";
 import type { RespEvents, SizeOption } from "./events.ts";
 
 /** Commands of a connection that are read before the first of them is run. */
@@ -39,8 +39,8 @@ export interface PipelineParts {
   readonly dispatcher: Dispatcher;
   readonly clients: Clients;
   readonly settings: Settings;
-  readonly tallies: Tallies;
-  readonly durations: Durations;
+  readonly counters: RespCounters;
+  readonly durations: Histogram;
   readonly events: RespEvents;
 }
 
@@ -52,7 +52,7 @@ export class Pipeline {
   readonly #slowMs: number;
   #hasToldOfHttp = false;
   /** Commands that have been read and not been run. */
-  readonly #queue = Array.from({ length: READ_AHEAD }, () => new Words());
+  readonly #queue = Array.from({ length: READ_AHEAD }, () => new ParsedCommand());
   /** Numbers of those that have been run of late, for their durations. */
   readonly #ran = new Int32Array(READ_AHEAD);
   /** How long they took, with those of the same connection that came with them. */
@@ -62,13 +62,13 @@ export class Pipeline {
   readonly #turns: Connection[] = [];
 
   constructor(parts: PipelineParts) {
-    const { config, service, reply, settings, tallies } = parts;
+    const { config, service, reply, settings, counters } = parts;
     this.#parts = parts;
     this.#slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
     this.#inFlight = new InFlight(service.budget, (connection) => this.#goOn(connection));
     this.#input = new Input(settings, this.#inFlight);
-    this.#output = new Output(reply, tallies, this.#inFlight, (connection) => {
-      tallies.add("outputLimitCloses", 1);
+    this.#output = new Output(reply, counters, this.#inFlight, (connection) => {
+      counters.add("outputLimitCloses", 1);
       this.#tellOver(connection, "pending_bytes", "--max-pending-bytes");
       connection.socket.terminate();
     });
@@ -101,7 +101,7 @@ export class Pipeline {
   }
 
   #read(connection: Connection, chunk: Buffer): void {
-    this.#parts.tallies.add("inputBytes", chunk.length);
+    this.#parts.counters.add("inputBytes", chunk.length);
     connection.bytesIn += chunk.length;
     // A connection that closes is not read from any more.
     if (connection.isClosing) return;
@@ -140,7 +140,7 @@ export class Pipeline {
       do {
         outcome = parser.next(bytes, end);
         if (outcome !== COMMAND) continue;
-        this.#queue[count] = parser.take(this.#queue[count] as Words);
+        this.#queue[count] = parser.take(this.#queue[count] as ParsedCommand);
         count++;
       } while (outcome < MORE && count < ahead);
       const done = this.#runAll(connection, count, startMs);
@@ -177,7 +177,7 @@ export class Pipeline {
       // Of one that waits it is not known yet.
       ran[done++] = isUnanswered(connection) ? -1 : dispatcher.lastCommand;
     }
-    for (let n = done; n < count; n++) (this.#queue[n] as Words).release();
+    for (let n = done; n < count; n++) (this.#queue[n] as ParsedCommand).release();
     this.#ranMs = performance.now() - startMs;
     for (let n = 0; n < done;) {
       const number = ran[n] as number;
@@ -191,10 +191,10 @@ export class Pipeline {
   /** False if what follows must wait, or is not to be run. */
   #runOne(connection: Connection, place: number, startMs: number): boolean {
     const { dispatcher, events } = this.#parts;
-    const words = this.#queue[place] as Words;
+    const words = this.#queue[place] as ParsedCommand;
     if (!dispatcher.run(place)) {
       connection.isClosing = true;
-      if (!this.#hasToldOfHttp) events.refusedHttp(connection.address);
+      if (!this.#hasToldOfHttp) events.httpRejected(connection.address);
       this.#hasToldOfHttp = true;
     }
     if (dispatcher.lackedBytes > 0) {
@@ -284,7 +284,7 @@ export class Pipeline {
   /** Closes a connection that has sent more than it may, with an error where it can still read one. */
   #refuseIf(connection: Connection, excess: Excess | undefined): void {
     if (excess === undefined) return;
-    const { reply, settings, tallies } = this.#parts;
+    const { reply, settings, counters } = this.#parts;
     const { limitBytes } = this.#inFlight;
     const isPending = excess === "pending_bytes" || limitBytes < settings.queryLimit;
     const option = isPending ? "--max-pending-bytes" : "--resp-query-limit";
@@ -293,7 +293,7 @@ export class Pipeline {
       command_size: `ERR Protocol error: the command is longer than ${option} (${this.#input.limitBytes} bytes)`,
       pending_bytes: NO_ROOM,
     }[excess];
-    tallies.add("queryLimitCloses", 1);
+    counters.add("queryLimitCloses", 1);
     this.#tellOver(connection, excess === "pending_bytes" ? excess : "command_size", option);
     const canRead = !isBlocked(connection);
     connection.isClosing = true;
@@ -307,16 +307,16 @@ export class Pipeline {
   }
 
   #tellOverOutput(connection: Connection): void {
-    const { dispatcher, config, tallies } = this.#parts;
+    const { dispatcher, config, counters } = this.#parts;
     dispatcher.isOverLimit = false;
-    tallies.add("outputLimitCloses", 1);
+    counters.add("outputLimitCloses", 1);
     const isPending = this.#inFlight.limitBytes < config.respOutputLimit;
     const option = isPending ? "--max-pending-bytes" : "--resp-output-limit";
     this.#tellOver(connection, "output_size", option);
   }
 
-  #tellOver(connection: Connection, reason: RefusalReason<"resp">, option: SizeOption): void {
-    this.#parts.service.refusals.add("resp", reason);
+  #tellOver(connection: Connection, reason: RejectionReason<"resp">, option: SizeOption): void {
+    this.#parts.service.rejections.add("resp", reason);
     this.#parts.events.overLimit(connection.address, option);
   }
 

@@ -2,8 +2,8 @@
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
-import { Durations } from "../shared-memory/histogram.ts";
-import type { ProtocolFigures } from "../metrics/protocol.ts";
+import { Histogram } from "../shared-memory/histogram.ts";
+import type { ProtocolStats } from "../metrics/protocol.ts";
 import type { Service } from "../service/service.ts";
 import type { TlsTexts } from "../security/tls.ts";
 import { type Connection, isBlocked, newConnection, sayAndClose } from "./connection.ts";
@@ -14,11 +14,11 @@ import type { RespEvents } from "./events.ts";
 import { type Handlers, listen } from "./listener.ts";
 import type { RespMemory } from "./memory.ts";
 import { closeOverdue } from "./overdue.ts";
-import { Patience } from "./timeouts.ts";
+import { ClientTimeouts } from "./timeouts.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Reply } from "./protocol/reply.ts";
 import { Settings } from "./config-parameters.ts";
-import { Tallies } from "./counters.ts";
+import { RespCounters } from "./counters.ts";
 
 /** For clients that are to be closed. */
 const LOOK_EVERY_MS = 100;
@@ -27,7 +27,7 @@ const SAMPLE_MS = 1000;
 export interface RespServer {
   /** The port that was taken if 0 was asked for. */
   readonly port: number;
-  readonly figures: ProtocolFigures;
+  readonly stats: ProtocolStats;
   /** Commands that this worker has run. */
   readonly answered: () => number;
   /**
@@ -56,28 +56,28 @@ export function serveResp(
   const reply = new Reply(outputLimit, (from, to) => budget.tryResize(from, to));
   const clients = new Clients(memory.clients, thread);
   const settings = new Settings(memory.settings, config);
-  const tallies = new Tallies(memory.tallies, thread, COMMAND_NAMES);
-  const dispatcher = new Dispatcher({ cache, config, service, reply, clients, settings, tallies });
+  const counters = new RespCounters(memory.counters, thread, COMMAND_NAMES);
+  const dispatcher = new Dispatcher({ cache, config, service, reply, clients, settings, counters });
   const connections = new Set<Connection>();
-  const durations = new Durations(memory.durations, thread, COMMAND_NAMES.length);
+  const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
-    ...{ config, service, reply, dispatcher, clients, settings, tallies, durations, events },
+    ...{ config, service, reply, dispatcher, clients, settings, counters, durations, events },
   });
 
   const handlers: Handlers = {
     binaryType: "buffer",
     open(socket) {
       service.activity.happened();
-      tallies.add("connectionsReceived", 1);
-      if (tallies.sum("connected") >= config.maxConnections) {
-        service.refusals.add("resp", "connections");
+      counters.add("connectionsReceived", 1);
+      if (counters.sum("connected") >= config.maxConnections) {
+        service.rejections.add("resp", "connections");
         sayAndClose(socket, "-ERR max number of clients reached\r\n");
         return;
       }
       const connection = newConnection(socket, clients, settings, service, cache.clock.now());
       socket.data = connection;
       connections.add(connection);
-      tallies.add("connected", 1);
+      counters.add("connected", 1);
       events.connected?.("connected", connection.address);
     },
     data({ data: connection }, chunk) {
@@ -93,7 +93,7 @@ export function serveResp(
       connections.delete(connection);
       pipeline.closed(connection);
       clients.remove(connection.row);
-      tallies.add("connected", -1);
+      counters.add("connected", -1);
       events.connected?.("disconnected", connection.address);
     },
     error: (_socket, error) => events.failed(error),
@@ -102,14 +102,14 @@ export function serveResp(
   const listeners = [listen(config, config.respPort, service.tls, handlers)];
   const port = listeners[0]?.port ?? 0;
 
-  const patience = new Patience(config.slowClientTimeout, config.respIdleTimeout);
+  const timeouts = new ClientTimeouts(config.slowClientTimeout, config.respIdleTimeout);
   const hasIdleLimit = config.respIdleTimeout > 0;
   const look = (): boolean =>
-    closeOverdue(connections, patience, clients, service, cache.clock.now()) ||
+    closeOverdue(connections, timeouts, clients, service, cache.clock.now()) ||
     (hasIdleLimit && connections.size > 0);
   const endings = [
     service.activity.every(LOOK_EVERY_MS, look),
-    service.activity.every(SAMPLE_MS, () => tallies.sampleCommands(dispatcher.calls, SAMPLE_MS)),
+    service.activity.every(SAMPLE_MS, () => counters.sampleCommands(dispatcher.calls, SAMPLE_MS)),
     clients.onKill(() => service.activity.wake()),
   ];
 
@@ -117,15 +117,15 @@ export function serveResp(
     port,
     renew: (tls) => void listeners.push(listen(config, port, tls, handlers)),
     answered: () => dispatcher.calls,
-    figures: {
+    stats: {
       protocol: "resp",
       commands: COMMAND_NAMES,
       statuses(command) {
-        const { done, failed, rejected } = tallies.commandSinceStart(command);
+        const { done, failed, rejected } = counters.commandSinceStart(command);
         return { ok: done, error: failed, rejected };
       },
       durations,
-      clients: () => tallies.sum("connected"),
+      clients: () => counters.sum("connected"),
     },
     async stop(graceMs) {
       for (const end of endings) end();

@@ -6,7 +6,7 @@
 // reads the bytes that the kernel holds, up to some megabytes. So the client gets the time to read
 // them at RATE in advance.
 
-import type { RefusalReason } from "../security/rejections.ts";
+import type { RejectionReason } from "../security/rejections.ts";
 import type { Connection } from "./connection.ts";
 
 /** Bytes a second that a client must send, or read. */
@@ -15,7 +15,7 @@ export const RATE = 64 * 1024;
 const KERNEL_BYTES = 4 * 2 ** 20;
 const MAX_ADVANCE_MS = (KERNEL_BYTES / RATE) * 1000;
 
-export class Patience {
+export class ClientTimeouts {
   readonly #slowMs: number;
   readonly #idleMs: number;
 
@@ -26,7 +26,7 @@ export class Patience {
   }
 
   /** Why the connection is to be closed, if it is. To be asked of every connection again and again. */
-  isOver(connection: Connection, nowMs: number): RefusalReason<"resp"> | undefined {
+  isOver(connection: Connection, nowMs: number): RejectionReason<"resp"> | undefined {
     const { steps, unread, unsent, access, isReady, isClosing } = connection;
     const isPartial = unread !== undefined || unsent !== undefined || isClosing;
     // The service lets it wait.

@@ -1,6 +1,6 @@
 // What was refused, and why, by both protocols. In shared memory.
 
-import { allocateCounts, Counts } from "../shared-memory/counters.ts";
+import { allocateCounterTable, CounterTable } from "../shared-memory/counters.ts";
 
 /** Why a protocol refuses a request or closes a connection: for who asks, and for how much. */
 const REASONS = {
@@ -15,7 +15,7 @@ const REASONS = {
   ],
 } as const;
 type Protocol = keyof typeof REASONS;
-export type RefusalReason<P extends Protocol> = (typeof REASONS)[P][number];
+export type RejectionReason<P extends Protocol> = (typeof REASONS)[P][number];
 
 const PROTOCOLS = ["http", "resp"] as const;
 /** Where the counts of a protocol begin. */
@@ -23,23 +23,23 @@ const FIRST = { http: 0, resp: REASONS.http.length } as const;
 const WIDTH = REASONS.http.length + REASONS.resp.length;
 
 /** Memory for the refusals of `threads` threads. */
-export function allocateRefusals(threads: number): SharedArrayBuffer {
-  return allocateCounts(threads, WIDTH);
+export function allocateRejections(threads: number): SharedArrayBuffer {
+  return allocateCounterTable(threads, WIDTH);
 }
 
-export class Refusals {
-  readonly #counts: Counts;
+export class RejectionCounters {
+  readonly #counts: CounterTable;
 
   constructor(memory: SharedArrayBuffer, thread: number) {
-    this.#counts = new Counts(memory, thread, WIDTH);
+    this.#counts = new CounterTable(memory, thread, WIDTH);
   }
 
-  add<P extends Protocol>(protocol: P, reason: RefusalReason<P>): void {
+  add<P extends Protocol>(protocol: P, reason: RejectionReason<P>): void {
     this.#counts.add(placeOf(protocol, reason), 1);
   }
 
   /** Over all threads, since the start. O(threads). */
-  sum<P extends Protocol>(protocol: P, reason: RefusalReason<P>): number {
+  sum<P extends Protocol>(protocol: P, reason: RejectionReason<P>): number {
     return this.#counts.sum(placeOf(protocol, reason));
   }
 

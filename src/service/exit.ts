@@ -7,7 +7,7 @@ export const EXIT_SOFTWARE = 70;
 export const EXIT_SYSTEM = 71;
 export const EXIT_IO = 74;
 
-export class StartRefusal extends Error {
+export class StartupError extends Error {
   readonly exitCode: number;
 
   constructor(exitCode: number, message: string) {

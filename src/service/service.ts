@@ -6,7 +6,7 @@ import type { Activity } from "./activity.ts";
 import type { Tokens } from "../security/tokens.ts";
 import type { ByteBudget } from "../shared-memory/byte-budget.ts";
 import type { LoopLag } from "./event-loop-lag.ts";
-import type { Refusals } from "../security/rejections.ts";
+import type { RejectionCounters } from "../security/rejections.ts";
 import type { TlsTexts } from "../security/tls.ts";
 
 const PLACES = {
@@ -72,12 +72,12 @@ export class ServiceState {
 }
 
 /** What a snapshot would have to follow: entries put, deleted and evicted since the start. */
-export function changesOf(figures: {
+export function changesOf(stats: {
   readonly inserted: number;
   readonly deleted: number;
   readonly evicted: number;
 }): number {
-  return figures.inserted + figures.deleted + figures.evicted;
+  return stats.inserted + stats.deleted + stats.evicted;
 }
 
 /** What became of a snapshot that was asked for. */
@@ -103,7 +103,7 @@ export interface Service {
   readonly startedMs: number;
   /** Who may do what. A reload may replace them. */
   readonly tokens: Tokens;
-  readonly refusals: Refusals;
+  readonly rejections: RejectionCounters;
   /** Bytes in flight on both ports, over all threads: --max-pending-bytes. */
   readonly budget: ByteBudget;
   /** Of this thread: told of each request. */

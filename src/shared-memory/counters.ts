@@ -2,11 +2,11 @@
 // the rows up. An aligned 64-bit float is read and written whole, and exact to 2^53.
 
 /** Zeroed memory for `threads` threads that count so many things. */
-export function allocateCounts(threads: number, width: number): SharedArrayBuffer {
+export function allocateCounterTable(threads: number, width: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * width * Float64Array.BYTES_PER_ELEMENT);
 }
 
-export class Counts {
+export class CounterTable {
   readonly #all: Float64Array;
   readonly #own: Float64Array;
   readonly #width: number;

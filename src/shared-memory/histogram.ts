@@ -20,7 +20,7 @@ export interface DurationSums {
 }
 
 /** Zeroed memory for `threads` threads and so many kinds of request. */
-export function allocateDurations(threads: number, kinds: number): SharedArrayBuffer {
+export function allocateHistogram(threads: number, kinds: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * kinds * WIDTH * Float64Array.BYTES_PER_ELEMENT);
 }
 
@@ -37,7 +37,7 @@ export function upperMicros(bucket: number): number {
   return (5 + (bucket & 3)) * 2 ** ((bucket >> 2) - 1);
 }
 
-export class Durations {
+export class Histogram {
   readonly #all: Float64Array;
   readonly #own: Float64Array;
   readonly #rowLength: number;

@@ -22,15 +22,15 @@ if (path === undefined || rest.length > 0 || /^--?h(elp)?$/.test(path)) {
 }
 
 const nowMs = Date.now();
-const counts = { mortals: 0, expired: 0, keyBytes: 0, valueBytes: 0, longestValue: 0 };
+const counts = { expiring: 0, expired: 0, keyBytes: 0, valueBytes: 0, longestValue: 0 };
 try {
-  const report = await readSnapshot(path, ({ key, value, deadlineMs }) => {
+  const report = await readSnapshot(path, ({ key, value, expiresAtMs }) => {
     const valueBytes = value.end - value.start;
     counts.keyBytes += key.end - key.start;
     counts.valueBytes += valueBytes;
     counts.longestValue = Math.max(counts.longestValue, valueBytes);
-    if (deadlineMs !== Infinity) counts.mortals++;
-    if (deadlineMs <= nowMs) counts.expired++;
+    if (expiresAtMs !== Infinity) counts.expiring++;
+    if (expiresAtMs <= nowMs) counts.expired++;
   });
   const { header, damages, entries, intactShards, bytes } = report;
   console.log(`${path}: ${number(bytes)} bytes`);
@@ -45,7 +45,7 @@ try {
         `${number(counts.valueBytes)} of values, the longest ${number(counts.longestValue)}`,
     );
     console.log(
-      `${number(counts.mortals)} have a deadline, which for ${number(counts.expired)} is past`,
+      `${number(counts.expiring)} have a deadline, which for ${number(counts.expired)} is past`,
     );
   }
   for (const damage of damages) console.log(`damaged: ${damage}`);

@@ -21,13 +21,13 @@ export const BLOCK_HEADER_BYTES = 48;
 export const BLOCK_ID_OFFSET = 8;
 export const CHECKSUM_BYTES = 8;
 
-const MORTAL = 1 << 24;
+const HAS_EXPIRY = 1 << 24;
 const MAIN = 1 << 25;
 const HITS_SHIFT = 26;
 const MAX_HITS = 3;
 const LENGTH_MASK = 2 ** 24 - 1;
 const RECORD_WORDS_BYTES = 8;
-const DEADLINE_BYTES = 8;
+const EXPIRY_BYTES = 8;
 
 /** What a file says of itself. */
 export interface Header {
@@ -108,36 +108,36 @@ export interface RecordHead {
   readonly keyBytes: number;
   readonly valueBytes: number;
   /** Unix time in milliseconds; Infinity for an entry that does not expire. */
-  readonly deadlineMs: number;
+  readonly expiresAtMs: number;
   readonly isMain: boolean;
   readonly hits: number;
 }
 
-export function recordHeadBytes(deadlineMs: number): number {
-  return deadlineMs === Infinity ? RECORD_WORDS_BYTES : RECORD_WORDS_BYTES + DEADLINE_BYTES;
+export function recordHeadBytes(expiresAtMs: number): number {
+  return expiresAtMs === Infinity ? RECORD_WORDS_BYTES : RECORD_WORDS_BYTES + EXPIRY_BYTES;
 }
 
 /** Writes it at `at`, where there must be room; answers where it ends. */
 export function encodeRecordHead(bytes: Buffer, at: number, head: RecordHead): number {
-  const { keyBytes, valueBytes, deadlineMs, isMain, hits } = head;
-  const isMortal = deadlineMs !== Infinity;
-  const marks = (isMortal ? MORTAL : 0) | (isMain ? MAIN : 0) | (hits << HITS_SHIFT);
+  const { keyBytes, valueBytes, expiresAtMs, isMain, hits } = head;
+  const hasExpiry = expiresAtMs !== Infinity;
+  const marks = (hasExpiry ? HAS_EXPIRY : 0) | (isMain ? MAIN : 0) | (hits << HITS_SHIFT);
   bytes.writeUInt32LE(keyBytes | marks, at);
   bytes.writeUInt32LE(valueBytes, at + 4);
-  if (isMortal) bytes.writeDoubleLE(deadlineMs, at + RECORD_WORDS_BYTES);
-  return at + recordHeadBytes(deadlineMs);
+  if (hasExpiry) bytes.writeDoubleLE(expiresAtMs, at + RECORD_WORDS_BYTES);
+  return at + recordHeadBytes(expiresAtMs);
 }
 
 /** Undefined if it is not whole in `bytes[at, end)`. */
 export function decodeRecordHead(bytes: Buffer, at: number, end: number): RecordHead | undefined {
   if (at + RECORD_WORDS_BYTES > end) return undefined;
   const word = bytes.readUInt32LE(at);
-  const isMortal = (word & MORTAL) !== 0;
-  if (isMortal && at + RECORD_WORDS_BYTES + DEADLINE_BYTES > end) return undefined;
+  const hasExpiry = (word & HAS_EXPIRY) !== 0;
+  if (hasExpiry && at + RECORD_WORDS_BYTES + EXPIRY_BYTES > end) return undefined;
   return {
     keyBytes: word & LENGTH_MASK,
     valueBytes: bytes.readUInt32LE(at + 4),
-    deadlineMs: isMortal ? bytes.readDoubleLE(at + RECORD_WORDS_BYTES) : Infinity,
+    expiresAtMs: hasExpiry ? bytes.readDoubleLE(at + RECORD_WORDS_BYTES) : Infinity,
     isMain: (word & MAIN) !== 0,
     hits: (word >>> HITS_SHIFT) & MAX_HITS,
   };

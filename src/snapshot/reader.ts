@@ -164,11 +164,11 @@ class SnapshotReader {
       for (;;) {
         const head = decodeRecordHead(buffer, from, held);
         if (head === undefined) break;
-        const { keyBytes, valueBytes, deadlineMs, isMain, hits } = head;
-        const keyStart = from + recordHeadBytes(deadlineMs);
+        const { keyBytes, valueBytes, expiresAtMs, isMain, hits } = head;
+        const keyStart = from + recordHeadBytes(expiresAtMs);
         const keyEnd = keyStart + keyBytes;
         const end = keyEnd + valueBytes;
-        if (end > held + unread || Number.isNaN(deadlineMs)) return undefined;
+        if (end > held + unread || Number.isNaN(expiresAtMs)) return undefined;
         if (end > held) {
           this.#makeRoom(end - from);
           break;
@@ -176,7 +176,7 @@ class SnapshotReader {
         visit?.({
           key: { bytes: buffer, start: keyStart, end: keyEnd },
           value: { bytes: buffer, start: keyEnd, end },
-          ...{ deadlineMs, isMain, hits },
+          ...{ expiresAtMs, isMain, hits },
         });
         entries++;
         from = end;

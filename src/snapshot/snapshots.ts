@@ -94,10 +94,10 @@ export class Snapshots {
     const { offsetMs } = cache.clock;
     const counts = { loaded: 0, expired: 0, unfit: 0 };
     // --max-ttl may be another than that of the entry's put.
-    const latestMs = cache.deadlineMs(Infinity, nowMs);
+    const latestMs = cache.expiresAtMs(Infinity, nowMs);
     const visit = (saved: SavedEntry): void => {
-      const entry = { ...saved, deadlineMs: Math.min(saved.deadlineMs + offsetMs, latestMs) };
-      if (entry.deadlineMs <= nowMs) counts.expired++;
+      const entry = { ...saved, expiresAtMs: Math.min(saved.expiresAtMs + offsetMs, latestMs) };
+      if (entry.expiresAtMs <= nowMs) counts.expired++;
       else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
       else counts.unfit++;
     };
@@ -113,7 +113,7 @@ export class Snapshots {
     // A damaged file is soon to be replaced by what could be read of it.
     if (damages.length === 0) {
       state.set("savedMs", header?.savedMs ?? 0);
-      state.set("savedChanges", changesOf(cache.figures()));
+      state.set("savedChanges", changesOf(cache.stats()));
     } else state.set("savedChanges", -1);
     const tookMs = performance.now() - startMs;
     const loaded = { ...report, ...counts, tookMs };
@@ -141,7 +141,7 @@ export class Snapshots {
   /** The same if there is anything that the last one does not have; else undefined. */
   async saveIfChanged(): Promise<SaveOutcome | undefined> {
     await this.#running;
-    const isSame = changesOf(this.#cache.figures()) === this.#state.get("savedChanges");
+    const isSame = changesOf(this.#cache.stats()) === this.#state.get("savedChanges");
     return isSame ? undefined : await this.save();
   }
 
@@ -195,7 +195,7 @@ export class Snapshots {
   async #write(): Promise<SaveOutcome> {
     const state = this.#state;
     const startMs = performance.now();
-    const changes = changesOf(this.#cache.figures());
+    const changes = changesOf(this.#cache.stats());
     const savedMs = Date.now();
     state.set("isSaving", 1);
     try {

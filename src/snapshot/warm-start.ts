@@ -5,7 +5,7 @@ import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../service/logger.ts";
 import type { ServiceState } from "../service/service.ts";
-import { EXIT_DATA, EXIT_SYSTEM, EXIT_USAGE, StartRefusal } from "../service/exit.ts";
+import { EXIT_DATA, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
 import { codeOf, type FileSystem, NotAFileError } from "./file-system.ts";
 import { DataFolder, FolderInUseError } from "./folder.ts";
 import { type LoadReport, reasonOf, Snapshots } from "./snapshots.ts";
@@ -17,7 +17,7 @@ const SHOWN_DAMAGES = 5;
 const PASSING = ["ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EMFILE", "ENFILE"];
 
 /**
- * Takes the folder. Throws StartRefusal for one that another service has, and for one that cannot be
+ * Takes the folder. Throws StartupError for one that another service has, and for one that cannot be
  * used at all, which is nearly always a wrong mount or a wrong owner.
  */
 export async function openSnapshots(
@@ -52,15 +52,15 @@ export async function openSnapshots(
     }
   } catch (error) {
     if (error instanceof FolderInUseError) {
-      throw new StartRefusal(EXIT_SYSTEM, `${error.message}; choose another with --data-dir`);
+      throw new StartupError(EXIT_SYSTEM, `${error.message}; choose another with --data-dir`);
     }
     if (["ENOTDIR", "EEXIST"].includes(codeOf(error))) {
       const reason = `"${config.dataDir}" is a file, not a folder`;
-      throw new StartRefusal(EXIT_USAGE, `--data-dir: ${reason}`);
+      throw new StartupError(EXIT_USAGE, `--data-dir: ${reason}`);
     }
     if (!PASSING.includes(codeOf(error))) {
       const right = `let user ${process.getuid?.() ?? "of the service"} write there, or choose another with --data-dir`;
-      throw new StartRefusal(
+      throw new StartupError(
         EXIT_SYSTEM,
         `the folder ${path} cannot be used: ${folderReasonOf(error)}; ${right}`,
       );
@@ -76,7 +76,7 @@ function folderReasonOf(error: unknown): string {
   return reasonOf(error, "write");
 }
 
-/** Loads the last snapshot, if there is one. Throws StartRefusal for a damaged one with --strict-load. */
+/** Loads the last snapshot, if there is one. Throws StartupError for a damaged one with --strict-load. */
 export async function loadSnapshot(
   snapshots: Snapshots,
   config: Config,
@@ -87,7 +87,7 @@ export async function loadSnapshot(
     report = await snapshots.load(!config.strictLoad);
   } catch (error) {
     const reason = `the snapshot cannot be read: ${reasonOf(error, "read")}`;
-    if (config.strictLoad) throw new StartRefusal(EXIT_DATA, reason);
+    if (config.strictLoad) throw new StartupError(EXIT_DATA, reason);
     logger.error("not loaded", { reason });
   }
   if (report === undefined) return;
@@ -99,7 +99,7 @@ export async function loadSnapshot(
     const damage = damages.slice(0, SHOWN_DAMAGES).join("; ") + more;
     if (config.strictLoad) {
       const state = `the snapshot in ${config.dataDir} is damaged: ${damage}; ${whole}`;
-      throw new StartRefusal(EXIT_DATA, `${state}: start without --strict-load to load them`);
+      throw new StartupError(EXIT_DATA, `${state}: start without --strict-load to load them`);
     }
     logger.error("snapshot damaged", { whole, damage, kept_at: keptAt });
   }

@@ -91,19 +91,19 @@ async function writeBlock(
   let bytes = 0;
   for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
     entries++;
-    bytes += recordHeadBytes(copy.deadlineOf(record)) + copy.bytesOf(record);
+    bytes += recordHeadBytes(copy.expiresAtOf(record)) + copy.bytesOf(record);
   }
   await file.append(encodeBlockHeader({ shard, entries, bytes }, id));
   await file.beginChecksum();
   for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
-    const { key, value, deadlineMs, isMain, hits } = copy.entryOf(record);
+    const { key, value, expiresAtMs, isMain, hits } = copy.entryOf(record);
     const keyBytes = key.end - key.start;
     const valueBytes = value.end - value.start;
     if (!file.hasRoom(recordHeadBytes(0))) await file.flush();
     file.end = encodeRecordHead(file.buffer, file.end, {
       ...{ keyBytes, valueBytes, isMain, hits },
       // Of the system's clock, which the next process begins with.
-      deadlineMs: deadlineMs - offsetMs,
+      expiresAtMs: expiresAtMs - offsetMs,
     });
     if (file.hasRoom(keyBytes + valueBytes)) {
       file.copy(key);

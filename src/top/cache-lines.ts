@@ -1,6 +1,6 @@
 // What the screen says of the cache: does it help, is it full, what is hot.
 
-import type { HotKey, LiveFigures } from "../live/stats.ts";
+import type { HotKey, LiveStats } from "../live/stats.ts";
 import type { Curves } from "./history.ts";
 import {
   flow,
@@ -16,31 +16,31 @@ import { printable } from "./printable.ts";
 import { bar, bytes, counted, milliseconds, percent, short, sparkline, whole } from "./quantity.ts";
 
 /** Columns of a figure that has a curve beside it. */
-const FIGURE_COLUMNS = 13;
+const STAT_COLUMNS = 13;
 const FULL_MEMORY = 0.95;
 const MAX_BAR_COLUMNS = 60;
 
 /** Requests a second, and their curve, which is as high as its peak. */
-export function requestsLine(figures: LiveFigures, curves: Curves): Line {
+export function requestsLine(stats: LiveStats, curves: Curves): Line {
   const values = curves.requestsPerSecond;
   const peak = Math.max(0, ...values.map((value) => value ?? 0));
-  const figure = [whole(figures.requestsPerSecond), unit("/s")];
+  const figure = [whole(stats.requestsPerSecond), unit("/s")];
   return curved("requests", figure, values, peak, ` of ${short(peak)}/s`);
 }
 
 /** The hit ratio, and its curve, which is as high as all of them. */
-export function hitRatioLine({ hitRatio }: LiveFigures, curves: Curves): Line {
+export function hitRatioLine({ hitRatio }: LiveStats, curves: Curves): Line {
   const figure = hitRatio === null ? [unit("no reads")] : percent(hitRatio, 2);
   return curved("hit ratio", figure, curves.hitRatio, 1, " of 100 %");
 }
 
 /** Columns that are left for a curve between its figure and its scale. */
 export function curveColumns(columns: number): number {
-  return Math.max(0, columns - LABEL_COLUMNS - FIGURE_COLUMNS - " of 1.23M/s".length);
+  return Math.max(0, columns - LABEL_COLUMNS - STAT_COLUMNS - " of 1.23M/s".length);
 }
 
 /** Percentiles of the last second's requests. */
-export function latencyLines({ latencyMs: latency }: LiveFigures, columns: number): Line[] {
+export function latencyLines({ latencyMs: latency }: LiveStats, columns: number): Line[] {
   if (latency === null) return flow("latency", [[unit("no requests")]], columns);
   const item = (name: string, ms: number): Line => [unit(`${name} `), ...milliseconds(ms)];
   const items = [item("p50", latency.p50), item("p99", latency.p99), item("p99.9", latency.p999)];
@@ -48,7 +48,7 @@ export function latencyLines({ latencyMs: latency }: LiveFigures, columns: numbe
 }
 
 /** Memory in use of what there may be, as a bar and in numbers. */
-export function memoryLine({ memory }: LiveFigures, columns: number): Line {
+export function memoryLine({ memory }: LiveStats, columns: number): Line {
   const { usedBytes, maxBytes } = memory;
   const share = maxBytes > 0 ? usedBytes / maxBytes : 0;
   const isFull = share >= FULL_MEMORY;
@@ -61,7 +61,7 @@ export function memoryLine({ memory }: LiveFigures, columns: number): Line {
 }
 
 /** What the memory in use is made of. */
-export function memoryPartLines({ memory }: LiveFigures, columns: number): Line[] {
+export function memoryPartLines({ memory }: LiveStats, columns: number): Line[] {
   const { usedBytes, liveBytes, deadBytes, expiredBytes } = memory;
   const overheadBytes = Math.max(0, usedBytes - liveBytes - deadBytes - expiredBytes);
   const items = Object.entries({
@@ -78,22 +78,22 @@ export function memoryPartLines({ memory }: LiveFigures, columns: number): Line[
 }
 
 /** Entries, and how many of them go. */
-export function entryLines(figures: LiveFigures, columns: number): Line[] {
+export function entryLines(stats: LiveStats, columns: number): Line[] {
   const rate = (name: string, perSecond: number): Line => [
     unit(`${name} `),
     whole(perSecond),
     unit("/s"),
   ];
   const items: Line[] = [
-    [whole(figures.entries)],
-    rate("evictions", figures.evictionsPerSecond),
-    rate("expirations", figures.expirationsPerSecond),
+    [whole(stats.entries)],
+    rate("evictions", stats.evictionsPerSecond),
+    rate("expirations", stats.expirationsPerSecond),
   ];
   return flow("entries", items, columns);
 }
 
 /** How evenly the shards are filled. */
-export function shardLines({ shards }: LiveFigures, columns: number): Line[] {
+export function shardLines({ shards }: LiveStats, columns: number): Line[] {
   const counts = shards.map(({ entries }) => entries);
   const mean = counts.reduce((sum, count) => sum + count, 0) / Math.max(1, counts.length);
   const items: Line[] = [
@@ -106,7 +106,7 @@ export function shardLines({ shards }: LiveFigures, columns: number): Line[] {
 }
 
 /** The heading of a table, and a line for each key; no lines without keys. */
-export function hotKeyLines({ hotKeys }: LiveFigures, columns: number): Line[] {
+export function hotKeyLines({ hotKeys }: LiveStats, columns: number): Line[] {
   const { keys, sampled, oneIn } = hotKeys;
   const sample = `${whole(sampled)} requests sampled, one in ${whole(oneIn)}`;
   if (keys.length === 0) return [[labelled("hot keys"), unit(`none in ${sample}`)]];
@@ -139,7 +139,7 @@ function curved(
   scale: string,
 ): Line {
   if (values.every((value) => value === undefined)) return [labelled(label), ...figure];
-  const gap = " ".repeat(Math.max(1, FIGURE_COLUMNS - widthOf(figure)));
+  const gap = " ".repeat(Math.max(1, STAT_COLUMNS - widthOf(figure)));
   return [labelled(label), ...figure, gap, sparkline(values, max), unit(scale)];
 }
 

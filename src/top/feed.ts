@@ -1,10 +1,10 @@
 // The figures of a service as they come: one connection of server-sent events,
 // or one after another for as long as somebody looks.
 
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import { EventParser, EventTooLong } from "../live/events.ts";
 import { printable } from "./printable.ts";
-import { figuresOf } from "./received.ts";
+import { statsOf } from "./received.ts";
 
 /** A service sends something each second; one that is silent for so long is gone, whatever TCP says. */
 const SILENCE_MS = 5000;
@@ -23,11 +23,11 @@ export class NoAnswer extends Error {
 }
 
 /** The figures of one connection. Throws NoAnswer where it ends, and never ends otherwise. */
-export async function* readFigures(
+export async function* readStats(
   service: URL,
   token = "",
   silenceMs = SILENCE_MS,
-): AsyncGenerator<LiveFigures, never> {
+): AsyncGenerator<LiveStats, never> {
   const aborter = new AbortController();
   const parser = new EventParser();
   /** Waits for the service; not for whoever takes the figures, who may be slow. */
@@ -53,9 +53,9 @@ export async function* readFigures(
       if (done) throw new NoAnswer("connection closed");
       for (const { event, data } of parser.feed(value)) {
         if (event !== "figures") continue;
-        const figures = figuresOf(data);
-        if (figures === undefined) throw new NoAnswer("figures of another version of ringcache");
-        yield figures;
+        const stats = statsOf(data);
+        if (stats === undefined) throw new NoAnswer("figures of another version of ringcache");
+        yield stats;
       }
     }
   } catch (error) {
@@ -69,17 +69,17 @@ export async function* readFigures(
  * Figures, and a NoAnswer each time there are none; then it connects again, for ever.
  * `retryMs` is the wait after that many failures in a row.
  */
-export async function* followFigures(
+export async function* followStats(
   service: URL,
   token = "",
   retryMs = (failures: number) => Math.min(failures * RETRY_MS, MAX_RETRY_MS),
-): AsyncGenerator<LiveFigures | NoAnswer, never> {
+): AsyncGenerator<LiveStats | NoAnswer, never> {
   let failures = 0;
   while (true) {
     try {
-      for await (const figures of readFigures(service, token)) {
+      for await (const stats of readStats(service, token)) {
         failures = 0;
-        yield figures;
+        yield stats;
       }
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;

@@ -1,7 +1,7 @@
 // The whole screen for a moment: what matters most is there on any screen, and
 // the rest comes with more rows.
 
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import {
   curveColumns,
   entryLines,
@@ -22,9 +22,9 @@ import { processLines, snapshotLines, titleLines, workerLines } from "./service-
 export interface View {
   readonly service: URL;
   /** The last ones; undefined if there were none yet. */
-  readonly figures: LiveFigures | undefined;
+  readonly stats: LiveStats | undefined;
   /** When they came, by the clock of `history`. */
-  readonly figuresMs: number;
+  readonly statsMs: number;
   readonly history: History;
   readonly nowMs: number;
   /** Why there is no answer at present. */
@@ -58,25 +58,25 @@ export function frame(view: View, size: Size, hasColour: boolean): string[] {
   const blocks = [
     headBlock(view, columns),
     statusBlock(view, columns, curves.seconds),
-    ...(view.figures === undefined ? [] : figureBlocks(view.figures, curves, size)),
+    ...(view.stats === undefined ? [] : statBlocks(view.stats, curves, size)),
   ];
   const lines = fitting(blocks, rows).flatMap((block) => block.lines);
   return lines.map((line) => paint(line, columns, hasColour));
 }
 
-function headBlock({ service, figures, trouble }: View, columns: number): Block {
+function headBlock({ service, stats, trouble }: View, columns: number): Block {
   const address = addressOf(service);
   const lines =
-    figures === undefined
+    stats === undefined
       ? flow("", [[heading("ringcache")], [address]], columns)
-      : titleLines(figures, address, trouble === undefined, columns);
+      : titleLines(stats, address, trouble === undefined, columns);
   return { lines, rank: 0 };
 }
 
 /** What there is to say about the figures: that they are old, or what the curves are. */
 function statusBlock(view: View, columns: number, curveSeconds: number): Block {
-  const { figures, trouble, hint } = view;
-  if (trouble === undefined && figures !== undefined) {
+  const { stats, trouble, hint } = view;
+  if (trouble === undefined && stats !== undefined) {
     const text = hint === "" ? "" : `curves of ${age(curveSeconds)}  ${hint}`;
     return { lines: [[unit(text.padStart(columns))]], rank: BLANK_RANK };
   }
@@ -86,30 +86,30 @@ function statusBlock(view: View, columns: number, curveSeconds: number): Block {
     items.push([warning(`no answer from ${addressOf(view.service)}: trying again`)]);
     items.push([unit(`(${trouble})`)]);
   }
-  if (figures !== undefined) {
-    items.push([warning(`figures are ${age((view.nowMs - view.figuresMs) / 1000)} old`)]);
+  if (stats !== undefined) {
+    items.push([warning(`figures are ${age((view.nowMs - view.statsMs) / 1000)} old`)]);
   }
   return { lines: flow("", [...items, [unit(hint)]], columns), rank: 1 };
 }
 
-function figureBlocks(figures: LiveFigures, curves: Curves, { columns, rows }: Size): Block[] {
-  const workers = workerLines(figures, columns, Math.max(1, Math.floor(rows * WORKER_ROWS)));
-  const hotKeys = hotKeyLines(figures, columns);
+function statBlocks(stats: LiveStats, curves: Curves, { columns, rows }: Size): Block[] {
+  const workers = workerLines(stats, columns, Math.max(1, Math.floor(rows * WORKER_ROWS)));
+  const hotKeys = hotKeyLines(stats, columns);
   const [first, more] = [hotKeys.slice(0, FIRST_HOT_KEYS + 1), hotKeys.slice(FIRST_HOT_KEYS + 1)];
   const blank = (): Block => ({ lines: [[]], rank: BLANK_RANK });
   return [
-    { lines: [requestsLine(figures, curves)], rank: 2 },
-    { lines: [hitRatioLine(figures, curves)], rank: 3 },
-    { lines: latencyLines(figures, columns), rank: 6 },
+    { lines: [requestsLine(stats, curves)], rank: 2 },
+    { lines: [hitRatioLine(stats, curves)], rank: 3 },
+    { lines: latencyLines(stats, columns), rank: 6 },
     blank(),
-    { lines: [memoryLine(figures, columns)], rank: 4 },
-    { lines: memoryPartLines(figures, columns), rank: 10 },
-    { lines: entryLines(figures, columns), rank: 5 },
+    { lines: [memoryLine(stats, columns)], rank: 4 },
+    { lines: memoryPartLines(stats, columns), rank: 10 },
+    { lines: entryLines(stats, columns), rank: 5 },
     blank(),
-    { lines: processLines(figures, columns), rank: 11 },
-    { lines: snapshotLines(figures, columns), rank: figures.snapshot.hasFailed ? 1 : 8 },
+    { lines: processLines(stats, columns), rank: 11 },
+    { lines: snapshotLines(stats, columns), rank: stats.snapshot.hasFailed ? 1 : 8 },
     { lines: workers, rank: 9 },
-    { lines: shardLines(figures, columns), rank: 12 },
+    { lines: shardLines(stats, columns), rank: 12 },
     blank(),
     { lines: first, rank: 7 },
     ...more.map((line, index) => ({ lines: [line], rank: BLANK_RANK + 1 + index })),

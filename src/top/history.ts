@@ -1,6 +1,6 @@
 // What the figures were in the last minutes, for the sparklines.
 
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 
 /** What a sparkline shows, if it has the columns. */
 export const HISTORY_SECONDS = 300;
@@ -25,7 +25,7 @@ export interface Curves {
 export class History {
   #samples: Sample[] = [];
 
-  add({ requestsPerSecond, hitRatio }: LiveFigures, nowMs: number): void {
+  add({ requestsPerSecond, hitRatio }: LiveStats, nowMs: number): void {
     this.#samples.push({ atMs: nowMs, requestsPerSecond, hitRatio });
     // Twice that, for screens so wide that a curve shows more.
     const oldestMs = nowMs - 2 * HISTORY_SECONDS * 1000;

@@ -1,6 +1,6 @@
 // The figures in place on a terminal, until somebody has seen enough.
 
-import { followFigures, NoAnswer } from "./feed.ts";
+import { followStats, NoAnswer } from "./feed.ts";
 import { frame, type View } from "./frame.ts";
 import { History } from "./history.ts";
 import { EXIT_SOFTWARE } from "./options.ts";
@@ -18,8 +18,8 @@ export async function showLive(service: URL, token: string, hasColour: boolean):
   let view: Omit<View, "nowMs"> = {
     service,
     history,
-    figures: undefined,
-    figuresMs: 0,
+    stats: undefined,
+    statsMs: 0,
     hint: HINT,
   };
   const draw = () => {
@@ -42,13 +42,13 @@ export async function showLive(service: URL, token: string, hasColour: boolean):
     if (/^q/i.test(keys) || keys.includes(CTRL_C)) process.exit(0);
   }, draw);
   draw();
-  for await (const answer of followFigures(service, token)) {
+  for await (const answer of followStats(service, token)) {
     if (answer instanceof NoAnswer) {
       view = { ...view, trouble: answer.message };
     } else {
-      const figuresMs = performance.now();
-      history.add(answer, figuresMs);
-      view = { ...view, figures: answer, figuresMs, trouble: undefined };
+      const statsMs = performance.now();
+      history.add(answer, statsMs);
+      view = { ...view, stats: answer, statsMs, trouble: undefined };
     }
     draw();
   }

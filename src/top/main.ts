@@ -3,7 +3,7 @@
 
 import "../config/runtime-version.ts";
 import { OptionError } from "../config/parse.ts";
-import { NoAnswer, readFigures } from "./feed.ts";
+import { NoAnswer, readStats } from "./feed.ts";
 import { frame } from "./frame.ts";
 import { History } from "./history.ts";
 import { showLive } from "./live.ts";
@@ -31,14 +31,14 @@ process.stdout.on("error", (error) => {
   exitWith(EXIT_IO, `cannot write: ${error.message}`);
 });
 try {
-  for await (const figures of readFigures(options.url, options.token)) {
+  for await (const stats of readStats(options.url, options.token)) {
     if (isTerminal) {
       // Of one reading there is no curve.
       const history = new History();
-      const view = { service: options.url, figures, figuresMs: 0, history, nowMs: 0, hint: "" };
+      const view = { service: options.url, stats, statsMs: 0, history, nowMs: 0, hint: "" };
       const size = { columns: new Screen().size.columns, rows: Infinity };
       await print(frame(view, size, hasColour).join("\n"));
-    } else await print(plainLine(figures));
+    } else await print(plainLine(stats));
     if (options.once) break;
   }
   process.exit(0);

@@ -1,7 +1,7 @@
 // One line of name=value pairs for a reading: for pipes, files and programs.
 // The names and their order stay the same from line to line; "-" stands for no value.
 
-import type { LiveFigures } from "../live/stats.ts";
+import type { LiveStats } from "../live/stats.ts";
 import { quoted } from "./printable.ts";
 
 /** Digits behind the point that mean anything in a second's figures. */
@@ -9,7 +9,7 @@ const DIGITS = 4;
 
 type Value = number | string | null | undefined;
 
-const PAIRS: readonly (readonly [string, (figures: LiveFigures) => Value])[] = [
+const PAIRS: readonly (readonly [string, (stats: LiveStats) => Value])[] = [
   ["time_ms", ({ timeMs }) => timeMs],
   ["state", ({ state }) => state],
   ["version", ({ version }) => word(version)],
@@ -37,7 +37,7 @@ const PAIRS: readonly (readonly [string, (figures: LiveFigures) => Value])[] = [
   ["fewest_shard_entries", ({ shards }) => fewest(shards.map(({ entries }) => entries))],
   ["most_shard_entries", ({ shards }) => most(shards.map(({ entries }) => entries))],
   ["snapshot", ({ snapshot }) => snapshotState(snapshot)],
-  ["snapshot_age_seconds", (figures) => snapshotAgeSeconds(figures)],
+  ["snapshot_age_seconds", (stats) => snapshotAgeSeconds(stats)],
   ["hot_key_count", ({ hotKeys }) => hotKeys.keys[0]?.count],
   ["hot_key_encoding", ({ hotKeys: { keys } }) => keys[0] && (keys[0].encoding ?? "text")],
   // The last one, since it alone may hold spaces.
@@ -45,8 +45,8 @@ const PAIRS: readonly (readonly [string, (figures: LiveFigures) => Value])[] = [
 ];
 
 /** The line, without its end; of printable ASCII only. */
-export function plainLine(figures: LiveFigures): string {
-  return PAIRS.map(([name, valueOf]) => `${name}=${text(valueOf(figures))}`).join(" ");
+export function plainLine(stats: LiveStats): string {
+  return PAIRS.map(([name, valueOf]) => `${name}=${text(valueOf(stats))}`).join(" ");
 }
 
 function text(value: Value): string {
@@ -59,13 +59,13 @@ function word(value: string): string {
   return /^[!-~]+$/.test(value) && !/["=]/.test(value) ? value : quoted(value);
 }
 
-function snapshotState({ isEnabled, lastMs, hasFailed }: LiveFigures["snapshot"]): string {
+function snapshotState({ isEnabled, lastMs, hasFailed }: LiveStats["snapshot"]): string {
   if (!isEnabled) return "off";
   if (hasFailed) return "failed";
   return lastMs > 0 ? "saved" : "none";
 }
 
-function snapshotAgeSeconds({ snapshot, timeMs }: LiveFigures): Value {
+function snapshotAgeSeconds({ snapshot, timeMs }: LiveStats): Value {
   if (!snapshot.isEnabled || snapshot.lastMs <= 0) return undefined;
   return Math.max(0, timeMs - snapshot.lastMs) / 1000;
 }

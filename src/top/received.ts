@@ -2,7 +2,7 @@
 // since another version of the service, or another program, may have sent them.
 // What is more than asked for is passed over.
 
-import type { HotKey, LiveFigures, Percentiles, ShardView, WorkerView } from "../live/stats.ts";
+import type { HotKey, LiveStats, Percentiles, ShardView, WorkerView } from "../live/stats.ts";
 
 type Check<T> = (value: unknown) => value is T;
 /** A check for every field, so that a field that figures.ts gains is missed here by the compiler. */
@@ -13,10 +13,10 @@ const isText: Check<string> = (value) => typeof value === "string";
 const isBoolean: Check<boolean> = (value) => typeof value === "boolean";
 
 const STATES = ["loading", "serving", "draining", "stopping"] as const;
-const isState: Check<LiveFigures["state"]> = (value): value is LiveFigures["state"] =>
+const isState: Check<LiveStats["state"]> = (value): value is LiveStats["state"] =>
   STATES.some((state) => state === value);
 
-const isFigures = fields<LiveFigures>({
+const isStats = fields<LiveStats>({
   timeMs: isNumber,
   state: isState,
   version: isText,
@@ -25,7 +25,7 @@ const isFigures = fields<LiveFigures>({
   hitRatio: orNull(isNumber),
   latencyMs: orNull(fields<Percentiles>({ p50: isNumber, p99: isNumber, p999: isNumber })),
   entries: isNumber,
-  memory: fields<LiveFigures["memory"]>({
+  memory: fields<LiveStats["memory"]>({
     maxBytes: isNumber,
     usedBytes: isNumber,
     liveBytes: isNumber,
@@ -35,7 +35,7 @@ const isFigures = fields<LiveFigures>({
   residentBytes: isNumber,
   evictionsPerSecond: isNumber,
   expirationsPerSecond: isNumber,
-  clients: fields<LiveFigures["clients"]>({ http: isNumber, resp: isNumber }),
+  clients: fields<LiveStats["clients"]>({ http: isNumber, resp: isNumber }),
   virtualNodes: isNumber,
   shards: listOf(
     fields<ShardView>({ shard: isNumber, share: isNumber, entries: isNumber, bytes: isNumber }),
@@ -44,7 +44,7 @@ const isFigures = fields<LiveFigures>({
     fields<WorkerView>({ worker: isNumber, load: isNumber, requestsPerSecond: isNumber }),
   ),
   workerRestarts: isNumber,
-  hotKeys: fields<LiveFigures["hotKeys"]>({
+  hotKeys: fields<LiveStats["hotKeys"]>({
     sampled: isNumber,
     oneIn: isNumber,
     keys: listOf(
@@ -56,7 +56,7 @@ const isFigures = fields<LiveFigures>({
       }),
     ),
   }),
-  snapshot: fields<LiveFigures["snapshot"]>({
+  snapshot: fields<LiveStats["snapshot"]>({
     isEnabled: isBoolean,
     lastMs: isNumber,
     hasFailed: isBoolean,
@@ -64,10 +64,10 @@ const isFigures = fields<LiveFigures>({
 });
 
 /** The figures in the data of an event; undefined if it holds something else. */
-export function figuresOf(data: string): LiveFigures | undefined {
+export function statsOf(data: string): LiveStats | undefined {
   try {
     const value: unknown = JSON.parse(data);
-    return isFigures(value) ? value : undefined;
+    return isStats(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 // What the screen says of the service as a process: is it up, who talks to it, are
 // its threads busy.
 
-import type { LiveFigures, WorkerView } from "../live/stats.ts";
+import type { LiveStats, WorkerView } from "../live/stats.ts";
 import { flow, heading, type Line, unit, warning } from "./line.ts";
 import { printable } from "./printable.ts";
 import { age, bar, bytes, counted, percent, short, uptime, whole } from "./quantity.ts";
@@ -10,13 +10,13 @@ const WORKER_BAR_COLUMNS = 5;
 
 /** Name, version, state, age and address of the service, which may not answer any more. */
 export function titleLines(
-  figures: LiveFigures,
+  stats: LiveStats,
   address: string,
   isAnswering: boolean,
   columns: number,
 ): Line[] {
-  const { version, uptimeSeconds, workers, workerRestarts: restarts } = figures;
-  const state = isAnswering ? figures.state : "no answer";
+  const { version, uptimeSeconds, workers, workerRestarts: restarts } = stats;
+  const state = isAnswering ? stats.state : "no answer";
   const items: Line[] = [
     [heading("ringcache"), ` ${printable(version)}`],
     [state === "serving" ? state : warning(state)],
@@ -29,7 +29,7 @@ export function titleLines(
 }
 
 /** Memory of the whole process, and connections of each protocol. */
-export function processLines({ clients, residentBytes }: LiveFigures, columns: number): Line[] {
+export function processLines({ clients, residentBytes }: LiveStats, columns: number): Line[] {
   const items: Line[] = [
     [...bytes(residentBytes), unit(" resident")],
     [unit("http clients "), whole(clients.http)],
@@ -39,7 +39,7 @@ export function processLines({ clients, residentBytes }: LiveFigures, columns: n
 }
 
 /** How old the last snapshot is, or that the last one failed. */
-export function snapshotLines({ snapshot, timeMs }: LiveFigures, columns: number): Line[] {
+export function snapshotLines({ snapshot, timeMs }: LiveStats, columns: number): Line[] {
   const { isEnabled, lastMs, hasFailed } = snapshot;
   if (!isEnabled) return flow("snapshot", [[unit("none is kept: no --data-dir")]], columns);
   const last: Line =
@@ -50,8 +50,8 @@ export function snapshotLines({ snapshot, timeMs }: LiveFigures, columns: number
 }
 
 /** A bar for each worker if they take no more than `maxLines`, else a summary. */
-export function workerLines(figures: LiveFigures, columns: number, maxLines: number): Line[] {
-  const { workers } = figures;
+export function workerLines(stats: LiveStats, columns: number, maxLines: number): Line[] {
+  const { workers } = stats;
   const digits = `${Math.max(0, ...workers.map(({ worker }) => worker))}`.length;
   const bars = flow(
     "workers",

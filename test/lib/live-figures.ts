@@ -1,6 +1,6 @@
 // Figures for `bun run top` to show, and a service that sends nothing else.
 
-import type { HotKey, LiveFigures } from "../../src/live/stats.ts";
+import type { HotKey, LiveStats } from "../../src/live/stats.ts";
 
 const MIB = 2 ** 20;
 
@@ -19,7 +19,7 @@ export const NASTY_KEYS: readonly string[] = [
 ];
 
 /** A busy service with four workers and 64 shards, changed as the test needs it. */
-export function someFigures(changes: Partial<LiveFigures> = {}): LiveFigures {
+export function someFigures(changes: Partial<LiveStats> = {}): LiveStats {
   return {
     timeMs: 1_800_000_000_000,
     state: "serving",
@@ -59,8 +59,8 @@ function hotKey(key: string, place: number): HotKey {
 }
 
 /** Figures as one event of the stream. */
-export function eventOf(figures: LiveFigures): string {
-  return `event: figures\ndata: ${JSON.stringify(figures)}\n\n`;
+export function eventOf(stats: LiveStats): string {
+  return `event: figures\ndata: ${JSON.stringify(stats)}\n\n`;
 }
 
 export interface FiguresServer extends AsyncDisposable {

@@ -11,7 +11,7 @@ import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
 import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
 import { LoopLag } from "../../src/service/event-loop-lag.ts";
-import { allocateRefusals, Refusals } from "../../src/security/rejections.ts";
+import { allocateRejections, RejectionCounters } from "../../src/security/rejections.ts";
 import { allocateResp } from "../../src/resp/memory.ts";
 import { serveResp } from "../../src/resp/server.ts";
 import { allocateState, type Service, ServiceState } from "../../src/service/service.ts";
@@ -74,7 +74,7 @@ export function aService(shutDown: Service["shutDown"] = () => {}): Service {
     ...{ activity, lag: new LoopLag(activity) },
     startedMs: performance.now(),
     tokens: new Tokens({ authToken: "", readToken: "" }),
-    refusals: new Refusals(allocateRefusals(1), 0),
+    rejections: new RejectionCounters(allocateRejections(1), 0),
     budget: new ByteBudget(allocateBudget(1), 0, 2 ** 25),
   };
 }
@@ -101,7 +101,7 @@ export function serveRedis(
   const service = { ...usual, tokens: new Tokens(readTokens(config)), budget, ...changes };
   const opened = { ...config, respPort: 0 };
   const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
-    refusedHttp: () => told.push("http refused"),
+    httpRejected: () => told.push("http refused"),
     overLimit: (_address, option) => told.push(`over ${option}`),
     slow: () => told.push("slow"),
     failed: (error) => told.push(`failed: ${String(error)}`),

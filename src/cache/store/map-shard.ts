@@ -15,13 +15,13 @@ import {
   type Change,
   type Entry,
   type Facts,
-  type Lease,
+  type TimedValue,
   NEVER,
-  NO_FIGURES,
+  NO_STATS,
   type Revision,
   SCAN_END,
   type Shard,
-  type ShardFigures,
+  type ShardStats,
 } from "./shard.ts";
 
 /** What a Map and two strings take beside their bytes: 142 B with a million entries. */
@@ -36,8 +36,8 @@ export class MapShard implements Shard {
   #isHeld = false;
   readonly #values = new Map<string, string>();
   /** Of the entries that have a deadline. */
-  readonly #deadlines = new Map<string, number>();
-  readonly #figures = { ...NO_FIGURES };
+  readonly #expiries = new Map<string, number>();
+  readonly #stats = { ...NO_STATS };
   /** Where the sweep stands. A Map's iterator stays valid while entries come and go. */
   #sweeping: MapIterator<[string, number]> | undefined;
 
@@ -67,8 +67,8 @@ export class MapShard implements Shard {
     const value = this.#live(name, nowMs);
     if (value === undefined) return undefined;
     if (isHit) this.#hit(name, value);
-    const deadlineMs = this.#deadlines.get(name) ?? NEVER;
-    return { valueBytes: value.length, deadlineMs, hits: 0 };
+    const expiresAtMs = this.#expiries.get(name) ?? NEVER;
+    return { valueBytes: value.length, expiresAtMs, hits: 0 };
   }
 
   getRange(key: Bytes, nowMs: number, first: number, last: number, into: ByteBuffer): number {
@@ -84,14 +84,14 @@ export class MapShard implements Shard {
   put(
     key: Bytes,
     value: Bytes,
-    deadlineMs: number,
+    expiresAtMs: number,
     nowMs: number,
     _hash?: number,
     usesReserve = false,
   ): boolean {
     const name = byteString(key);
     const before = this.#live(name, nowMs);
-    return this.#store(name, before, byteString(value), deadlineMs, nowMs, usesReserve);
+    return this.#store(name, before, byteString(value), expiresAtMs, nowMs, usesReserve);
   }
 
   delete(key: Bytes, nowMs: number): boolean {
@@ -109,7 +109,7 @@ export class MapShard implements Shard {
     );
     if (wanted === "keep") return true;
     if (wanted !== "delete") {
-      return this.#store(name, value, valueAfter(value, wanted), wanted.deadlineMs, nowMs);
+      return this.#store(name, value, valueAfter(value, wanted), wanted.expiresAtMs, nowMs);
     }
     if (value !== undefined) this.#remove(name, value, "deleted");
     return true;
@@ -126,7 +126,7 @@ export class MapShard implements Shard {
     this.#showing(() => {
       for (const [name, value] of this.#values) {
         const entry = this.#entry(name, value);
-        if (entry.deadlineMs > nowMs) visit(bytesOf(name), entry);
+        if (entry.expiresAtMs > nowMs) visit(bytesOf(name), entry);
       }
     });
     return SCAN_END;
@@ -134,19 +134,19 @@ export class MapShard implements Shard {
 
   clear(): void {
     this.#checkCall();
-    this.#figures.deleted += this.#values.size;
-    this.#figures.bytes = 0;
+    this.#stats.deleted += this.#values.size;
+    this.#stats.bytes = 0;
     this.#values.clear();
-    this.#deadlines.clear();
+    this.#expiries.clear();
   }
 
   // One thread: its calls are one step anyway.
-  hold(): void {
+  lock(): void {
     if (this.#isHeld) throw new Error("this thread holds the shard already");
     this.#isHeld = true;
     this.#guard.addHeld(1);
   }
-  letGo(): void {
+  unlock(): void {
     this.#isHeld = false;
     this.#guard.addHeld(-1);
   }
@@ -159,38 +159,38 @@ export class MapShard implements Shard {
 
   sweep(nowMs: number, maxEntries: number): number {
     this.#checkCall();
-    this.#sweeping ??= this.#deadlines.entries();
+    this.#sweeping ??= this.#expiries.entries();
     for (let seen = 0; seen < maxEntries; seen++) {
       const next = this.#sweeping.next();
       if (next.done) {
         this.#sweeping = undefined;
         return seen;
       }
-      const [name, deadlineMs] = next.value;
-      if (deadlineMs <= nowMs) this.#expire(name);
+      const [name, expiresAtMs] = next.value;
+      if (expiresAtMs <= nowMs) this.#expire(name);
     }
     return maxEntries;
   }
 
-  figures(): ShardFigures {
+  stats(): ShardStats {
     const { size: entries } = this.#values;
-    const mortals = this.#deadlines.size;
-    return { ...this.#figures, entries, mortals, memory: this.#memory, used: this.#used };
+    const expiring = this.#expiries.size;
+    return { ...this.#stats, entries, expiring, memory: this.#memory, used: this.#used };
   }
 
   check(): void {
     let bytes = 0;
     for (const [name, value] of this.#values) bytes += name.length + value.length;
-    const { bytes: counted } = this.#figures;
+    const { bytes: counted } = this.#stats;
     if (bytes !== counted) throw new Error(`shard counts ${counted} bytes, holds ${bytes}`);
     if (this.#used > this.#memory) throw new Error(`shard uses ${this.#used} of ${this.#memory} B`);
-    for (const name of this.#deadlines.keys()) {
+    for (const name of this.#expiries.keys()) {
       if (!this.#values.has(name)) throw new Error("shard keeps the deadline of an entry it lost");
     }
   }
 
   get #used(): number {
-    return this.#figures.bytes + this.#values.size * ENTRY_BYTES;
+    return this.#stats.bytes + this.#values.size * ENTRY_BYTES;
   }
 
   #checkCall(): void {
@@ -209,7 +209,7 @@ export class MapShard implements Shard {
   /** The value if the entry is alive; one that is due is freed on the way. Each call on a key begins with it. */
   #live(name: string, nowMs: number): string | undefined {
     this.#checkCall();
-    if (this.#deadlines.size > 0 && (this.#deadlines.get(name) ?? NEVER) <= nowMs) {
+    if (this.#expiries.size > 0 && (this.#expiries.get(name) ?? NEVER) <= nowMs) {
       this.#expire(name);
       return undefined;
     }
@@ -230,7 +230,7 @@ export class MapShard implements Shard {
     name: string,
     before: string | undefined,
     value: string,
-    deadlineMs: number,
+    expiresAtMs: number,
     nowMs: number,
     usesReserve = false,
   ): boolean {
@@ -245,9 +245,9 @@ export class MapShard implements Shard {
     if (before !== undefined) this.#remove(name, before, "overwritten");
     this.#evict(this.#memory - takes, nowMs);
     this.#values.set(name, value);
-    if (deadlineMs !== NEVER) this.#deadlines.set(name, deadlineMs);
-    this.#figures.bytes += name.length + value.length;
-    this.#figures.inserted++;
+    if (expiresAtMs !== NEVER) this.#expiries.set(name, expiresAtMs);
+    this.#stats.bytes += name.length + value.length;
+    this.#stats.inserted++;
     return true;
   }
 
@@ -255,7 +255,7 @@ export class MapShard implements Shard {
   #evict(room: number, nowMs: number): void {
     if (this.#used <= room) return;
     for (const [name, value] of this.#values) {
-      const isDue = (this.#deadlines.get(name) ?? NEVER) <= nowMs;
+      const isDue = (this.#expiries.get(name) ?? NEVER) <= nowMs;
       this.#remove(name, value, isDue ? "expired" : "evicted");
       if (this.#used <= room) return;
     }
@@ -267,17 +267,17 @@ export class MapShard implements Shard {
     reason: "overwritten" | "deleted" | "expired" | "evicted",
   ): void {
     this.#values.delete(name);
-    if (this.#deadlines.size > 0) this.#deadlines.delete(name);
-    this.#figures.bytes -= name.length + value.length;
-    this.#figures[reason]++;
+    if (this.#expiries.size > 0) this.#expiries.delete(name);
+    this.#stats.bytes -= name.length + value.length;
+    this.#stats[reason]++;
   }
 
   #entry(name: string, value: string): Entry {
-    return { value: bytesOf(value), deadlineMs: this.#deadlines.get(name) ?? NEVER, hits: 0 };
+    return { value: bytesOf(value), expiresAtMs: this.#expiries.get(name) ?? NEVER, hits: 0 };
   }
 }
 
-function valueAfter(before = "", wanted: Lease | Revision): string {
+function valueAfter(before = "", wanted: TimedValue | Revision): string {
   if (wanted.value !== undefined) return byteString(wanted.value);
   if (wanted.part === undefined) return before;
   const { at = 0, part } = wanted;

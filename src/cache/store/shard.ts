@@ -8,7 +8,7 @@
 //   but for those of a shard that was emptied.
 //
 // MapShard lives in one thread. A SharedShard is attached to by many: each call is then
-// one step for all of them, and `figures` and `check` are exact while nobody writes.
+// one step for all of them, and `stats` and `check` are exact while nobody writes.
 
 import type { ByteBuffer, Bytes } from "../bytes.ts";
 
@@ -16,13 +16,13 @@ import type { ByteBuffer, Bytes } from "../bytes.ts";
 export const NEVER = Infinity;
 
 /** A value and how long it lives. */
-export interface Lease {
+export interface TimedValue {
   readonly value: Bytes;
-  readonly deadlineMs: number;
+  readonly expiresAtMs: number;
 }
 
 /** A live entry as `update` and `scan` show it; valid only during the call. */
-export interface Entry extends Lease {
+export interface Entry extends TimedValue {
   /** Hits that eviction knows of: 0 to 3, and 0 where it keeps an order instead. */
   readonly hits: number;
 }
@@ -30,14 +30,14 @@ export interface Entry extends Lease {
 /** What is known of a live entry beside its value. */
 export interface Facts {
   readonly valueBytes: number;
-  readonly deadlineMs: number;
+  readonly expiresAtMs: number;
   /** As in Entry. */
   readonly hits: number;
 }
 
 /** Keeps the entry that `update` showed but for its deadline and, if there is a `part`, for those bytes. */
 export interface Revision {
-  readonly deadlineMs: number;
+  readonly expiresAtMs: number;
   readonly part?: Bytes;
   /** Where the part is written; bytes between the end of the old value and this are zero. */
   readonly at?: number;
@@ -48,14 +48,14 @@ export interface Revision {
 export const SCAN_END = 2 ** 32;
 
 /** What to do with the entry that `update` showed: a given value replaces it. */
-export type Change = "keep" | "delete" | Lease | Revision;
+export type Change = "keep" | "delete" | TimedValue | Revision;
 
 /** What one shard holds now, and what has left it since the start. */
-export interface ShardFigures {
+export interface ShardStats {
   /** Entries held; one that has expired counts until it is swept, at the latest. */
   readonly entries: number;
   /** Of them: those that have a deadline. */
-  readonly mortals: number;
+  readonly expiring: number;
   /** Key and value bytes of those entries. */
   readonly bytes: number;
   /** Bytes that the shard may take, for everything it keeps. */
@@ -78,9 +78,9 @@ export interface ShardFigures {
   readonly loaded: number;
 }
 
-export const NO_FIGURES: ShardFigures = {
+export const NO_STATS: ShardStats = {
   entries: 0,
-  mortals: 0,
+  expiring: 0,
   bytes: 0,
   memory: 0,
   used: 0,
@@ -94,7 +94,7 @@ export const NO_FIGURES: ShardFigures = {
   emptied: 0,
   loaded: 0,
 };
-export const FIGURE_NAMES = Object.keys(NO_FIGURES) as (keyof ShardFigures)[];
+export const STAT_NAMES = Object.keys(NO_STATS) as (keyof ShardStats)[];
 
 /**
  * All times are milliseconds of one clock, which the caller reads. `hash`: what `hashOf` answers
@@ -112,7 +112,7 @@ export interface Shard {
   put(
     key: Bytes,
     value: Bytes,
-    deadlineMs: number,
+    expiresAtMs: number,
     nowMs: number,
     hash?: number,
     usesReserve?: boolean,
@@ -174,15 +174,15 @@ export interface Shard {
    */
   sweep(nowMs: number, maxEntries: number): number;
 
-  figures(): ShardFigures;
+  stats(): ShardStats;
 
   /**
-   * Keeps all other threads from writing until `letGo`, and from seeing what this one writes: its
+   * Keeps all other threads from writing until `unlock`, and from seeing what this one writes: its
    * calls are one step. Whoever holds several shards takes them in ascending order of their numbers,
    * and calls no other shard meanwhile: that throws.
    */
-  hold(): void;
-  letGo(): void;
+  lock(): void;
+  unlock(): void;
 
   /** What `isUnchanged` is to be asked about, to tell whether several reads saw one moment. */
   version(): number;

@@ -30,7 +30,7 @@ interface Waiter {
   readonly resolve: (fits: boolean) => void;
 }
 
-export class PendingBodies {
+export class BodyBudget {
   readonly #budget: Service["budget"];
   readonly #collector: Collector;
   /** In the order in which they came. */

@@ -19,7 +19,7 @@ const NEAR_MS = 250;
 const PAUSE_SHARE = 100;
 const LONGEST_PAUSE_MS = 2000;
 /** Part of the limit from which on the order is remembered. */
-const NEARLY = 0.8;
+const TRACK_FROM_RATIO = 0.8;
 
 export class ConnectionWatch {
   readonly #limit: number;
@@ -48,7 +48,7 @@ export class ConnectionWatch {
   #look(list: ListConnections): void {
     const startMs = performance.now();
     const sockets = socketsAtMost();
-    const isNear = (sockets ?? 0) >= this.#limit * NEARLY;
+    const isNear = (sockets ?? 0) >= this.#limit * TRACK_FROM_RATIO;
     if (sockets !== this.#sockets || this.#table.isExceeded) {
       // While it cannot be known, what was known holds.
       this.#sockets = this.#judge(list) ? sockets : undefined;

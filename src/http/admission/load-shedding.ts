@@ -11,13 +11,13 @@
 import type { LoopLag } from "../../service/event-loop-lag.ts";
 
 /** A refusal takes about 50 µs with all that the kernel does for it. */
-const REFUSALS_PER_MS = 2;
-const MOST_REFUSALS_AT_ONCE = 200;
+const REJECTIONS_PER_MS = 2;
+const REJECTIONS_BURST_MAX = 200;
 
 /** How late a timer ran the last time, and how long the next run is overdue. */
 type Lag = Pick<LoopLag, "lastMs" | "overdueMs">;
 
-export class Lateness {
+export class LoadShedder {
   readonly #limitMs: number;
   readonly #lag: Lag;
   /** Refusals that may be made, as of `#rationedMs`. */
@@ -38,8 +38,8 @@ export class Lateness {
   /** Whether a request is to be refused that has come in by now; if so, it is counted as refused. O(1). */
   refuses(nowMs: number): boolean {
     if (!this.wasLate || this.#lag.overdueMs(nowMs) <= this.#limitMs) return false;
-    const earned = (nowMs - this.#rationedMs) * REFUSALS_PER_MS;
-    this.#ration = Math.min(MOST_REFUSALS_AT_ONCE, this.#ration + earned);
+    const earned = (nowMs - this.#rationedMs) * REJECTIONS_PER_MS;
+    this.#ration = Math.min(REJECTIONS_BURST_MAX, this.#ration + earned);
     this.#rationedMs = nowMs;
     if (this.#ration < 1) return false;
     this.#ration--;

@@ -1,7 +1,7 @@
 // Reading requests: from a URL or a JSON body to checked keys, values and
 // lifetimes, or to the Refusal that says what is wrong with them.
 
-import { Refusal } from "../error.ts";
+import { HttpError } from "../error.ts";
 
 export interface RequestLimits {
   /** Unicode code points. */
@@ -31,9 +31,9 @@ export function pathOf(url: string): string {
 }
 
 /** The first `key` of the query, as URLSearchParams reads it. */
-export function readQueryKey(url: string, limits: RequestLimits): string | Refusal {
+export function readQueryKey(url: string, limits: RequestLimits): string | HttpError {
   const key = queryKey(url);
-  if (key === null) return new Refusal(400, '"key" is missing from the query: use ?key=NAME');
+  if (key === null) return new HttpError(400, '"key" is missing from the query: use ?key=NAME');
   return readKey(key, "", "key", limits);
 }
 
@@ -51,58 +51,58 @@ function queryKey(url: string): string | null {
 const NEEDS_DECODING = /[%+&]/;
 
 /** The body of `/put`. */
-export function readPut(body: JsonObject, limits: RequestLimits): PutRequest | Refusal {
+export function readPut(body: JsonObject, limits: RequestLimits): PutRequest | HttpError {
   return readEntry(body, "", limits);
 }
 
 /** The body of `/delete`. */
-export function readDelete(body: JsonObject, limits: RequestLimits): string | Refusal {
+export function readDelete(body: JsonObject, limits: RequestLimits): string | HttpError {
   return unknownMember(body, ["key"], "") ?? readKey(body["key"], "", "key", limits);
 }
 
 /** The body of `/mput`: every entry checked, or the first refusal. */
-export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] | Refusal {
+export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] | HttpError {
   const entries = readList(body, "entries", limits);
-  if (entries instanceof Refusal) return entries;
+  if (entries instanceof HttpError) return entries;
   const puts: PutRequest[] = [];
   for (const [index, entry] of entries.entries()) {
     const place = `entries[${index}]`;
     if (!isObject(entry)) {
-      return new Refusal(400, `${place} is ${kindOf(entry)}; use {"key":"k","value":"v"}`);
+      return new HttpError(400, `${place} is ${kindOf(entry)}; use {"key":"k","value":"v"}`);
     }
     const put = readEntry(entry, `${place}.`, limits);
-    if (put instanceof Refusal) return put;
+    if (put instanceof HttpError) return put;
     puts.push(put);
   }
   return puts;
 }
 
 /** The body of `/mget`: every key checked, or the first refusal. */
-export function readKeys(body: JsonObject, limits: RequestLimits): string[] | Refusal {
+export function readKeys(body: JsonObject, limits: RequestLimits): string[] | HttpError {
   const names = readList(body, "keys", limits);
-  if (names instanceof Refusal) return names;
+  if (names instanceof HttpError) return names;
   const keys: string[] = [];
   for (const [index, name] of names.entries()) {
     const key = readKey(name, "", `keys[${index}]`, limits);
-    if (key instanceof Refusal) return key;
+    if (key instanceof HttpError) return key;
     keys.push(key);
   }
   return keys;
 }
 
-function readEntry(body: JsonObject, place: string, limits: RequestLimits): PutRequest | Refusal {
+function readEntry(body: JsonObject, place: string, limits: RequestLimits): PutRequest | HttpError {
   const unknown = unknownMember(body, PUT_MEMBERS, place);
   if (unknown !== undefined) return unknown;
   const key = readKey(body["key"], place, "key", limits);
-  if (key instanceof Refusal) return key;
+  if (key instanceof HttpError) return key;
   const { encoding } = body;
   const value =
     encoding === undefined
       ? readText(body["value"], place, "value", limits.maxValueLength, "--max-value-length")
       : readEncoded(body["value"], encoding, place, limits);
-  if (value instanceof Refusal) return value;
+  if (value instanceof HttpError) return value;
   const ttlMs = readTtl(body["ttl"], place);
-  if (ttlMs instanceof Refusal) return ttlMs;
+  if (ttlMs instanceof HttpError) return ttlMs;
   return { key, value, ttlMs };
 }
 
@@ -111,9 +111,9 @@ function readKey(
   place: string,
   name: string,
   limits: RequestLimits,
-): string | Refusal {
+): string | HttpError {
   if (value === "") {
-    return new Refusal(400, `"${place}${name}" is empty; it needs at least 1 character`);
+    return new HttpError(400, `"${place}${name}" is empty; it needs at least 1 character`);
   }
   return readText(value, place, name, limits.maxKeyLength, "--max-key-length");
 }
@@ -125,18 +125,18 @@ function readText(
   name: string,
   maxLength: number,
   setting: string,
-): string | Refusal {
-  if (value === undefined) return new Refusal(400, `"${place}${name}" is missing`);
+): string | HttpError {
+  if (value === undefined) return new HttpError(400, `"${place}${name}" is missing`);
   if (typeof value !== "string") {
-    return new Refusal(400, `"${place}${name}" is ${kindOf(value)}; it must be a string`);
+    return new HttpError(400, `"${place}${name}" is ${kindOf(value)}; it must be a string`);
   }
   if (isLongerThan(value, maxLength)) {
     const limit = `${maxLength} characters, the limit set by ${setting}`;
-    return new Refusal(400, `"${place}${name}" is longer than ${limit}`);
+    return new HttpError(400, `"${place}${name}" is longer than ${limit}`);
   }
   if (!value.isWellFormed()) {
     const reason = "has a lone surrogate, which UTF-8 cannot hold; send whole code points";
-    return new Refusal(400, `"${place}${name}" ${reason}`);
+    return new HttpError(400, `"${place}${name}" ${reason}`);
   }
   return value;
 }
@@ -146,35 +146,35 @@ function readEncoded(
   encoding: unknown,
   place: string,
   { maxValueLength }: RequestLimits,
-): Buffer | Refusal {
+): Buffer | HttpError {
   if (encoding !== "base64") {
     const shown =
       typeof encoding === "string" ? JSON.stringify(shortened(encoding)) : kindOf(encoding);
     const right = 'use "base64", or leave it out for text';
-    return new Refusal(400, `"${place}encoding" is ${shown}; ${right}`);
+    return new HttpError(400, `"${place}encoding" is ${shown}; ${right}`);
   }
-  if (value === undefined) return new Refusal(400, `"${place}value" is missing`);
+  if (value === undefined) return new HttpError(400, `"${place}value" is missing`);
   if (typeof value !== "string") {
-    return new Refusal(400, `"${place}value" is ${kindOf(value)}; it must be a string`);
+    return new HttpError(400, `"${place}value" is ${kindOf(value)}; it must be a string`);
   }
   const bytes = Buffer.from(value, "base64");
   // Node's decoder takes whatever comes; what is right comes out of it as it went in.
   if (bytes.toString("base64") !== value) {
     const right = "send A-Z, a-z, 0-9, + and /, with = up to a multiple of four characters";
-    return new Refusal(400, `"${place}value" is not base64; ${right}`);
+    return new HttpError(400, `"${place}value" is not base64; ${right}`);
   }
   if (bytes.length > maxValueLength) {
     const limit = `${maxValueLength} bytes, the limit set by --max-value-length`;
-    return new Refusal(400, `"${place}value" is longer than ${limit}`);
+    return new HttpError(400, `"${place}value" is longer than ${limit}`);
   }
   return bytes;
 }
 
-function readTtl(value: unknown, place: string): number | undefined | Refusal {
+function readTtl(value: unknown, place: string): number | undefined | HttpError {
   if (value === undefined) return undefined;
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value * 1000;
   const shown = typeof value === "number" ? String(value) : kindOf(value);
-  return new Refusal(400, `"${place}ttl" is ${shown}; it must be a positive number of seconds`);
+  return new HttpError(400, `"${place}ttl" is ${shown}; it must be a positive number of seconds`);
 }
 
 /** Counts code points, but only where UTF-16 units leave a doubt. */
@@ -190,12 +190,12 @@ function unknownMember(
   body: JsonObject,
   known: readonly string[],
   place: string,
-): Refusal | undefined {
+): HttpError | undefined {
   for (const name in body) {
     if (known.includes(name)) continue;
     const shown = JSON.stringify(shortened(name));
     const where = place === "" ? "the body" : place.slice(0, -1);
-    return new Refusal(
+    return new HttpError(
       400,
       `${where} has an unknown member ${shown}; it may have ${known.join(", ")}`,
     );
@@ -211,40 +211,40 @@ function readList(
   body: JsonObject,
   name: string,
   { maxBatchEntries }: RequestLimits,
-): readonly unknown[] | Refusal {
+): readonly unknown[] | HttpError {
   const unknown = unknownMember(body, [name], "");
   if (unknown !== undefined) return unknown;
   const list = body[name];
-  if (list === undefined) return new Refusal(400, `"${name}" is missing`);
+  if (list === undefined) return new HttpError(400, `"${name}" is missing`);
   if (!Array.isArray(list)) {
-    return new Refusal(400, `"${name}" is ${kindOf(list)}; it must be an array`);
+    return new HttpError(400, `"${name}" is ${kindOf(list)}; it must be an array`);
   }
   if (list.length > maxBatchEntries) {
     const limit = `${maxBatchEntries}, the limit set by --max-batch-entries`;
     const message = `"${name}" has ${list.length} elements; it may have ${limit}`;
-    return new Refusal(413, message, { reason: "batch_size" });
+    return new HttpError(413, message, { reason: "batch_size" });
   }
   return list;
 }
 
 /** A body goes over the limit, or an answer would. */
-export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimits): Refusal {
+export function tooLarge(what: "body" | "answer", { maxBodyBytes }: RequestLimits): HttpError {
   const message = `the ${what} is larger than ${maxBodyBytes} bytes, the limit set by --max-body-bytes`;
-  return new Refusal(413, message, { reason: "body_size" });
+  return new HttpError(413, message, { reason: "body_size" });
 }
 
 /** The refusal of a body that could not be read. */
-export function refusalOf(error: unknown): Refusal {
+export function refusalOf(error: unknown): HttpError {
   if (error instanceof SyntaxError) {
     // As Request.json words it, and as JSON.parse does.
     const empty = /Unexpected (end of JSON input|EOF)$/.test(error.message);
     const reason = empty ? "it is empty or cut short; send a JSON object" : error.message;
-    return new Refusal(400, `the body is not JSON: ${reason}`);
+    return new HttpError(400, `the body is not JSON: ${reason}`);
   }
-  if (error instanceof RangeError) return new Refusal(400, "the body is nested too deeply");
+  if (error instanceof RangeError) return new HttpError(400, "the body is nested too deeply");
   // The client went away in the middle of its body: nobody reads this answer.
   if (error instanceof Error && error.name === "AbortError") {
-    return new Refusal(400, "the body ended early");
+    return new HttpError(400, "the body ended early");
   }
   throw error;
 }

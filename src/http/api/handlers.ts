@@ -3,9 +3,9 @@
 import { ByteBuffer, type Bytes, type Cache, MISS } from "../../cache/cache.ts";
 import { bytesText, type Config } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
-import { FoundAnswer, keyNotFound, longJsonOf, ok, stored, ValuesAnswer } from "./respond.ts";
-import type { BodyAnswer } from "../body.ts";
-import type { LargeAnswers, Sent } from "../large-responses.ts";
+import { FoundResponse, keyNotFound, longJsonOf, ok, stored, ValuesAnswer } from "./respond.ts";
+import type { BodyHandler } from "../body.ts";
+import type { LargeResponses, Sent } from "../large-responses.ts";
 import { ringOf, rounded, statsOf } from "./stats.ts";
 import {
   type PutRequest,
@@ -16,38 +16,38 @@ import {
   readQueryKey,
   tooLarge,
 } from "./decode.ts";
-import { Refusal, type Refuse } from "../error.ts";
+import { HttpError, type Reject } from "../error.ts";
 
 /** The service serves on: only probes are told to look elsewhere. */
-const DRAINING = new Refusal(503, "draining", { headers: { "retry-after": "1" } });
-const NO_FOLDER = new Refusal(
+const DRAINING = new HttpError(503, "draining", { headers: { "retry-after": "1" } });
+const NO_FOLDER = new HttpError(
   409,
   "there is no folder to save to; start the service with --data-dir",
 );
-const FULL = new Refusal(
+const FULL = new HttpError(
   507,
   "the cache is full, and with --eviction none it keeps what it has: delete entries or raise --memory",
 );
 
 export type Handler = (req: Request) => Response | Promise<Response>;
 
-export interface Calls extends Readonly<
-  Record<"put" | "delete" | "mput" | "mget", BodyAnswer> &
+export interface Handlers extends Readonly<
+  Record<"put" | "delete" | "mput" | "mget", BodyHandler> &
     Record<"get" | "deleteByQuery" | "snapshot" | "stats" | "ring" | "health", Handler>
 > {}
 
 /** The calls of one worker. */
-export function callsOf(
+export function createHandlers(
   cache: Cache,
   config: Config,
   service: Service,
-  refuse: Refuse,
-  large: LargeAnswers,
-): Calls {
+  reject: Reject,
+  large: LargeResponses,
+): Handlers {
   // One buffer each for all requests: nothing awaits between filling and using them.
   const keyBytes = new ByteBuffer();
   const valueBytes = new ByteBuffer();
-  const foundAnswer = new FoundAnswer(large);
+  const foundResponse = new FoundResponse(large);
   const valuesAnswer = new ValuesAnswer(large);
 
   const utf8 = (buffer: ByteBuffer, text: string): ByteBuffer => {
@@ -60,20 +60,20 @@ export function callsOf(
         ? utf8(valueBytes, value)
         : { bytes: value, start: 0, end: value.length };
     if (valueRun.end > cache.maxValueBytes) return valueTooLarge(value, cache, config);
-    const deadlineMs = cache.deadlineMs(ttlMs, nowMs);
-    return cache.put(utf8(keyBytes, key), valueRun, deadlineMs, nowMs) ? undefined : FULL;
+    const expiresAtMs = cache.expiresAtMs(ttlMs, nowMs);
+    return cache.put(utf8(keyBytes, key), valueRun, expiresAtMs, nowMs) ? undefined : FULL;
   };
-  const remove = (key: string | Refusal): Response => {
-    if (key instanceof Refusal) return refuse(key);
+  const remove = (key: string | HttpError): Response => {
+    if (key instanceof HttpError) return reject(key);
     return cache.delete(utf8(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
   };
 
   const get: Handler = (req) => {
     const key = readQueryKey(req.url, config);
-    if (key instanceof Refusal) return refuse(key);
+    if (key instanceof HttpError) return reject(key);
     const nowMs = cache.clock.now();
-    const length = cache.get(utf8(keyBytes, key), nowMs, foundAnswer.begin(keyBytes));
-    return length === MISS ? keyNotFound() : foundAnswer.end(req, get);
+    const length = cache.get(utf8(keyBytes, key), nowMs, foundResponse.begin(keyBytes));
+    return length === MISS ? keyNotFound() : foundResponse.end(req, get);
   };
   const ring: Handler = (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large, ring);
   const valuesOf = (keys: readonly string[], req: Request): Sent => {
@@ -83,7 +83,7 @@ export function callsOf(
       const length = cache.get(utf8(keyBytes, key), nowMs, valuesAnswer.begin());
       valuesAnswer.endValue(length !== MISS);
       // A body of a few bytes a key may ask for the longest value again and again.
-      if (valuesAnswer.length > config.maxBodyBytes) return refuse(tooLarge("answer", config));
+      if (valuesAnswer.length > config.maxBodyBytes) return reject(tooLarge("answer", config));
     }
     return valuesAnswer.end(req, () => valuesOf(keys, req));
   };
@@ -91,30 +91,30 @@ export function callsOf(
   return {
     put: (body) => {
       const entry = readPut(body, config);
-      if (entry instanceof Refusal) return refuse(entry);
-      const refusal = put(entry, cache.clock.now());
-      return refusal === undefined ? stored() : refuse(refusal);
+      if (entry instanceof HttpError) return reject(entry);
+      const httpError = put(entry, cache.clock.now());
+      return httpError === undefined ? stored() : reject(httpError);
     },
     get,
     delete: (body) => remove(readDelete(body, config)),
     deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
     mput: (body) => {
       const entries = readPuts(body, config);
-      if (entries instanceof Refusal) return refuse(entries);
+      if (entries instanceof HttpError) return reject(entries);
       for (const { value } of entries) {
         if (Buffer.byteLength(value) > cache.maxValueBytes)
-          return refuse(valueTooLarge(value, cache, config));
+          return reject(valueTooLarge(value, cache, config));
       }
       const nowMs = cache.clock.now();
       for (const [index, entry] of entries.entries()) {
-        const refusal = put(entry, nowMs);
-        if (refusal !== undefined) return refuse(refusal.after(`${index} were stored`));
+        const httpError = put(entry, nowMs);
+        if (httpError !== undefined) return reject(httpError.after(`${index} were stored`));
       }
       return ok({ stored: entries.length });
     },
     mget: (body, req) => {
       const keys = readKeys(body, config);
-      return keys instanceof Refusal ? refuse(keys) : valuesOf(keys, req);
+      return keys instanceof HttpError ? reject(keys) : valuesOf(keys, req);
     },
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),
@@ -128,18 +128,18 @@ async function snapshot(config: Config, service: Service): Promise<Response> {
   const outcome = await service.save();
   if (!outcome.isSaved) {
     const kept = outcome.keepsLast === true ? "; the last good snapshot stays" : "";
-    return new Refusal(503, `the snapshot failed: ${outcome.reason}${kept}`).toResponse();
+    return new HttpError(503, `the snapshot failed: ${outcome.reason}${kept}`).toResponse();
   }
   const { entries, bytes, tookMs } = outcome;
   return ok({ entries, bytes, ms: rounded(tookMs) });
 }
 
-function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): Refusal {
+function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): HttpError {
   const { maxValueBytes: limit } = cache;
   const reason =
     limit < config.maxValueBytes
       ? `which is what --memory ${bytesText(config.memory)} has room for`
       : "the limit set by --max-value-bytes";
   const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
-  return new Refusal(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);
+  return new HttpError(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);
 }

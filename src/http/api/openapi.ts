@@ -1,7 +1,7 @@
 // The description of the HTTP API for programs, made from the table of routes: OpenAPI 3.1.
 
 import { version } from "../../config/config.ts";
-import { type Answer, error, type Route } from "../route.ts";
+import { type ResponseDescription, error, type Route } from "../route.ts";
 
 const JSON_TYPE = "application/json";
 
@@ -34,7 +34,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
 
 function operationOf(route: Route) {
   const { method, path, summary, parameters, body, access } = route;
-  const answers = { ...route.answers, ...refusalsOf(route) };
+  const answers = { ...route.answers, ...errorResponses(route) };
   const named = Object.entries(parameters ?? {}).map(([name, schema]) => {
     return { name, in: path.includes(`:${name}`) ? "path" : "query", required: true, schema };
   });
@@ -55,7 +55,7 @@ function operationOf(route: Route) {
 }
 
 /** What the guard answers in place of the route. */
-function refusalsOf({ access, isProbe }: Route): Readonly<Record<number, Answer>> {
+function errorResponses({ access, isProbe }: Route): Readonly<Record<number, ResponseDescription>> {
   if (isProbe === true) return {};
   const unknownHost = "The Host is not one of --allowed-hosts";
   const forbidden = `${unknownHost}, the token may only read, or a page of another origin asks.`;
@@ -65,6 +65,6 @@ function refusalsOf({ access, isProbe }: Route): Readonly<Record<number, Answer>
   };
 }
 
-function responseOf({ description, type = JSON_TYPE, schema }: Answer) {
+function responseOf({ description, type = JSON_TYPE, schema }: ResponseDescription) {
   return { description, content: { [type]: schema ? { schema } : {} } };
 }

@@ -3,7 +3,7 @@
 import { isUtf8 } from "node:buffer";
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import type { Again, LargeAnswers, Sent } from "../large-responses.ts";
+import type { Remake, LargeResponses, Sent } from "../large-responses.ts";
 import { COMMON_HEADERS, JSON_HEADERS } from "../headers.ts";
 
 // Made once: measured in one run, a Response from a Headers object costs 215 ns, with a
@@ -31,7 +31,12 @@ export function jsonOf(value: object): Response {
 }
 
 /** The same, of an answer that may be long. */
-export function longJsonOf(value: object, req: Request, large: LargeAnswers, again: Again): Sent {
+export function longJsonOf(
+  value: object,
+  req: Request,
+  large: LargeResponses,
+  again: Remake,
+): Sent {
   return large.sendText(req, JSON.stringify(value), OK_INIT, again);
 }
 
@@ -53,12 +58,12 @@ const COMMA = Buffer.from(",");
  * goes out. Measured in one run, 10-byte key and 100-byte value: 450 ns; through two strings and
  * JSON.stringify 530 ns. One for all requests: nothing may await between `begin` and `end`.
  */
-export class FoundAnswer {
-  readonly #large: LargeAnswers;
+export class FoundResponse {
+  readonly #large: LargeResponses;
   #body = startingWith(FOUND);
   #keyEnd = 0;
 
-  constructor(large: LargeAnswers) {
+  constructor(large: LargeResponses) {
     this.#large = large;
   }
 
@@ -73,7 +78,7 @@ export class FoundAnswer {
   }
 
   /** `again`: makes the answer once more, if it has to wait for room. */
-  end(req: Request, again: Again): Sent {
+  end(req: Request, again: Remake): Sent {
     const body = this.#body;
     const keyEnd = this.#keyEnd;
     const valueStart = keyEnd + VALUE.length;
@@ -103,12 +108,12 @@ function startingWith(bytes: Buffer): ByteBuffer {
 
 /** 200 with the values of keys, put together from bytes in the same way. */
 export class ValuesAnswer {
-  readonly #large: LargeAnswers;
+  readonly #large: LargeResponses;
   #body = startingWith(VALUES);
   #isFirst = true;
   #start = 0;
 
-  constructor(large: LargeAnswers) {
+  constructor(large: LargeResponses) {
     this.#large = large;
   }
 
@@ -148,7 +153,7 @@ export class ValuesAnswer {
   }
 
   /** `again`: makes the answer once more, if it has to wait for room. */
-  end(req: Request, again: Again): Sent {
+  end(req: Request, again: Remake): Sent {
     const body = this.#body;
     body.appendRun(VALUES_END, 0, VALUES_END.length);
     if (this.#large.isSmall(body.end)) {

@@ -1,6 +1,6 @@
 // CLIENT INFO, CLIENT LIST and CLIENT KILL, on the clients of all workers.
 
-import { argument, type Call, SYNTAX_ERROR } from "./context.ts";
+import { argument, type CommandContext, SYNTAX_ERROR } from "./context.ts";
 import { type Client, NO_ROW } from "../clients.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import { inSlices } from "./slices.ts";
@@ -8,20 +8,20 @@ import { inSlices } from "./slices.ts";
 /** Each takes some 5 µs. */
 const CLIENTS_A_STEP = 100;
 
-export function info(call: Call): void {
-  const { reply, session, clients, nowMs } = call;
+export function info(context: CommandContext): void {
+  const { reply, session, clients, nowMs } = context;
   const self = clients.at(session.row, nowMs);
-  reply.verbatim(self === undefined ? "" : lineOf(call, self));
+  reply.verbatim(self === undefined ? "" : lineOf(context, self));
 }
 
-export function list(call: Call): void {
-  const { reply } = call;
-  const option = call.count > 2 ? argument(call, 2).toWord() : "";
+export function list(context: CommandContext): void {
+  const { reply } = context;
+  const option = context.count > 2 ? argument(context, 2).toWord() : "";
   let ids: readonly number[] | undefined;
-  if (option === "id" && call.count > 3) {
+  if (option === "id" && context.count > 3) {
     const wanted = new Set<number>();
-    for (let place = 3; place < call.count; place++) {
-      const id = readNumber(argument(call, place));
+    for (let place = 3; place < context.count; place++) {
+      const id = readNumber(argument(context, place));
       if (id === undefined || id < 1) {
         reply.error("ERR Invalid client ID");
         return;
@@ -29,30 +29,30 @@ export function list(call: Call): void {
       wanted.add(id);
     }
     ids = [...wanted].sort((a, b) => a - b);
-  } else if (option === "type" && call.count === 4) {
-    const type = argument(call, 3).toWord();
+  } else if (option === "type" && context.count === 4) {
+    const type = argument(context, 3).toWord();
     if (!isType(type)) {
-      reply.error(`ERR Unknown client type '${argument(call, 3).toText()}'`);
+      reply.error(`ERR Unknown client type '${argument(context, 3).toText()}'`);
       return;
     }
     if (type !== "normal") ids = [];
-  } else if (call.count > 2) {
+  } else if (context.count > 2) {
     reply.error(SYNTAX_ERROR);
     return;
   }
   const lines: string[] = [];
-  const visit = (client: Client): void => void lines.push(lineOf(call, client));
-  visitClients(call, ids, visit, () => reply.verbatim(lines.join("")));
+  const visit = (client: Client): void => void lines.push(lineOf(context, client));
+  visitClients(context, ids, visit, () => reply.verbatim(lines.join("")));
 }
 
 /** Shows the clients with these numbers, or all, in slices; then calls `write`. */
 function visitClients(
-  call: Call,
+  context: CommandContext,
   wanted: readonly number[] | undefined,
   visit: (client: Client) => void,
   write: () => void,
 ): void {
-  const { clients, nowMs } = call;
+  const { clients, nowMs } = context;
   const rows = wanted?.map((id) => clients.rowOf(id)) ?? clients.rows();
   let next = 0;
   const step = (): boolean => {
@@ -62,7 +62,7 @@ function visitClients(
     }
     return next === rows.length;
   };
-  inSlices(call, step, write);
+  inSlices(context, step, write);
 }
 
 /** All clients are "normal": there are no replicas and no subscribers. */
@@ -70,9 +70,9 @@ function isType(type: string): boolean {
   return ["normal", "master", "replica", "slave", "pubsub"].includes(type);
 }
 
-function lineOf({ tallies }: Call, client: Client): string {
+function lineOf({ counters }: CommandContext, client: Client): string {
   const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
-  const command = tallies.names[client.lastCommand] ?? "NULL";
+  const command = counters.names[client.lastCommand] ?? "NULL";
   return (
     `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
     `idle=${idleSeconds} flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 cmd=${command} ` +
@@ -80,21 +80,21 @@ function lineOf({ tallies }: Call, client: Client): string {
   );
 }
 
-export function kill(call: Call): void {
-  const { reply, session } = call;
-  const isOldForm = call.count === 3;
+export function kill(context: CommandContext): void {
+  const { reply, session } = context;
+  const isOldForm = context.count === 3;
   const filter: KillFilter | undefined = isOldForm
-    ? { passes: addressIs(argument(call, 2).toText()), id: undefined }
-    : readKillFilter(call);
+    ? { passes: addressIs(argument(context, 2).toText()), id: undefined }
+    : readKillFilter(context);
   if (filter === undefined) return;
   let killed = 0;
   const visit = (client: Client): void => {
     if (!filter.passes(client)) return;
     killed++;
     if (client.id === session.id) session.isClosing = true;
-    else call.clients.kill(client);
+    else context.clients.kill(client);
   };
-  visitClients(call, filter.id === undefined ? undefined : [filter.id], visit, () => {
+  visitClients(context, filter.id === undefined ? undefined : [filter.id], visit, () => {
     if (!isOldForm) reply.integer(killed);
     else if (killed > 0) reply.ok();
     else reply.error("ERR No such client");
@@ -112,21 +112,21 @@ function addressIs(wanted: string): (client: Client) => boolean {
 }
 
 /** Undefined after an error has been answered. */
-function readKillFilter(call: Call): KillFilter | undefined {
+function readKillFilter(context: CommandContext): KillFilter | undefined {
   const fail = (error: string): undefined => {
-    call.reply.error(error);
+    context.reply.error(error);
     return undefined;
   };
   // Of each kind the last one counts.
   const filters = new Map<string, (client: Client) => boolean>();
   let skipsMe = true;
   let onlyId: number | undefined;
-  for (let place = 2; place < call.count; place += 2) {
-    if (place + 1 >= call.count) return fail(SYNTAX_ERROR);
-    const value = argument(call, place + 1).toText();
-    switch (argument(call, place).toWord()) {
+  for (let place = 2; place < context.count; place += 2) {
+    if (place + 1 >= context.count) return fail(SYNTAX_ERROR);
+    const value = argument(context, place + 1).toText();
+    switch (argument(context, place).toWord()) {
       case "id": {
-        const wanted = readNumber(argument(call, place + 1));
+        const wanted = readNumber(argument(context, place + 1));
         if (wanted === undefined || wanted < 1)
           return fail("ERR client-id should be greater than 0");
         filters.set("id", ({ id }) => id === wanted);
@@ -134,7 +134,7 @@ function readKillFilter(call: Call): KillFilter | undefined {
         break;
       }
       case "maxage": {
-        const seconds = readNumber(argument(call, place + 1));
+        const seconds = readNumber(argument(context, place + 1));
         if (seconds === undefined) return fail("ERR maxage is not an integer or out of range");
         filters.set("maxage", ({ ageSeconds }) => ageSeconds >= seconds);
         break;
@@ -160,7 +160,7 @@ function readKillFilter(call: Call): KillFilter | undefined {
         return fail(SYNTAX_ERROR);
     }
   }
-  if (skipsMe) filters.set("skipme", ({ id }) => id !== call.session.id);
+  if (skipsMe) filters.set("skipme", ({ id }) => id !== context.session.id);
   const all = [...filters.values()];
   return { passes: (client) => all.every((filter) => filter(client)), id: onlyId };
 }

@@ -1,7 +1,13 @@
 // Commands on the connection itself, and on those of others.
 
 import type { Access } from "../../security/tokens.ts";
-import { argument, type Call, type Command, NOT_AN_INTEGER, SYNTAX_ERROR } from "./context.ts";
+import {
+  argument,
+  type CommandContext,
+  type Command,
+  NOT_AN_INTEGER,
+  SYNTAX_ERROR,
+} from "./context.ts";
 import { info, kill, list } from "./client-list.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
@@ -19,7 +25,7 @@ type Row = readonly [
   arity: number,
   syntax: string,
   summary: string,
-  run: (call: Call) => void,
+  run: (context: CommandContext) => void,
 ];
 
 const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
@@ -43,7 +49,14 @@ const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
 export const CONNECTION_COMMANDS: readonly Command[] = [
   ...commandsOf("1.0.0", [
     ["read", "ping", -1, "[message]", "PONG, or the message.", ping],
-    ["read", "echo", 2, "message", "The message.", (call) => call.reply.bulk(argument(call, 1))],
+    [
+      "read",
+      "echo",
+      2,
+      "message",
+      "The message.",
+      (context) => context.reply.bulk(argument(context, 1)),
+    ],
     ["open", "quit", -1, "", "OK, and the connection closes.", quit],
     ["open", "reset", 1, "", "Makes the connection as good as new.", reset],
     ["read", "select", 2, "index", "There is one database, 0.", select],
@@ -100,19 +113,19 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
   },
 ];
 
-function ping(call: Call): void {
-  const { reply } = call;
-  if (call.count === 1) reply.simple("PONG");
-  else if (call.count === 2) reply.bulk(argument(call, 1));
+function ping(context: CommandContext): void {
+  const { reply } = context;
+  if (context.count === 1) reply.simple("PONG");
+  else if (context.count === 2) reply.bulk(argument(context, 1));
   else reply.error("ERR wrong number of arguments for 'ping' command");
 }
 
-function quit({ reply, session }: Call): void {
+function quit({ reply, session }: CommandContext): void {
   reply.ok();
   session.isClosing = true;
 }
 
-function reset({ reply, session, clients, service }: Call): void {
+function reset({ reply, session, clients, service }: CommandContext): void {
   session.access = service.tokens.withoutToken;
   session.version = reply.version = 2;
   session.name = "";
@@ -121,22 +134,22 @@ function reset({ reply, session, clients, service }: Call): void {
   reply.simple("RESET");
 }
 
-function select(call: Call): void {
-  const index = readNumber(argument(call, 1));
-  if (index === 0) call.reply.ok();
-  else call.reply.error(index === undefined ? NOT_AN_INTEGER : "ERR DB index is out of range");
+function select(context: CommandContext): void {
+  const index = readNumber(argument(context, 1));
+  if (index === 0) context.reply.ok();
+  else context.reply.error(index === undefined ? NOT_AN_INTEGER : "ERR DB index is out of range");
 }
 
-function auth(call: Call): void {
-  const { reply, session, service } = call;
-  if (call.count > 3) reply.error(SYNTAX_ERROR);
-  else if (call.count === 2 && !service.tokens.areNeeded) {
+function auth(context: CommandContext): void {
+  const { reply, session, service } = context;
+  if (context.count > 3) reply.error(SYNTAX_ERROR);
+  else if (context.count === 2 && !service.tokens.areNeeded) {
     reply.error(
       "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
     );
   } else {
-    const username = call.count === 3 ? argument(call, 1).toText() : "default";
-    const access = accessOf(call, username, argument(call, call.count - 1));
+    const username = context.count === 3 ? argument(context, 1).toText() : "default";
+    const access = accessOf(context, username, argument(context, context.count - 1));
     if (access === undefined) reply.error(WRONG_PASSWORD);
     else {
       session.access = access;
@@ -146,19 +159,23 @@ function auth(call: Call): void {
 }
 
 /** What these give a client; undefined if they are wrong. Without tokens any password will do, as with redis. */
-function accessOf({ service }: Call, username: string, password: Argument): Access | undefined {
-  const { tokens, refusals } = service;
+function accessOf(
+  { service }: CommandContext,
+  username: string,
+  password: Argument,
+): Access | undefined {
+  const { tokens, rejections } = service;
   if (username === "default") {
     const access = tokens.areNeeded ? tokens.accessOf(password.toText()) : "write";
     if (access !== undefined) return access;
   }
-  refusals.add("resp", "wrong_token");
+  rejections.add("resp", "wrong_token");
   return undefined;
 }
 
-function hello(call: Call): void {
-  const { reply, session, clients } = call;
-  const version = call.count > 1 ? readNumber(argument(call, 1)) : session.version;
+function hello(context: CommandContext): void {
+  const { reply, session, clients } = context;
+  const version = context.count > 1 ? readNumber(argument(context, 1)) : session.version;
   if (version === undefined) {
     reply.error("ERR Protocol version is not an integer or out of range");
     return;
@@ -168,25 +185,25 @@ function hello(call: Call): void {
     return;
   }
   let { name, access } = session;
-  for (let place = 2; place < call.count; place++) {
-    const word = argument(call, place).toWord();
-    if (word === "auth" && place + 2 < call.count) {
-      const username = argument(call, place + 1).toText();
-      const given = accessOf(call, username, argument(call, place + 2));
+  for (let place = 2; place < context.count; place++) {
+    const word = argument(context, place).toWord();
+    if (word === "auth" && place + 2 < context.count) {
+      const username = argument(context, place + 1).toText();
+      const given = accessOf(context, username, argument(context, place + 2));
       if (given === undefined) {
         reply.error(WRONG_PASSWORD);
         return;
       }
       access = given;
       place += 2;
-    } else if (word === "setname" && place + 1 < call.count) {
-      name = argument(call, ++place).toText();
+    } else if (word === "setname" && place + 1 < context.count) {
+      name = argument(context, ++place).toText();
       if (!isPrintable(name)) {
         reply.error(`ERR Client names ${BAD_NAME}`);
         return;
       }
     } else {
-      reply.error(`ERR Syntax error in HELLO option '${argument(call, place).toText()}'`);
+      reply.error(`ERR Syntax error in HELLO option '${argument(context, place).toText()}'`);
       return;
     }
   }
@@ -215,51 +232,51 @@ function hello(call: Call): void {
   reply.array(0);
 }
 
-function getName({ reply, session }: Call): void {
+function getName({ reply, session }: CommandContext): void {
   if (session.name === "") reply.nil();
   else reply.text(session.name);
 }
 
-function setName(call: Call): void {
-  const name = argument(call, 2).toText();
+function setName(context: CommandContext): void {
+  const name = argument(context, 2).toText();
   if (!isPrintable(name)) {
-    call.reply.error(`ERR Client names ${BAD_NAME}`);
+    context.reply.error(`ERR Client names ${BAD_NAME}`);
     return;
   }
-  call.session.name = name;
-  call.clients.describe(call.session.row, call.session);
-  call.reply.ok();
+  context.session.name = name;
+  context.clients.describe(context.session.row, context.session);
+  context.reply.ok();
 }
 
-function setInfo(call: Call): void {
-  const option = argument(call, 2).toWord();
-  const value = argument(call, 3).toText();
+function setInfo(context: CommandContext): void {
+  const option = argument(context, 2).toWord();
+  const value = argument(context, 3).toText();
   if (option !== "lib-name" && option !== "lib-ver") {
-    call.reply.error(`ERR Unrecognized option '${argument(call, 2).toText()}'`);
+    context.reply.error(`ERR Unrecognized option '${argument(context, 2).toText()}'`);
     return;
   }
   if (!isPrintable(value)) {
-    call.reply.error(`ERR ${option} ${BAD_NAME}`);
+    context.reply.error(`ERR ${option} ${BAD_NAME}`);
     return;
   }
-  if (option === "lib-name") call.session.libName = value;
-  else call.session.libVersion = value;
-  call.clients.describe(call.session.row, call.session);
-  call.reply.ok();
+  if (option === "lib-name") context.session.libName = value;
+  else context.session.libVersion = value;
+  context.clients.describe(context.session.row, context.session);
+  context.reply.ok();
 }
 
 function isPrintable(text: string): boolean {
   return /^[!-~]*$/.test(text);
 }
 
-function onOrOff(call: Call): void {
-  if (/^(on|off)$/.test(argument(call, 2).toWord())) call.reply.ok();
-  else call.reply.error(SYNTAX_ERROR);
+function onOrOff(context: CommandContext): void {
+  if (/^(on|off)$/.test(argument(context, 2).toWord())) context.reply.ok();
+  else context.reply.error(SYNTAX_ERROR);
 }
 
-function replies(call: Call): void {
-  const { session, reply } = call;
-  const word = argument(call, 2).toWord();
+function replies(context: CommandContext): void {
+  const { session, reply } = context;
+  const word = argument(context, 2).toWord();
   if (word === "on") {
     session.replies = "on";
     reply.ok();

@@ -7,7 +7,7 @@ import type {
   Cache,
   Change,
   Entry,
-  Lease,
+  TimedValue,
   Revision,
 } from "../../cache/cache.ts";
 import { type Config, MAX_RESP_KEY_BYTES } from "../../config/config.ts";
@@ -18,7 +18,7 @@ import type { Reply } from "../protocol/reply.ts";
 import { Pattern } from "../protocol/glob.ts";
 import type { Settings } from "../config-parameters.ts";
 import type { Slices } from "../slices.ts";
-import type { Tallies } from "../counters.ts";
+import type { RespCounters } from "../counters.ts";
 
 /** One row of the table of commands: dispatch, checks, COMMAND and the documents come from it. */
 export interface Command {
@@ -36,7 +36,7 @@ export interface Command {
   readonly summary: string;
   readonly since: string;
   readonly complexity?: string;
-  readonly run?: (call: Call) => void;
+  readonly run?: (context: CommandContext) => void;
   readonly subcommands?: readonly Command[];
 }
 
@@ -70,13 +70,13 @@ export interface Session extends Description {
 }
 
 /** What all commands of a worker share, and the command that is being answered. */
-export interface Call {
+export interface CommandContext {
   readonly cache: Cache;
   readonly config: Config;
   readonly reply: Reply;
   readonly clients: Clients;
   readonly settings: Settings;
-  readonly tallies: Tallies;
+  readonly counters: RespCounters;
   readonly service: Service;
   /** For values that a command puts together. */
   readonly scratch: ByteBuffer;
@@ -95,24 +95,24 @@ export interface Call {
 }
 
 /** The argument at a place that the command's arity, or its own check, has shown to be there. */
-export function argument(call: Call, place: number): Argument {
-  const found = call.args[place];
-  if (found === undefined || place >= call.count) throw new Error(`no argument ${place}`);
+export function argument(context: CommandContext, place: number): Argument {
+  const found = context.args[place];
+  if (found === undefined || place >= context.count) throw new Error(`no argument ${place}`);
   return found;
 }
 
 /** Arguments from a place on. O(arguments). */
-export function argumentsFrom(call: Call, place: number, step = 1): Bytes[] {
+export function argumentsFrom(context: CommandContext, place: number, step = 1): Bytes[] {
   const found: Bytes[] = [];
-  for (let at = place; at < call.count; at += step) found.push(argument(call, at));
+  for (let at = place; at < context.count; at += step) found.push(argument(context, at));
   return found;
 }
 
 /** A pattern that stays as it is while the command waits; undefined after an error has been answered. */
-export function readPattern(call: Call, text: Bytes): Pattern | undefined {
+export function readPattern(context: CommandContext, text: Bytes): Pattern | undefined {
   const pattern = patternOf(text);
   if (pattern instanceof Pattern) return pattern;
-  call.reply.error(pattern.error);
+  context.reply.error(pattern.error);
   return undefined;
 }
 
@@ -143,18 +143,18 @@ export class Failure {
 
 /** Stores the value; false after an error has been answered. */
 export function store(
-  call: Call,
+  context: CommandContext,
   key: Bytes,
   value: Bytes,
-  deadlineMs: number,
+  expiresAtMs: number,
   usesReserve = false,
 ): boolean {
-  if (!fits(call, key, value)) {
-    call.reply.error(TOO_LARGE);
+  if (!fits(context, key, value)) {
+    context.reply.error(TOO_LARGE);
     return false;
   }
-  if (call.cache.put(key, value, deadlineMs, call.nowMs, usesReserve)) return true;
-  call.reply.error(FULL);
+  if (context.cache.put(key, value, expiresAtMs, context.nowMs, usesReserve)) return true;
+  context.reply.error(FULL);
   return false;
 }
 
@@ -162,7 +162,7 @@ export function store(
  * What becomes of an entry. The call is handed over so that a change can be one function for all
  * calls: a closure for each is garbage.
  */
-export type Step = (entry: Entry | undefined, call: Call) => Change | Failure;
+export type Step = (entry: Entry | undefined, context: CommandContext) => Change | Failure;
 
 /** What `update` is doing; there is one at a time. */
 export class Updating {
@@ -170,30 +170,31 @@ export class Updating {
   step: Step = () => "keep";
   /** Answered if it is not done. */
   error = FULL;
-  readonly #call: () => Call;
+  readonly #call: () => CommandContext;
 
-  constructor(call: () => Call) {
-    this.#call = call;
+  constructor(context: () => CommandContext) {
+    this.#call = context;
   }
 
   /** What the cache is given. One for all calls, as each of them would leave 140 B of garbage. */
   readonly change = (entry: Entry | undefined): Change => {
-    const call = this.#call();
-    const wanted = this.step(entry, call);
+    const context = this.#call();
+    const wanted = this.step(entry, context);
     if (wanted instanceof Failure) this.error = wanted.error;
-    else if (typeof wanted === "object" && !this.#fits(call, entry, wanted)) this.error = TOO_LARGE;
+    else if (typeof wanted === "object" && !this.#fits(context, entry, wanted))
+      this.error = TOO_LARGE;
     else return wanted;
     return "keep";
   };
 
-  #fits(call: Call, entry: Entry | undefined, wanted: Lease | Revision): boolean {
-    if (wanted.value !== undefined) return fits(call, this.key, wanted.value);
+  #fits(context: CommandContext, entry: Entry | undefined, wanted: TimedValue | Revision): boolean {
+    if (wanted.value !== undefined) return fits(context, this.key, wanted.value);
     const { part, at = 0 } = wanted;
     // The key of an entry that is there fits.
     if (entry !== undefined && part === undefined) return true;
     const end = at + (part === undefined ? 0 : part.end - part.start);
     const keyBytes = this.key.end - this.key.start;
-    return end <= call.cache.maxValueBytes && keyBytes <= MAX_RESP_KEY_BYTES;
+    return end <= context.cache.maxValueBytes && keyBytes <= MAX_RESP_KEY_BYTES;
   }
 }
 const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
@@ -202,24 +203,25 @@ const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
  * Changes an entry in one step. False after an error has been answered, in place of what `step` may
  * have answered: its own, or that the value does not fit.
  */
-export function update(call: Call, key: Bytes, step: Step): boolean {
-  const { reply, updating } = call;
+export function update(context: CommandContext, key: Bytes, step: Step): boolean {
+  const { reply, updating } = context;
   const mark = reply.out.end;
   updating.key = key;
   updating.step = step;
   updating.error = FULL;
-  if (call.cache.update(key, call.nowMs, updating.change) && updating.error === FULL) return true;
+  if (context.cache.update(key, context.nowMs, updating.change) && updating.error === FULL)
+    return true;
   reply.out.end = mark;
   reply.error(updating.error);
   return false;
 }
 
 /** When the live entry ends, or undefined if there is none. It is no hit. */
-export function deadlineOf({ cache, nowMs }: Call, key: Bytes): number | undefined {
-  return cache.look(key, nowMs)?.deadlineMs;
+export function expiresAtOf({ cache, nowMs }: CommandContext, key: Bytes): number | undefined {
+  return cache.look(key, nowMs)?.expiresAtMs;
 }
 
-export function fits({ cache }: Call, key: Bytes, value: Bytes): boolean {
+export function fits({ cache }: CommandContext, key: Bytes, value: Bytes): boolean {
   return (
     value.end - value.start <= cache.maxValueBytes && key.end - key.start <= MAX_RESP_KEY_BYTES
   );

@@ -4,9 +4,9 @@ import type { Bytes, Change, Entry } from "../../cache/cache.ts";
 import { NEVER } from "../../cache/cache.ts";
 import {
   argument,
-  type Call,
+  type CommandContext,
   type Command,
-  deadlineOf,
+  expiresAtOf,
   Failure,
   NOT_AN_INTEGER,
   update,
@@ -35,20 +35,28 @@ export const TIME_OPTIONS: ReadonlyMap<string, TimeForm> = new Map([
 ]);
 
 /** The deadline that a positive time gives, or undefined after an error has been answered. */
-export function readDeadline(call: Call, time: Bytes, form: TimeForm): number | undefined {
+export function readExpiry(
+  context: CommandContext,
+  time: Bytes,
+  form: TimeForm,
+): number | undefined {
   const value = readInteger(time);
   if (value === undefined) {
-    call.reply.error(NOT_AN_INTEGER);
+    context.reply.error(NOT_AN_INTEGER);
     return undefined;
   }
-  const deadlineMs = value > 0 ? toDeadline(call, value, form) : undefined;
-  if (deadlineMs === undefined) call.reply.error(invalidExpiry(call));
-  return deadlineMs;
+  const expiresAtMs = value > 0 ? toExpiresAt(context, value, form) : undefined;
+  if (expiresAtMs === undefined) context.reply.error(invalidExpiry(context));
+  return expiresAtMs;
 }
 
 /** Undefined for a time that does not fit into 64 bits of milliseconds. */
-function toDeadline(call: Call, value: number | bigint, form: TimeForm): number | undefined {
-  const { cache, nowMs } = call;
+function toExpiresAt(
+  context: CommandContext,
+  value: number | bigint,
+  form: TimeForm,
+): number | undefined {
+  const { cache, nowMs } = context;
   const isLarge = typeof value === "bigint" || Math.abs(value) > 2 ** 43;
   if (isLarge) {
     const ms = BigInt(value) * BigInt(form.unitMs);
@@ -56,10 +64,10 @@ function toDeadline(call: Call, value: number | bigint, form: TimeForm): number 
     if (ms > most || ms < -MAX_INT64) return undefined;
   }
   const ms = Number(value) * form.unitMs;
-  return cache.deadlineMs(form.isAbsolute ? ms + cache.clock.offsetMs - nowMs : ms, nowMs);
+  return cache.expiresAtMs(form.isAbsolute ? ms + cache.clock.offsetMs - nowMs : ms, nowMs);
 }
 
-function invalidExpiry({ name }: Call): string {
+function invalidExpiry({ name }: CommandContext): string {
   return `ERR invalid expire time in '${name}' command`;
 }
 
@@ -77,7 +85,7 @@ const expiring = (
   syntax: `key ${syntax} [NX | XX | GT | LT]`,
   summary,
   since,
-  run: (call) => expire(call, form),
+  run: (context) => expire(context, form),
 });
 
 /** `answer` makes of a deadline what the command says, -2 for no entry and -1 for one without. */
@@ -85,7 +93,7 @@ const telling = (
   name: string,
   since: string,
   summary: string,
-  answer: (deadlineMs: number, call: Call) => number,
+  answer: (expiresAtMs: number, context: CommandContext) => number,
 ): Command => ({
   name,
   arity: 2,
@@ -94,16 +102,16 @@ const telling = (
   syntax: "key",
   summary,
   since,
-  run(call) {
-    const deadlineMs = deadlineOf(call, argument(call, 1));
-    if (deadlineMs === undefined) call.reply.integer(-2);
-    else call.reply.integer(deadlineMs === NEVER ? -1 : answer(deadlineMs, call));
+  run(context) {
+    const expiresAtMs = expiresAtOf(context, argument(context, 1));
+    if (expiresAtMs === undefined) context.reply.integer(-2);
+    else context.reply.integer(expiresAtMs === NEVER ? -1 : answer(expiresAtMs, context));
   },
 });
 
-const leftMs = (deadlineMs: number, { nowMs }: Call) => Math.ceil(deadlineMs - nowMs);
-const unixMs = (deadlineMs: number, { cache }: Call) =>
-  Math.ceil(deadlineMs - cache.clock.offsetMs);
+const leftMs = (expiresAtMs: number, { nowMs }: CommandContext) => Math.ceil(expiresAtMs - nowMs);
+const unixMs = (expiresAtMs: number, { cache }: CommandContext) =>
+  Math.ceil(expiresAtMs - cache.clock.offsetMs);
 const roundedSeconds = (ms: number) => Math.floor((ms + 500) / 1000);
 
 export const EXPIRY_COMMANDS: readonly Command[] = [
@@ -123,8 +131,11 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     "unix-time-milliseconds",
     "Lets a key live until then.",
   ),
-  telling("ttl", "1.0.0", "Seconds that a key still lives; -1: for good, -2: no key.", (at, call) =>
-    roundedSeconds(leftMs(at, call)),
+  telling(
+    "ttl",
+    "1.0.0",
+    "Seconds that a key still lives; -1: for good, -2: no key.",
+    (at, context) => roundedSeconds(leftMs(at, context)),
   ),
   telling(
     "pttl",
@@ -132,8 +143,8 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     "Milliseconds that a key still lives; -1: for good, -2: no key.",
     leftMs,
   ),
-  telling("expiretime", "7.0.0", "Unix time in seconds at which a key ends.", (at, call) =>
-    roundedSeconds(unixMs(at, call)),
+  telling("expiretime", "7.0.0", "Unix time in seconds at which a key ends.", (at, context) =>
+    roundedSeconds(unixMs(at, context)),
   ),
   telling("pexpiretime", "7.0.0", "Unix time in milliseconds at which a key ends.", unixMs),
   {
@@ -148,45 +159,45 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
   },
 ];
 
-function expire(call: Call, form: TimeForm): void {
-  const conditions = readConditions(call);
+function expire(context: CommandContext, form: TimeForm): void {
+  const conditions = readConditions(context);
   if (conditions === undefined) return;
-  const value = readInteger(argument(call, 2));
+  const value = readInteger(argument(context, 2));
   if (value === undefined) {
-    call.reply.error(NOT_AN_INTEGER);
+    context.reply.error(NOT_AN_INTEGER);
     return;
   }
-  const deadlineMs = toDeadline(call, value, form);
-  if (deadlineMs === undefined) {
-    call.reply.error(invalidExpiry(call));
+  const expiresAtMs = toExpiresAt(context, value, form);
+  if (expiresAtMs === undefined) {
+    context.reply.error(invalidExpiry(context));
     return;
   }
   let isSet = false;
   const change = (entry: Entry | undefined): Change => {
-    if (entry === undefined || !allows(conditions, entry.deadlineMs, deadlineMs)) return "keep";
+    if (entry === undefined || !allows(conditions, entry.expiresAtMs, expiresAtMs)) return "keep";
     isSet = true;
-    return deadlineMs <= call.nowMs ? "delete" : { deadlineMs };
+    return expiresAtMs <= context.nowMs ? "delete" : { expiresAtMs };
   };
-  if (update(call, argument(call, 1), change)) call.reply.integer(isSet ? 1 : 0);
+  if (update(context, argument(context, 1), change)) context.reply.integer(isSet ? 1 : 0);
 }
 
 /** NX, XX, GT and LT, or undefined after an error has been answered. */
-function readConditions(call: Call): ReadonlySet<string> | undefined {
+function readConditions(context: CommandContext): ReadonlySet<string> | undefined {
   const conditions = new Set<string>();
-  for (let place = 3; place < call.count; place++) {
-    const word = argument(call, place).toWord();
+  for (let place = 3; place < context.count; place++) {
+    const word = argument(context, place).toWord();
     if (!["nx", "xx", "gt", "lt"].includes(word)) {
-      call.reply.error(`ERR Unsupported option ${argument(call, place).toText()}`);
+      context.reply.error(`ERR Unsupported option ${argument(context, place).toText()}`);
       return undefined;
     }
     conditions.add(word);
   }
   if (conditions.has("nx") && conditions.size > 1) {
-    call.reply.error("ERR NX and XX, GT or LT options at the same time are not compatible");
+    context.reply.error("ERR NX and XX, GT or LT options at the same time are not compatible");
     return undefined;
   }
   if (conditions.has("gt") && conditions.has("lt")) {
-    call.reply.error("ERR GT and LT options at the same time are not compatible");
+    context.reply.error("ERR GT and LT options at the same time are not compatible");
     return undefined;
   }
   return conditions;
@@ -200,12 +211,12 @@ function allows(conditions: ReadonlySet<string>, oldMs: number, newMs: number): 
   return !(conditions.has("lt") && newMs >= oldMs);
 }
 
-function persist(call: Call): void {
+function persist(context: CommandContext): void {
   let isSet = false;
   const change = (entry: Entry | undefined): Change | Failure => {
-    if (entry === undefined || entry.deadlineMs === NEVER) return "keep";
+    if (entry === undefined || entry.expiresAtMs === NEVER) return "keep";
     isSet = true;
-    return { deadlineMs: call.cache.deadlineMs(NEVER, call.nowMs) };
+    return { expiresAtMs: context.cache.expiresAtMs(NEVER, context.nowMs) };
   };
-  if (update(call, argument(call, 1), change)) call.reply.integer(isSet ? 1 : 0);
+  if (update(context, argument(context, 1), change)) context.reply.integer(isSet ? 1 : 0);
 }

@@ -1,7 +1,14 @@
 // Commands on keys, whatever their values.
 
 import { type Bytes, type Facts, MISS, NEVER } from "../../cache/cache.ts";
-import { argument, type Call, type Command, deadlineOf, store, SYNTAX_ERROR } from "./context.ts";
+import {
+  argument,
+  type CommandContext,
+  type Command,
+  expiresAtOf,
+  store,
+  SYNTAX_ERROR,
+} from "./context.ts";
 import { readInteger, readNumber } from "../protocol/numbers.ts";
 import { inParts } from "./slices.ts";
 
@@ -44,7 +51,8 @@ export const KEY_COMMANDS: readonly Command[] = [
     summary: "How many of the keys are there.",
     since: "1.0.0",
     complexity: "O(N)",
-    run: (call) => countKeys(call, (key) => call.cache.look(key, call.nowMs) !== undefined),
+    run: (context) =>
+      countKeys(context, (key) => context.cache.look(key, context.nowMs) !== undefined),
   },
   {
     name: "touch",
@@ -55,7 +63,8 @@ export const KEY_COMMANDS: readonly Command[] = [
     summary: "How many of the keys are there, and a hit of each for eviction.",
     since: "3.2.1",
     complexity: "O(N)",
-    run: (call) => countKeys(call, (key) => call.cache.look(key, call.nowMs, true) !== undefined),
+    run: (context) =>
+      countKeys(context, (key) => context.cache.look(key, context.nowMs, true) !== undefined),
   },
   {
     name: "type",
@@ -65,9 +74,9 @@ export const KEY_COMMANDS: readonly Command[] = [
     syntax: "key",
     summary: "string, or none if there is no such key.",
     since: "1.0.0",
-    run(call) {
-      const isThere = deadlineOf(call, argument(call, 1)) !== undefined;
-      call.reply.simple(isThere ? "string" : "none");
+    run(context) {
+      const isThere = expiresAtOf(context, argument(context, 1)) !== undefined;
+      context.reply.simple(isThere ? "string" : "none");
     },
   },
   {
@@ -78,7 +87,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     syntax: "key newkey",
     summary: "Gives a value and its lifetime another key.",
     since: "1.0.0",
-    run: (call) => rename(call, true),
+    run: (context) => rename(context, true),
   },
   {
     name: "renamenx",
@@ -88,7 +97,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     syntax: "key newkey",
     summary: "Gives a value and its lifetime another key, if that is not there.",
     since: "1.0.0",
-    run: (call) => rename(call, false),
+    run: (context) => rename(context, false),
   },
   {
     name: "copy",
@@ -108,18 +117,18 @@ export const KEY_COMMANDS: readonly Command[] = [
     summary: "What the cache knows of a value.",
     since: "2.2.3",
     subcommands: [
-      telling("encoding", "int, embstr or raw: what redis would keep it as.", (call, facts) =>
-        call.reply.text(encodingOf(call, facts)),
+      telling("encoding", "int, embstr or raw: what redis would keep it as.", (context, facts) =>
+        context.reply.text(encodingOf(context, facts)),
       ),
-      telling("freq", "Hits that eviction counts, 0 to 3.", (call, { hits }) =>
-        call.reply.integer(hits),
+      telling("freq", "Hits that eviction counts, 0 to 3.", (context, { hits }) =>
+        context.reply.integer(hits),
       ),
-      telling("idletime", "An error, as with redis under LFU: it is not kept.", (call) =>
-        call.reply.error(
+      telling("idletime", "An error, as with redis under LFU: it is not kept.", (context) =>
+        context.reply.error(
           "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ),
       ),
-      telling("refcount", "1.", (call) => call.reply.integer(1)),
+      telling("refcount", "1.", (context) => context.reply.integer(1)),
     ],
   },
   {
@@ -145,10 +154,10 @@ export const KEY_COMMANDS: readonly Command[] = [
 ];
 
 /** Up to KEYS_A_STEP keys are deleted in one step, more in one step for each part of so many. */
-function remove(call: Call): void {
-  const { cache, nowMs, reply } = call;
-  if (call.count === 2) {
-    reply.integer(cache.delete(argument(call, 1), nowMs) ? 1 : 0);
+function remove(context: CommandContext): void {
+  const { cache, nowMs, reply } = context;
+  if (context.count === 2) {
+    reply.integer(cache.delete(argument(context, 1), nowMs) ? 1 : 0);
     return;
   }
   let count = 0;
@@ -157,24 +166,24 @@ function remove(call: Call): void {
       for (const key of keys) if (cache.delete(key, nowMs)) count++;
     });
   };
-  inParts(call, removePart, () => reply.integer(count));
+  inParts(context, removePart, () => reply.integer(count));
 }
 
 /** Answers how many keys pass. Each is looked at by itself, without a lock. */
-function countKeys(call: Call, passes: (key: Bytes) => boolean): void {
-  if (call.count === 2) {
-    call.reply.integer(passes(argument(call, 1)) ? 1 : 0);
+function countKeys(context: CommandContext, passes: (key: Bytes) => boolean): void {
+  if (context.count === 2) {
+    context.reply.integer(passes(argument(context, 1)) ? 1 : 0);
     return;
   }
   let count = 0;
   const countPart = (keys: readonly Bytes[]): void => {
     for (const key of keys) if (passes(key)) count++;
   };
-  inParts(call, countPart, () => call.reply.integer(count));
+  inParts(context, countPart, () => context.reply.integer(count));
 }
 
 /** Reads the value into `scratch`. It is no hit. */
-function read({ cache, scratch, nowMs }: Call, key: Bytes): number {
+function read({ cache, scratch, nowMs }: CommandContext, key: Bytes): number {
   let length = MISS;
   scratch.clear();
   cache.update(key, nowMs, (entry) => {
@@ -187,24 +196,24 @@ function read({ cache, scratch, nowMs }: Call, key: Bytes): number {
   return length;
 }
 
-function rename(call: Call, replaces: boolean): void {
-  const { cache, reply, scratch, nowMs } = call;
-  const from = argument(call, 1);
-  const to = argument(call, 2);
+function rename(context: CommandContext, replaces: boolean): void {
+  const { cache, reply, scratch, nowMs } = context;
+  const from = argument(context, 1);
+  const to = argument(context, 2);
   cache.atomically([from, to], () => {
-    const deadlineMs = deadlineOf(call, from);
-    if (deadlineMs === undefined || read(call, from) === MISS) {
+    const expiresAtMs = expiresAtOf(context, from);
+    if (expiresAtMs === undefined || read(context, from) === MISS) {
       reply.error(NO_SUCH_KEY);
       return;
     }
     const isSame = from.bytes.compare(to.bytes, to.start, to.end, from.start, from.end) === 0;
-    if (!replaces && deadlineOf(call, to) !== undefined) {
+    if (!replaces && expiresAtOf(context, to) !== undefined) {
       reply.integer(0);
       return;
     }
     if (!isSame) {
       // It is no more bytes than before: a full cache has kept room for it.
-      if (!store(call, to, scratch, deadlineMs, true)) return;
+      if (!store(context, to, scratch, expiresAtMs, true)) return;
       cache.delete(from, nowMs);
     }
     if (replaces) reply.ok();
@@ -212,16 +221,16 @@ function rename(call: Call, replaces: boolean): void {
   });
 }
 
-function copy(call: Call): void {
-  const { cache, reply, scratch } = call;
-  const from = argument(call, 1);
-  const to = argument(call, 2);
+function copy(context: CommandContext): void {
+  const { cache, reply, scratch } = context;
+  const from = argument(context, 1);
+  const to = argument(context, 2);
   let replaces = false;
-  for (let place = 3; place < call.count; place++) {
-    const word = argument(call, place).toWord();
+  for (let place = 3; place < context.count; place++) {
+    const word = argument(context, place).toWord();
     if (word === "replace") replaces = true;
-    else if (word === "db" && place + 1 < call.count) {
-      const database = readInteger(argument(call, ++place));
+    else if (word === "db" && place + 1 < context.count) {
+      const database = readInteger(argument(context, ++place));
       if (database !== 0) {
         reply.error(
           database === undefined
@@ -240,10 +249,10 @@ function copy(call: Call): void {
     return;
   }
   cache.atomically([from, to], () => {
-    const deadlineMs = deadlineOf(call, from);
-    const isTaken = !replaces && deadlineOf(call, to) !== undefined;
-    if (deadlineMs === undefined || isTaken || read(call, from) === MISS) reply.integer(0);
-    else if (store(call, to, scratch, deadlineMs)) reply.integer(1);
+    const expiresAtMs = expiresAtOf(context, from);
+    const isTaken = !replaces && expiresAtOf(context, to) !== undefined;
+    if (expiresAtMs === undefined || isTaken || read(context, from) === MISS) reply.integer(0);
+    else if (store(context, to, scratch, expiresAtMs)) reply.integer(1);
   });
 }
 
@@ -251,7 +260,7 @@ function copy(call: Call): void {
 function telling(
   name: string,
   summary: string,
-  answer: (call: Call, facts: Facts) => void,
+  answer: (context: CommandContext, facts: Facts) => void,
 ): Command {
   return {
     name,
@@ -261,28 +270,28 @@ function telling(
     syntax: "key",
     summary,
     since: "2.2.3",
-    run(call) {
-      const { cache, reply, nowMs } = call;
-      const facts = cache.look(argument(call, 2), nowMs);
+    run(context) {
+      const { cache, reply, nowMs } = context;
+      const facts = cache.look(argument(context, 2), nowMs);
       if (facts === undefined) reply.nil();
-      else answer(call, facts);
+      else answer(context, facts);
     },
   };
 }
 
-function encodingOf(call: Call, { valueBytes }: Facts): string {
+function encodingOf(context: CommandContext, { valueBytes }: Facts): string {
   if (valueBytes > EMBSTR_BYTES) return "raw";
-  return read(call, argument(call, 2)) !== MISS && readInteger(call.scratch) !== undefined
+  return read(context, argument(context, 2)) !== MISS && readInteger(context.scratch) !== undefined
     ? "int"
     : "embstr";
 }
 
-function memoryUsage(call: Call): void {
-  const { cache, reply, nowMs } = call;
-  const key = argument(call, 2);
-  if (call.count > 3) {
-    const isRight = call.count === 5 && argument(call, 3).toWord() === "samples";
-    const samples = isRight ? readNumber(argument(call, 4)) : undefined;
+function memoryUsage(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
+  const key = argument(context, 2);
+  if (context.count > 3) {
+    const isRight = context.count === 5 && argument(context, 3).toWord() === "samples";
+    const samples = isRight ? readNumber(argument(context, 4)) : undefined;
     if (samples === undefined || samples < 0) {
       reply.error(SYNTAX_ERROR);
       return;
@@ -293,6 +302,6 @@ function memoryUsage(call: Call): void {
     reply.nil();
     return;
   }
-  const isMortal = facts.deadlineMs !== NEVER;
-  reply.integer(cache.entryBytes(key.end - key.start, facts.valueBytes, isMortal));
+  const hasExpiry = facts.expiresAtMs !== NEVER;
+  reply.integer(cache.entryBytes(key.end - key.start, facts.valueBytes, hasExpiry));
 }

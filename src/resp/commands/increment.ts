@@ -1,7 +1,14 @@
 // Commands that count: a value is a number in decimal.
 
 import type { Bytes, Change, Entry } from "../../cache/cache.ts";
-import { argument, type Call, type Command, Failure, NOT_AN_INTEGER, update } from "./context.ts";
+import {
+  argument,
+  type CommandContext,
+  type Command,
+  Failure,
+  NOT_AN_INTEGER,
+  update,
+} from "./context.ts";
 import {
   addFloats,
   addIntegers,
@@ -21,7 +28,7 @@ const counting = (
   syntax: string,
   summary: string,
   since: string,
-  run: (call: Call) => void,
+  run: (context: CommandContext) => void,
 ): Command => ({
   name,
   arity: syntax.split(" ").length + 1,
@@ -34,21 +41,21 @@ const counting = (
 });
 
 export const COUNTING_COMMANDS: readonly Command[] = [
-  counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (call) => {
-    update(call, argument(call, 1), incremented);
+  counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (context) => {
+    update(context, argument(context, 1), incremented);
   }),
-  counting("decr", "key", "Takes 1 from the whole number of a key.", "1.0.0", (call) => {
-    update(call, argument(call, 1), decremented);
+  counting("decr", "key", "Takes 1 from the whole number of a key.", "1.0.0", (context) => {
+    update(context, argument(context, 1), decremented);
   }),
   counting(
     "incrby",
     "key increment",
     "Adds a whole number of 64 bits to that of a key.",
     "1.0.0",
-    (call) => {
-      const by = readInteger(argument(call, 2));
-      if (by === undefined) call.reply.error(NOT_AN_INTEGER);
-      else add(call, by);
+    (context) => {
+      const by = readInteger(argument(context, 2));
+      if (by === undefined) context.reply.error(NOT_AN_INTEGER);
+      else add(context, by);
     },
   ),
   counting(
@@ -56,11 +63,11 @@ export const COUNTING_COMMANDS: readonly Command[] = [
     "key decrement",
     "Takes a whole number of 64 bits from that of a key.",
     "1.0.0",
-    (call) => {
-      const by = readInteger(argument(call, 2));
-      if (by === undefined) call.reply.error(NOT_AN_INTEGER);
-      else if (by === MIN_INT64) call.reply.error("ERR decrement would overflow");
-      else add(call, -by);
+    (context) => {
+      const by = readInteger(argument(context, 2));
+      if (by === undefined) context.reply.error(NOT_AN_INTEGER);
+      else if (by === MIN_INT64) context.reply.error("ERR decrement would overflow");
+      else add(context, -by);
     },
   ),
   counting(
@@ -73,8 +80,12 @@ export const COUNTING_COMMANDS: readonly Command[] = [
 ];
 
 /** Adds to the number of a key, and answers the sum. */
-function added(entry: Entry | undefined, call: Call, by: number | bigint): Change | Failure {
-  const { cache, reply, nowMs, scratch } = call;
+function added(
+  entry: Entry | undefined,
+  context: CommandContext,
+  by: number | bigint,
+): Change | Failure {
+  const { cache, reply, nowMs, scratch } = context;
   const before = entry === undefined ? 0 : readInteger(entry.value);
   if (before === undefined) return new Failure(NOT_AN_INTEGER);
   const sum = addIntegers(before, by);
@@ -82,36 +93,39 @@ function added(entry: Entry | undefined, call: Call, by: number | bigint): Chang
   if (typeof sum === "number") scratch.setInteger(sum);
   else scratch.setText(String(sum));
   reply.integer(sum);
-  return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+  return { value: scratch, expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs) };
 }
 
-function incremented(entry: Entry | undefined, call: Call): Change | Failure {
-  return added(entry, call, 1);
+function incremented(entry: Entry | undefined, context: CommandContext): Change | Failure {
+  return added(entry, context, 1);
 }
 
-function decremented(entry: Entry | undefined, call: Call): Change | Failure {
-  return added(entry, call, -1);
+function decremented(entry: Entry | undefined, context: CommandContext): Change | Failure {
+  return added(entry, context, -1);
 }
 
-function add(call: Call, by: number | bigint): void {
-  update(call, argument(call, 1), (entry) => added(entry, call, by));
+function add(context: CommandContext, by: number | bigint): void {
+  update(context, argument(context, 1), (entry) => added(entry, context, by));
 }
 
-function addFloat(call: Call): void {
-  const { cache, reply, nowMs, scratch } = call;
-  const by = floatOf(argument(call, 2));
+function addFloat(context: CommandContext): void {
+  const { cache, reply, nowMs, scratch } = context;
+  const by = floatOf(argument(context, 2));
   if (by === undefined) {
     reply.error(NOT_A_FLOAT);
     return;
   }
-  const isDone = update(call, argument(call, 1), (entry: Entry | undefined) => {
+  const isDone = update(context, argument(context, 1), (entry: Entry | undefined) => {
     const before = entry === undefined ? { mantissa: 0n, exponent: 0n } : floatOf(entry.value);
     if (before === undefined) return new Failure(NOT_A_FLOAT);
     if (before === "infinite" || by === "infinite") return new Failure(INFINITE);
     const sum = addFloats(before, by);
     if (sum === undefined) return new Failure(INFINITE);
     scratch.setText(floatText(sum));
-    return { value: scratch, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+    return {
+      value: scratch,
+      expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs),
+    };
   });
   if (isDone) reply.bulk(scratch);
 }

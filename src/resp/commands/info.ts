@@ -5,10 +5,10 @@ import { release } from "node:os";
 import { version } from "../../config/config.ts";
 import { residentBytes, usableMemoryBytes } from "../../linux/resources.ts";
 import { changesOf } from "../../service/service.ts";
-import type { Call } from "./context.ts";
+import type { CommandContext } from "./context.ts";
 import { REDIS_VERSION } from "./connection.ts";
 
-type Section = (call: Call) => Readonly<Record<string, string | number>>;
+type Section = (context: CommandContext) => Readonly<Record<string, string | number>>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
   server: ({ config, service, cache }) => {
@@ -30,14 +30,14 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       workers: config.workers,
     };
   },
-  clients: ({ tallies }) => ({
-    connected_clients: tallies.sum("connected"),
-    client_output_limit_disconnections: tallies.sum("outputLimitCloses"),
-    client_query_limit_disconnections: tallies.sum("queryLimitCloses"),
+  clients: ({ counters }) => ({
+    connected_clients: counters.sum("connected"),
+    client_output_limit_disconnections: counters.sum("outputLimitCloses"),
+    client_query_limit_disconnections: counters.sum("queryLimitCloses"),
     blocked_clients: 0,
   }),
   memory: ({ cache, config }) => {
-    const { used, bytes, dead, memory } = cache.figures();
+    const { used, bytes, dead, memory } = cache.stats();
     const resident = residentBytes();
     return {
       used_memory: used,
@@ -57,8 +57,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     loading: state.phase === "loading" ? 1 : 0,
     // Clients that wait for the end of the loading look again after so long.
     ...(state.phase === "loading" ? { loading_eta_seconds: 1 } : {}),
-    rdb_changes_since_last_save:
-      changesOf(cache.figures()) - Math.max(0, state.get("savedChanges")),
+    rdb_changes_since_last_save: changesOf(cache.stats()) - Math.max(0, state.get("savedChanges")),
     rdb_bgsave_in_progress: state.get("isSaving"),
     rdb_last_save_time: Math.floor(state.get("savedMs") / 1000),
     rdb_last_bgsave_status: state.get("hasSaveFailed") === 0 ? "ok" : "err",
@@ -68,18 +67,18 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     aof_enabled: 0,
     aof_rewrite_in_progress: 0,
   }),
-  stats: ({ cache, tallies, service }) => {
-    const { hit, miss, expired, evicted } = cache.figures();
+  stats: ({ cache, counters, service }) => {
+    const { hit, miss, expired, evicted } = cache.stats();
     return {
-      total_connections_received: tallies.sum("connectionsReceived"),
-      total_commands_processed: tallies.names.reduce(
-        (sum, _, n) => sum + tallies.command(n).done + tallies.command(n).failed,
+      total_connections_received: counters.sum("connectionsReceived"),
+      total_commands_processed: counters.names.reduce(
+        (sum, _, n) => sum + counters.command(n).done + counters.command(n).failed,
         0,
       ),
-      instantaneous_ops_per_sec: tallies.sum("commandsPerSecond"),
-      total_net_input_bytes: tallies.sum("inputBytes"),
-      total_net_output_bytes: tallies.sum("outputBytes"),
-      rejected_connections: service.refusals.sum("resp", "connections"),
+      instantaneous_ops_per_sec: counters.sum("commandsPerSecond"),
+      total_net_input_bytes: counters.sum("inputBytes"),
+      total_net_output_bytes: counters.sum("outputBytes"),
+      rejected_connections: service.rejections.sum("resp", "connections"),
       expired_keys: expired,
       evicted_keys: evicted,
       keyspace_hits: hit,
@@ -99,10 +98,10 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     };
   },
   // Times are not measured: a clock read before and after each would cost more than many a command.
-  commandstats: ({ tallies }) => {
+  commandstats: ({ counters }) => {
     const lines: Record<string, string> = {};
-    for (const [number, name] of tallies.names.entries()) {
-      const { done, failed, rejected } = tallies.command(number);
+    for (const [number, name] of counters.names.entries()) {
+      const { done, failed, rejected } = counters.command(number);
       const calls = done + failed;
       if (calls + rejected === 0) continue;
       lines[`cmdstat_${name}`] =
@@ -112,8 +111,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   },
   cluster: () => ({ cluster_enabled: 0 }),
   keyspace: ({ cache }) => {
-    const { entries, mortals } = cache.figures();
-    return entries === 0 ? {} : { db0: `keys=${entries},expires=${mortals},avg_ttl=0` };
+    const { entries, expiring } = cache.stats();
+    return entries === 0 ? {} : { db0: `keys=${entries},expires=${expiring},avg_ttl=0` };
   },
 };
 
@@ -122,7 +121,7 @@ const ON_DEMAND = ["commandstats"];
 const TITLES: Readonly<Record<string, string>> = { cpu: "CPU" };
 
 /** The text of INFO with these arguments, in any case. */
-export function infoText(call: Call, wanted: readonly string[]): string {
+export function infoText(context: CommandContext, wanted: readonly string[]): string {
   const showsAll = wanted.includes("all") || wanted.includes("everything");
   const showsDefault = wanted.length === 0 || wanted.includes("default");
   const isShown = (name: string) =>
@@ -131,7 +130,7 @@ export function infoText(call: Call, wanted: readonly string[]): string {
     .filter(([name]) => isShown(name))
     .map(([name, section]) => {
       const title = TITLES[name] ?? `${name[0]?.toUpperCase()}${name.slice(1)}`;
-      const lines = Object.entries(section(call)).map(
+      const lines = Object.entries(section(context)).map(
         ([member, value]) => `${member}:${value}\r\n`,
       );
       return `# ${title}\r\n${lines.join("")}`;

@@ -3,7 +3,7 @@
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import {
   argument,
-  type Call,
+  type CommandContext,
   type Command,
   NOT_AN_INTEGER,
   readPattern,
@@ -57,7 +57,7 @@ export const KEYSPACE_COMMANDS: readonly Command[] = [
     syntax: "",
     summary: "Number of entries; one that has expired counts until it is swept.",
     since: "1.0.0",
-    run: ({ cache, reply }) => reply.integer(cache.figures().entries),
+    run: ({ cache, reply }) => reply.integer(cache.stats().entries),
   },
   flushing("flushall"),
   flushing("flushdb"),
@@ -72,21 +72,21 @@ function flushing(name: string): Command {
     summary: "Deletes every entry.",
     since: "1.0.0",
     complexity: "O(N)",
-    run(call) {
+    run(context) {
       const isRight =
-        call.count === 1 ||
-        (call.count === 2 && ["async", "sync"].includes(argument(call, 1).toWord()));
+        context.count === 1 ||
+        (context.count === 2 && ["async", "sync"].includes(argument(context, 1).toWord()));
       if (isRight) {
-        call.cache.clear();
-        call.reply.ok();
-      } else call.reply.error(SYNTAX_ERROR);
+        context.cache.clear();
+        context.reply.ok();
+      } else context.reply.error(SYNTAX_ERROR);
     },
   };
 }
 
-function keys(call: Call): void {
-  const { cache, reply, nowMs } = call;
-  const pattern = readPattern(call, argument(call, 1));
+function keys(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
+  const pattern = readPattern(context, argument(context, 1));
   if (pattern === undefined) return;
   const found = reply.aside();
   const batch = new KeyBatch();
@@ -106,7 +106,7 @@ function keys(call: Call): void {
     reply.array(count);
     reply.append(found);
   };
-  inSlices(call, step, write, [found]);
+  inSlices(context, step, write, [found]);
 }
 
 /** Copies of keys, so that a scan keeps a shard's lock no longer than the copying takes. */
@@ -138,9 +138,9 @@ class KeyBatch {
   }
 }
 
-function scan(call: Call): void {
-  const { cache, reply, nowMs } = call;
-  const position = readCursor(argument(call, 1));
+function scan(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
+  const position = readCursor(argument(context, 1));
   if (position === undefined) {
     reply.error("ERR invalid cursor");
     return;
@@ -148,13 +148,13 @@ function scan(call: Call): void {
   let match: Argument | undefined;
   let count = DEFAULT_COUNT;
   let hasType = true;
-  for (let place = 2; place < call.count; place += 2) {
-    const word = argument(call, place).toWord();
-    if (place + 1 >= call.count || !["match", "count", "type"].includes(word)) {
+  for (let place = 2; place < context.count; place += 2) {
+    const word = argument(context, place).toWord();
+    if (place + 1 >= context.count || !["match", "count", "type"].includes(word)) {
       reply.error(SYNTAX_ERROR);
       return;
     }
-    const value = argument(call, place + 1);
+    const value = argument(context, place + 1);
     if (word === "match") match = value;
     else if (word === "type") hasType = value.toWord() === "string";
     else {
@@ -166,7 +166,7 @@ function scan(call: Call): void {
       count = wanted;
     }
   }
-  const pattern = match === undefined ? undefined : readPattern(call, match);
+  const pattern = match === undefined ? undefined : readPattern(context, match);
   if (match !== undefined && pattern === undefined) return;
   const found = reply.aside();
   const batch = new KeyBatch();
@@ -198,8 +198,8 @@ function readCursor(cursor: Argument): number | undefined {
 }
 
 /** The first key from a place at random on, round the end: many entries in a row may have expired. */
-function randomKey(call: Call): void {
-  const { cache, reply, nowMs } = call;
+function randomKey(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
   const batch = new KeyBatch();
   const first = Math.floor(Math.random() * cache.scanEnd);
   let position = first;
@@ -210,7 +210,7 @@ function randomKey(call: Call): void {
     hasTurned ||= position === 0;
     return !batch.isEmpty || isRound;
   };
-  inSlices(call, step, () => {
+  inSlices(context, step, () => {
     const key = batch.take();
     if (key === undefined) reply.nil();
     else reply.bulk(key);

@@ -4,7 +4,7 @@ import type { Access } from "../../security/tokens.ts";
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import {
   argument,
-  type Call,
+  type CommandContext,
   type Command,
   Failure,
   LOADING,
@@ -29,7 +29,7 @@ type Row = readonly [
   arity: number,
   syntax: string,
   summary: string,
-  run: (call: Call) => void,
+  run: (context: CommandContext) => void,
 ];
 
 const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
@@ -61,8 +61,8 @@ const container = (
   subcommands: commandsOf(since, rows),
 });
 
-const nothing = ({ reply }: Call) => reply.array(0);
-const ok = ({ reply }: Call) => reply.ok();
+const nothing = ({ reply }: CommandContext) => reply.array(0);
+const ok = ({ reply }: CommandContext) => reply.ok();
 
 export const ADMIN_COMMANDS: readonly Command[] = [
   ...commandsOf("1.0.0", [
@@ -115,37 +115,38 @@ export const ADMIN_COMMANDS: readonly Command[] = [
   ]),
 ];
 
-function info(call: Call): void {
+function info(context: CommandContext): void {
   const sections: string[] = [];
-  for (let place = 1; place < call.count; place++) sections.push(argument(call, place).toWord());
-  call.reply.verbatim(infoText(call, sections));
+  for (let place = 1; place < context.count; place++)
+    sections.push(argument(context, place).toWord());
+  context.reply.verbatim(infoText(context, sections));
 }
 
 /** Unix time by the system's clock, which has steps of a millisecond. */
-function time({ reply, cache }: Call): void {
+function time({ reply, cache }: CommandContext): void {
   const ms = cache.clock.systemMs;
   reply.array(2);
   reply.text(String(Math.floor(ms / 1000)));
   reply.text(String((ms % 1000) * 1000));
 }
 
-function save(call: Call): void {
-  const { reply, service, config } = call;
+function save(context: CommandContext): void {
+  const { reply, service, config } = context;
   if (config.dataDir === "") {
     reply.error(NO_FOLDER);
     return;
   }
-  call.pending = service.save().then((outcome) => () => {
+  context.pending = service.save().then((outcome) => () => {
     if (outcome.isSaved) reply.ok();
     else reply.error(`ERR the snapshot failed: ${outcome.reason}`);
   });
 }
 
-function backgroundSave(call: Call): void {
-  const { reply, service, config } = call;
-  const isScheduled = call.count > 1 && argument(call, 1).toWord() === "schedule";
+function backgroundSave(context: CommandContext): void {
+  const { reply, service, config } = context;
+  const isScheduled = context.count > 1 && argument(context, 1).toWord() === "schedule";
   const isSaving = service.state.get("isSaving") !== 0;
-  if (call.count > 2 || (call.count > 1 && !isScheduled)) reply.error(SYNTAX_ERROR);
+  if (context.count > 2 || (context.count > 1 && !isScheduled)) reply.error(SYNTAX_ERROR);
   else if (config.dataDir === "") reply.error(NO_FOLDER);
   else if (isSaving && !isScheduled) reply.error("ERR Background save already in progress");
   else {
@@ -155,17 +156,17 @@ function backgroundSave(call: Call): void {
   }
 }
 
-function lastSave({ reply, service }: Call): void {
+function lastSave({ reply, service }: CommandContext): void {
   const startMs = Date.now() - (performance.now() - service.startedMs);
   reply.integer(Math.floor((service.state.get("savedMs") || startMs) / 1000));
 }
 
-function shutdown(call: Call): void {
-  const { reply, session, service, config } = call;
-  const option = call.count > 1 ? argument(call, 1).toWord() : "";
+function shutdown(context: CommandContext): void {
+  const { reply, session, service, config } = context;
+  const option = context.count > 1 ? argument(context, 1).toWord() : "";
   // What is not loaded yet is in the file alone: a snapshot would take its place.
   const isLoading = service.state.phase === "loading";
-  if (call.count > 2 || !["", "nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
+  if (context.count > 2 || !["", "nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
   else if (option === "save" && config.dataDir === "") reply.error(NO_FOLDER);
   else if (option === "save" && isLoading) reply.error(LOADING);
   else if (option === "nosave" || config.dataDir === "" || isLoading) {
@@ -173,7 +174,7 @@ function shutdown(call: Call): void {
     service.shutDown(false);
   } else {
     // Without its snapshot the service stays, as redis does.
-    call.pending = service.save().then((outcome) => () => {
+    context.pending = service.save().then((outcome) => () => {
       if (outcome.isSaved) {
         session.isClosing = true;
         service.shutDown(true);
@@ -182,7 +183,7 @@ function shutdown(call: Call): void {
   }
 }
 
-function role({ reply }: Call): void {
+function role({ reply }: CommandContext): void {
   reply.array(3);
   reply.text("master");
   reply.integer(0);
@@ -190,8 +191,8 @@ function role({ reply }: Call): void {
 }
 
 /** Each pattern is matched with all names before the next one is read: 100,000 of them take 300 MB. */
-function configGet(call: Call): void {
-  const { reply, settings } = call;
+function configGet(context: CommandContext): void {
+  const { reply, settings } = context;
   const names = settings.names.map((name) => ByteBuffer.ofText(name));
   const isWanted = names.map(() => false);
   let failure: Failure | undefined;
@@ -218,45 +219,45 @@ function configGet(call: Call): void {
       reply.text(settings.read(name));
     }
   };
-  inParts(call, matchPart, write, { bounds: PATTERNS_A_STEP });
+  inParts(context, matchPart, write, { bounds: PATTERNS_A_STEP });
 }
 
-function configSet(call: Call): void {
-  if (call.count % 2 === 1) {
-    call.reply.error("ERR wrong number of arguments for 'config|set' command");
+function configSet(context: CommandContext): void {
+  if (context.count % 2 === 1) {
+    context.reply.error("ERR wrong number of arguments for 'config|set' command");
     return;
   }
   const pairs: [string, string][] = [];
-  for (let place = 2; place < call.count; place += 2) {
-    pairs.push([argument(call, place).toWord(), argument(call, place + 1).toText()]);
+  for (let place = 2; place < context.count; place += 2) {
+    pairs.push([argument(context, place).toWord(), argument(context, place + 1).toText()]);
   }
-  const error = call.settings.set(pairs);
-  if (error === undefined) call.reply.ok();
-  else call.reply.error(error);
+  const error = context.settings.set(pairs);
+  if (error === undefined) context.reply.ok();
+  else context.reply.error(error);
 }
 
-function resetStat({ reply, tallies }: Call): void {
-  tallies.reset();
+function resetStat({ reply, counters }: CommandContext): void {
+  counters.reset();
   reply.ok();
 }
 
-function rewrite({ reply }: Call): void {
+function rewrite({ reply }: CommandContext): void {
   reply.error("ERR The server is running without a config file");
 }
 
-function doctor({ reply }: Call): void {
+function doctor({ reply }: CommandContext): void {
   reply.verbatim("Latencies are not kept here.");
 }
 
-function debugSleep(call: Call): void {
-  const seconds = argument(call, 2).toText();
-  const isNumber = readFloat(seconds) !== undefined && readNumber(argument(call, 2)) !== -1;
+function debugSleep(context: CommandContext): void {
+  const seconds = argument(context, 2).toText();
+  const isNumber = readFloat(seconds) !== undefined && readNumber(argument(context, 2)) !== -1;
   const ms = Number(seconds) * 1000;
   if (!isNumber || !(ms >= 0)) {
-    call.reply.error(OUT_OF_RANGE);
+    context.reply.error(OUT_OF_RANGE);
     return;
   }
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-  call.nowMs = call.cache.clock.now();
-  call.reply.ok();
+  context.nowMs = context.cache.clock.now();
+  context.reply.ok();
 }

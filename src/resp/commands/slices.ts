@@ -1,7 +1,7 @@
 // Long commands in slices of time: between two slices the worker serves other clients.
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import { argument, argumentsFrom, type Call } from "./context.ts";
+import { argument, argumentsFrom, type CommandContext } from "./context.ts";
 import type { Reply } from "../protocol/reply.ts";
 import { release, SLICE_MS } from "../slices.ts";
 
@@ -22,7 +22,7 @@ export interface StepBounds {
  * `asides` are released at the end.
  */
 export function inSlices(
-  call: Call,
+  context: CommandContext,
   step: () => boolean,
   write: () => void,
   asides: readonly Reply[] = [],
@@ -41,8 +41,8 @@ export function inSlices(
     release(asides);
     return;
   }
-  const { session } = call;
-  call.pending = call.slices.run(step, () => session.isClosing, write, asides);
+  const { session } = context;
+  context.pending = context.slices.run(step, () => session.isClosing, write, asides);
 }
 
 /**
@@ -50,21 +50,21 @@ export function inSlices(
  * calls it with one part of them after the other, in slices. Then calls `write`.
  */
 export function inParts(
-  call: Call,
+  context: CommandContext,
   work: (words: readonly Bytes[]) => void,
   write: () => void,
   { bounds = ARGUMENTS_A_STEP, asides = [] }: { bounds?: StepBounds; asides?: Reply[] } = {},
 ): void {
-  if (call.count - 1 <= bounds.one) {
+  if (context.count - 1 <= bounds.one) {
     try {
-      work(argumentsFrom(call, 1));
+      work(argumentsFrom(context, 1));
       write();
     } finally {
       release(asides);
     }
     return;
   }
-  const { bytes, ends } = copyArguments(call);
+  const { bytes, ends } = copyArguments(context);
   let next = 0;
   const step = (): boolean => {
     const words: Bytes[] = [];
@@ -74,15 +74,15 @@ export function inParts(
     work(words);
     return next === ends.length;
   };
-  inSlices(call, step, write, asides);
+  inSlices(context, step, write, asides);
 }
 
 /** The arguments behind the command's name, which stay valid while it waits. O(bytes). */
-function copyArguments(call: Call): { bytes: Buffer; ends: Float64Array } {
+function copyArguments(context: CommandContext): { bytes: Buffer; ends: Float64Array } {
   const all = new ByteBuffer();
-  const ends = new Float64Array(call.count - 1);
-  for (let place = 1; place < call.count; place++) {
-    const { bytes, start, end } = argument(call, place);
+  const ends = new Float64Array(context.count - 1);
+  for (let place = 1; place < context.count; place++) {
+    const { bytes, start, end } = argument(context, place);
     all.appendRun(bytes, start, end);
     ends[place - 1] = all.end;
   }

@@ -3,7 +3,7 @@
 import { type Change, type Entry, MISS } from "../../cache/cache.ts";
 import {
   argument,
-  type Call,
+  type CommandContext,
   type Command,
   Failure,
   NOT_AN_INTEGER,
@@ -71,43 +71,43 @@ export const RANGE_COMMANDS: readonly Command[] = [
   },
 ];
 
-function append(call: Call): void {
-  const { cache, nowMs, reply } = call;
-  const part = argument(call, 2);
+function append(context: CommandContext): void {
+  const { cache, nowMs, reply } = context;
+  const part = argument(context, 2);
   let length = 0;
   const change = (entry: Entry | undefined): Change => {
     const at = entry ? entry.value.end - entry.value.start : 0;
     length = at + part.end - part.start;
-    return { part, at, deadlineMs: entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs) };
+    return { part, at, expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs) };
   };
-  if (update(call, argument(call, 1), change)) reply.integer(length);
+  if (update(context, argument(context, 1), change)) reply.integer(length);
 }
 
-function strlen(call: Call): void {
-  const { cache, nowMs, reply } = call;
-  const facts = cache.look(argument(call, 1), nowMs, true);
+function strlen(context: CommandContext): void {
+  const { cache, nowMs, reply } = context;
+  const facts = cache.look(argument(context, 1), nowMs, true);
   cache.countGet(facts !== undefined);
   reply.integer(facts?.valueBytes ?? 0);
 }
 
-function getrange(call: Call): void {
-  const { cache, nowMs, reply } = call;
-  const first = readNumber(argument(call, 2));
-  const last = readNumber(argument(call, 3));
+function getrange(context: CommandContext): void {
+  const { cache, nowMs, reply } = context;
+  const first = readNumber(argument(context, 2));
+  const last = readNumber(argument(context, 3));
   if (first === undefined || last === undefined) {
     reply.error(NOT_AN_INTEGER);
     return;
   }
   // Without an entry the answer is an empty string, not nil.
-  const length = cache.getRange(argument(call, 1), nowMs, first, last, reply.beginBulk());
+  const length = cache.getRange(argument(context, 1), nowMs, first, last, reply.beginBulk());
   cache.countGet(length !== MISS);
   reply.endBulk(Math.max(0, length));
 }
 
-function setrange(call: Call): void {
-  const { cache, nowMs, reply } = call;
-  const offset = readNumber(argument(call, 2));
-  const part = argument(call, 3);
+function setrange(context: CommandContext): void {
+  const { cache, nowMs, reply } = context;
+  const offset = readNumber(argument(context, 2));
+  const part = argument(context, 3);
   if (offset === undefined) {
     reply.error(NOT_AN_INTEGER);
     return;
@@ -123,8 +123,8 @@ function setrange(call: Call): void {
     length = partBytes === 0 ? old : Math.max(old, offset + partBytes);
     if (partBytes === 0) return "keep";
     if (length > cache.maxValueBytes) return new Failure(TOO_LARGE);
-    const deadlineMs = entry?.deadlineMs ?? cache.deadlineMs(undefined, nowMs);
-    return { part, at: offset, deadlineMs };
+    const expiresAtMs = entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs);
+    return { part, at: offset, expiresAtMs };
   };
-  if (update(call, argument(call, 1), change)) reply.integer(length);
+  if (update(context, argument(context, 1), change)) reply.integer(length);
 }

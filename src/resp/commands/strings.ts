@@ -4,8 +4,8 @@ import type { Bytes, Change, Entry } from "../../cache/cache.ts";
 import {
   argument,
   argumentsFrom,
-  deadlineOf,
-  type Call,
+  expiresAtOf,
+  type CommandContext,
   type Command,
   fits,
   FULL,
@@ -14,7 +14,7 @@ import {
   TOO_LARGE,
   update,
 } from "./context.ts";
-import { readDeadline, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
+import { readExpiry, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
 import { inParts, KEYS_A_STEP, type StepBounds } from "./slices.ts";
 
 const ONE_KEY = [1, 1, 1] as const;
@@ -63,7 +63,7 @@ export const STRING_COMMANDS: readonly Command[] = [
     syntax: "key seconds value",
     summary: "Sets the value of a key, and its lifetime in seconds.",
     since: "2.0.0",
-    run: (call) => setFor(call, { unitMs: 1000, isAbsolute: false }),
+    run: (context) => setFor(context, { unitMs: 1000, isAbsolute: false }),
   },
   {
     name: "psetex",
@@ -73,7 +73,7 @@ export const STRING_COMMANDS: readonly Command[] = [
     syntax: "key milliseconds value",
     summary: "Sets the value of a key, and its lifetime in milliseconds.",
     since: "2.6.0",
-    run: (call) => setFor(call, { unitMs: 1, isAbsolute: false }),
+    run: (context) => setFor(context, { unitMs: 1, isAbsolute: false }),
   },
   {
     name: "getset",
@@ -140,35 +140,35 @@ export const STRING_COMMANDS: readonly Command[] = [
   },
 ];
 
-function get(call: Call): void {
-  const { cache, reply, nowMs } = call;
-  reply.endBulk(cache.get(argument(call, 1), nowMs, reply.beginBulk()));
+function get(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
+  reply.endBulk(cache.get(argument(context, 1), nowMs, reply.beginBulk()));
 }
 
 interface SetOptions {
   condition?: "nx" | "xx";
   answersOld: boolean;
   keepsTtl: boolean;
-  deadlineMs: number;
+  expiresAtMs: number;
 }
 
-function set(call: Call): void {
-  const { cache, reply, nowMs } = call;
-  const key = argument(call, 1);
-  const value = argument(call, 2);
-  if (call.count === 3) {
-    if (store(call, key, value, cache.deadlineMs(undefined, nowMs))) reply.ok();
+function set(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
+  const key = argument(context, 1);
+  const value = argument(context, 2);
+  if (context.count === 3) {
+    if (store(context, key, value, cache.expiresAtMs(undefined, nowMs))) reply.ok();
     return;
   }
-  const options = readSetOptions(call);
+  const options = readSetOptions(context);
   if (options === undefined) return;
-  const { condition, answersOld, keepsTtl, deadlineMs } = options;
+  const { condition, answersOld, keepsTtl, expiresAtMs } = options;
   let isSet = true;
-  const isDone = update(call, key, (entry) => {
-    if (answersOld) answerOf(call, entry);
+  const isDone = update(context, key, (entry) => {
+    if (answersOld) answerOf(context, entry);
     isSet = condition === undefined || (condition === "xx") === (entry !== undefined);
     if (!isSet) return "keep";
-    return { value, deadlineMs: keepsTtl && entry ? entry.deadlineMs : deadlineMs };
+    return { value, expiresAtMs: keepsTtl && entry ? entry.expiresAtMs : expiresAtMs };
   });
   if (!isDone || answersOld) return;
   if (isSet) reply.ok();
@@ -176,15 +176,15 @@ function set(call: Call): void {
 }
 
 /** Undefined after an error has been answered. */
-function readSetOptions(call: Call): SetOptions | undefined {
+function readSetOptions(context: CommandContext): SetOptions | undefined {
   const options: SetOptions = {
     answersOld: false,
     keepsTtl: false,
-    deadlineMs: call.cache.deadlineMs(undefined, call.nowMs),
+    expiresAtMs: context.cache.expiresAtMs(undefined, context.nowMs),
   };
   let time: [value: Bytes, form: TimeForm] | undefined;
-  for (let place = 3; place < call.count; place++) {
-    const word = argument(call, place).toWord();
+  for (let place = 3; place < context.count; place++) {
+    const word = argument(context, place).toWord();
     const form = TIME_OPTIONS.get(word);
     if ((word === "nx" || word === "xx") && (options.condition ?? word) === word) {
       options.condition = word;
@@ -192,89 +192,89 @@ function readSetOptions(call: Call): SetOptions | undefined {
       options.answersOld = true;
     } else if (word === "keepttl" && time === undefined) {
       options.keepsTtl = true;
-    } else if (form && !time && !options.keepsTtl && place + 1 < call.count) {
-      time = [argument(call, ++place), form];
+    } else if (form && !time && !options.keepsTtl && place + 1 < context.count) {
+      time = [argument(context, ++place), form];
     } else {
-      call.reply.error(SYNTAX_ERROR);
+      context.reply.error(SYNTAX_ERROR);
       return undefined;
     }
   }
   if (time === undefined) return options;
-  const deadlineMs = readDeadline(call, ...time);
-  return deadlineMs === undefined ? undefined : { ...options, deadlineMs };
+  const expiresAtMs = readExpiry(context, ...time);
+  return expiresAtMs === undefined ? undefined : { ...options, expiresAtMs };
 }
 
 /** Answers the entry's value, or nil. */
-function answerOf({ reply, cache }: Call, entry: Entry | undefined): void {
+function answerOf({ reply, cache }: CommandContext, entry: Entry | undefined): void {
   cache.countGet(entry !== undefined);
   if (entry === undefined) reply.nil();
   else reply.bulk(entry.value);
 }
 
-function setnx(call: Call): void {
+function setnx(context: CommandContext): void {
   const lease = {
-    value: argument(call, 2),
-    deadlineMs: call.cache.deadlineMs(undefined, call.nowMs),
+    value: argument(context, 2),
+    expiresAtMs: context.cache.expiresAtMs(undefined, context.nowMs),
   };
   let isSet = false;
   const change = (entry: Entry | undefined): Change => {
     isSet = entry === undefined;
     return isSet ? lease : "keep";
   };
-  if (update(call, argument(call, 1), change)) call.reply.integer(isSet ? 1 : 0);
+  if (update(context, argument(context, 1), change)) context.reply.integer(isSet ? 1 : 0);
 }
 
-function setFor(call: Call, form: TimeForm): void {
-  const deadlineMs = readDeadline(call, argument(call, 2), form);
-  if (deadlineMs === undefined) return;
-  if (store(call, argument(call, 1), argument(call, 3), deadlineMs)) call.reply.ok();
+function setFor(context: CommandContext, form: TimeForm): void {
+  const expiresAtMs = readExpiry(context, argument(context, 2), form);
+  if (expiresAtMs === undefined) return;
+  if (store(context, argument(context, 1), argument(context, 3), expiresAtMs)) context.reply.ok();
 }
 
-function getset(call: Call): void {
+function getset(context: CommandContext): void {
   const lease = {
-    value: argument(call, 2),
-    deadlineMs: call.cache.deadlineMs(undefined, call.nowMs),
+    value: argument(context, 2),
+    expiresAtMs: context.cache.expiresAtMs(undefined, context.nowMs),
   };
-  update(call, argument(call, 1), (entry) => {
-    answerOf(call, entry);
+  update(context, argument(context, 1), (entry) => {
+    answerOf(context, entry);
     return lease;
   });
 }
 
-function getdel(call: Call): void {
-  update(call, argument(call, 1), (entry) => {
-    answerOf(call, entry);
+function getdel(context: CommandContext): void {
+  update(context, argument(context, 1), (entry) => {
+    answerOf(context, entry);
     return entry ? "delete" : "keep";
   });
 }
 
-function getex(call: Call): void {
-  const { cache, nowMs } = call;
-  if (call.count === 2) {
-    get(call);
+function getex(context: CommandContext): void {
+  const { cache, nowMs } = context;
+  if (context.count === 2) {
+    get(context);
     return;
   }
-  const word = argument(call, 2).toWord();
+  const word = argument(context, 2).toWord();
   const form = TIME_OPTIONS.get(word);
-  const isTime = form !== undefined && call.count === 4;
-  if (!isTime && !(word === "persist" && call.count === 3)) {
-    call.reply.error(SYNTAX_ERROR);
+  const isTime = form !== undefined && context.count === 4;
+  if (!isTime && !(word === "persist" && context.count === 3)) {
+    context.reply.error(SYNTAX_ERROR);
     return;
   }
-  const deadlineMs = isTime
-    ? readDeadline(call, argument(call, 3), form)
-    : cache.deadlineMs(Infinity, nowMs);
-  if (deadlineMs === undefined) return;
-  update(call, argument(call, 1), (entry) => {
-    answerOf(call, entry);
+  const expiresAtMs = isTime
+    ? readExpiry(context, argument(context, 3), form)
+    : cache.expiresAtMs(Infinity, nowMs);
+  if (expiresAtMs === undefined) return;
+  update(context, argument(context, 1), (entry) => {
+    answerOf(context, entry);
     if (entry === undefined) return "keep";
-    return deadlineMs <= nowMs ? "delete" : { deadlineMs };
+    return expiresAtMs <= nowMs ? "delete" : { expiresAtMs };
   });
 }
 
-function mget(call: Call): void {
-  const { cache, reply, nowMs } = call;
-  const count = call.count - 1;
+function mget(context: CommandContext): void {
+  const { cache, reply, nowMs } = context;
+  const count = context.count - 1;
   const isOneStep = count <= KEYS_A_STEP;
   const found = isOneStep ? reply : reply.aside();
   if (isOneStep) reply.array(count);
@@ -290,36 +290,36 @@ function mget(call: Call): void {
     reply.array(count);
     reply.append(found);
   };
-  inParts(call, getPart, write, { asides: isOneStep ? [] : [found] });
+  inParts(context, getPart, write, { asides: isOneStep ? [] : [found] });
 }
 
-function mset(call: Call): void {
-  if (!hasPairs(call)) return;
-  const { cache, reply } = call;
+function mset(context: CommandContext): void {
+  if (!hasPairs(context)) return;
+  const { cache, reply } = context;
   let isStored = true;
   const storePart = (words: readonly Bytes[]): void => {
     if (!isStored) return;
     cache.atomically(keysOf(words), () => {
-      isStored = storePairs(call, words);
+      isStored = storePairs(context, words);
     });
   };
   const write = (): void => (isStored ? reply.ok() : reply.error(FULL));
-  inParts(call, storePart, write, { bounds: PAIRS_A_STEP });
+  inParts(context, storePart, write, { bounds: PAIRS_A_STEP });
 }
 
-function msetnx(call: Call): void {
-  if (!hasPairs(call)) return;
-  const { cache, reply } = call;
-  if (call.count - 1 > PAIRS_A_STEP.one) {
+function msetnx(context: CommandContext): void {
+  if (!hasPairs(context)) return;
+  const { cache, reply } = context;
+  if (context.count - 1 > PAIRS_A_STEP.one) {
     reply.error(TOO_MANY_PAIRS);
     return;
   }
-  const words = argumentsFrom(call, 1);
+  const words = argumentsFrom(context, 1);
   const keys = keysOf(words);
   cache.atomically(keys, () => {
-    const isThere = keys.some((key) => deadlineOf(call, key) !== undefined);
+    const isThere = keys.some((key) => expiresAtOf(context, key) !== undefined);
     if (isThere) reply.integer(0);
-    else if (storePairs(call, words)) reply.integer(1);
+    else if (storePairs(context, words)) reply.integer(1);
     else reply.error(FULL);
   });
 }
@@ -329,25 +329,25 @@ function keysOf(pairs: readonly Bytes[]): Bytes[] {
 }
 
 /** Whether there is a value of each key, and all fit: false after an error has been answered. */
-function hasPairs(call: Call): boolean {
-  if (call.count % 2 === 0) {
-    call.reply.error(`ERR wrong number of arguments for '${call.name}' command`);
+function hasPairs(context: CommandContext): boolean {
+  if (context.count % 2 === 0) {
+    context.reply.error(`ERR wrong number of arguments for '${context.name}' command`);
     return false;
   }
-  for (let place = 1; place < call.count; place += 2) {
-    if (fits(call, argument(call, place), argument(call, place + 1))) continue;
-    call.reply.error(TOO_LARGE);
+  for (let place = 1; place < context.count; place += 2) {
+    if (fits(context, argument(context, place), argument(context, place + 1))) continue;
+    context.reply.error(TOO_LARGE);
     return false;
   }
   return true;
 }
 
 /** Stores keys and values by turns until one has no room: then false. */
-function storePairs({ cache, nowMs }: Call, words: readonly Bytes[]): boolean {
-  const deadlineMs = cache.deadlineMs(undefined, nowMs);
+function storePairs({ cache, nowMs }: CommandContext, words: readonly Bytes[]): boolean {
+  const expiresAtMs = cache.expiresAtMs(undefined, nowMs);
   for (let place = 0; place + 1 < words.length; place += 2) {
     const [key, value] = [words[place] as Bytes, words[place + 1] as Bytes];
-    if (!cache.put(key, value, deadlineMs, nowMs)) return false;
+    if (!cache.put(key, value, expiresAtMs, nowMs)) return false;
   }
   return true;
 }

@@ -4,7 +4,7 @@
 import type { Access } from "../../security/tokens.ts";
 import type { Bytes } from "../../cache/cache.ts";
 import { ADMIN_COMMANDS } from "./server.ts";
-import { argument, type Call, type Command, SYNTAX_ERROR } from "./context.ts";
+import { argument, type CommandContext, type Command, SYNTAX_ERROR } from "./context.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { COUNTING_COMMANDS } from "./increment.ts";
 import { EXPIRY_COMMANDS } from "./expiry.ts";
@@ -25,8 +25,8 @@ const COMMAND_COMMAND: Command = {
   syntax: "",
   summary: "All commands, or what a subcommand says of them.",
   since: "2.8.13",
-  run: (call) =>
-    answerKept(call, "command", (whole) => {
+  run: (context) =>
+    answerKept(context, "command", (whole) => {
       whole.reply.array(COMMANDS.length);
       for (const command of COMMANDS) answerInfo(whole, command, command.name);
     }),
@@ -148,7 +148,7 @@ function subcommand(
   arity: number,
   syntax: string,
   summary: string,
-  run: (call: Call) => void,
+  run: (context: CommandContext) => void,
 ): Command {
   const flags = ["loading", "stale"] as const;
   return { name, arity, access: "read", flags, syntax, summary, since: "2.8.13", run };
@@ -169,7 +169,7 @@ const BY_NAME: ReadonlyMap<string, Entry> = new Map(ENTRIES.map((entry) => [entr
 const TOP_ENTRIES = ENTRIES.filter(({ name }) => !name.includes("|"));
 
 /** Where the answer is written. */
-type Answering = Pick<Call, "reply">;
+type Answering = Pick<CommandContext, "reply">;
 
 /** One takes some 30 µs. */
 const NAMES_A_STEP: StepBounds = { one: 32, part: 32 };
@@ -177,8 +177,8 @@ const NAMES_A_STEP: StepBounds = { one: 32, part: 32 };
 /** Answers that never change, by name and version of the protocol. COMMAND: 0.7 ms to write, 1 µs to copy. */
 const KEPT = new Map<string, Reply>();
 
-function answerKept(call: Call, name: string, write: (to: Answering) => void): void {
-  const { reply } = call;
+function answerKept(context: CommandContext, name: string, write: (to: Answering) => void): void {
+  const { reply } = context;
   const key = `${name} ${reply.version}`;
   let kept = KEPT.get(key);
   if (kept === undefined) {
@@ -190,9 +190,9 @@ function answerKept(call: Call, name: string, write: (to: Answering) => void): v
   reply.append(kept);
 }
 
-function info(call: Call): void {
-  if (call.count === 2) answerKept(call, "info", answerAllInfos);
-  else answerNamed(call, "array", infoOf);
+function info(context: CommandContext): void {
+  if (context.count === 2) answerKept(context, "info", answerAllInfos);
+  else answerNamed(context, "array", infoOf);
 }
 
 function answerAllInfos({ reply }: Answering): void {
@@ -209,11 +209,11 @@ function infoOf({ reply }: Answering, entry: Entry | undefined): number {
 
 /** Answers for each of the commands that the arguments name, in slices. `answer` returns the number of elements. */
 function answerNamed(
-  call: Call,
+  context: CommandContext,
   kind: "array" | "map",
   answer: (to: Answering, entry: Entry | undefined) => number,
 ): void {
-  const { reply } = call;
+  const { reply } = context;
   const found = reply.aside();
   let count = 0;
   let isFirst = true; // INFO or DOCS
@@ -228,11 +228,11 @@ function answerNamed(
     reply[kind](count);
     reply.append(found);
   };
-  inParts(call, answerPart, write, { bounds: NAMES_A_STEP, asides: [found] });
+  inParts(context, answerPart, write, { bounds: NAMES_A_STEP, asides: [found] });
 }
 
-function answerInfo(call: Answering, command: Command, name: string): void {
-  const { reply } = call;
+function answerInfo(context: Answering, command: Command, name: string): void {
+  const { reply } = context;
   const [first, last, step] = command.keys ?? [0, 0, 0];
   reply.array(10);
   reply.text(name);
@@ -245,10 +245,10 @@ function answerInfo(call: Answering, command: Command, name: string): void {
   for (const category of categories) reply.simple(category);
   reply.array(0);
   reply.array(command.keys ? 1 : 0);
-  if (command.keys) answerKeySpec(call, command);
+  if (command.keys) answerKeySpec(context, command);
   const inner = command.subcommands ?? [];
   reply.array(inner.length);
-  for (const one of inner) answerInfo(call, one, `${name}|${one.name}`);
+  for (const one of inner) answerInfo(context, one, `${name}|${one.name}`);
 }
 
 function answerKeySpec({ reply }: Answering, { flags, keys = [0, 0, 0] }: Command): void {
@@ -291,9 +291,9 @@ function categoriesOf({ flags }: Command, name: string): string[] {
   ];
 }
 
-function docs(call: Call): void {
-  if (call.count === 2) answerKept(call, "docs", answerAllDocs);
-  else answerNamed(call, "map", docsOf);
+function docs(context: CommandContext): void {
+  if (context.count === 2) answerKept(context, "docs", answerAllDocs);
+  else answerNamed(context, "map", docsOf);
 }
 
 function answerAllDocs({ reply }: Answering): void {
@@ -308,8 +308,8 @@ function docsOf({ reply }: Answering, entry: Entry | undefined): number {
   return 1;
 }
 
-function answerDocs(call: Answering, command: Command, name: string, group: string): void {
-  const { reply } = call;
+function answerDocs(context: Answering, command: Command, name: string, group: string): void {
+  const { reply } = context;
   const { subcommands = [] } = command;
   reply.text(name);
   reply.map(subcommands.length > 0 ? 5 : 4);
@@ -325,14 +325,14 @@ function answerDocs(call: Answering, command: Command, name: string, group: stri
   if (subcommands.length === 0) return;
   reply.text("subcommands");
   reply.map(subcommands.length);
-  for (const one of subcommands) answerDocs(call, one, `${name}|${one.name}`, group);
+  for (const one of subcommands) answerDocs(context, one, `${name}|${one.name}`, group);
 }
 
-function getKeys(call: Call): void {
-  const { reply } = call;
-  const count = call.count - 2;
-  const top = findCommand(argument(call, 2));
-  const inner = top && count > 1 ? findCommand(argument(call, 3), top) : undefined;
+function getKeys(context: CommandContext): void {
+  const { reply } = context;
+  const count = context.count - 2;
+  const top = findCommand(argument(context, 2));
+  const inner = top && count > 1 ? findCommand(argument(context, 3), top) : undefined;
   const command = (inner ?? top)?.command;
   if (command === undefined) {
     reply.error("ERR Invalid command specified");
@@ -349,20 +349,20 @@ function getKeys(call: Call): void {
   const [first, last, step] = command.keys;
   const end = last < 0 ? count + last : last;
   const keys: Argument[] = [];
-  for (let place = first; place <= end; place += step) keys.push(argument(call, place + 2));
+  for (let place = first; place <= end; place += step) keys.push(argument(context, place + 2));
   reply.array(keys.length);
   for (const key of keys) reply.bulk(key);
 }
 
-function list(call: Call): void {
-  const { reply } = call;
+function list(context: CommandContext): void {
+  const { reply } = context;
   let names = COMMANDS.map(({ name }) => name);
-  if (call.count > 2) {
-    if (call.count !== 5 || argument(call, 2).toWord() !== "filterby") {
+  if (context.count > 2) {
+    if (context.count !== 5 || argument(context, 2).toWord() !== "filterby") {
       reply.error(SYNTAX_ERROR);
       return;
     }
-    const value = argument(call, 4);
+    const value = argument(context, 4);
     const filters: Readonly<Record<string, (name: string) => boolean>> = {
       module: () => false,
       aclcat: (name) => {
@@ -374,7 +374,7 @@ function list(call: Call): void {
         return matches(value, { bytes, start: 0, end: bytes.length });
       },
     };
-    const wanted = argument(call, 3).toWord();
+    const wanted = argument(context, 3).toWord();
     const filter = Object.hasOwn(filters, wanted) ? filters[wanted] : undefined;
     if (filter === undefined) {
       reply.error(SYNTAX_ERROR);
@@ -392,8 +392,8 @@ export function commandsMarkdown(): string {
   const rows = ENTRIES.filter(
     ({ command }) => command.subcommands === undefined || command.run,
   ).map(({ name, command }) => {
-    const call = `${name.replace("|", " ").toUpperCase()} ${command.syntax}`.trim();
-    return `| \`${cell(call)}\` | ${cell(command.summary)} |`;
+    const context = `${name.replace("|", " ").toUpperCase()} ${command.syntax}`.trim();
+    return `| \`${cell(context)}\` | ${cell(command.summary)} |`;
   });
   return ["| command | what it does |", "| --- | --- |", ...rows].join("\n");
 }

@@ -11,11 +11,11 @@
 
 import { fullGC } from "bun:jsc";
 
-import type { AheadKey } from "../../cache/bytes.ts";
+import type { RoutedKey } from "../../cache/bytes.ts";
 import { splitInline } from "./inline.ts";
 
 /** A run of bytes that is used again for another command. */
-export class Argument implements AheadKey {
+export class Argument implements RoutedKey {
   bytes: Buffer;
   start = 0;
   end = 0;
@@ -52,7 +52,7 @@ const MAX_UNTRUSTED_BULK_BYTES = 1024;
 const MAX_UNTRUSTED_LINE = 2048;
 /** Bytes of an unfinished command that such a client may send. */
 export const MAX_UNTRUSTED_BYTES = 4096;
-/** Arguments that each `Words` keeps for its next command; those of longer commands are shared. */
+/** Arguments that each `ParsedCommand` keeps for its next command; those of longer commands are shared. */
 const KEPT_ARGUMENTS = 16;
 
 /** Bytes of one argument, an object and a place in an array; clients may send a million of no bytes. */
@@ -92,7 +92,7 @@ const NEGATIVE = -3;
 const NO_BYTES = Buffer.alloc(0);
 
 /** One command: its name and its arguments. */
-export class Words {
+export class ParsedCommand {
   /** Those from `count` on are left from other commands. */
   args: Argument[] = [];
   count = 0;
@@ -133,7 +133,7 @@ export class Words {
 
 export class Parser {
   /** Of the last command, or of the one that is not whole yet. */
-  #words = new Words();
+  #words = new ParsedCommand();
   /** What is wrong, after ERROR; the connection cannot go on. */
   error = "";
   /** Whether the client may send long commands. */
@@ -207,7 +207,7 @@ export class Parser {
   }
 
   /** The command that was found, in exchange for words that the next one may be read into. */
-  take(spare: Words): Words {
+  take(spare: ParsedCommand): ParsedCommand {
     const words = this.#words;
     this.#words = spare;
     return words;
@@ -226,7 +226,7 @@ export class Parser {
   }
 
   /** Goes back to before a command, which is to be read again. */
-  reread({ start, count, isInline }: Words): void {
+  reread({ start, count, isInline }: ParsedCommand): void {
     this.rewind(start);
     if (isInline) return;
     this.#lacks = count;

@@ -94,12 +94,12 @@ describe("the limits of memory", () => {
     await using fresh = serve("--max-value-bytes", "10", "--memory", "1mb");
     const to = (path: string, body: unknown) => call("POST", path, body, fresh.url);
     const message = `"value" is 12 bytes in UTF-8; it may have 10, the limit set by --max-value-bytes`;
-    expect(await to("/put", { key: "k", value: "äöüäöü" })).toEqual(refusal(413, message));
+    expect(await to("/put", { key: "k", value: "äöüäöü" })).toEqual(httpError(413, message));
     const entries = [
       { key: "a", value: "fits" },
       { key: "b", value: "äöüäöü" },
     ];
-    expect(await to("/mput", { entries })).toEqual(refusal(413, message));
+    expect(await to("/mput", { entries })).toEqual(httpError(413, message));
     expect((await call("GET", "/get?key=a", undefined, fresh.url))[0]).toBe(404);
   });
 
@@ -152,7 +152,9 @@ describe("mput and mget", () => {
 
   test("nothing is stored if one entry is bad, and the message says which", async () => {
     const entries = [{ key: "all", value: "1" }, { key: "or none" }];
-    expect(await post("/mput", { entries })).toEqual(refusal(400, `"entries[1].value" is missing`));
+    expect(await post("/mput", { entries })).toEqual(
+      httpError(400, `"entries[1].value" is missing`),
+    );
     expect(await get("/get?key=all")).toEqual([404, NOT_FOUND]);
   });
 });
@@ -273,7 +275,7 @@ describe("refusals", () => {
   ];
   for (const [path, body, message] of cases) {
     test(`${path} ${JSON.stringify(body).slice(0, 60)}: ${message}`, async () => {
-      expect(await post(path, body)).toEqual(refusal(400, message));
+      expect(await post(path, body)).toEqual(httpError(400, message));
     });
   }
 
@@ -296,19 +298,19 @@ describe("refusals", () => {
 
   test("a query without a key, or with an empty one, is 400", async () => {
     const message = `"key" is missing from the query: use ?key=NAME`;
-    expect(await get("/get")).toEqual(refusal(400, message));
-    expect(await get("/get?other=1")).toEqual(refusal(400, message));
-    expect(await call("DELETE", "/delete")).toEqual(refusal(400, message));
-    const empty = refusal(400, `"key" is empty; it needs at least 1 character`);
+    expect(await get("/get")).toEqual(httpError(400, message));
+    expect(await get("/get?other=1")).toEqual(httpError(400, message));
+    expect(await call("DELETE", "/delete")).toEqual(httpError(400, message));
+    const empty = httpError(400, `"key" is empty; it needs at least 1 character`);
     expect(await get("/get?key=")).toEqual(empty);
   });
 
   test("an unknown path is 404 and names the paths there are", async () => {
     const message =
       "no such path; there are /put, /get, /delete, /mput, /mget, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
-    expect(await get("/nope")).toEqual(refusal(404, message));
-    expect(await get("/get/?key=k")).toEqual(refusal(404, message));
-    expect(await post("/nope", {})).toEqual(refusal(404, message));
+    expect(await get("/nope")).toEqual(httpError(404, message));
+    expect(await get("/get/?key=k")).toEqual(httpError(404, message));
+    expect(await post("/nope", {})).toEqual(httpError(404, message));
   });
 
   test("a wrong method on a known path is 405 with an Allow header", async () => {
@@ -352,7 +354,7 @@ function post(path: string, body: unknown): Promise<Answer> {
   return call("POST", path, body);
 }
 
-function refusal(status: number, message: string): Answer {
+function httpError(status: number, message: string): Answer {
   return [status, { status: "ERROR", message }];
 }
 

@@ -146,14 +146,14 @@ describe("refusals", () => {
     ],
   ] as const) {
     test(JSON.stringify(entry).slice(0, 60), async () => {
-      const refusal = (text: string) => [400, { status: "ERROR", message: text }] as const;
-      expect(await post("/put", { key: "k", ...entry })).toEqual(refusal(message));
+      const httpError = (text: string) => [400, { status: "ERROR", message: text }] as const;
+      expect(await post("/put", { key: "k", ...entry })).toEqual(httpError(message));
       const entries = [
         { key: "k", value: "v" },
         { key: "k", ...entry },
       ];
       const placed = message.replace('"', '"entries[1].');
-      expect(await post("/mput", { entries })).toEqual(refusal(placed));
+      expect(await post("/mput", { entries })).toEqual(httpError(placed));
       expect(await get("/get?key=k")).toEqual([
         404,
         { status: "ERROR", message: "Key not found." },

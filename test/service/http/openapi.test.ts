@@ -180,7 +180,7 @@ test("docs/protocol.md has every route, and every figure of /stats", async () =>
   expect([...described].toSorted()).toEqual(routes.toSorted());
 
   const stats = (await (await fetch(`${server.url}/stats`)).json()) as object;
-  const [, figures = ""] = /\n## Stats\n(.*?)\n## /s.exec(page) ?? [];
-  const named = new Set([...figures.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  const [, statsSection = ""] = /\n## Stats\n(.*?)\n## /s.exec(page) ?? [];
+  const named = new Set([...statsSection.matchAll(/`(\w+)`/g)].map(([, name]) => name));
   expect(Object.keys(stats).filter((name) => name !== "status" && !named.has(name))).toEqual([]);
 });

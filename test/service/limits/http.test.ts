@@ -5,15 +5,15 @@ import { describe, expect, test } from "bun:test";
 import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
 import { keyInTable } from "../../../src/linux/connections.ts";
 import { keyOf } from "../../../src/linux/endpoints.ts";
-import { Lateness } from "../../../src/http/admission/load-shedding.ts";
-import { PendingBodies } from "../../../src/http/admission/body-budget.ts";
+import { LoadShedder } from "../../../src/http/admission/load-shedding.ts";
+import { BodyBudget } from "../../../src/http/admission/body-budget.ts";
 import { connect, exchange } from "../../lib/raw.ts";
 import { serve, startService } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
 
 const GET = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-async function refusalsOf(url: string, reason: string): Promise<number> {
+async function errorResponses(url: string, reason: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const line = new RegExp(`refused_total\\{protocol="http",reason="${reason}"\\} (\\d+)`).exec(
     text,
@@ -48,31 +48,31 @@ test.skipIf(process.platform !== "linux")(
         answers: 0,
       })),
     );
-    const refusals: string[] = [];
+    const rejections: string[] = [];
     /** Who has been refused is no longer among the open ones. */
     const askAll = async (): Promise<void> => {
       const isOpen = open.map(async (client) => {
         client.connection.send(GET);
         const all = await client.connection.answers(++client.answers);
         if (all.endsWith('{"status":"OK"}')) return true;
-        refusals.push(await client.connection.closed);
+        rejections.push(await client.connection.closed);
         return false;
       });
       const whether = await Promise.all(isOpen);
       open = open.filter((_, n) => whether[n]);
     };
     // The service looks now and then.
-    while (refusals.length < 3) await askAll();
+    while (rejections.length < 3) await askAll();
     for (let n = 0; n < 10; n++) await askAll();
-    expect([open.length, refusals.length]).toEqual([20, 3]);
-    for (const all of refusals) {
+    expect([open.length, rejections.length]).toEqual([20, 3]);
+    for (const all of rejections) {
       const refusal = all.slice(all.lastIndexOf("HTTP/1.1 503"));
       expect(refusal).toContain("the port has 20 connections, the limit set by --max-connections");
       expect(refusal.toLowerCase()).toContain("retry-after: 1");
       expect(refusal.toLowerCase()).toContain("connection: close");
     }
     open.pop()?.connection[Symbol.dispose]();
-    expect(await refusalsOf(server.url, "connections")).toBe(3);
+    expect(await errorResponses(server.url, "connections")).toBe(3);
     for (const { connection } of open) connection[Symbol.dispose]();
   },
 );
@@ -86,12 +86,12 @@ test.skipIf(process.platform !== "linux")(
     const stats = "GET /stats HTTP/1.1\r\nhost: localhost\r\n\r\n";
     first.send(stats);
     await first.answers(1);
-    const figures = (await fetch(`${service.url}/events`)).body?.getReader();
+    const listener = (await fetch(`${service.url}/events`)).body?.getReader();
     const flood = await Promise.all(Array.from({ length: 100 }, () => connect(service.url)));
     // One that says nothing is accepted late.
     for (const connection of flood) connection.send("GET /");
     // One a second, of the worker that counts the connections for it, and looks at them more often.
-    for (let n = 0; n < 3; n++) expect((await figures?.read())?.done).toBe(false);
+    for (let n = 0; n < 3; n++) expect((await listener?.read())?.done).toBe(false);
     first.send(stats);
     // It may be refused: the limit of connections follows that of open files.
     await first.answers(2);
@@ -148,7 +148,7 @@ test("a batch has at most --max-batch-entries, and nothing of a longer one is st
   );
   expect((await post(`${server.url}/mget`, { keys })).status).toBe(413);
   expect((await fetch(`${server.url}/get?key=a`)).status).toBe(404);
-  expect(await refusalsOf(server.url, "batch_size")).toBe(2);
+  expect(await errorResponses(server.url, "batch_size")).toBe(2);
 });
 
 test("bodies on their way take --max-pending-bytes at most, and room comes back when they end", async () => {
@@ -182,13 +182,13 @@ test("bodies on their way take --max-pending-bytes at most, and room comes back 
   }
   // An unknown member: it was read to its end.
   expect(status).toBe(400);
-  expect(await refusalsOf(server.url, "pending_bodies")).toBeGreaterThanOrEqual(2);
+  expect(await errorResponses(server.url, "pending_bodies")).toBeGreaterThanOrEqual(2);
 });
 
 test("a body that is longer than --max-body-bytes counts as refused", async () => {
   await using server = serve("--max-body-bytes", "1024");
   expect((await post(`${server.url}/put`, { key: "k", value: "v".repeat(2000) })).status).toBe(413);
-  expect(await refusalsOf(server.url, "body_size")).toBe(1);
+  expect(await errorResponses(server.url, "body_size")).toBe(1);
 });
 
 describe("a slow client", () => {
@@ -252,7 +252,7 @@ describe("a slow client", () => {
 
 test("who waits for room gets it in turn, and a refusal where none comes", async () => {
   const budget = new ByteBudget(allocateBudget(1), 0, 100_000);
-  const pending = new PendingBodies(budget, { young() {}, all() {} });
+  const pending = new BodyBudget(budget, { young() {}, all() {} });
   expect(pending.tryResize(0, 90_000)).toBeTrue();
   const first = pending.waitToClaim(64_000);
   const second = pending.waitToClaim(64_000);
@@ -266,22 +266,22 @@ test("who waits for room gets it in turn, and a refusal where none comes", async
 describe("an event loop that is late", () => {
   test("refuses when it is late again, not more than its ration, and nothing once it is on time", () => {
     const lag = { lastMs: 0, overdueMs: (nowMs: number) => nowMs };
-    const lateness = new Lateness(50, lag);
+    const shedder = new LoadShedder(50, lag);
     const refusedAt = (nowMs: number) => {
       let refused = 0;
-      for (let n = 0; n < 10_000; n++) if (lateness.refuses(nowMs)) refused++;
+      for (let n = 0; n < 10_000; n++) if (shedder.refuses(nowMs)) refused++;
       return refused;
     };
     // A machine that stood still looks the same.
-    expect([lateness.wasLate, refusedAt(120)]).toEqual([false, 0]);
+    expect([shedder.wasLate, refusedAt(120)]).toEqual([false, 0]);
     lag.lastMs = 120;
-    expect([lateness.wasLate, refusedAt(50), refusedAt(120), refusedAt(130)]).toEqual([
+    expect([shedder.wasLate, refusedAt(50), refusedAt(120), refusedAt(130)]).toEqual([
       ...[true, 0],
       // Two a millisecond, and 200 at once at most.
       ...[200, 20],
     ]);
     lag.lastMs = 50;
-    expect([lateness.wasLate, refusedAt(140)]).toEqual([false, 0]);
+    expect([shedder.wasLate, refusedAt(140)]).toEqual([false, 0]);
   });
 
   test("answers 503 with Retry-After to calls on entries, and to nothing else", async () => {
@@ -302,6 +302,6 @@ describe("an event loop that is late", () => {
     }
     expect(refused.headers.get("retry-after")).toBe("1");
     expect(await refused.text()).toContain("overloaded; come again in a second");
-    expect(await refusalsOf(server.url, "overload")).toBeGreaterThan(0);
+    expect(await errorResponses(server.url, "overload")).toBeGreaterThan(0);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 
 import { Activity } from "../../../src/service/activity.ts";
-import { Lateness } from "../../../src/http/admission/load-shedding.ts";
+import { LoadShedder } from "../../../src/http/admission/load-shedding.ts";
 import { LoopLag } from "../../../src/service/event-loop-lag.ts";
 import { allocateClients, Clients } from "../../../src/resp/clients.ts";
 import { startService } from "../../lib/service.ts";
@@ -69,16 +69,16 @@ describe("a job of a worker", () => {
 test("after a rest a burst is seen to be late, and the rest is not", async () => {
   const { activity, restart, end } = watched();
   const lag = new LoopLag(activity);
-  const lateness = new Lateness(50, lag);
+  const shedder = new LoadShedder(50, lag);
   await restart();
-  expect([lateness.wasLate, lateness.refuses(performance.now())]).toEqual([false, false]);
+  expect([shedder.wasLate, shedder.refuses(performance.now())]).toEqual([false, false]);
   activity.happened();
-  while (!lateness.wasLate) {
+  while (!shedder.wasLate) {
     occupy(120);
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   occupy(120);
-  expect(lateness.refuses(performance.now())).toBeTrue();
+  expect(shedder.refuses(performance.now())).toBeTrue();
   expect(lag.takeLongestMs()).toBeGreaterThan(50);
   lag.stop();
   end();

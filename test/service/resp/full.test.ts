@@ -49,11 +49,11 @@ describe("a full cache that does not evict", () => {
       const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
       const filled = await fill(client, length);
       expect(filled).toBeGreaterThan(KEYS);
-      const before = service.cache.figures();
+      const before = service.cache.stats();
       await changeKeys(client, KEYS, "v".repeat(length));
-      const after = service.cache.figures();
+      const after = service.cache.stats();
       expect(after.entries).toBe(before.entries);
-      expect(after.mortals).toBe(KEYS);
+      expect(after.expiring).toBe(KEYS);
       // A whole cache gets lifetimes, one key after another.
       for (let n = 0; n < filled; n += 500) {
         const some = Array.from({ length: Math.min(500, filled - n) }, (_, m) =>
@@ -62,7 +62,7 @@ describe("a full cache that does not evict", () => {
         expect((await Promise.all(some)).every((answer) => answer === 1)).toBe(true);
       }
       expect(await client.send("GETDEL", ["key:0"])).toBe("v".repeat(length));
-      expect(service.cache.figures()).toMatchObject({ entries: before.entries - 1, evicted: 0 });
+      expect(service.cache.stats()).toMatchObject({ entries: before.entries - 1, evicted: 0 });
       client.close();
     });
   }

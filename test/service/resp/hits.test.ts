@@ -28,10 +28,10 @@ test("reads count, whatever else they do, and writes do not", async () => {
   const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
   for (const [command, hits, misses] of CALLS) {
     if (command !== "GETDEL there") await client.send("SET", ["there", "value"]);
-    const before = service.cache.figures();
+    const before = service.cache.stats();
     const [name = "", ...words] = command.split(" ");
     await client.send(name, words);
-    const after = service.cache.figures();
+    const after = service.cache.stats();
     expect([command, after.hit - before.hit, after.miss - before.miss]).toEqual([
       command,
       hits,

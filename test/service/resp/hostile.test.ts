@@ -52,7 +52,7 @@ test("lifetimes of any length are numbers that clients can read", async () => {
   const key = ByteBuffer.ofText("k");
   for (const ttlMs of [1e15, 1e23, 1e300]) {
     const nowMs = cache.clock.now();
-    cache.put(key, key, cache.deadlineMs(ttlMs, nowMs), nowMs);
+    cache.put(key, key, cache.expiresAtMs(ttlMs, nowMs), nowMs);
     for (const name of ["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"]) {
       const answer = Number(await client.send(name, ["k"]));
       expect([ttlMs, name, Number.isSafeInteger(answer), answer > 0]).toEqual([

@@ -11,7 +11,7 @@ import { freePort, serveRedis } from "../../lib/service.ts";
 import { connectRaw, type RawClient } from "./raw-client.ts";
 import { until } from "../../lib/until.ts";
 
-type Words = readonly (string | number)[];
+type ParsedCommand = readonly (string | number)[];
 
 const LONG = "x".repeat(2000);
 /** Commands whose answers depend on nothing but those before. */
@@ -135,9 +135,9 @@ describe.skipIf(Bun.which("redis-server") === null)(
 
 interface Pair extends AsyncDisposable {
   /** The answers of redis and of the service, a character a byte. */
-  ask(words: Words): Promise<[string, string]>;
+  ask(words: ParsedCommand): Promise<[string, string]>;
   /** Runs a command whose answer is of no interest. */
-  skip(words: Words): Promise<void>;
+  skip(words: ParsedCommand): Promise<void>;
   /** All that comes back until the connection closes. */
   whole(input: string): Promise<[string, string]>;
 }
@@ -161,7 +161,7 @@ async function startPair(): Promise<Pair> {
   const service = serveRedis(["--memory", "64mb"]);
   const clients: [RawClient, RawClient] = [await connected(port), await connectRaw(service.port)];
   let asked = 0;
-  const ask = async (words: Words): Promise<[string, string]> => {
+  const ask = async (words: ParsedCommand): Promise<[string, string]> => {
     const end = `end of ${asked++}`;
     const payload = Buffer.from(encode(words) + encode(["ECHO", end]), "latin1");
     const answers = clients.map(async (client) => {
@@ -216,6 +216,6 @@ function wordsOf(line: string): string[] {
   );
 }
 
-function encode(words: Words): string {
+function encode(words: ParsedCommand): string {
   return `*${words.length}\r\n${words.map((word) => `$${String(word).length}\r\n${word}\r\n`).join("")}`;
 }

@@ -10,7 +10,7 @@ import { allocateHttp } from "../../../src/http/metrics.ts";
 import { allocateWorkers } from "../../../src/metrics/workers.ts";
 import { allocateLogLines } from "../../../src/service/log-lines.ts";
 import { PortClaim } from "../../../src/process/port-claim.ts";
-import { allocateRefusals } from "../../../src/security/rejections.ts";
+import { allocateRejections } from "../../../src/security/rejections.ts";
 import { allocateResp } from "../../../src/resp/memory.ts";
 import { allocateState, ServiceState } from "../../../src/service/service.ts";
 import { countOf } from "../../../src/cache/store/counters.ts";
@@ -67,7 +67,7 @@ export class FaultyService {
       httpMemory: allocateHttp(this.workers, 10),
       respMemory: allocateResp(config, this.workers),
       workerMemory: allocateWorkers(this.workers),
-      refusalMemory: allocateRefusals(this.workers),
+      rejectionMemory: allocateRejections(this.workers),
       budgetMemory: allocateBudget(this.workers),
       logMemory: allocateLogLines(this.workers),
     };
@@ -161,7 +161,7 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
     }
     if (kills >= 5) await Bun.sleep(Math.max(0, KILL_EVERY_MS - (performance.now() - startMs)));
   }
-  const { hit, miss, lostThreads } = service.cache.figures();
+  const { hit, miss, lostThreads } = service.cache.stats();
   for (const { connection } of clients) connection.close();
   await service.stop();
   const unansweredGets = hit + miss - counts.requests;

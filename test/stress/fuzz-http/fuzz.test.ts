@@ -6,13 +6,13 @@ import { fuzz } from "./fuzz.ts";
 import { KEPT, KINDS } from "./input.ts";
 
 test("no bytes that come over HTTP make the service fail, hang or lose what others have put", async () => {
-  const figures = await fuzz(3000, random(), () => {});
-  expect(figures.kept).toBe(KEPT);
-  expect(KINDS.filter((kind) => figures.kinds[kind] < 50)).toEqual([]);
-  expect(Object.keys(figures.statuses)).toEqual(
+  const stats = await fuzz(3000, random(), () => {});
+  expect(stats.kept).toBe(KEPT);
+  expect(KINDS.filter((kind) => stats.kinds[kind] < 50)).toEqual([]);
+  expect(Object.keys(stats.statuses)).toEqual(
     expect.arrayContaining(["200", "400", "404", "405", "409", "505"]),
   );
-  expect(figures.closed).toBeGreaterThan(100);
+  expect(stats.closed).toBeGreaterThan(100);
 });
 
 for (const [name, fault] of Object.entries(FAULTS)) {

@@ -95,13 +95,13 @@ class Run {
     });
     const watching = setInterval(() => this.#watch(), 1000);
     try {
-      const figures = await Promise.race([failed, this.#sendAll(requests)]);
+      const report = await Promise.race([failed, this.#sendAll(requests)]);
       isOver = true;
       const code = await this.#child.stop();
       if (code !== 0) throw new LawBroken(`the service stopped with ${code}`);
       if (/ failed|restarted/.test(this.#child.log()))
         throw new LawBroken("its log tells of a failure");
-      return figures;
+      return report;
     } finally {
       clearInterval(watching);
     }
@@ -134,7 +134,7 @@ class Run {
     await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number)));
     fence.close();
     await this.#look();
-    return { ...(await this.#figures()), kept: await this.#kept() };
+    return { ...(await this.#stats()), kept: await this.#kept() };
   }
 
   /** Sends one input and checks what comes; answers the connection if it can be used again. */
@@ -285,7 +285,7 @@ class Run {
     return kept;
   }
 
-  async #figures(): Promise<Omit<FuzzFigures, "kept">> {
+  async #stats(): Promise<Omit<FuzzFigures, "kept">> {
     return {
       ...{ seed: this.#random.seed, requests: this.#requests, kinds: this.#kinds },
       ...{ statuses: this.#statuses, connections: this.#connections, closed: this.#closed },

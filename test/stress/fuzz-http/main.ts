@@ -9,10 +9,10 @@ if (!(Number.isInteger(requests) && requests > 0)) {
   process.exit(64);
 }
 try {
-  const figures = await fuzz(requests, random(), (done) => {
+  const stats = await fuzz(requests, random(), (done) => {
     if (process.stdout.isTTY) process.stdout.write(`\r${done.toLocaleString("en")} requests`);
   });
-  console.log(`\r${JSON.stringify(figures)}`);
+  console.log(`\r${JSON.stringify(stats)}`);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

@@ -9,10 +9,10 @@ import { Clients, NO_ROW } from "../../../src/resp/clients.ts";
 import { COMMAND_NAMES } from "../../../src/resp/commands/table.ts";
 import { Dispatcher } from "../../../src/resp/dispatcher.ts";
 import { allocateResp } from "../../../src/resp/memory.ts";
-import { COMMAND, ERROR, MORE, Parser, Words } from "../../../src/resp/protocol/parser.ts";
+import { COMMAND, ERROR, MORE, Parser, ParsedCommand } from "../../../src/resp/protocol/parser.ts";
 import { OutputLimitError, Reply } from "../../../src/resp/protocol/reply.ts";
 import { Settings } from "../../../src/resp/config-parameters.ts";
-import { Tallies } from "../../../src/resp/counters.ts";
+import { RespCounters } from "../../../src/resp/counters.ts";
 import type { Random } from "../../lib/random.ts";
 import { aService } from "../../lib/service.ts";
 
@@ -49,7 +49,7 @@ export function fuzz(
   const dispatcher = new Dispatcher({
     ...{ cache, config, reply, settings, service },
     clients: new Clients(memory.clients, 0),
-    tallies: new Tallies(memory.tallies, 0, COMMAND_NAMES),
+    counters: new RespCounters(memory.counters, 0, COMMAND_NAMES),
   });
   const value = ByteBuffer.ofText("kept");
   for (let n = 0; n < KEPT; n++) cache.put(ByteBuffer.ofText(`kept:${n}`), value, NEVER, 0);
@@ -85,7 +85,7 @@ export function fuzz(
     }
   };
 
-  let words = new Words();
+  let words = new ParsedCommand();
   let commands = 0;
   let protocolErrors = 0;
   for (let done = 0; done < inputs; done++) {

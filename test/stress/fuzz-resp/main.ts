@@ -8,8 +8,8 @@ if (!(Number.isInteger(inputs) && inputs > 0)) {
   console.error("usage: bun run fuzz:resp [INPUTS], a whole number from 1");
   process.exit(64);
 }
-const figures = fuzz(inputs, random(), (done) => {
+const stats = fuzz(inputs, random(), (done) => {
   if (process.stdout.isTTY) process.stdout.write(`\r${done.toLocaleString("en")} inputs`);
 });
-console.log(`\r${JSON.stringify(figures)}`);
-if (figures.kept !== 100) throw new Error("entries were lost");
+console.log(`\r${JSON.stringify(stats)}`);
+if (stats.kept !== 100) throw new Error("entries were lost");

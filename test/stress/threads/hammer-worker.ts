@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { xxh32 } from "../../../src/cache/hash.ts";
 import { ByteBuffer, type Bytes, MISS } from "../../../src/cache/bytes.ts";
 import { SequenceLock } from "../../../src/cache/store/shared/lock.ts";
-import { type Entry, type Lease, NEVER } from "../../../src/cache/store/shard.ts";
+import { type Entry, type TimedValue, NEVER } from "../../../src/cache/store/shard.ts";
 import { SharedShard } from "../../../src/cache/store/shared/shared-shard.ts";
 
 export const SHARDS = 2;
@@ -80,18 +80,18 @@ function run(start: HammerStart): HammerTally {
     value.bytes.writeUInt32LE(xxh32(value.bytes, 0, length + 4), length + 4);
     return value;
   };
-  const incremented = (entry: Entry | undefined): Lease => {
+  const incremented = (entry: Entry | undefined): TimedValue => {
     const before = entry?.value.bytes.readUInt32LE(entry.value.start) ?? 0;
     // The longer between reading and writing, the surer two threads are to meet there.
     for (let n = 0; n < 20; n++) Atomics.load(gate, 0);
     value.end = 4;
     value.bytes.writeUInt32LE(before + 1, 0);
-    return { value, deadlineMs: NEVER };
+    return { value, expiresAtMs: NEVER };
   };
   const inserted = (entry: Entry | undefined) => {
     if (entry !== undefined) return "keep";
     tally.inserted++;
-    return { value: newValue(), deadlineMs: NEVER };
+    return { value: newValue(), expiresAtMs: NEVER };
   };
   const step = (): void => {
     const number = Math.floor(Math.random() * shards.length);

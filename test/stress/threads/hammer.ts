@@ -77,7 +77,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
       if (key.bytes[key.start] === "v".charCodeAt(0) && !valueIsWhole(value)) tally.torn++;
     });
   }
-  const bytes = shards.reduce((sum, shard) => sum + shard.figures().bytes, 0);
+  const bytes = shards.reduce((sum, shard) => sum + shard.stats().bytes, 0);
   return {
     ...tally,
     lostUpdates: tally.increments - counted,

@@ -7,9 +7,9 @@ test("what is put comes back, from whatever shard the ring gives it", () => {
   const cache = Cache.create({ shards: 64, virtualNodes: 16 });
   for (let n = 0; n < 10_000; n++) put(cache, `key${n}`, `value${n}`);
   for (let n = 0; n < 10_000; n++) expect(get(cache, `key${n}`)).toBe(`value${n}`);
-  const held = cache.shardFigures().filter(({ entries }) => entries > 0);
+  const held = cache.shardStats().filter(({ entries }) => entries > 0);
   expect(held).toHaveLength(64);
-  expect(cache.figures()).toMatchObject({
+  expect(cache.stats()).toMatchObject({
     entries: 10_000,
     inserted: 10_000,
     hit: 10_000,
@@ -40,7 +40,7 @@ test("hits, misses, puts and deletes are counted, and entries add up", () => {
   expect(cache.delete(ByteBuffer.ofText("a"), 0)).toBe(true);
   expect(cache.delete(ByteBuffer.ofText("a"), 0)).toBe(false);
   cache.sweep(100, 10);
-  expect(cache.figures()).toMatchObject({
+  expect(cache.stats()).toMatchObject({
     entries: 0,
     bytes: 0,
     hit: 1,
@@ -61,7 +61,7 @@ test("update runs once with the entry of that key", () => {
   cache.update(ByteBuffer.ofText("n"), 0, (entry) => {
     const { bytes, start, end } = entry?.value ?? ByteBuffer.ofText("");
     const next = Number(bytes.toString("utf8", start, end)) + 1;
-    return { value: ByteBuffer.ofText(`${next}`), deadlineMs: NEVER };
+    return { value: ByteBuffer.ofText(`${next}`), expiresAtMs: NEVER };
   });
   expect(get(cache, "n")).toBe("42");
 });
@@ -84,11 +84,11 @@ test("sweeps of bounded size free all that has expired, shard after shard", () =
   const cache = Cache.create({ shards: 16, virtualNodes: 16 });
   for (let n = 0; n < 1000; n++) put(cache, `key${n}`, "v", n % 4 === 0 ? NEVER : 10);
   for (let n = 0; n < 60; n++) cache.sweep(10, 50);
-  expect(cache.figures()).toMatchObject({ entries: 250, expired: 750 });
+  expect(cache.stats()).toMatchObject({ entries: 250, expired: 750 });
 });
 
-function put(cache: Cache, key: string, value: string, deadlineMs = NEVER): void {
-  cache.put(ByteBuffer.ofText(key), ByteBuffer.ofText(value), deadlineMs, 0);
+function put(cache: Cache, key: string, value: string, expiresAtMs = NEVER): void {
+  cache.put(ByteBuffer.ofText(key), ByteBuffer.ofText(value), expiresAtMs, 0);
 }
 
 function get(cache: Cache, key: string, nowMs = 0): string | undefined {
@@ -106,7 +106,7 @@ test("inside atomically only its keys may be used, and nothing is taken twice", 
     const into = new ByteBuffer();
     const inside: readonly (() => unknown)[] = [
       () => cache.atomically([second], () => {}),
-      () => cache.alone(() => {}),
+      () => cache.exclusively(() => {}),
       () => keys.map((key) => cache.put(key, key, NEVER, 0)),
       () => keys.map((key) => cache.get(key, 0, into)),
       () => keys.map((key) => cache.look(key, 0)),
@@ -125,12 +125,12 @@ test("inside atomically only its keys may be used, and nothing is taken twice", 
       });
     };
     expect(() => cache.atomically([first, second], nested)).toThrow("called the cache");
-    cache.alone(() => {
+    cache.exclusively(() => {
       expect(get(cache, "key7")).toBe("key7");
       cache.consistently(keys, () => expect(get(cache, "key8")).toBe("key8"));
       cache.clear();
     });
-    expect(cache.figures().entries).toBe(0);
+    expect(cache.stats().entries).toBe(0);
     put(cache, "after", "all");
     expect(get(cache, "after")).toBe("all");
     cache.check();

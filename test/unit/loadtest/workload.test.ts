@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type LoadOptions, OPTIONS } from "../../../bench/loadtest/options.ts";
-import { Tally } from "../../../bench/loadtest/tally.ts";
+import { StoreCounter } from "../../../bench/loadtest/tally.ts";
 import {
   randomMix,
   readTrace,
@@ -108,7 +108,7 @@ describe("a trace", () => {
 
 describe("a tally", () => {
   test("tells first misses from misses of what was put before", () => {
-    const tally = new Tally();
+    const tally = new StoreCounter();
     tally.miss(true);
     tally.miss(false);
     tally.miss(true);
@@ -116,7 +116,7 @@ describe("a tally", () => {
   });
 
   test("gives percentiles in milliseconds, of each kind and of both", () => {
-    const tally = new Tally();
+    const tally = new StoreCounter();
     for (let ms = 1; ms <= 99; ms++) tally.request("get", ms);
     tally.request("put", 1000);
     expect(tally.latency("get").p50).toBeCloseTo(50, 0);
@@ -127,21 +127,21 @@ describe("a tally", () => {
 
   test("has no percentile above the maximum", () => {
     // The histogram rounds percentiles up within its three digits: 46.740 ms to 46.751 ms.
-    const tally = new Tally();
+    const tally = new StoreCounter();
     tally.request("get", 46.74);
     const { p50, p999, max } = tally.latency();
     expect([p50, p999, max]).toEqual([46.74, 46.74, 46.74]);
   });
 
   test("has every request in exactly one bar", () => {
-    const tally = new Tally();
+    const tally = new StoreCounter();
     for (const ms of [0, 0.049, 0.05, 0.3, 9.9, 10, 9999, 10_000, 60_000]) tally.request("get", ms);
     expect(tally.bars.reduce((sum, count) => sum + count, 0)).toBe(tally.requests);
     expect(tally.bars.at(-1)).toBe(2);
   });
 
   test("of no requests gives zeros", () => {
-    const tally = new Tally();
+    const tally = new StoreCounter();
     expect([tally.requests, tally.requestsPerSecond, tally.errorCount]).toEqual([0, 0, 0]);
     expect(tally.latency()).toEqual({ mean: 0, p50: 0, p90: 0, p99: 0, p999: 0, max: 0 });
   });

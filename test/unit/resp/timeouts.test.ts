@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 
 import { ByteBuffer } from "../../../src/cache/cache.ts";
 import type { Connection } from "../../../src/resp/connection.ts";
-import { Patience, RATE } from "../../../src/resp/timeouts.ts";
+import { ClientTimeouts, RATE } from "../../../src/resp/timeouts.ts";
 
 const SLOW_SECONDS = 5;
 /** As the port looks at its connections. */
@@ -29,7 +29,7 @@ function aConnection(changes: Partial<Connection>): Connection {
 
 /** When the connection is closed that `step` changes each time, or undefined if it is not within an hour. */
 function closedAfter(connection: Connection, step: (nowMs: number) => void): number | undefined {
-  const patience = new Patience(SLOW_SECONDS, 0);
+  const patience = new ClientTimeouts(SLOW_SECONDS, 0);
   for (let nowMs = 0; nowMs < 3_600_000; nowMs += STEP_MS) {
     step(nowMs);
     if (patience.isOver(connection, nowMs) !== undefined) return nowMs / 1000;

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 
 import {
-  allocateDurations,
+  allocateHistogram,
   BUCKETS,
   bucketOf,
-  Durations,
+  Histogram,
   quantileOf,
   upperMicros,
 } from "../../../src/shared-memory/histogram.ts";
@@ -31,7 +31,7 @@ test("what is longer than the last bucket, and what is none, are counted all the
 
 test("percentiles are within a fifth of the true ones", () => {
   const { below } = random();
-  const durations = new Durations(allocateDurations(1, 1), 0, 1);
+  const durations = new Histogram(allocateHistogram(1, 1), 0, 1);
   const all = Array.from({ length: 20_000 }, () => 5 + below(100) ** 3);
   for (const micros of all) durations.observe(0, micros);
   all.sort((a, b) => a - b);
@@ -44,8 +44,8 @@ test("percentiles are within a fifth of the true ones", () => {
 });
 
 test("threads count for themselves, and a reader sees the sum", () => {
-  const memory = allocateDurations(3, 2);
-  const threads = [0, 1, 2].map((thread) => new Durations(memory, thread, 2));
+  const memory = allocateHistogram(3, 2);
+  const threads = [0, 1, 2].map((thread) => new Histogram(memory, thread, 2));
   for (const [n, thread] of threads.entries()) thread.observe(1, 10 * (n + 1));
   const [first] = threads;
   expect(first?.of(1).sumMicros).toBe(60);

@@ -12,7 +12,7 @@ import { allocateState, ServiceState } from "../../../src/service/service.ts";
 import { LockedError, NoLocksError, SYSTEM } from "../../../src/snapshot/file-system.ts";
 import { reasonOf } from "../../../src/snapshot/snapshots.ts";
 import { loadSnapshot, openSnapshots } from "../../../src/snapshot/warm-start.ts";
-import { StartRefusal } from "../../../src/service/exit.ts";
+import { StartupError } from "../../../src/service/exit.ts";
 import { smallCache, temporaryFolder, valueOf } from "./saved.ts";
 
 class SystemError extends Error {
@@ -136,7 +136,7 @@ test("the lock of another process is refused with 71, also where its number is n
   // A FIFO has no writer: to read it would wait for ever.
   Bun.spawnSync(["mkfifo", join(folder.path, "ringcache.pid")]);
   const refusal = await open(folder.path, { lock }).catch((error: unknown) => error);
-  expect(refusal).toBeInstanceOf(StartRefusal);
+  expect(refusal).toBeInstanceOf(StartupError);
   expect(refusal).toMatchObject({ exitCode: 71 });
   expect(String(refusal)).toContain("is in use by process of unknown number");
 });

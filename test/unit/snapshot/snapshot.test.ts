@@ -13,14 +13,14 @@ import { save, smallCache, temporaryFolder, valueOf } from "./saved.ts";
 async function load(file: string, into: Cache): Promise<SnapshotReport> {
   const nowMs = into.clock.now();
   return await readSnapshot(file, (entry) => {
-    if (entry.deadlineMs > nowMs) into.restore(entry, nowMs);
+    if (entry.expiresAtMs > nowMs) into.restore(entry, nowMs);
   });
 }
 
-function put(cache: Cache, key: string, value: string | Buffer, deadlineMs = NEVER): void {
+function put(cache: Cache, key: string, value: string | Buffer, expiresAtMs = NEVER): void {
   const bytes = Buffer.from(value);
   const run = { bytes, start: 0, end: bytes.length };
-  cache.put(ByteBuffer.ofText(key), run, deadlineMs, cache.clock.now());
+  cache.put(ByteBuffer.ofText(key), run, expiresAtMs, cache.clock.now());
 }
 
 test("what was saved comes back: values of any bytes and length, and lifetimes", async () => {
@@ -47,15 +47,15 @@ test("what was saved comes back: values of any bytes and length, and lifetimes",
     const report = await load(folder.file, other);
     expect(report).toMatchObject({ damages: [], entries: 2000, intactShards: 2 });
     for (const [key, value] of expected) expect(valueOf(other, key) === value).toBeTrue();
-    expect(other.figures()).toMatchObject({ entries: 2000, loaded: 2000, inserted: 0 });
+    expect(other.stats()).toMatchObject({ entries: 2000, loaded: 2000, inserted: 0 });
     other.check();
     for (const n of [0, 3, 1998]) {
-      let deadlineMs: number | undefined;
+      let expiresAtMs: number | undefined;
       other.update(ByteBuffer.ofText(`key ${n} é`), 0, (entry) => {
-        deadlineMs = entry?.deadlineMs;
+        expiresAtMs = entry?.expiresAtMs;
         return "keep";
       });
-      expect(deadlineMs).toBe(soonMs + n);
+      expect(expiresAtMs).toBe(soonMs + n);
     }
   }
   expect(await readdir(folder.path)).toEqual(["ringcache.snapshot"]);
@@ -72,7 +72,7 @@ test("a smaller cache evicts as in service: what was asked for stays", async () 
   const smaller = smallCache({ memoryBytes: 2 ** 20 });
   await load(folder.file, smaller);
   smaller.check();
-  expect(smaller.figures().evicted).toBeGreaterThan(10_000);
+  expect(smaller.stats().evicted).toBeGreaterThan(10_000);
   expect(wanted.filter((key) => valueOf(smaller, key) !== undefined).length).toBeGreaterThan(490);
 });
 
@@ -98,17 +98,17 @@ test("with any byte changed or any part cut off no value is wrong, and the repor
   for (let n = 0; n < 12; n++) put(cache, `k${n}`, `value of ${n}`, n % 2 === 0 ? soonMs : NEVER);
   await save(cache, folder.file);
   const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
-  const perShard = cache.shardFigures().map(({ entries }) => entries);
+  const perShard = cache.shardStats().map(({ entries }) => entries);
   const least = 12 - Math.max(...perShard);
 
   const holds = async (bytes: Buffer, atLeast: number): Promise<void> => {
     await Bun.write(folder.file, bytes);
     let entries = 0;
-    const report = await readSnapshot(folder.file, ({ key, value, deadlineMs }) => {
+    const report = await readSnapshot(folder.file, ({ key, value, expiresAtMs }) => {
       entries++;
       const n = Number(key.bytes.toString("latin1", key.start + 1, key.end));
       expect(value.bytes.toString("latin1", value.start, value.end)).toBe(`value of ${n}`);
-      expect(deadlineMs).toBe(n % 2 === 0 ? soonMs : NEVER);
+      expect(expiresAtMs).toBe(n % 2 === 0 ? soonMs : NEVER);
     });
     expect(report.damages).not.toEqual([]);
     expect(report.entries).toBe(entries);
@@ -137,7 +137,7 @@ test("a value that looks like a block is not taken for one behind damage", async
   }
   await save(cache, folder.file);
   const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
-  const [inFirst] = cache.shardFigures();
+  const [inFirst] = cache.shardStats();
   // Into the header of the first block.
   bytes.fill(0xff, 60, 64);
   await Bun.write(folder.file, bytes);

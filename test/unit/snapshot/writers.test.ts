@@ -43,7 +43,7 @@ test("a snapshot taken while 4 threads write has only values that were put for t
     });
     expect(report.damages).toEqual([]);
     expect(report.entries).toBeGreaterThan(KEYS / 2);
-    expect(loaded.figures().entries).toBe(report.entries);
+    expect(loaded.stats().entries).toBe(report.entries);
     loaded.check();
   }
   Atomics.store(gate, 0, 0);

@@ -2,15 +2,15 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { followFigures, NoAnswer, readFigures } from "../../../src/top/feed.ts";
+import { followStats, NoAnswer, readStats } from "../../../src/top/feed.ts";
 import { eventOf, serveFigures, someFigures } from "../../lib/live-figures.ts";
 
 describe("one connection", () => {
   test("gives the figures as they come, and says when it ends", async () => {
     const sent = [1, 2, 3].map((entries) => someFigures({ entries }));
     await using server = serveFigures(`: hello\n\n${sent.map(eventOf).join("")}`);
-    const feed = readFigures(new URL(server.url));
-    for (const figures of sent) expect(await feed.next()).toEqual({ value: figures, done: false });
+    const feed = readStats(new URL(server.url));
+    for (const stats of sent) expect(await feed.next()).toEqual({ value: stats, done: false });
     server.send(`event: other\ndata: x\n\n${eventOf(someFigures({ entries: 4 }))}`);
     expect((await feed.next()).value).toMatchObject({ entries: 4 });
     server.hangUp();
@@ -62,8 +62,8 @@ describe("one connection", () => {
       { ...whole, latencyMs: {} },
     ];
     await using server = answering((req) => {
-      const figures = damaged[Number(pathOf(req).split("/")[1])];
-      return stream(`event: figures\ndata: ${JSON.stringify(figures)}\n\n`);
+      const stats = damaged[Number(pathOf(req).split("/")[1])];
+      return stream(`event: figures\ndata: ${JSON.stringify(stats)}\n\n`);
     });
     for (const index of damaged.keys()) {
       const reason = await reasonOf(`${server.url}/${index}/`);
@@ -78,7 +78,7 @@ describe("one connection", () => {
 test("figures are followed over connections that end, and a service that is away", async () => {
   await using server = serveFigures(eventOf(someFigures()));
   const waits: number[] = [];
-  const feed = followFigures(new URL(server.url), "", (failures) => {
+  const feed = followStats(new URL(server.url), "", (failures) => {
     waits.push(failures);
     return 0;
   });
@@ -98,7 +98,7 @@ test("figures are followed over connections that end, and a service that is away
 /** Why a service has no figures. */
 async function reasonOf(url: string, silenceMs?: number): Promise<string> {
   try {
-    await readFigures(new URL(url), "", silenceMs).next();
+    await readStats(new URL(url), "", silenceMs).next();
     return "there are figures";
   } catch (error) {
     if (error instanceof NoAnswer) return error.message;

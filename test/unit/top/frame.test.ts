@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import type { LiveFigures } from "../../../src/live/stats.ts";
+import type { LiveStats } from "../../../src/live/stats.ts";
 import { frame, type Size, type View } from "../../../src/top/frame.ts";
 import { History } from "../../../src/top/history.ts";
 import { NASTY_KEYS, someFigures } from "../../lib/live-figures.ts";
@@ -17,7 +17,7 @@ const SIZES: readonly Size[] = [
 ];
 const NORMAL: Size = { columns: 80, rows: 24 };
 
-const FIGURES: Readonly<Record<string, LiveFigures>> = {
+const FIGURES: Readonly<Record<string, LiveStats>> = {
   busy: someFigures(),
   idle: someFigures({
     requestsPerSecond: 0,
@@ -47,11 +47,11 @@ const FIGURES: Readonly<Record<string, LiveFigures>> = {
 };
 
 describe("the screen", () => {
-  for (const [what, figures] of Object.entries(FIGURES)) {
+  for (const [what, stats] of Object.entries(FIGURES)) {
     test(`of a service that is ${what} fits screens of all sizes`, () => {
       for (const size of SIZES) {
         for (const trouble of [undefined, "connection refused"]) {
-          const lines = frame(viewOf(figures, { trouble }), size, true);
+          const lines = frame(viewOf(stats, { trouble }), size, true);
           const widest = Math.max(...lines.map((line) => Bun.stringWidth(line)));
           expect([size, widest <= size.columns]).toEqual([size, true]);
           expect([size, lines.length <= size.rows]).toEqual([size, true]);
@@ -61,8 +61,8 @@ describe("the screen", () => {
 
     test(`of a service that is ${what} holds no escape but its own tones, and none without colour`, () => {
       for (const size of SIZES) {
-        const coloured = frame(viewOf(figures), size, true);
-        const plain = frame(viewOf(figures), size, false);
+        const coloured = frame(viewOf(stats), size, true);
+        const plain = frame(viewOf(stats), size, false);
         expect(coloured.map((line) => line.replace(/\x1b\[(0|1|2|33)m/g, ""))).toEqual(plain);
         for (const line of plain) expect(line).not.toMatch(/[\p{C}\p{M}\p{Emoji_Presentation}]/u);
       }
@@ -138,7 +138,7 @@ describe("the screen", () => {
 });
 
 describe("warnings", () => {
-  const warned = (changes: Partial<LiveFigures>, trouble?: string) => {
+  const warned = (changes: Partial<LiveStats>, trouble?: string) => {
     const lines = frame(viewOf(someFigures(changes), { trouble }), NORMAL, true).join("\n");
     return [...lines.matchAll(/\x1b\[33m(.*?)\x1b\[0m/g)].map(([, text]) => text);
   };
@@ -164,7 +164,7 @@ describe("warnings", () => {
     ]);
     const view = {
       ...viewOf(someFigures(), { trouble: "connection refused" }),
-      figures: undefined,
+      stats: undefined,
     };
     const lines = frame(view, NORMAL, false);
     expect(lines).toEqual([
@@ -175,13 +175,13 @@ describe("warnings", () => {
   });
 });
 
-function viewOf(figures: LiveFigures, changes: Partial<View> = {}): View {
+function viewOf(stats: LiveStats, changes: Partial<View> = {}): View {
   const history = new History();
-  history.add(figures, 93_000);
+  history.add(stats, 93_000);
   return {
     service: new URL("http://localhost:7171/"),
-    figures,
-    figuresMs: 93_000,
+    stats,
+    statsMs: 93_000,
     history,
     nowMs: 100_000,
     hint: "q quits",
@@ -189,10 +189,10 @@ function viewOf(figures: LiveFigures, changes: Partial<View> = {}): View {
   };
 }
 
-function textOf(figures: LiveFigures, size = NORMAL): string {
-  return frame(viewOf(figures), size, false).join("\n");
+function textOf(stats: LiveStats, size = NORMAL): string {
+  return frame(viewOf(stats), size, false).join("\n");
 }
 
-function zeroMemory(): LiveFigures["memory"] {
+function zeroMemory(): LiveStats["memory"] {
   return { maxBytes: 0, usedBytes: 0, liveBytes: 0, deadBytes: 0, expiredBytes: 0 };
 }

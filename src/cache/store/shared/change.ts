@@ -3,13 +3,13 @@
 import { ByteBuffer, type Bytes } from "../../bytes.ts";
 import * as entries from "./records.ts";
 import * as index from "./key-index.ts";
-import { extentOf, type Layout, MAX_KEY_BYTES } from "./layout.ts";
+import { recordBytesOf, type Layout, MAX_KEY_BYTES } from "./layout.ts";
 import * as log from "./log.ts";
-import type { Change, Lease, Revision } from "../shard.ts";
+import type { Change, TimedValue, Revision } from "../shard.ts";
 import * as storing from "./put.ts";
 
 /** A record is at most this part of the shard, and so a quarter of the least its log can be. */
-export const LARGEST_SHARE = 1 / 8;
+export const RECORD_SHARE_MAX = 1 / 8;
 /**
  * A value that grows and has to move gets this part of its length beyond what it needs, so that it is
  * copied once in so many bytes: 10,000 appends of 100 bytes to one value copy 9 MB instead of 5 GB.
@@ -26,11 +26,11 @@ export class Changer {
 
   constructor(layout: Layout) {
     this.#layout = layout;
-    this.#largestExtent = layout.memory.byteLength * LARGEST_SHARE;
+    this.#largestExtent = layout.memory.byteLength * RECORD_SHARE_MAX;
   }
 
   /** Bytes of the value after this change of the entry in the slot, or of no entry. */
-  bytesAfter(wanted: Lease | Revision, slot: number, nowMs: number): number {
+  bytesAfter(wanted: TimedValue | Revision, slot: number, nowMs: number): number {
     if (wanted.value !== undefined) return wanted.value.end - wanted.value.start;
     const { part, at = 0 } = wanted;
     const bytes = this.#isAlive(slot, nowMs)
@@ -42,8 +42,8 @@ export class Changer {
   /** Throws RangeError for an entry that is too large. To be called before anything is written. */
   refuseTooLarge(key: Bytes, valueBytes: number): void {
     const keyBytes = key.end - key.start;
-    const extent = extentOf(keyBytes, valueBytes, true);
-    if (keyBytes <= MAX_KEY_BYTES && extent <= this.#largestExtent) return;
+    const recordBytes = recordBytesOf(keyBytes, valueBytes, true);
+    if (keyBytes <= MAX_KEY_BYTES && recordBytes <= this.#largestExtent) return;
     throw new RangeError(
       `a key of ${keyBytes} and a value of ${valueBytes} bytes: together at most ` +
         `${this.#largestExtent}, and the key ${MAX_KEY_BYTES}`,
@@ -65,18 +65,18 @@ export class Changer {
     }
     if (wanted.value === undefined) return this.#revise(hash, key, slot, wanted, nowMs);
     const value = this.#outside(wanted.value);
-    return storing.store(layout, hash, key, value, wanted.deadlineMs, nowMs, { slot });
+    return storing.store(layout, hash, key, value, wanted.expiresAtMs, nowMs, { slot });
   }
 
   /** In the entry's place if it can be, else by way of a copy. */
   #revise(hash: number, key: Bytes, slot: number, revision: Revision, nowMs: number): boolean {
     const layout = this.#layout;
-    const { part, at = 0, deadlineMs } = revision;
+    const { part, at = 0, expiresAtMs } = revision;
     const bytes = this.bytesAfter(revision, slot, nowMs);
     const isAlive = this.#isAlive(slot, nowMs);
     const record = isAlive ? layout.recordAt(slot) : 0;
     const outside = part && this.#outside(part);
-    if (isAlive && this.#reviseInPlace(slot, record, bytes, outside, at, deadlineMs)) return true;
+    if (isAlive && this.#reviseInPlace(slot, record, bytes, outside, at, expiresAtMs)) return true;
     const old = isAlive ? layout.valueLengthOf(record) : 0;
     const start = isAlive ? layout.valueStart(record) : 0;
     const whole = new ByteBuffer(bytes);
@@ -84,10 +84,11 @@ export class Changer {
     whole.bytes.fill(0, old, bytes);
     whole.end = bytes;
     if (outside) outside.bytes.copy(whole.bytes, at, outside.start, outside.end);
-    const extent = layout.extentFor(key.end - key.start, bytes, deadlineMs);
-    const slack = bytes > old && extent >= LEAST_WITH_SLACK ? (extent * SLACK_SHARE) & -8 : 0;
-    const slackBytes = extent + slack <= this.#largestExtent ? slack : 0;
-    return storing.store(layout, hash, key, whole, deadlineMs, nowMs, { slot, slackBytes });
+    const recordBytes = layout.extentFor(key.end - key.start, bytes, expiresAtMs);
+    const slack =
+      bytes > old && recordBytes >= LEAST_WITH_SLACK ? (recordBytes * SLACK_SHARE) & -8 : 0;
+    const slackBytes = recordBytes + slack <= this.#largestExtent ? slack : 0;
+    return storing.store(layout, hash, key, whole, expiresAtMs, nowMs, { slot, slackBytes });
   }
 
   /** False if the record has no room for the deadline, or there is none behind it. */
@@ -97,18 +98,19 @@ export class Changer {
     bytes: number,
     part: Bytes | undefined,
     at: number,
-    deadlineMs: number,
+    expiresAtMs: number,
   ): boolean {
     const layout = this.#layout;
     const isRoomy = layout.hasDeadlineRoom(record);
-    if (!isRoomy && deadlineMs !== Infinity) return false;
+    if (!isRoomy && expiresAtMs !== Infinity) return false;
     const old = layout.valueLengthOf(record);
-    const extent = extentOf(layout.keyLengthOf(record), bytes, isRoomy);
-    if (layout.extentAt(record) !== extent && !log.refit(layout, record, extent)) return false;
+    const recordBytes = recordBytesOf(layout.keyLengthOf(record), bytes, isRoomy);
+    if (layout.recordBytesAt(record) !== recordBytes && !log.refit(layout, record, recordBytes))
+      return false;
     layout.markHit(slot, record);
     entries.count(layout, record, -1);
     layout.words[(record >> 2) + 1] = bytes;
-    if (isRoomy) layout.setDeadline(record, deadlineMs);
+    if (isRoomy) layout.setDeadline(record, expiresAtMs);
     entries.count(layout, record, 1);
     const start = layout.valueStart(record);
     if (part !== undefined) {
@@ -116,14 +118,14 @@ export class Changer {
       part.bytes.copy(layout.bytes, start + at, part.start, part.end);
     }
     // Counted as a write of the whole value is: a snapshot is due for it.
-    layout.addToTally("overwritten", 1);
-    layout.addToTally("inserted", 1);
+    layout.addToCounter("overwritten", 1);
+    layout.addToCounter("inserted", 1);
     return true;
   }
 
   #isAlive(slot: number, nowMs: number): boolean {
     const layout = this.#layout;
-    return slot !== index.NO_SLOT && layout.deadlineOf(layout.recordAt(slot)) > nowMs;
+    return slot !== index.NO_SLOT && layout.expiresAtOf(layout.recordAt(slot)) > nowMs;
   }
 
   /** The value where a write to the log cannot change it. */

@@ -36,7 +36,7 @@ export function moveRun(layout: Layout, run: number, to: number): void {
   const start = layout.segmentStart(to);
   const end = start + layout.segment(run, "used");
   layout.bytes.copyWithin(start, from, from + end - start);
-  for (let record = start; record < end; record += layout.extentAt(record)) {
+  for (let record = start; record < end; record += layout.recordBytesAt(record)) {
     if (layout.isDead(record)) continue;
     const hash = entries.hashOf(layout, layout.keyOf(record));
     const slot = index.slotOf(layout, hash, record - start + from);

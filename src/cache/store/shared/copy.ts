@@ -12,7 +12,7 @@ import * as log from "./log.ts";
 export interface SavedEntry {
   readonly key: Bytes;
   readonly value: Bytes;
-  readonly deadlineMs: number;
+  readonly expiresAtMs: number;
   /** Whether it has been asked for often enough to be in the main queue of S3-FIFO. */
   readonly isMain: boolean;
   /** 0 to 3. */
@@ -32,7 +32,7 @@ export class ShardCopy {
   constructor(bytes: number) {
     this.#layout = new Layout(new SharedArrayBuffer(bytes));
     const run = () => ({ bytes: this.#layout.bytes, start: 0, end: 0 });
-    this.#entry = { key: run(), value: run(), deadlineMs: 0, isMain: false, hits: 0 };
+    this.#entry = { key: run(), value: run(), expiresAtMs: 0, isMain: false, hits: 0 };
   }
 
   /** Copies the shard in place of what was there. Guard: the shard's lock. O(bytes in use). */
@@ -66,8 +66,8 @@ export class ShardCopy {
     for (;;) {
       while (this.#at < this.#end) {
         const record = this.#at;
-        this.#at += layout.extentAt(record);
-        if (!layout.isDead(record) && layout.deadlineOf(record) > this.#nowMs) return record;
+        this.#at += layout.recordBytesAt(record);
+        if (!layout.isDead(record) && layout.expiresAtOf(record) > this.#nowMs) return record;
       }
       const run = this.#runs.shift();
       if (run === undefined) return 0;
@@ -81,8 +81,8 @@ export class ShardCopy {
     return this.#layout.keyLengthOf(record) + this.#layout.valueLengthOf(record);
   }
 
-  deadlineOf(record: number): number {
-    return this.#layout.deadlineOf(record);
+  expiresAtOf(record: number): number {
+    return this.#layout.expiresAtOf(record);
   }
 
   /** The entry of a live record. It is the same object each time, with other content. O(1) on average. */
@@ -92,7 +92,7 @@ export class ShardCopy {
     entry.key.start = layout.keyStart(record);
     entry.key.end = entry.value.start = entry.key.start + layout.keyLengthOf(record);
     entry.value.end = entry.value.start + layout.valueLengthOf(record);
-    entry.deadlineMs = layout.deadlineOf(record);
+    entry.expiresAtMs = layout.expiresAtOf(record);
     entry.isMain = layout.queueOf(layout.segmentOf(record)) === MAIN;
     entry.hits = layout.hitsAt(entries.slotOf(layout, record));
     return entry;

@@ -25,7 +25,7 @@ const HEADER = {
   slots: 2,
   entries: 3,
   bytes: 4,
-  mortals: 5,
+  expiring: 5,
   smallOpen: 6,
   mainOpen: 7,
   usedBytes: 8,
@@ -47,7 +47,7 @@ const HEADER = {
   evicts: 38,
 } as const;
 /** Counts that only grow, in 64-bit floats: exact to 2^53. */
-const TALLIES = {
+const STORE_COUNTERS = {
   inserted: 8,
   overwritten: 9,
   deleted: 10,
@@ -57,7 +57,7 @@ const TALLIES = {
   loaded: 14,
 } as const;
 export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
-export type Tally = keyof typeof TALLIES;
+export type StoreCounter = keyof typeof STORE_COUNTERS;
 
 const HEADER_BYTES = 256;
 const SEGMENT_ROW_BYTES = 16;
@@ -105,13 +105,13 @@ export function recordOf(reference: number): number {
 }
 
 /** Bytes that a record of these lengths takes in the log. */
-export function extentOf(keyBytes: number, valueBytes: number, hasDeadlineRoom: boolean): number {
-  return (2 * UNIT - 1 + (hasDeadlineRoom ? UNIT : 0) + keyBytes + valueBytes) & -UNIT;
+export function recordBytesOf(keyBytes: number, valueBytes: number, isRoomy: boolean): number {
+  return (2 * UNIT - 1 + (isRoomy ? UNIT : 0) + keyBytes + valueBytes) & -UNIT;
 }
 
 /** Whether a record that is written anew has room for a deadline. */
-export function isRoomy(valueBytes: number, isMortal: boolean, evicts: boolean): boolean {
-  return isMortal || valueBytes >= ROOMY_BYTES || !evicts;
+export function isRoomy(valueBytes: number, hasExpiry: boolean, evicts: boolean): boolean {
+  return hasExpiry || valueBytes >= ROOMY_BYTES || !evicts;
 }
 
 export function wholeGroups(slots: number): number {
@@ -183,12 +183,12 @@ export class Layout {
     this.words[HEADER[name]]! += change;
   }
 
-  tally(name: Tally): number {
-    return this.#floats[TALLIES[name]]!;
+  counter(name: StoreCounter): number {
+    return this.#floats[STORE_COUNTERS[name]]!;
   }
 
-  addToTally(name: Tally, change: number): void {
-    this.#floats[TALLIES[name]]! += change;
+  addToCounter(name: StoreCounter, change: number): void {
+    this.#floats[STORE_COUNTERS[name]]! += change;
   }
 
   // Index. A slot is a hash and a reference; a reference of 0 is an empty slot. A
@@ -304,30 +304,30 @@ export class Layout {
 
   // Records
   /** The extent of a record that is to be written anew. */
-  extentFor(keyBytes: number, valueBytes: number, deadlineMs: number): number {
-    return extentOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, deadlineMs));
+  extentFor(keyBytes: number, valueBytes: number, expiresAtMs: number): number {
+    return recordBytesOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, expiresAtMs));
   }
 
-  writeHeader(record: number, keyBytes: number, valueBytes: number, deadlineMs: number): void {
-    const isRoomy = this.#isRoomy(valueBytes, deadlineMs);
+  writeHeader(record: number, keyBytes: number, valueBytes: number, expiresAtMs: number): void {
+    const isRoomy = this.#isRoomy(valueBytes, expiresAtMs);
     this.words[record >> 2] = isRoomy ? keyBytes | HAS_DEADLINE_ROOM : keyBytes;
     this.words[(record >> 2) + 1] = valueBytes;
-    if (isRoomy) this.#floats[(record >> 3) + 1] = deadlineMs;
+    if (isRoomy) this.#floats[(record >> 3) + 1] = expiresAtMs;
   }
 
-  #isRoomy(valueBytes: number, deadlineMs: number): boolean {
-    return isRoomy(valueBytes, deadlineMs !== Infinity, this.field("evicts") !== 0);
+  #isRoomy(valueBytes: number, expiresAtMs: number): boolean {
+    return isRoomy(valueBytes, expiresAtMs !== Infinity, this.field("evicts") !== 0);
   }
 
   /** Only of a record that has room for it. */
-  setDeadline(record: number, deadlineMs: number): void {
-    this.#floats[(record >> 3) + 1] = deadlineMs;
+  setDeadline(record: number, expiresAtMs: number): void {
+    this.#floats[(record >> 3) + 1] = expiresAtMs;
   }
 
-  /** Makes `extent` bytes, a positive multiple of 8, a dead run that nothing refers to. */
-  writeFiller(at: number, extent: number): void {
+  /** Makes `recordBytes` bytes, a positive multiple of 8, a dead run that nothing refers to. */
+  writeFiller(at: number, recordBytes: number): void {
     this.words[at >> 2] = FILLER | DEAD;
-    this.words[(at >> 2) + 1] = extent;
+    this.words[(at >> 2) + 1] = recordBytes;
   }
 
   markDead(record: number): void {
@@ -342,20 +342,20 @@ export class Layout {
     return (this.words[record >> 2]! & HAS_DEADLINE_ROOM) !== 0;
   }
 
-  isMortal(record: number): boolean {
-    return this.deadlineOf(record) !== Infinity;
+  hasExpiry(record: number): boolean {
+    return this.expiresAtOf(record) !== Infinity;
   }
 
   /** Milliseconds; Infinity for a record that does not expire. */
-  deadlineOf(record: number): number {
+  expiresAtOf(record: number): number {
     return this.hasDeadlineRoom(record) ? this.#floats[(record >> 3) + 1]! : Infinity;
   }
 
-  extentAt(record: number): number {
+  recordBytesAt(record: number): number {
     const head = this.words[record >> 2]!;
     const second = this.words[(record >> 2) + 1]!;
     if ((head & FILLER) !== 0) return second;
-    return extentOf(head & KEY_LENGTH_MASK, second, (head & HAS_DEADLINE_ROOM) !== 0);
+    return recordBytesOf(head & KEY_LENGTH_MASK, second, (head & HAS_DEADLINE_ROOM) !== 0);
   }
 
   keyLengthOf(record: number): number {

@@ -15,5 +15,5 @@ export function recordWord(layout: Layout, hash: number): number {
 
 /** The word behind the record that begins at this one. */
 export function recordEndWord(layout: Layout, word: number): number {
-  return word + layout.extentAt(word << 2) / 4;
+  return word + layout.recordBytesAt(word << 2) / 4;
 }

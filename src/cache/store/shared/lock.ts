@@ -94,7 +94,7 @@ export class SequenceLock {
    * Takes the lock from `thread`, which must be no more; false if it does not hold it.
    * Whoever waits is woken by the `unlock`.
    */
-  takeFrom(words: Int32Array, thread: number): boolean {
+  stealFrom(words: Int32Array, thread: number): boolean {
     const seen = Atomics.load(words, WORD);
     if ((seen & OWNER_MASK) !== thread + 1) return false;
     Atomics.store(words, WORD, (seen & SEQUENCE_MASK) | CONTENDED | this.#owner);

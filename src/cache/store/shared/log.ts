@@ -41,22 +41,22 @@ export function reset(layout: Layout): void {
   for (const field of NAMED) layout.setField(field, NO_SEGMENT);
 }
 
-/** Segments that `extent` bytes need. */
-export function spanOf(layout: Layout, extent: number): number {
-  return Math.ceil(extent / layout.segmentBytes);
+/** Segments that `recordBytes` bytes need. */
+export function spanOf(layout: Layout, recordBytes: number): number {
+  return Math.ceil(recordBytes / layout.segmentBytes);
 }
 
 /** Segments of a run that is opened for records of this length. */
-export function runSpanOf(layout: Layout, extent: number): number {
+export function runSpanOf(layout: Layout, recordBytes: number): number {
   const { segmentBytes, runSegments, longBytes } = layout;
-  if (extent <= runSegments * segmentBytes * SHORT_SHARE) return runSegments;
-  const least = spanOf(layout, extent);
-  if (extent > longBytes) return least;
+  if (recordBytes <= runSegments * segmentBytes * SHORT_SHARE) return runSegments;
+  const least = spanOf(layout, recordBytes);
+  if (recordBytes > longBytes) return least;
   let best = least;
   let leastWaste = 1;
   const most = (MEDIUM_RUN * longBytes) / segmentBytes;
   for (let span = Math.max(least, runSegments); span <= most; span++) {
-    const waste = ((span * segmentBytes) % extent) / (span * segmentBytes);
+    const waste = ((span * segmentBytes) % recordBytes) / (span * segmentBytes);
     if (waste >= leastWaste) continue;
     best = span;
     leastWaste = waste;
@@ -66,52 +66,52 @@ export function runSpanOf(layout: Layout, extent: number): number {
 }
 
 /**
- * Offset of `extent` free bytes in the queue, which now count as used and are to be written before
+ * Offset of `recordBytes` free bytes in the queue, which now count as used and are to be written before
  * anything else happens; 0 if there is no run for them that leaves `spare` segments free.
  */
-export function reserve(layout: Layout, queue: Queue, extent: number, spare: number): number {
-  const isLong = extent > layout.longBytes;
+export function reserve(layout: Layout, queue: Queue, recordBytes: number, spare: number): number {
+  const isLong = recordBytes > layout.longBytes;
   let run = isLong ? NO_SEGMENT : openOf(layout, queue);
-  if (run === NO_SEGMENT || roomIn(layout, run) < extent) {
-    run = isLong ? NO_SEGMENT : recentWithRoom(layout, queue, extent);
-    if (run === NO_SEGMENT) run = openRun(layout, queue, extent, spare);
+  if (run === NO_SEGMENT || roomIn(layout, run) < recordBytes) {
+    run = isLong ? NO_SEGMENT : recentWithRoom(layout, queue, recordBytes);
+    if (run === NO_SEGMENT) run = openRun(layout, queue, recordBytes, spare);
     if (run === NO_SEGMENT) return 0;
   }
   const at = endOf(layout, run);
-  addUsed(layout, run, extent);
+  addUsed(layout, run, recordBytes);
   return at;
 }
 
 /** Marks the record dead, and frees its run if that was the last live one. */
 export function release(layout: Layout, record: number): void {
   const run = layout.segmentOf(record);
-  countDead(layout, run, layout.extentAt(record));
+  countDead(layout, run, layout.recordBytesAt(record));
   layout.markDead(record);
   if (isClosed(layout, run) && isDead(layout, run)) free(layout, run);
 }
 
 /**
- * Makes the record's place exactly `extent` bytes long if it can: what it has, the dead bytes behind
+ * Makes the record's place exactly `recordBytes` bytes long if it can: what it has, the dead bytes behind
  * it and, for the last one of a run, the rest of it must be enough. What is left over becomes dead,
  * or free at the end of the run. The caller writes the record anew.
  */
-export function refit(layout: Layout, record: number, extent: number): boolean {
+export function refit(layout: Layout, record: number, recordBytes: number): boolean {
   const run = layout.segmentOf(record);
   const end = endOf(layout, run);
-  const had = layout.extentAt(record);
+  const had = layout.recordBytesAt(record);
   let room = had;
-  while (room < extent && record + room < end && layout.isDead(record + room)) {
-    room += layout.extentAt(record + room);
+  while (room < recordBytes && record + room < end && layout.isDead(record + room)) {
+    room += layout.recordBytesAt(record + room);
   }
   const isLast = record + room === end;
-  if (room < extent && !(isLast && room + roomIn(layout, run) >= extent)) return false;
+  if (room < recordBytes && !(isLast && room + roomIn(layout, run) >= recordBytes)) return false;
   countDead(layout, run, had - room);
   if (isLast) {
-    addUsed(layout, run, extent - room);
+    addUsed(layout, run, recordBytes - room);
     if (!isOpen(layout, run)) giveBackRest(layout, run);
-  } else if (room > extent) {
-    layout.writeFiller(record + extent, room - extent);
-    countDead(layout, run, room - extent);
+  } else if (room > recordBytes) {
+    layout.writeFiller(record + recordBytes, room - recordBytes);
+    countDead(layout, run, room - recordBytes);
   }
   return true;
 }
@@ -258,9 +258,9 @@ function roomIn(layout: Layout, run: number): number {
 }
 
 /** Opens a run in the hole with the lowest address, so that memory stays dense. */
-function openRun(layout: Layout, queue: Queue, extent: number, spare: number): number {
-  const least = spanOf(layout, extent);
-  const most = Math.min(runSpanOf(layout, extent), layout.field("freeSegments") - spare);
+function openRun(layout: Layout, queue: Queue, recordBytes: number, spare: number): number {
+  const least = spanOf(layout, recordBytes);
+  const most = Math.min(runSpanOf(layout, recordBytes), layout.field("freeSegments") - spare);
   if (most < least) return NO_SEGMENT;
   const first = findHole(layout, least, most);
   if (first === NO_SEGMENT) return NO_SEGMENT;
@@ -271,7 +271,7 @@ function openRun(layout: Layout, queue: Queue, extent: number, spare: number): n
   stamp(layout, first, queue);
   const before = openOf(layout, queue);
   // What has more room left stays open: a long record must not close a run that is nearly empty.
-  if (before === NO_SEGMENT || roomIn(layout, before) <= span * layout.segmentBytes - extent) {
+  if (before === NO_SEGMENT || roomIn(layout, before) <= span * layout.segmentBytes - recordBytes) {
     layout.setField(OPEN[queue], first);
     if (before === NO_SEGMENT) return first;
     if (isDead(layout, before)) free(layout, before);
@@ -296,16 +296,16 @@ function giveBack(layout: Layout, first: number, end: number): void {
 }
 
 /** A run of the queue, closed of late, that has room for a record of medium length, or NO_SEGMENT. */
-function recentWithRoom(layout: Layout, queue: Queue, extent: number): number {
-  const isShort = extent < layout.runSegments * layout.segmentBytes * SHORT_SHARE;
+function recentWithRoom(layout: Layout, queue: Queue, recordBytes: number): number {
+  const isShort = recordBytes < layout.runSegments * layout.segmentBytes * SHORT_SHARE;
   // A run that was closed has less room than a segment.
-  if (isShort || extent > layout.segmentBytes) return NO_SEGMENT;
+  if (isShort || recordBytes > layout.segmentBytes) return NO_SEGMENT;
   return bestClosed(layout, (run) => {
     const isRecent = age(layout, run) < RECENT_RUNS && layout.queueOf(run) === queue;
     const isInLog = run + layout.segment(run, "span") <= layout.field("logSegments");
     const room = roomIn(layout, run);
     // The tightest.
-    return isRecent && isInLog && room >= extent ? layout.segmentBytes - room : -1;
+    return isRecent && isInLog && room >= recordBytes ? layout.segmentBytes - room : -1;
   });
 }
 

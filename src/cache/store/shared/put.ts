@@ -27,17 +27,17 @@ export function store(
   hash: number,
   key: Bytes,
   value: Bytes,
-  deadlineMs: number,
+  expiresAtMs: number,
   nowMs: number,
   options = NO_OPTIONS,
 ): boolean {
   const { slot = index.find(layout, hash, key) } = options;
-  const extent = layout.extentFor(key.end - key.start, value.end - value.start, deadlineMs);
+  const recordBytes = layout.extentFor(key.end - key.start, value.end - value.start, expiresAtMs);
   const isStored =
     slot === index.NO_SLOT
-      ? insert(layout, hash, key, value, deadlineMs, nowMs, extent, options)
-      : overwrite(layout, slot, hash, key, value, deadlineMs, nowMs, extent, options);
-  if (isStored) layout.addToTally("inserted", 1);
+      ? insert(layout, hash, key, value, expiresAtMs, nowMs, recordBytes, options)
+      : overwrite(layout, slot, hash, key, value, expiresAtMs, nowMs, recordBytes, options);
+  if (isStored) layout.addToCounter("inserted", 1);
   return isStored;
 }
 
@@ -45,8 +45,8 @@ export const USING_RESERVE: StoringOptions = { usesReserve: true };
 
 /** As `store`, for an entry of a snapshot: it goes where eviction had it. */
 export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: number): boolean {
-  const { key, value, deadlineMs, isMain, hits } = entry;
-  const extent = layout.extentFor(key.end - key.start, value.end - value.start, deadlineMs);
+  const { key, value, expiresAtMs, isMain, hits } = entry;
+  const recordBytes = layout.extentFor(key.end - key.start, value.end - value.start, expiresAtMs);
   const slot = index.find(layout, hash, key);
   const isStored =
     slot === index.NO_SLOT
@@ -55,15 +55,15 @@ export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: 
           hash,
           key,
           value,
-          deadlineMs,
+          expiresAtMs,
           nowMs,
-          extent,
+          recordBytes,
           USING_RESERVE,
           isMain ? MAIN : SMALL,
         )
-      : overwrite(layout, slot, hash, key, value, deadlineMs, nowMs, extent, USING_RESERVE);
+      : overwrite(layout, slot, hash, key, value, expiresAtMs, nowMs, recordBytes, USING_RESERVE);
   if (!isStored) return false;
-  layout.addToTally("loaded", 1);
+  layout.addToCounter("loaded", 1);
   layout.setHits(index.find(layout, hash, key), hits);
   return true;
 }
@@ -74,17 +74,17 @@ function insert(
   hash: number,
   key: Bytes,
   value: Bytes,
-  deadlineMs: number,
+  expiresAtMs: number,
   nowMs: number,
-  extent: number,
+  recordBytes: number,
   { usesReserve = false }: StoringOptions,
   wanted?: Queue,
 ): boolean {
   if (!reclaim.reserveSlot(layout, nowMs, usesReserve)) return false;
   const queue = wanted ?? (ghosts.take(layout, hash) ? MAIN : SMALL);
-  const record = reclaim.reserve(layout, queue, extent, nowMs, usesReserve);
+  const record = reclaim.reserve(layout, queue, recordBytes, nowMs, usesReserve);
   if (record === 0) return false;
-  entries.write(layout, record, key, value, deadlineMs);
+  entries.write(layout, record, key, value, expiresAtMs);
   index.insert(layout, hash, record);
   reclaim.payFor(layout, record, nowMs);
   return true;
@@ -96,27 +96,27 @@ function overwrite(
   hash: number,
   key: Bytes,
   value: Bytes,
-  deadlineMs: number,
+  expiresAtMs: number,
   nowMs: number,
-  extent: number,
+  recordBytes: number,
   { usesReserve = false, slackBytes = 0 }: StoringOptions,
 ): boolean {
   const old = layout.recordAt(slot);
   layout.markHit(slot, old);
-  const reason = layout.deadlineOf(old) > nowMs ? "overwritten" : "expired";
+  const reason = layout.expiresAtOf(old) > nowMs ? "overwritten" : "expired";
   entries.count(layout, old, -1);
-  if (layout.extentAt(old) === extent || log.refit(layout, old, extent)) {
-    entries.write(layout, old, key, value, deadlineMs);
-    layout.addToTally(reason, 1);
+  if (layout.recordBytesAt(old) === recordBytes || log.refit(layout, old, recordBytes)) {
+    entries.write(layout, old, key, value, expiresAtMs);
+    layout.addToCounter(reason, 1);
     return true;
   }
   entries.count(layout, old, 1);
   const hits = layout.hitsAt(slot);
   const queue = layout.queueOf(layout.segmentOf(old));
-  const record = reclaim.reserve(layout, queue, extent + slackBytes, nowMs, usesReserve);
+  const record = reclaim.reserve(layout, queue, recordBytes + slackBytes, nowMs, usesReserve);
   if (record === 0) return false;
-  entries.write(layout, record, key, value, deadlineMs);
-  if (slackBytes > 0) log.leaveSlack(layout, record + extent, slackBytes);
+  entries.write(layout, record, key, value, expiresAtMs);
+  if (slackBytes > 0) log.leaveSlack(layout, record + recordBytes, slackBytes);
   // Making room may have moved the old one, or evicted it.
   const place = index.find(layout, hash, key);
   if (place === index.NO_SLOT) index.insert(layout, hash, record);
@@ -124,7 +124,7 @@ function overwrite(
     const moved = layout.recordAt(place);
     index.replace(layout, place, record, hits);
     entries.count(layout, moved, -1);
-    layout.addToTally(reason, 1);
+    layout.addToCounter(reason, 1);
     log.release(layout, moved);
   }
   reclaim.payFor(layout, record, nowMs);

@@ -62,8 +62,8 @@ export class Reader {
   facts(hash: number, key: Bytes, nowMs: number): Facts | undefined {
     const valueBytes = this.#find(hash, key, nowMs);
     if (valueBytes === MISS) return undefined;
-    const deadlineMs = this.#layout.deadlineOf(this.#record);
-    return { valueBytes, deadlineMs, hits: this.#layout.hitsAt(this.#slot) };
+    const expiresAtMs = this.#layout.expiresAtOf(this.#record);
+    return { valueBytes, expiresAtMs, hits: this.#layout.hitsAt(this.#slot) };
   }
 
   /** Counts a hit of what the last read found, if that was an entry. */
@@ -77,7 +77,7 @@ export class Reader {
     const slot = index.find(layout, hash, key);
     if (slot === index.NO_SLOT) return MISS;
     const record = layout.recordAt(slot);
-    if (layout.deadlineOf(record) <= nowMs) return MISS;
+    if (layout.expiresAtOf(record) <= nowMs) return MISS;
     const length = layout.valueLengthOf(record);
     if (!(length >= 0 && layout.valueStart(record) + length <= layout.bytes.length)) return MISS;
     this.#slot = slot;

@@ -64,27 +64,27 @@ function keptSegments(layout: Layout, usesReserve: boolean): number {
 export function reserve(
   layout: Layout,
   queue: Queue,
-  extent: number,
+  recordBytes: number,
   nowMs: number,
   usesReserve: boolean,
 ): number {
-  const spare = spareOf(layout, extent) + keptSegments(layout, usesReserve);
-  const record = log.reserve(layout, queue, extent, spare);
+  const spare = spareOf(layout, recordBytes) + keptSegments(layout, usesReserve);
+  const record = log.reserve(layout, queue, recordBytes, spare);
   if (record !== 0) return record;
-  const span = log.spanOf(layout, extent);
-  if (!makeFree(layout, span + spare, extent, nowMs)) return 0;
+  const span = log.spanOf(layout, recordBytes);
+  if (!makeFree(layout, span + spare, recordBytes, nowMs)) return 0;
   const most = span + spare + layout.field("logSegments") * SCATTERED_SHARE;
   for (let looked = 0; ;) {
-    const found = log.reserve(layout, queue, extent, spare);
+    const found = log.reserve(layout, queue, recordBytes, spare);
     if (found !== 0) return found;
     if (layout.field("evicts") === 0 || layout.field("freeSegments") >= most) break;
-    const more = work(layout, Infinity, nowMs, looked > patienceOf(layout, extent));
+    const more = work(layout, Infinity, nowMs, looked > patienceOf(layout, recordBytes));
     if (more === 0) break;
     looked += more;
   }
   // Enough is free, and scattered.
   compact.makeHole(layout, span);
-  return log.reserve(layout, queue, extent, spare);
+  return log.reserve(layout, queue, recordBytes, spare);
 }
 
 /** Lets the index take one entry more; false if the shard is full and does not evict. */
@@ -106,14 +106,15 @@ export function reserveSlot(layout: Layout, nowMs: number, usesReserve: boolean)
 
 /** After the write of this record: its part of the work that keeps segments free. */
 export function payFor(layout: Layout, record: number, nowMs: number): void {
-  const extent = layout.extentAt(record);
+  const recordBytes = layout.recordBytesAt(record);
   const wanted =
-    spareOf(layout, extent) + Math.min(log.runSpanOf(layout, extent), 2 * layout.runSegments);
+    spareOf(layout, recordBytes) +
+    Math.min(log.runSpanOf(layout, recordBytes), 2 * layout.runSegments);
   const isLow = layout.field("freeSegments") < wanted;
   if (!isLow && layout.field("deadBytes") < layout.field("usedBytes") * IDLE_DEAD_SHARE) return;
   layout.setField("fresh", layout.segmentOf(record));
   if (isLow) {
-    let budget = Math.min(extent * RATE, extent + MOST_RUNS * runBytes(layout));
+    let budget = Math.min(recordBytes * RATE, recordBytes + MOST_RUNS * runBytes(layout));
     while (budget > 0 && layout.field("freeSegments") < wanted) {
       const looked = work(layout, budget, nowMs, false);
       if (looked === 0) break;
@@ -122,28 +123,28 @@ export function payFor(layout: Layout, record: number, nowMs: number): void {
   } else {
     if (layout.field("victim") === NO_SEGMENT) take(layout, log.deadest(layout, IDLE_DEAD_SHARE));
     if (layout.field("victim") !== NO_SEGMENT) {
-      lookThrough(layout, extent * IDLE_RATE, nowMs, false);
+      lookThrough(layout, recordBytes * IDLE_RATE, nowMs, false);
     }
   }
   layout.setField("fresh", NO_SEGMENT);
 }
 
 /** Segments that only moves may take: for what is alive in a usual run, and for a record like this. */
-function spareOf(layout: Layout, extent: number): number {
-  return Math.max(layout.runSegments, log.spanOf(layout, Math.min(extent, layout.longBytes)));
+function spareOf(layout: Layout, recordBytes: number): number {
+  return Math.max(layout.runSegments, log.spanOf(layout, Math.min(recordBytes, layout.longBytes)));
 }
 
 function runBytes(layout: Layout): number {
   return layout.runSegments * layout.segmentBytes;
 }
 
-function patienceOf(layout: Layout, extent: number): number {
-  return PATIENCE * extent + MOST_RUNS * runBytes(layout);
+function patienceOf(layout: Layout, recordBytes: number): number {
+  return PATIENCE * recordBytes + MOST_RUNS * runBytes(layout);
 }
 
 /** Works until so many segments are free; false if they are not to be had, as in a shard that does not evict. */
-function makeFree(layout: Layout, segments: number, extent: number, nowMs: number): boolean {
-  const patience = patienceOf(layout, extent);
+function makeFree(layout: Layout, segments: number, recordBytes: number, nowMs: number): boolean {
+  const patience = patienceOf(layout, recordBytes);
   for (let looked = 0; layout.field("freeSegments") < segments;) {
     const more = work(layout, Infinity, nowMs, looked > patience);
     if (more === 0) return false;
@@ -197,7 +198,7 @@ function take(layout: Layout, run: number): void {
 /** Whether the run has one record alone, at its beginning; then it reaches no further than that. */
 function isAlone(layout: Layout, run: number, record: number): boolean {
   const live = layout.segment(run, "used") - layout.segment(run, "dead");
-  if (record !== layout.segmentStart(run) || layout.extentAt(record) !== live) return false;
+  if (record !== layout.segmentStart(run) || layout.recordBytesAt(record) !== live) return false;
   log.trim(layout, run, live);
   return true;
 }
@@ -218,21 +219,21 @@ function lookThrough(layout: Layout, budget: number, nowMs: number, mustFree: bo
       return Math.max(1, looked);
     }
     if (looked >= budget) return looked;
-    const extent = layout.extentAt(record);
+    const recordBytes = layout.recordBytesAt(record);
     if (!layout.isDead(record)) {
       if (isCleaning) {
         if (!keep(layout, record, nowMs, mustFree)) return 0;
       } else judge(layout, record, nowMs, mustFree);
       if (layout.field("victim") === NO_SEGMENT) return looked + REQUEUE_BYTES;
     }
-    layout.addToField("victimAt", extent);
-    looked += extent;
+    layout.addToField("victimAt", recordBytes);
+    looked += recordBytes;
   }
 }
 
 /** Cleaning: the entry moves to the end of its queue. False if it cannot and must not be evicted. */
 function keep(layout: Layout, record: number, nowMs: number, mustFree: boolean): boolean {
-  if (layout.deadlineOf(record) > nowMs) {
+  if (layout.expiresAtOf(record) > nowMs) {
     const victim = layout.field("victim");
     if (isAlone(layout, victim, record)) {
       layout.setField("victim", NO_SEGMENT);
@@ -253,7 +254,7 @@ function judge(layout: Layout, record: number, nowMs: number, mustFree: boolean)
   const slot = entries.slotOf(layout, record);
   const hits = layout.hitsAt(slot);
   const wasSmall = layout.queueOf(victim) === SMALL;
-  if (hits > 0 && !mustFree && layout.deadlineOf(record) > nowMs) {
+  if (hits > 0 && !mustFree && layout.expiresAtOf(record) > nowMs) {
     const left = wasSmall ? 0 : hits - 1;
     if (!isAlone(layout, victim, record) && move(layout, slot, MAIN, left)) return;
     layout.setHits(slot, left);
@@ -270,7 +271,7 @@ function judge(layout: Layout, record: number, nowMs: number, mustFree: boolean)
 /** As entries.move, and where what is free is scattered it is first made one hole. */
 function move(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
   if (entries.move(layout, slot, queue, hits)) return true;
-  const span = log.spanOf(layout, layout.extentAt(layout.recordAt(slot)));
+  const span = log.spanOf(layout, layout.recordBytesAt(layout.recordAt(slot)));
   if (layout.field("freeSegments") < span) return false;
   compact.makeHole(layout, span);
   return entries.move(layout, slot, queue, hits);

@@ -4,7 +4,7 @@
 import { keyed } from "../../hash.ts";
 import type { Bytes } from "../../bytes.ts";
 import * as index from "./key-index.ts";
-import { type Layout, type Queue, type Tally } from "./layout.ts";
+import { type Layout, type Queue, type StoreCounter } from "./layout.ts";
 import * as log from "./log.ts";
 
 /** The hash that the index knows the key by. */
@@ -23,10 +23,10 @@ export function write(
   record: number,
   key: Bytes,
   value: Bytes,
-  deadlineMs: number,
+  expiresAtMs: number,
 ): void {
   const keyBytes = key.end - key.start;
-  layout.writeHeader(record, keyBytes, value.end - value.start, deadlineMs);
+  layout.writeHeader(record, keyBytes, value.end - value.start, expiresAtMs);
   const start = layout.keyStart(record);
   key.bytes.copy(layout.bytes, start, key.start, key.end);
   value.bytes.copy(layout.bytes, start + keyBytes, value.start, value.end);
@@ -36,14 +36,14 @@ export function write(
 /** The one place where a shard's bytes and mortal entries are counted. */
 export function count(layout: Layout, record: number, sign: 1 | -1): void {
   layout.addToField("bytes", sign * (layout.keyLengthOf(record) + layout.valueLengthOf(record)));
-  if (layout.isMortal(record)) layout.addToField("mortals", sign);
+  if (layout.hasExpiry(record)) layout.addToField("expiring", sign);
 }
 
 /** Removes the slot's entry, for this reason unless it was due; answers whether it was alive. */
-export function remove(layout: Layout, slot: number, nowMs: number, reason: Tally): boolean {
+export function remove(layout: Layout, slot: number, nowMs: number, reason: StoreCounter): boolean {
   const record = layout.recordAt(slot);
-  const wasAlive = layout.deadlineOf(record) > nowMs;
-  layout.addToTally(wasAlive ? reason : "expired", 1);
+  const wasAlive = layout.expiresAtOf(record) > nowMs;
+  layout.addToCounter(wasAlive ? reason : "expired", 1);
   count(layout, record, -1);
   index.remove(layout, slot);
   log.release(layout, record);
@@ -53,10 +53,10 @@ export function remove(layout: Layout, slot: number, nowMs: number, reason: Tall
 /** Moves the slot's record to the end of the queue with so many hits; false if no segment is left for it. */
 export function move(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
   const from = layout.recordAt(slot);
-  const extent = layout.extentAt(from);
-  const to = log.reserve(layout, queue, extent, 0);
+  const recordBytes = layout.recordBytesAt(from);
+  const to = log.reserve(layout, queue, recordBytes, 0);
   if (to === 0) return false;
-  layout.bytes.copyWithin(to, from, from + extent);
+  layout.bytes.copyWithin(to, from, from + recordBytes);
   index.replace(layout, slot, to, hits);
   log.release(layout, from);
   return true;

@@ -20,12 +20,12 @@ const SLOTS_AN_ENTRY = 16;
 /** Where a shard shows its entries, one after the other in the same place: each by itself would be garbage. */
 export interface ShownEntry {
   readonly value: { bytes: Buffer; start: number; end: number };
-  deadlineMs: number;
+  expiresAtMs: number;
   hits: number;
 }
 
 export function newShownEntry(): ShownEntry {
-  return { value: { bytes: Buffer.alloc(0), start: 0, end: 0 }, deadlineMs: NEVER, hits: 0 };
+  return { value: { bytes: Buffer.alloc(0), start: 0, end: 0 }, expiresAtMs: NEVER, hits: 0 };
 }
 
 /** The live entry that this slot of the index names, in `shown`. */
@@ -36,13 +36,13 @@ export function entryAt(
   shown: ShownEntry,
 ): Entry | undefined {
   const record = layout.recordAt(slot);
-  const deadlineMs = layout.deadlineOf(record);
-  if (deadlineMs <= nowMs) return undefined;
+  const expiresAtMs = layout.expiresAtOf(record);
+  if (expiresAtMs <= nowMs) return undefined;
   const start = layout.valueStart(record);
   shown.value.bytes = layout.bytes;
   shown.value.start = start;
   shown.value.end = start + layout.valueLengthOf(record);
-  shown.deadlineMs = deadlineMs;
+  shown.expiresAtMs = expiresAtMs;
   shown.hits = layout.hitsAt(slot);
   return shown;
 }
@@ -90,7 +90,7 @@ export function peek(
   if (!(record > 0)) return NOTHING;
   const bytes = layout.keyLengthOf(record) + layout.valueLengthOf(record);
   const isSane = bytes >= 0 && record + bytes <= layout.bytes.length;
-  return isSane ? { bytes, isExpired: layout.deadlineOf(record) <= nowMs } : NOTHING;
+  return isSane ? { bytes, isExpired: layout.expiresAtOf(record) <= nowMs } : NOTHING;
 }
 const NOTHING = { bytes: 0, isExpired: false };
 
@@ -101,7 +101,7 @@ export function sweep(layout: Layout, nowMs: number, maxEntries: number): number
   while (seen < maxEntries && slot < layout.field("slots")) {
     const record = layout.recordAt(slot);
     seen += record === 0 ? 1 / SLOTS_AN_ENTRY : 1;
-    if (record !== 0 && layout.deadlineOf(record) <= nowMs) {
+    if (record !== 0 && layout.expiresAtOf(record) <= nowMs) {
       // That may move another entry into this slot, which is looked at next, or all of them.
       layout.setField("sweepSlot", slot);
       entries.remove(layout, slot, nowMs, "expired");

@@ -10,16 +10,16 @@
 // Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
 
 import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
-import { Changer, LARGEST_SHARE } from "./change.ts";
+import { Changer, RECORD_SHARE_MAX } from "./change.ts";
 import { checkShard } from "./verify.ts";
 import * as entries from "./records.ts";
-import { figuresOf } from "./stats.ts";
+import { statsOf } from "./stats.ts";
 import * as index from "./key-index.ts";
-import { extentOf, isRoomy, Layout } from "./layout.ts";
+import { recordBytesOf, isRoomy, Layout } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
 import { Reader } from "./read.ts";
-import { type Change, type Entry, type Facts, type Shard, type ShardFigures } from "../shard.ts";
+import { type Change, type Entry, type Facts, type Shard, type ShardStats } from "../shard.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
 import { shardBytes } from "./shard-size.ts";
 import * as storing from "./put.ts";
@@ -38,7 +38,7 @@ export function randomSeed(): number {
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
-  /** By `hold`: what this thread does until `letGo` is one critical section. */
+  /** By `lock`: what this thread does until `unlock` is one critical section. */
   #isHeld = false;
   readonly #reader: Reader;
   readonly #shown = walk.newShownEntry();
@@ -60,23 +60,23 @@ export class SharedShard implements Shard {
 
   /** The least bytes of a shard that is to take records of these lengths. */
   static bytesFor(keyBytes: number, valueBytes: number): number {
-    return extentOf(keyBytes, valueBytes, true) / LARGEST_SHARE;
+    return recordBytesOf(keyBytes, valueBytes, true) / RECORD_SHARE_MAX;
   }
 
   /** Bytes of the largest value that a shard of `bytes` takes with a key of this length. */
   static largestValue(bytes: number, keyBytes: number): number {
-    return Math.floor(shardBytes(bytes) * LARGEST_SHARE) - extentOf(keyBytes, 0, true);
+    return Math.floor(shardBytes(bytes) * RECORD_SHARE_MAX) - recordBytesOf(keyBytes, 0, true);
   }
 
   /** What an entry takes, with a slot of an index that is full. */
   static entryBytes(
     keyBytes: number,
     valueBytes: number,
-    isMortal: boolean,
+    hasExpiry: boolean,
     evicts: boolean,
   ): number {
-    const hasRoom = isRoomy(valueBytes, isMortal, evicts);
-    return extentOf(keyBytes, valueBytes, hasRoom) + index.BYTES_AN_ENTRY;
+    const hasRoom = isRoomy(valueBytes, hasExpiry, evicts);
+    return recordBytesOf(keyBytes, valueBytes, hasRoom) + index.BYTES_AN_ENTRY;
   }
 
   /** Attaches to a shard's memory with the lock of this thread. */
@@ -146,7 +146,7 @@ export class SharedShard implements Shard {
   put(
     key: Bytes,
     value: Bytes,
-    deadlineMs: number,
+    expiresAtMs: number,
     nowMs: number,
     hash = entries.hashOf(this.#layout, key),
     usesReserve = false,
@@ -156,7 +156,7 @@ export class SharedShard implements Shard {
     try {
       this.#layout.setField("isWriting", 1);
       const options = usesReserve ? storing.USING_RESERVE : undefined;
-      const isStored = storing.store(this.#layout, hash, key, value, deadlineMs, nowMs, options);
+      const isStored = storing.store(this.#layout, hash, key, value, expiresAtMs, nowMs, options);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -263,20 +263,20 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      this.#layout.addToTally("deleted", this.#layout.field("entries"));
+      this.#layout.addToCounter("deleted", this.#layout.field("entries"));
       this.#empty();
     } finally {
       this.#exit();
     }
   }
 
-  hold(): void {
+  lock(): void {
     this.#lock.lock(this.#layout.words);
     this.#isHeld = true;
     this.#lock.guard.addHeld(1);
   }
 
-  letGo(): void {
+  unlock(): void {
     this.#isHeld = false;
     this.#lock.guard.addHeld(-1);
     this.#exit();
@@ -295,7 +295,7 @@ export class SharedShard implements Shard {
     let seen = 0;
     while (
       seen < maxEntries &&
-      this.#layout.field("mortals") > 0 &&
+      this.#layout.field("expiring") > 0 &&
       this.#lock.tryLock(this.#layout.words)
     ) {
       try {
@@ -318,8 +318,8 @@ export class SharedShard implements Shard {
     return walk.peek(this.#layout, Math.floor(part * this.#layout.field("slots")), nowMs);
   }
 
-  figures(): ShardFigures {
-    return figuresOf(this.#layout);
+  stats(): ShardStats {
+    return statsOf(this.#layout);
   }
 
   /**
@@ -327,7 +327,7 @@ export class SharedShard implements Shard {
    * then empty. Answers whether it held the lock. For the supervisor.
    */
   release(thread: number): boolean {
-    const held = this.#lock.takeFrom(this.#layout.words, thread);
+    const held = this.#lock.stealFrom(this.#layout.words, thread);
     if (held) this.#exit();
     // It may have been woken to take the lock and have ended instead.
     else this.#lock.wakeAll(this.#layout.words);
@@ -377,7 +377,7 @@ export class SharedShard implements Shard {
   #exit(): void {
     if (this.#layout.field("isWriting") !== 0) {
       this.#empty();
-      this.#layout.addToTally("emptied", 1);
+      this.#layout.addToCounter("emptied", 1);
     }
     if (!this.#isHeld) this.#lock.unlock(this.#layout.words);
   }
@@ -385,7 +385,7 @@ export class SharedShard implements Shard {
   #empty(): void {
     index.clear(this.#layout);
     log.reset(this.#layout);
-    for (const field of ["bytes", "mortals", "sweepSlot", "isWriting"] as const) {
+    for (const field of ["bytes", "expiring", "sweepSlot", "isWriting"] as const) {
       this.#layout.setField(field, 0);
     }
   }

@@ -8,13 +8,17 @@ import * as log from "./log.ts";
 /** Throws if a law does not hold. With the shard's lock. O(bytes of the log). */
 export function checkShard(layout: Layout): void {
   const seed = layout.field("seed");
-  const found = { entries: 0, bytes: 0, mortals: 0, usedBytes: 0, deadBytes: 0, smallBytes: 0 };
+  const found = { entries: 0, bytes: 0, expiring: 0, usedBytes: 0, deadBytes: 0, smallBytes: 0 };
   for (const run of log.runs(layout)) {
     let dead = 0;
     const end = log.endOf(layout, run);
-    for (let record = layout.segmentStart(run); record < end; record += layout.extentAt(record)) {
+    for (
+      let record = layout.segmentStart(run);
+      record < end;
+      record += layout.recordBytesAt(record)
+    ) {
       if (layout.isDead(record)) {
-        dead += layout.extentAt(record);
+        dead += layout.recordBytesAt(record);
         continue;
       }
       const key = layout.keyOf(record);
@@ -22,7 +26,7 @@ export function checkShard(layout: Layout): void {
       expect("record of a live record's key", layout.recordAt(slot), record);
       found.entries++;
       found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
-      if (layout.isMortal(record)) found.mortals++;
+      if (layout.hasExpiry(record)) found.expiring++;
     }
     expect(`dead bytes of segment ${run}`, layout.segment(run, "dead"), dead);
     found.usedBytes += layout.segment(run, "used");

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { ByteBuffer, type Bytes, MISS } from "../../../../src/cache/bytes.ts";
-import { NEVER, type Shard, type ShardFigures } from "../../../../src/cache/store/shard.ts";
+import { NEVER, type Shard, type ShardStats } from "../../../../src/cache/store/shard.ts";
 import { random } from "../../../lib/random.ts";
 
 /** `STEPS=200000 bun test test/unit/cache/store` is the long form. */
@@ -19,10 +19,10 @@ export function describeLimit(
     test("evicts, stays within its memory, and accounts for every entry", () => {
       const shard = create(BYTES, true);
       for (let n = 0; n < 20_000; n++) expect(put(shard, `key${n}`, 100)).toBe(true);
-      const figures = shard.figures();
-      expect(figures.evicted).toBeGreaterThan(15_000);
-      expect(figures.used).toBeLessThanOrEqual(BYTES);
-      expect(unaccounted(figures)).toBe(0);
+      const stats = shard.stats();
+      expect(stats.evicted).toBeGreaterThan(15_000);
+      expect(stats.used).toBeLessThanOrEqual(BYTES);
+      expect(unaccounted(stats)).toBe(0);
       shard.check();
     });
 
@@ -48,11 +48,11 @@ export function describeLimit(
       // A refusal keeps the old value.
       expect(put(shard, "key1", LARGEST_VALUE)).toBe(false);
       for (let n = 0; n < stored; n++) expect(has(shard, `key${n}`)).toBe(true);
-      const { entries, evicted } = shard.figures();
+      const { entries, evicted } = shard.stats();
       expect({ entries, evicted }).toEqual({ entries: stored, evicted: 0 });
       for (let n = 0; n < stored / 2; n++) shard.delete(run(`key${n}`), 0);
       for (let n = 0; n < stored / 4; n++) expect(put(shard, `again${n}`, 100)).toBe(true);
-      expect(unaccounted(shard.figures())).toBe(0);
+      expect(unaccounted(shard.stats())).toBe(0);
       shard.check();
     });
 
@@ -62,21 +62,21 @@ export function describeLimit(
         let stored = 0;
         while (put(shard, `key${stored}`, length)) stored++;
         for (let n = 0; n < stored; n++) {
-          const isSet = shard.update(run(`key${n}`), 0, () => ({ deadlineMs: 1000 }));
+          const isSet = shard.update(run(`key${n}`), 0, () => ({ expiresAtMs: 1000 }));
           expect(isSet).toBe(true);
         }
-        expect(shard.figures().mortals).toBe(stored);
+        expect(shard.stats().expiring).toBe(stored);
         for (let n = 0; n < stored; n++) {
-          shard.update(run(`key${n}`), 0, () => ({ deadlineMs: NEVER }));
+          shard.update(run(`key${n}`), 0, () => ({ expiresAtMs: NEVER }));
         }
-        expect(shard.figures().mortals).toBe(0);
+        expect(shard.stats().expiring).toBe(0);
         for (let n = 0; n < Math.min(200, stored); n++) {
           const { value } = entryOf(length);
           expect(shard.put(run(`new${n}`), value, NEVER, 0, undefined, true)).toBe(true);
           shard.delete(run(`key${n}`), 0);
           expect(has(shard, `new${n}`)).toBe(true);
         }
-        const { entries, evicted } = shard.figures();
+        const { entries, evicted } = shard.stats();
         expect({ entries, evicted }).toEqual({ entries: stored, evicted: 0 });
         shard.check();
       }
@@ -85,10 +85,10 @@ export function describeLimit(
     test("takes a value of an eighth of its memory, and is not emptied by it", () => {
       const shard = create(BYTES, true);
       for (let n = 0; n < 5000; n++) put(shard, `key${n}`, 100);
-      const before = shard.figures();
+      const before = shard.stats();
       expect(put(shard, "large", LARGEST_VALUE)).toBe(true);
       expect(has(shard, "large")).toBe(true);
-      expect(shard.figures().entries).toBeGreaterThan(before.entries / 2);
+      expect(shard.stats().entries).toBeGreaterThan(before.entries / 2);
       const tooLarge = () => put(shard, "larger", BYTES);
       expect(tooLarge).toThrow(RangeError);
       expect(has(shard, "large")).toBe(true);
@@ -102,12 +102,12 @@ export function describeLimit(
         const count = Math.ceil((4 * BYTES) / (length + 30));
         for (let n = 0; n < count; n++) put(shard, `${phase}:${n}`, length);
         expect(has(shard, `${phase}:${count - 1}`)).toBe(true);
-        const { used, bytes, dead } = shard.figures();
+        const { used, bytes, dead } = shard.stats();
         expect(used).toBeLessThanOrEqual(BYTES);
         expect(dead).toBeLessThan(BYTES / 8);
         // The index keeps what the smallest entries made it take.
         if (length > 50) expect(bytes).toBeGreaterThan(BYTES * 0.35);
-        expect(unaccounted(shard.figures())).toBe(0);
+        expect(unaccounted(shard.stats())).toBe(0);
         shard.check();
       }
     });
@@ -120,7 +120,7 @@ export function describeLimit(
         put(shard, `key${below(3000)}`, below(200), nowMs + below(1000), nowMs);
         if (n % 100 === 0) shard.sweep(nowMs, 50);
       }
-      expect(unaccounted(shard.figures())).toBe(0);
+      expect(unaccounted(shard.stats())).toBe(0);
       shard.check();
     });
 
@@ -154,25 +154,25 @@ export function describeLimit(
         if (found === undefined) lost++;
         else expect(found).toBe(value);
       }
-      expect(lost).toBeLessThanOrEqual(shard.figures().evicted);
-      expect(unaccounted(shard.figures())).toBe(0);
+      expect(lost).toBeLessThanOrEqual(shard.stats().evicted);
+      expect(unaccounted(shard.stats())).toBe(0);
       shard.check();
     });
   });
 }
 
-function unaccounted(figures: ShardFigures): number {
-  const { inserted, entries, overwritten, deleted, expired, evicted } = figures;
+function unaccounted(stats: ShardStats): number {
+  const { inserted, entries, overwritten, deleted, expired, evicted } = stats;
   return inserted - entries - overwritten - deleted - expired - evicted;
 }
 
-function put(shard: Shard, key: string, length: number, deadlineMs = NEVER, nowMs = 0): boolean {
-  return shard.put(run(key), entryOf(length).value, deadlineMs, nowMs);
+function put(shard: Shard, key: string, length: number, expiresAtMs = NEVER, nowMs = 0): boolean {
+  return shard.put(run(key), entryOf(length).value, expiresAtMs, nowMs);
 }
 
 function entryOf(length: number) {
   const value = { bytes: Buffer.alloc(length, "v"), start: 0, end: length };
-  return { value, deadlineMs: NEVER };
+  return { value, expiresAtMs: NEVER };
 }
 
 function has(shard: Shard, key: string): boolean {

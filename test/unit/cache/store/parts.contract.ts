@@ -33,9 +33,9 @@ export function describeParts(name: string, create: () => Shard): void {
         for (const inside of insideOf) {
           for (const call of forbidden) {
             for (const key of ["k", "other"]) {
-              if (isHeld) shard.hold();
+              if (isHeld) shard.lock();
               expect(() => inside(() => call(key))).toThrow("called the cache");
-              if (isHeld) shard.letGo();
+              if (isHeld) shard.unlock();
             }
           }
         }
@@ -47,9 +47,9 @@ export function describeParts(name: string, create: () => Shard): void {
 
     test("whoever holds a shard cannot take it again", () => {
       const shard = create();
-      shard.hold();
-      expect(() => shard.hold()).toThrow();
-      shard.letGo();
+      shard.lock();
+      expect(() => shard.lock()).toThrow();
+      shard.unlock();
       put(shard, "k", "v");
       expect(get(shard, "k")?.toString()).toBe("v");
     });
@@ -58,10 +58,10 @@ export function describeParts(name: string, create: () => Shard): void {
       const shard = create();
       expect(shard.look(run("k"), 0, true)).toBeUndefined();
       put(shard, "k", "value", 1000);
-      expect(shard.look(run("k"), 999, true)).toMatchObject({ valueBytes: 5, deadlineMs: 1000 });
+      expect(shard.look(run("k"), 999, true)).toMatchObject({ valueBytes: 5, expiresAtMs: 1000 });
       expect(shard.look(run("k"), 1000, true)).toBeUndefined();
       put(shard, "k", "v".repeat(LONGEST_VALUE));
-      const facts = { valueBytes: LONGEST_VALUE, deadlineMs: NEVER };
+      const facts = { valueBytes: LONGEST_VALUE, expiresAtMs: NEVER };
       expect(shard.look(run("k"), 1000, false)).toMatchObject(facts);
     });
 
@@ -92,25 +92,25 @@ export function describeParts(name: string, create: () => Shard): void {
       for (const length of [3, 5000, LONGEST_VALUE]) {
         const value = "v".repeat(length);
         put(shard, "k", value);
-        expect(revise({ deadlineMs: 1000 })).toBe(true);
-        expect(shard.look(run("k"), 0, false)).toMatchObject({ deadlineMs: 1000 });
-        expect(shard.figures().mortals).toBe(1);
-        expect(revise({ deadlineMs: NEVER })).toBe(true);
-        expect(shard.figures().mortals).toBe(0);
+        expect(revise({ expiresAtMs: 1000 })).toBe(true);
+        expect(shard.look(run("k"), 0, false)).toMatchObject({ expiresAtMs: 1000 });
+        expect(shard.stats().expiring).toBe(1);
+        expect(revise({ expiresAtMs: NEVER })).toBe(true);
+        expect(shard.stats().expiring).toBe(0);
         expect(get(shard, "k", 2000)?.toString()).toBe(value);
-        expect(revise({ part: run("++"), at: 1, deadlineMs: 1000 })).toBe(true);
+        expect(revise({ part: run("++"), at: 1, expiresAtMs: 1000 })).toBe(true);
         expect(get(shard, "k")?.toString()).toBe(`v++${"v".repeat(length - 3)}`);
-        expect(revise({ part: run("end"), at: length + 2, deadlineMs: 1000 })).toBe(true);
+        expect(revise({ part: run("end"), at: length + 2, expiresAtMs: 1000 })).toBe(true);
         expect(get(shard, "k")?.toString()).toBe(`v++${"v".repeat(length - 3)}\0\0end`);
         shard.check();
         shard.delete(run("k"), 0);
       }
-      expect(revise({ part: run("new"), at: 2, deadlineMs: 1000 })).toBe(true);
+      expect(revise({ part: run("new"), at: 2, expiresAtMs: 1000 })).toBe(true);
       expect(get(shard, "k")?.toString()).toBe("\0\0new");
       // What has expired is no part of what comes after it.
-      expect(revise({ part: run("x"), at: 0, deadlineMs: NEVER }, 1000)).toBe(true);
+      expect(revise({ part: run("x"), at: 0, expiresAtMs: NEVER }, 1000)).toBe(true);
       expect(get(shard, "k")?.toString()).toBe("x");
-      const { inserted, entries, overwritten, deleted, expired } = shard.figures();
+      const { inserted, entries, overwritten, deleted, expired } = shard.stats();
       expect(inserted).toBe(entries + overwritten + deleted + expired);
       shard.check();
     });
@@ -126,7 +126,7 @@ export function describeParts(name: string, create: () => Shard): void {
         const at = below(4) === 0 ? below(before.length + 10) : before.length;
         const head = before.slice(0, at).padEnd(at, "\0");
         model.set(key, head + part + before.slice(at + part.length));
-        shard.update(run(key), 0, () => ({ part: run(part), at, deadlineMs: NEVER }));
+        shard.update(run(key), 0, () => ({ part: run(part), at, expiresAtMs: NEVER }));
         if (step % 100 === 0) put(shard, `between${step}`, "b".repeat(below(3000)));
       }
       for (const [key, value] of model) expect(get(shard, key)?.toString()).toBe(value);
@@ -144,10 +144,10 @@ function put(
   shard: Shard,
   key: string | Buffer,
   value: string | Buffer,
-  deadlineMs = NEVER,
+  expiresAtMs = NEVER,
   nowMs = 0,
 ): void {
-  shard.put(run(key), run(value), deadlineMs, nowMs);
+  shard.put(run(key), run(value), expiresAtMs, nowMs);
 }
 
 function get(shard: Shard, key: string | Buffer, nowMs = 0): Buffer | undefined {

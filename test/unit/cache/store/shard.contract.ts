@@ -65,7 +65,7 @@ export function describeShard(name: string, create: () => Shard): void {
       put(shard, "k", "v", 2000, 1000);
       shard.sweep(2000, 10);
       expect(get(shard, "k", 2000)).toBeUndefined();
-      expect(shard.figures()).toMatchObject({ entries: 0, bytes: 0, expired: 2 });
+      expect(shard.stats()).toMatchObject({ entries: 0, bytes: 0, expired: 2 });
     });
 
     test("a put without a deadline takes the old deadline away", () => {
@@ -126,7 +126,7 @@ export function describeShard(name: string, create: () => Shard): void {
       for (let n = 0; n < 1000; n++) put(shard, `key${n}`, "v", n < 10 ? 100 : NEVER);
       shard.clear();
       expect(get(shard, "key500")).toBeUndefined();
-      expect(shard.figures()).toMatchObject({
+      expect(shard.stats()).toMatchObject({
         entries: 0,
         bytes: 0,
         inserted: 1000,
@@ -143,13 +143,13 @@ export function describeShard(name: string, create: () => Shard): void {
       const version = shard.version();
       expect(get(shard, "a")?.toString()).toBe("1");
       expect(shard.isUnchanged(version)).toBe(true);
-      shard.hold();
+      shard.lock();
       expect(get(shard, "a")?.toString()).toBe("1");
       put(shard, "a", "2");
-      shard.update(run("a"), 0, () => ({ value: run("3"), deadlineMs: NEVER }));
+      shard.update(run("a"), 0, () => ({ value: run("3"), expiresAtMs: NEVER }));
       expect(get(shard, "a")?.toString()).toBe("3");
       expect(shard.delete(run("a"), 0)).toBe(true);
-      shard.letGo();
+      shard.unlock();
       put(shard, "a", "4");
       expect(get(shard, "a")?.toString()).toBe("4");
     });
@@ -171,43 +171,43 @@ export function describeShard(name: string, create: () => Shard): void {
           return answer;
         });
       change("keep");
-      change({ value: run("1"), deadlineMs: 50 });
+      change({ value: run("1"), expiresAtMs: 50 });
       change("keep");
-      change({ value: run("22"), deadlineMs: NEVER });
+      change({ value: run("22"), expiresAtMs: NEVER });
       expect(get(shard, "k", 60)?.toString()).toBe("22");
       change("delete");
       change("delete");
       expect(seen).toEqual([undefined, undefined, "1", "1", "22", undefined]);
-      expect(shard.figures()).toMatchObject({ entries: 0, bytes: 0 });
+      expect(shard.stats()).toMatchObject({ entries: 0, bytes: 0 });
     });
 
     test("a sweep in small steps frees every expired entry and no other", () => {
       const shard = create();
       for (let n = 0; n < 500; n++) put(shard, `k${n}`, "v", n % 2 === 0 ? 100 : NEVER);
       for (let step = 0; step < 200; step++) shard.sweep(100, 7);
-      expect(shard.figures()).toMatchObject({ entries: 250, expired: 250 });
+      expect(shard.stats()).toMatchObject({ entries: 250, expired: 250 });
       shard.check();
     });
 
     test("random operations agree with a model, and nothing is unaccounted for", () => {
       const { below } = random();
       const shard = create();
-      const model = new Map<string, { value: string; deadlineMs: number }>();
+      const model = new Map<string, { value: string; expiresAtMs: number }>();
       let nowMs = 0;
       const counts = { put: 0, overwritten: 0, deleted: 0, expired: 0 };
       const live = (key: string) => {
         const entry = model.get(key);
-        if (entry !== undefined && entry.deadlineMs <= nowMs) {
+        if (entry !== undefined && entry.expiresAtMs <= nowMs) {
           model.delete(key);
           counts.expired++;
           return undefined;
         }
         return entry;
       };
-      const set = (key: string, value: string, deadlineMs: number) => {
+      const set = (key: string, value: string, expiresAtMs: number) => {
         counts.put++;
         if (model.has(key)) counts.overwritten++;
-        model.set(key, { value, deadlineMs });
+        model.set(key, { value, expiresAtMs });
       };
       for (let step = 0; step < STEPS; step++) {
         nowMs += below(3);
@@ -216,12 +216,12 @@ export function describeShard(name: string, create: () => Shard): void {
         const dice = below(10_000);
         const longest = dice === 0 ? LONGEST_VALUE : dice < 1000 ? 2000 : 20;
         const value = "v".repeat(below(longest)) + step;
-        const deadlineMs = below(2) === 0 ? NEVER : nowMs + below(400);
+        const expiresAtMs = below(2) === 0 ? NEVER : nowMs + below(400);
         const before = live(key);
         switch (below(6)) {
           case 0:
-            shard.put(run(key), run(value), deadlineMs, nowMs);
-            set(key, value, deadlineMs);
+            shard.put(run(key), run(value), expiresAtMs, nowMs);
+            set(key, value, expiresAtMs);
             break;
           case 1:
             expect(shard.delete(run(key), nowMs)).toBe(before !== undefined);
@@ -230,10 +230,10 @@ export function describeShard(name: string, create: () => Shard): void {
           case 2:
             shard.update(run(key), nowMs, (entry) => {
               expect(entry && text(entry.value)).toBe(before?.value);
-              expect(entry?.deadlineMs).toBe(before?.deadlineMs);
-              return { value: run(`${value}+`), deadlineMs };
+              expect(entry?.expiresAtMs).toBe(before?.expiresAtMs);
+              return { value: run(`${value}+`), expiresAtMs };
             });
-            set(key, `${value}+`, deadlineMs);
+            set(key, `${value}+`, expiresAtMs);
             break;
           case 3:
             shard.sweep(nowMs, below(50));
@@ -250,11 +250,11 @@ export function describeShard(name: string, create: () => Shard): void {
 
       while (shard.sweep(nowMs, 1000) === 1000);
       while (shard.sweep(nowMs, 1000) === 1000);
-      const figures = shard.figures();
+      const stats = shard.stats();
       const held = [...model].reduce((sum, [key, { value }]) => sum + key.length + value.length, 0);
-      expect(figures).toMatchObject({ entries: model.size, bytes: held, expired: counts.expired });
-      const gone = counts.overwritten + counts.deleted + figures.expired + figures.evicted;
-      expect(counts.put).toBe(figures.entries + gone);
+      expect(stats).toMatchObject({ entries: model.size, bytes: held, expired: counts.expired });
+      const gone = counts.overwritten + counts.deleted + stats.expired + stats.evicted;
+      expect(counts.put).toBe(stats.entries + gone);
     });
   });
 }
@@ -286,10 +286,10 @@ function put(
   shard: Shard,
   key: string | Buffer,
   value: string | Buffer,
-  deadlineMs = NEVER,
+  expiresAtMs = NEVER,
   nowMs = 0,
 ): void {
-  shard.put(run(key), run(value), deadlineMs, nowMs);
+  shard.put(run(key), run(value), expiresAtMs, nowMs);
 }
 
 function get(shard: Shard, key: string | Buffer, nowMs = 0): Buffer | undefined {

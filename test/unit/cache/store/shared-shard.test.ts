@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { ByteBuffer, type Bytes, MISS } from "../../../../src/cache/bytes.ts";
 import { Layout } from "../../../../src/cache/store/shared/layout.ts";
 import { SequenceLock } from "../../../../src/cache/store/shared/lock.ts";
-import { type Entry, type Lease, NEVER } from "../../../../src/cache/store/shard.ts";
+import { type Entry, type TimedValue, NEVER } from "../../../../src/cache/store/shard.ts";
 import { SharedShard } from "../../../../src/cache/store/shared/shared-shard.ts";
 import { describeLimit } from "./limit.contract.ts";
 import { describeParts } from "./parts.contract.ts";
@@ -55,7 +55,7 @@ describe("a full shard", () => {
     put("back");
     for (let n = 0; n < 9000; n++) put(`second${n}`);
     expect(get(shard, "back")).toBeUndefined();
-    expect(shard.figures().ghosts).toBeGreaterThan(0);
+    expect(shard.stats().ghosts).toBeGreaterThan(0);
     put("back");
     for (let n = 0; n < 5000; n++) put(`third${n}`);
     expect(get(shard, "back")).toBeDefined();
@@ -68,7 +68,7 @@ describe("a full shard", () => {
       key.bytes.writeUIntBE(n, 0, 3);
       shard.put(key, { bytes: key.bytes, start: 0, end: 0 }, NEVER, 0);
     }
-    const { entries, evicted } = shard.figures();
+    const { entries, evicted } = shard.stats();
     expect(entries + evicted).toBe(100_000);
     expect(entries).toBeGreaterThan(30_000);
     shard.check();
@@ -95,16 +95,16 @@ test("overwriting with other lengths keeps memory in bounds: nothing is evicted"
   for (let n = 0; n < 60_000; n++) {
     shard.put(run(`key${n % 3000}`), run("v".repeat(40 + ((n * 31) % 80))), NEVER, 0);
   }
-  expect(shard.figures()).toMatchObject({ entries: 3000, evicted: 0 });
+  expect(shard.stats()).toMatchObject({ entries: 3000, evicted: 0 });
   shard.check();
 });
 
 test("an update may answer with the very bytes it was shown, whatever moves", () => {
   const shard = new SharedShard(SharedShard.allocate(MEBIBYTE), lockOf(0));
   for (let n = 0; n < 3000; n++) shard.put(run(`key${n}`), run(`value of ${n}`), NEVER, 0);
-  const withDeadline = (entry: Entry | undefined): Lease => {
+  const withDeadline = (entry: Entry | undefined): TimedValue => {
     if (entry === undefined) throw new Error("the entry is gone");
-    return { value: entry.value, deadlineMs: 1000 };
+    return { value: entry.value, expiresAtMs: 1000 };
   };
   for (let n = 0; n < 3000; n++) shard.update(run(`key${n}`), 0, withDeadline);
   for (let n = 0; n < 3000; n++) expect(get(shard, `key${n}`)).toBe(`value of ${n}`);
@@ -145,7 +145,7 @@ test("a shard that has lost nearly all of a great many entries is swept in a few
   for (let n = 0; n < 50_000; n++) shard.put(run(`key${n}`), run("v"), n < 49_990 ? 10 : 1000, 0);
   while (shard.sweep(10, 1000) === 1000);
   while (shard.sweep(10, 1000) === 1000);
-  expect(shard.figures().entries).toBe(10);
+  expect(shard.stats().entries).toBe(10);
   expect(shard.sweep(20, 100)).toBeLessThan(100);
   shard.check();
   for (let n = 49_990; n < 50_000; n++) expect(get(shard, `key${n}`)).toBe("v");
@@ -175,7 +175,7 @@ describe("a writer that fails", () => {
       shard.check();
     }
     for (let n = 0; n < 5; n++) shard.put(run(`k${n}`), large, NEVER, 0);
-    expect(shard.figures()).toMatchObject({ entries: 5, evicted: 0, emptied: 12 });
+    expect(shard.stats()).toMatchObject({ entries: 5, evicted: 0, emptied: 12 });
   });
 
   test("in the middle of a write leaves the shard empty, unlocked and counted", () => {
@@ -185,7 +185,7 @@ describe("a writer that fails", () => {
       throw new Error("memory fault");
     });
     expect(() => shard.put(run("k"), failing, NEVER, 0)).toThrow("memory fault");
-    expect(shard.figures()).toMatchObject({ entries: 0, bytes: 0, emptied: 1 });
+    expect(shard.stats()).toMatchObject({ entries: 0, bytes: 0, emptied: 1 });
     shard.check();
     shard.put(run("k"), run("again"), NEVER, 0);
     expect(get(shard, "k")).toBe("again");
@@ -199,7 +199,7 @@ describe("a writer that fails", () => {
     };
     expect(() => shard.update(run("k"), 0, failing)).toThrow("not a number");
     expect(get(shard, "k")).toBe("v");
-    expect(shard.figures().emptied).toBe(0);
+    expect(shard.stats().emptied).toBe(0);
   });
 
   for (const [place, entries] of [
@@ -216,7 +216,7 @@ describe("a writer that fails", () => {
       expect(shard.release(1)).toBe(true);
       await ended(waiting);
       expect(get(shard, "put by 2")).toBe("v");
-      expect(shard.figures()).toMatchObject({ entries: entries + 1, emptied: 1 - entries });
+      expect(shard.stats()).toMatchObject({ entries: entries + 1, emptied: 1 - entries });
       shard.check();
     });
   }

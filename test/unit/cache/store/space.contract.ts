@@ -26,7 +26,7 @@ export function describeSpace(
         value.writeUInt8(step & 0xff);
         const stored = { bytes: value, start: 0, end };
         if (below(4) > 0) shard.put(key, stored, NEVER, 0);
-        else shard.update(key, 0, () => ({ value: stored, deadlineMs: NEVER }));
+        else shard.update(key, 0, () => ({ value: stored, expiresAtMs: NEVER }));
         const into = new ByteBuffer(end);
         expect(shard.get(key, 0, into)).toBe(end);
         expect(Buffer.compare(into.bytes.subarray(0, end), value.subarray(0, end))).toBe(0);

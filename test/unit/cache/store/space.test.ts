@@ -52,7 +52,7 @@ test("restored entries are there at once, with their hits, whatever their length
     const hits = below(4);
     const isMain = below(2) === 0;
     const key = run(`k:${below(300)}`);
-    shard.restore({ key, value: valueOf(length), deadlineMs: NEVER, isMain, hits }, 0);
+    shard.restore({ key, value: valueOf(length), expiresAtMs: NEVER, isMain, hits }, 0);
     const seen: [number, number][] = [];
     shard.update(key, 0, (entry) => {
       if (entry !== undefined) seen.push([entry.value.end - entry.value.start, entry.hits]);
@@ -75,7 +75,7 @@ describe("keys and values fill", () => {
         const shard = shardOf(bytes);
         const value = valueOf(length);
         for (let n = 0; n * length < 2 * bytes; n++) shard.put(run(`key ${n}`), value, NEVER, 0);
-        expect(shard.figures().bytes / bytes).toBeGreaterThan(share);
+        expect(shard.stats().bytes / bytes).toBeGreaterThan(share);
         shard.check();
       }, 60_000);
     }
@@ -100,7 +100,7 @@ describe("keys and values fill", () => {
         const length = least + ((Math.imul(number + 1, 0x9e37_79b1) >>> 0) % (most - least));
         shard.put(run(`k${number}`), valueOf(length), NEVER, 0);
         if (n < 3 * keys) continue;
-        sum += shard.figures().bytes / bytes;
+        sum += shard.stats().bytes / bytes;
         looks++;
       }
       expect(sum / looks).toBeGreaterThan(share);
@@ -161,14 +161,14 @@ test("without eviction long values fill the shard, and nothing is lost", () => {
     let stored = 0;
     const lengthAt = (n: number) => lengths[n % lengths.length] ?? 0;
     while (shard.put(run(`key ${stored}`), valueOf(lengthAt(stored)), NEVER, 0)) stored++;
-    expect(shard.figures().bytes / bytes).toBeGreaterThan(0.85);
+    expect(shard.stats().bytes / bytes).toBeGreaterThan(0.85);
     for (let n = 0; n < stored; n++) {
       expect(shard.get(run(`key ${n}`), 0, new ByteBuffer())).toBe(lengthAt(n));
     }
-    expect(shard.figures().evicted).toBe(0);
+    expect(shard.stats().evicted).toBe(0);
     // What is deleted makes room, however it is scattered.
     for (let n = 0; n < stored; n += 2) shard.delete(run(`key ${n}`), 0);
-    const free = bytes - shard.figures().bytes;
+    const free = bytes - shard.stats().bytes;
     expect(shard.put(run("large"), valueOf(Math.min(MEBIBYTE - 1024, free / 2)), NEVER, 0)).toBe(
       true,
     );

@@ -7,7 +7,7 @@ import {
   MORE,
   NOTHING,
   Parser,
-  Words,
+  ParsedCommand,
 } from "../../../../src/resp/protocol/parser.ts";
 import { random } from "../../../lib/random.ts";
 
@@ -139,6 +139,6 @@ function fillers(count: number): string[] {
 
 /** Of the command that was found. */
 function argumentsOf(parser: Parser): string[] {
-  const { args, count } = parser.take(new Words());
+  const { args, count } = parser.take(new ParsedCommand());
   return args.slice(0, count).map((argument) => argument.toText());
 }

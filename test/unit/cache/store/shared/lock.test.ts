@@ -136,7 +136,7 @@ const reads: Program = (lock) => {
 const recovers: Program = (lock) => [
   () => void operate({ kind: "join", name: "join", thread: 0 }),
   () => {
-    if (lock.takeFrom(words, 0)) return 0;
+    if (lock.stealFrom(words, 0)) return 0;
     lock.wakeAll(words);
     return 1;
   },
