@@ -130,7 +130,7 @@ group("metrics", () => {
     const ms = performance.now() - startMs;
     for (let command = 0; command < 16; command++) durations.observe(command & 1, ms * 1000);
   });
-  bench("one get of the sample of one in 127", () => hotKeys.saw(keys[n++ & 4095] ?? ""));
+  bench("one get of the sample of one in 127", () => hotKeys.record(keys[n++ & 4095] ?? ""));
 });
 
 /** As bytes alone: no string that a store could keep as it is. */

@@ -3,7 +3,7 @@
 // One reading a second serves all listeners of a worker; without a listener there is none. A
 // listener that does not read misses readings, and its answer ends after MOST_MISSED of them.
 
-import type { LiveSampler } from "../metrics/live.ts";
+import type { LiveSampler } from "../metrics/live-sampler.ts";
 
 const EVERY_MS = 1000;
 /** The first reading is of so long: there was none before the first listener. */

@@ -4,8 +4,8 @@
 import type { Access } from "../security/tokens.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
-import { LiveSampler } from "../metrics/live.ts";
-import type { PrometheusExporter } from "../metrics/registry.ts";
+import { LiveSampler } from "../metrics/live-sampler.ts";
+import type { PrometheusExporter } from "../metrics/exporter.ts";
 
 import type { Service } from "../service/service.ts";
 import { jsonOf, ok } from "./api/respond.ts";
@@ -219,6 +219,6 @@ export function apiOf(
 }
 
 async function metricsOf(sources: MetricsContext): Promise<PrometheusExporter> {
-  const { PrometheusExporter: Loaded } = await import("../metrics/registry.ts");
+  const { PrometheusExporter: Loaded } = await import("../metrics/exporter.ts");
   return new Loaded(sources);
 }

@@ -1,9 +1,9 @@
-// Server-sent events from the bytes of a stream, cut anywhere: within a line end,
-// within a character. Comments, ids and retry times are passed over.
+// A parser of server-sent events. Chunks of the stream may end anywhere, also within a line end or
+// within a character. Comments, ids and retry times are ignored.
 // https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
-/** Characters of an event that is not complete; figures of 1024 shards take a tenth of it. */
-const MAX_PENDING = 2 ** 20;
+/** Most characters of an incomplete event; the stats of 1,024 shards take a tenth of it. */
+const PENDING_MAX = 2 ** 20;
 
 export interface ServerEvent {
   /** "message" if the stream names none. */
@@ -11,22 +11,22 @@ export interface ServerEvent {
   readonly data: string;
 }
 
-/** The stream is not one of events, or not of events that anybody would send. */
+/** The stream contains no events, or an event that is longer than any that a service sends. */
 export class EventTooLong extends Error {}
 
-/** Takes the chunks of one stream in order. */
+/** Parses the chunks of one stream, in their order. */
 export class EventParser {
   readonly #decoder = new TextDecoder();
-  /** The line that has no end yet. */
+  /** The line that is not complete yet. */
   #line = "";
-  /** The last line ended with CR: an LF that comes next belongs to it. */
+  /** The last line ended with CR: an LF that follows belongs to the same line end. */
   #endedWithCr = false;
   #event = "";
   #data: string[] = [];
-  /** Characters in `#data`. */
+  /** Number of characters in `#data`. */
   #dataLength = 0;
 
-  /** The events that are complete with this chunk. Throws EventTooLong. */
+  /** Returns the events that this chunk completes. Throws EventTooLong. */
   feed(chunk: Uint8Array): ServerEvent[] {
     let text = this.#decoder.decode(chunk, { stream: true });
     if (text === "") return [];
@@ -34,13 +34,13 @@ export class EventParser {
     this.#endedWithCr = text.endsWith("\r");
     const lines = (this.#line + text).split(/\r\n|\r|\n/);
     this.#line = lines.pop() ?? "";
-    const events = lines.flatMap((line) => this.#take(line) ?? []);
-    if (this.#line.length + this.#dataLength > MAX_PENDING) throw new EventTooLong();
+    const events = lines.flatMap((line) => this.#parseLine(line) ?? []);
+    if (this.#line.length + this.#dataLength > PENDING_MAX) throw new EventTooLong();
     return events;
   }
 
-  /** A whole line: a field, or the blank line that ends an event. */
-  #take(line: string): ServerEvent | undefined {
+  /** Parses a whole line: a field, or the blank line that ends an event. */
+  #parseLine(line: string): ServerEvent | undefined {
     if (line === "") return this.#complete();
     const [, field = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (field === "event") this.#event = value;

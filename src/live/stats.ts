@@ -1,6 +1,6 @@
-// What the dashboard and `bun run top` are told once a second.
+// The stats that the dashboard and `bun run top` receive once a second.
 
-/** One shard: its part of the ring, 0 to 1, and what it holds. */
+/** One shard: its fraction of the ring (0 to 1), its entries, and the bytes of keys and values. */
 export interface ShardView {
   readonly shard: number;
   readonly share: number;
@@ -8,14 +8,14 @@ export interface ShardView {
   readonly bytes: number;
 }
 
-/** One thread: the part of the last second that it worked, 0 to 1, and what it did. */
+/** One worker: the fraction of the last second that it was busy (0 to 1), and its requests. */
 export interface WorkerView {
   readonly worker: number;
   readonly load: number;
   readonly requestsPerSecond: number;
 }
 
-/** A key that is asked for often: at most `count` times in the sample, at least `count - error`. */
+/** A frequently read key: at most `count` reads in the sample, at least `count - error`. */
 export interface HotKey {
   /** Text, or base64 of bytes that are not UTF-8. */
   readonly key: string;
@@ -24,14 +24,14 @@ export interface HotKey {
   readonly error: number;
 }
 
-/** Milliseconds below which so many of the last second's requests stayed. */
+/** Percentiles of the durations of the last second's requests, in milliseconds. */
 export interface Percentiles {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
 }
 
-/** Figures of the last second, and of this moment. */
+/** The rates of the last second, and the current state. */
 export interface LiveStats {
   /** Unix time in milliseconds. */
   readonly timeMs: number;
@@ -39,16 +39,19 @@ export interface LiveStats {
   readonly version: string;
   readonly uptimeSeconds: number;
   readonly requestsPerSecond: number;
-  /** 0 to 1; null if nothing was asked for. */
+  /** 0 to 1; null without reads. */
   readonly hitRatio: number | null;
   readonly latencyMs: Percentiles | null;
   readonly entries: number;
   readonly memory: {
     readonly maxBytes: number;
-    /** In use, and of that: keys and values alive, dead, due but not swept yet; the rest is index and headers. */
+    /** All memory in use. What the three parts below leave is index and headers. */
     readonly usedBytes: number;
+    /** Keys and values of entries that have not expired. */
     readonly liveBytes: number;
+    /** Removed entries whose memory is not free yet. */
     readonly deadBytes: number;
+    /** Expired entries that are not swept yet. */
     readonly expiredBytes: number;
   };
   readonly residentBytes: number;
@@ -59,16 +62,16 @@ export interface LiveStats {
   readonly shards: readonly ShardView[];
   readonly workers: readonly WorkerView[];
   readonly workerRestarts: number;
-  /** The most frequent keys of a sample, most frequent first. */
+  /** The most frequently read keys of a sample, most frequent first. */
   readonly hotKeys: {
     readonly sampled: number;
     readonly oneIn: number;
     readonly keys: readonly HotKey[];
   };
   readonly snapshot: {
-    /** Without a data folder there are none. */
+    /** False without a data folder. */
     readonly isEnabled: boolean;
-    /** Unix time in milliseconds, 0 if there is none yet. */
+    /** Unix time in milliseconds; 0 before the first snapshot. */
     readonly lastMs: number;
     readonly hasFailed: boolean;
   };

@@ -1,4 +1,5 @@
-// The pulse of a worker: once a second, while it has work or hot keys, it tells the others how it does.
+// The heartbeat of a worker: once a second it publishes its load, its event-loop lag and its hot
+// keys. It stops while the worker has neither requests nor hot keys.
 
 import type { Activity } from "../service/activity.ts";
 import type { LoopLag } from "../service/event-loop-lag.ts";
@@ -7,7 +8,10 @@ import type { WorkerRows } from "./workers.ts";
 
 const TICK_MS = 1000;
 
-/** Writes the row of `thread` until that ends. `requests`: what it has answered since its start. */
+/**
+ * Publishes the row of `thread` until that thread ends. `requests` returns the number of requests
+ * that the thread has served since its start.
+ */
 export function startHeartbeat(
   rows: WorkerRows,
   thread: number,
@@ -27,7 +31,7 @@ export function startHeartbeat(
     const elapsedMs = performance.now() - tickedMs;
     const load = Math.min(1, (threadCpuMicros() - cpuMicros) / 1000 / elapsedMs);
     const requestsPerSecond = ((requests() - counted) * 1000) / elapsedMs;
-    rows.write(thread, { load, requestsPerSecond, loopLagMs: lag.takeLongestMs() }, hotKeys);
+    rows.publish(thread, { load, requestsPerSecond, loopLagMs: lag.takeLongestMs() }, hotKeys);
     hotKeys.tick();
     begin();
     return requestsPerSecond > 0 || hotKeys.sampled >= 1;

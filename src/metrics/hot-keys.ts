@@ -1,12 +1,13 @@
-// The keys that are asked for most, of a sample of the gets of one thread.
+// The most frequently read keys, from a sample of the gets of one thread.
+// Typed arrays: indexes are in range by construction.
 //
-//   key in the sketch?  count it
-//   room left?          take it in with count 1
-//   else                it takes the place of the least one, and inherits its count as its error
+//   the key is in the sketch   add 1 to its count
+//   the sketch has room        insert the key with count 1
+//   else                       replace the key with the lowest count; its count becomes the error
 //
-// A key's true count in the sample is at most `count` and at least `count - error`, and every key
-// with more than 1/CAPACITY of the sample is in the sketch. Counts are halved from time to time, so
-// that what was hot once makes room.
+// A key's true count in the sample is at most `count` and at least `count - error`. Every key
+// with more than 1/CAPACITY of the sample is in the sketch. Counts are halved every HALVE_EVERY
+// ticks, so that keys that are no longer hot make room.
 //
 // Source: A. Metwally, D. Agrawal, A. El Abbadi, "Efficient Computation of Frequent and Top-k
 // Elements in Data Streams", ICDT 2005, section 3 (Space-Saving).
@@ -15,70 +16,71 @@ const CAPACITY = 128;
 const HALVE_EVERY = 20;
 
 export interface HotKey {
-  /** One character a byte. */
+  /** One character per byte. */
   readonly key: string;
   readonly count: number;
   readonly error: number;
 }
 
 export class HotKeys {
-  /** Place of each key in the sketch. */
-  readonly #places = new Map<string, number>();
-  /** By place. Plain arrays: the least of 128 counts is found in 0.1 µs, over a Map in 1.3. */
+  /** The slot of each key in the sketch. */
+  readonly #slots = new Map<string, number>();
+  /** By slot. Plain arrays: the lowest of 128 counts is found in 0.1 µs, through a Map in 1.3 µs. */
   readonly #keys: string[] = [];
   readonly #counts = new Float64Array(CAPACITY);
   readonly #errors = new Float64Array(CAPACITY);
   #sampled = 0;
   #ticks = 0;
 
-  /** Gets that were counted, of late. */
+  /** Gets in the sample; halved together with the counts. */
   get sampled(): number {
     return this.#sampled;
   }
 
-  /** Counts a get. `key`: one character a byte. O(CAPACITY) for a key that is not in the sketch, else O(1). */
-  saw(key: string): void {
+  /**
+   * Records a get. `key` has one character per byte. O(1) for a key that is in the sketch, else
+   * O(CAPACITY).
+   */
+  record(key: string): void {
     this.#sampled++;
-    let place = this.#places.get(key);
-    if (place === undefined) place = this.#takeIn(key);
-    this.#counts[place] = (this.#counts[place] as number) + 1;
+    let slot = this.#slots.get(key);
+    if (slot === undefined) slot = this.#insert(key);
+    this.#counts[slot]!++;
   }
 
-  /** Once a second. Halves all counts every so often. */
+  /** Counts one second; every HALVE_EVERY calls it halves all counts. */
   tick(): void {
     if (++this.#ticks % HALVE_EVERY !== 0) return;
     this.#sampled /= 2;
-    for (let place = 0; place < this.#keys.length; place++) {
-      this.#counts[place] = (this.#counts[place] as number) / 2;
-      this.#errors[place] = (this.#errors[place] as number) / 2;
+    for (let slot = 0; slot < this.#keys.length; slot++) {
+      this.#counts[slot]! /= 2;
+      this.#errors[slot]! /= 2;
     }
   }
 
-  /** The keys with the highest counts, highest first. O(CAPACITY log CAPACITY). */
-  top(most: number): HotKey[] {
+  /** Returns at most `limit` keys, highest count first. O(CAPACITY log CAPACITY). */
+  top(limit: number): HotKey[] {
     return this.#keys
-      .map((key, place) => {
-        return { key, count: this.#counts[place] as number, error: this.#errors[place] as number };
-      })
+      .map((key, slot) => ({ key, count: this.#counts[slot]!, error: this.#errors[slot]! }))
       .filter(({ count }) => count >= 1)
       .sort((a, b) => b.count - a.count)
-      .slice(0, most);
+      .slice(0, limit);
   }
 
-  /** Answers the place that the key has now. */
-  #takeIn(key: string): number {
-    let place = this.#keys.length;
-    if (place === CAPACITY) {
+  /** Returns the slot of the inserted key. */
+  #insert(key: string): number {
+    let slot = this.#keys.length;
+    if (slot === CAPACITY) {
       const counts = this.#counts;
-      place = 0;
+      slot = 0;
       for (let other = 1; other < CAPACITY; other++) {
-        if ((counts[other] as number) < (counts[place] as number)) place = other;
+        if (counts[other]! < counts[slot]!) slot = other;
       }
-      this.#places.delete(this.#keys[place] as string);
-      this.#errors[place] = counts[place] as number;
+      this.#slots.delete(this.#keys[slot]!);
+      this.#errors[slot] = counts[slot]!;
     }
-    this.#keys[place] = key;
-    this.#places.set(key, place);
-    return place;
+    this.#keys[slot] = key;
+    this.#slots.set(key, slot);
+    return slot;
   }
 }

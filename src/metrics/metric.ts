@@ -1,4 +1,4 @@
-// A metric, and what it is read from.
+// The types of a metric and of the sources that it is read from.
 
 import type { Cache, CacheStats, ShardStats } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
@@ -6,7 +6,7 @@ import type { Service } from "../service/service.ts";
 import type { ProtocolStats } from "./protocol.ts";
 import type { WorkerRow, WorkerRows } from "./workers.ts";
 
-/** Whom metrics and live figures are read from. */
+/** The sources of metrics and live stats. */
 export interface MetricsContext {
   readonly cache: Cache;
   readonly config: Config;
@@ -15,7 +15,7 @@ export interface MetricsContext {
   readonly protocols: () => readonly ProtocolStats[];
 }
 
-/** What one answer of /metrics is made of. */
+/** One reading of all sources: every metric in a response of /metrics comes from it. */
 export interface Scrape extends MetricsContext {
   readonly stats: CacheStats;
   readonly shards: readonly ShardStats[];
@@ -25,7 +25,7 @@ export interface Scrape extends MetricsContext {
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** One metric: a number, or one for each combination of labels. */
+/** One metric: one number, or one number per combination of labels. */
 export interface Metric {
   readonly name: string;
   readonly kind: "counter" | "gauge";

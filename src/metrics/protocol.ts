@@ -1,21 +1,21 @@
-// What a protocol lets be read of its requests, for metrics and the dashboard.
+// The stats that each protocol (HTTP, Redis) provides to metrics and the dashboard.
 
 import type { Histogram } from "../shared-memory/histogram.ts";
 
 export interface ProtocolStats {
   readonly protocol: "http" | "resp";
-  /** What its requests are called, by their numbers. */
+  /** The names of the commands; the index is the command's number. */
   readonly commands: readonly string[];
-  /** Requests of this command since the start, by what became of them. They never go down. */
+  /** Returns the requests of a command since the start, by status. The counts never decrease. */
   readonly statuses: (command: number) => Readonly<Record<string, number>>;
-  /** By the commands' numbers. */
+  /** Durations by the command's number. */
   readonly durations: Histogram;
-  /** Connections at this moment; undefined where that cannot be known. */
+  /** Returns the number of open connections; undefined if the system cannot count them. */
   readonly clients: () => number | undefined;
 }
 
-/** Requests of all commands since the start. O(commands × threads). */
-export function requestsOf({ commands, statuses }: ProtocolStats): number {
+/** Returns the requests of all commands since the start. O(commands × threads). */
+export function totalRequests({ commands, statuses }: ProtocolStats): number {
   let sum = 0;
   for (let command = 0; command < commands.length; command++) {
     for (const count of Object.values(statuses(command))) sum += count;

@@ -1,5 +1,5 @@
-// The table of metrics: what /metrics tells, from one reading of the cache for all of them.
-// No key is ever in a label.
+// The table of metrics. All values in a response of /metrics come from one reading of the cache.
+// No label ever contains a key.
 
 import type { CacheStats, ShardStats } from "../cache/cache.ts";
 import { version } from "../config/config.ts";
@@ -10,77 +10,92 @@ import type { ProtocolStats } from "./protocol.ts";
 
 type Row<T> = readonly [name: string, source: T, help: string, factor?: number];
 
-/** What is counted of entries since the start, and how many there are. */
-const COUNTED: readonly Row<keyof CacheStats>[] = [
-  ["keyspace_hits_total", "hit", "Keys asked for and found."],
-  ["keyspace_misses_total", "miss", "Keys asked for and not found."],
-  ["stored_keys_total", "inserted", "Entries put, new ones and over others."],
-  ["overwritten_keys_total", "overwritten", "Entries put over others."],
+/** Metrics of the cache: entries, memory, locks and failed workers. */
+const CACHE_METRICS: readonly Row<keyof CacheStats>[] = [
+  ["keyspace_hits_total", "hit", "Key lookups that found an entry."],
+  ["keyspace_misses_total", "miss", "Key lookups that found no entry."],
+  ["stored_keys_total", "inserted", "Entries stored: new ones and replacements."],
+  ["overwritten_keys_total", "overwritten", "Entries stored in place of an existing entry."],
   ["deleted_keys_total", "deleted", "Entries deleted."],
-  ["expired_keys_total", "expired", "Entries freed because their time was over."],
-  ["evicted_keys_total", "evicted", "Entries freed to make room."],
-  ["loaded_keys_total", "loaded", "Entries that came from the snapshot."],
-  ["db_keys", "entries", "Entries held, expired ones until they are swept."],
-  ["db_keys_expiring", "expiring", "Of them those that have a deadline."],
-  ["memory_max_bytes", "memory", "What the cache may take."],
-  ["memory_used_bytes", "used", "What it takes: log, index and tables."],
-  ["memory_live_bytes", "bytes", "Keys and values held."],
-  ["memory_dead_bytes", "dead", "What has left and is not free yet."],
-  ["ghost_keys", "ghosts", "Keys remembered of entries evicted not long ago."],
-  ["lock_waits_total", "lockWaits", "Times that a shard's lock was not free at once."],
-  ["lock_wait_seconds_total", "lockWaitMicros", "Time waited for locks of shards.", 1e-6],
-  ["worker_restarts_total", "lostThreads", "Workers that failed and were started again."],
-  ["shards_emptied_total", "emptied", "Shards that a failing worker cost their entries."],
+  ["expired_keys_total", "expired", "Entries removed because they expired."],
+  ["evicted_keys_total", "evicted", "Entries evicted to make room."],
+  ["loaded_keys_total", "loaded", "Entries loaded from the snapshot."],
+  ["db_keys", "entries", "Entries in the cache; an expired entry counts until it is swept."],
+  ["db_keys_expiring", "expiring", "Entries in the cache that have an expiry time."],
+  ["memory_max_bytes", "memory", "Memory limit of the cache."],
+  ["memory_used_bytes", "used", "Memory in use: log, index and tables."],
+  ["memory_live_bytes", "bytes", "Size of all keys and values in the cache."],
+  ["memory_dead_bytes", "dead", "Memory of removed entries that is not free yet."],
+  ["ghost_keys", "ghosts", "Remembered keys of recently evicted entries."],
+  ["lock_waits_total", "lockWaits", "Times that a thread had to wait for the lock of a shard."],
+  [
+    "lock_wait_seconds_total",
+    "lockWaitMicros",
+    "Time that threads waited for the locks of shards.",
+    1e-6,
+  ],
+  ["worker_restarts_total", "lostThreads", "Workers that failed and were restarted."],
+  ["shards_emptied_total", "emptied", "Shards that lost all entries because a worker failed."],
 ];
 
-const SNAPSHOTS: readonly Row<StateField>[] = [
+const SNAPSHOT_METRICS: readonly Row<StateField>[] = [
   [
     "snapshot_last_success_timestamp_seconds",
     "savedMs",
-    "When the last good snapshot began; 0 without one.",
+    "Start time of the last successful snapshot; 0 without one.",
     1e-3,
   ],
-  ["snapshot_last_duration_seconds", "saveTookMs", "Time that the last one took.", 1e-3],
-  ["snapshot_last_bytes", "savedBytes", "Size of the last one of this process."],
-  ["snapshot_last_entries", "savedEntries", "Entries in the last one of this process."],
-  ["snapshot_in_progress", "isSaving", "1 while a snapshot is taken."],
-  ["snapshot_shards_dropped", "droppedShards", "Damaged shards of the one that was loaded."],
+  [
+    "snapshot_last_duration_seconds",
+    "saveTookMs",
+    "Duration of the last successful snapshot.",
+    1e-3,
+  ],
+  ["snapshot_last_bytes", "savedBytes", "Size of the last snapshot of this process."],
+  ["snapshot_last_entries", "savedEntries", "Entries in the last snapshot of this process."],
+  ["snapshot_in_progress", "isSaving", "1 while a snapshot is being taken."],
+  ["snapshot_shards_dropped", "droppedShards", "Damaged shards of the snapshot that was loaded."],
 ];
 
-const OF_WORKERS: readonly Row<"load" | "loopLagMs">[] = [
-  ["worker_load_ratio", "load", "Part of a core that a worker used in the last second."],
-  ["event_loop_lag_seconds", "loopLagMs", "Longest delay of its event loop in that time.", 1e-3],
+const WORKER_METRICS: readonly Row<"load" | "loopLagMs">[] = [
+  ["worker_load_ratio", "load", "Fraction of a core that the worker used in the last second."],
+  [
+    "event_loop_lag_seconds",
+    "loopLagMs",
+    "Longest event-loop delay of the worker in the last second.",
+    1e-3,
+  ],
 ];
 
-const OF_SHARDS: readonly Row<keyof ShardStats>[] = [
-  ["shard_entries", "entries", "Entries of a shard."],
-  ["shard_bytes", "bytes", "Keys and values of a shard."],
+const SHARD_METRICS: readonly Row<keyof ShardStats>[] = [
+  ["shard_entries", "entries", "Entries in the shard."],
+  ["shard_bytes", "bytes", "Size of the keys and values in the shard."],
 ];
 
-/** All but the durations, which are no numbers but histograms. */
+/** All metrics except the request durations, which are histograms (exporter.ts). */
 export const METRICS: readonly Metric[] = [
   {
-    ...{ name: "build_info", kind: "gauge", help: "1, with the versions as labels." },
+    ...{ name: "build_info", kind: "gauge", help: "Always 1; the labels give the versions." },
     labels: ["version", "bun"],
     read: () => [[{ version, bun: Bun.version }, 1]],
   },
   {
-    ...{ name: "uptime_seconds", kind: "gauge", help: "Time since the start." },
+    ...{ name: "uptime_seconds", kind: "gauge", help: "Time since the service started." },
     read: ({ service }) => (performance.now() - service.startedMs) / 1000,
   },
   {
-    ...{ name: "loading", kind: "gauge", help: "1 while the snapshot is loaded." },
+    ...{ name: "loading", kind: "gauge", help: "1 while the snapshot is being loaded." },
     read: ({ service }) => (service.state.phase === "loading" ? 1 : 0),
   },
-  ...rows(COUNTED, ({ stats }, source) => stats[source]),
+  ...rows(CACHE_METRICS, ({ stats }, source) => stats[source]),
   ...rows(
-    OF_SHARDS,
+    SHARD_METRICS,
     ({ shards }, source, factor) =>
       shards.map((shard, number) => [{ shard: String(number) }, shard[source] * factor]),
     "shard",
   ),
   {
-    ...{ name: "connected_clients", kind: "gauge", help: "Connections." },
+    ...{ name: "connected_clients", kind: "gauge", help: "Open connections." },
     labels: ["protocol"],
     read: ({ protocols }) =>
       protocols().flatMap(({ protocol, clients }) => {
@@ -89,43 +104,50 @@ export const METRICS: readonly Metric[] = [
       }),
   },
   {
-    ...{ name: "commands_total", kind: "counter", help: "Requests." },
+    ...{ name: "commands_total", kind: "counter", help: "Requests by outcome." },
     labels: ["protocol", "command", "status"],
-    read: ({ protocols }) => protocols().flatMap(countsOf),
+    read: ({ protocols }) => protocols().flatMap(commandCounts),
   },
   {
-    ...{ name: "workers", kind: "gauge", help: "Threads that serve." },
+    ...{ name: "workers", kind: "gauge", help: "Worker threads." },
     read: ({ config }) => config.workers,
   },
   ...rows(
-    OF_WORKERS,
+    WORKER_METRICS,
     (scrape, source, factor) =>
       scrape.rows.map((row, thread) => [{ worker: String(thread) }, row[source] * factor]),
     "worker",
   ),
   {
-    ...{ name: "snapshots_total", kind: "counter", help: "Snapshots since the start." },
+    ...{ name: "snapshots_total", kind: "counter", help: "Snapshots since the start, by outcome." },
     labels: ["status"],
     read: ({ service: { state } }) => [
       [{ status: "ok" }, state.get("saves")],
       [{ status: "error" }, state.get("failedSaves")],
     ],
   },
-  ...rows(SNAPSHOTS, ({ service }, source) => service.state.get(source)),
+  ...rows(SNAPSHOT_METRICS, ({ service }, source) => service.state.get(source)),
   {
     ...{ name: "log_lines_dropped_total", kind: "counter" },
-    help: "Lines of the log that were lost because it was not read.",
+    help: "Log lines that were dropped because the log was not read in time.",
     read: ({ service }) => service.state.get("droppedLogLines"),
   },
   {
-    ...{ name: "refused_total", kind: "counter", help: "Requests refused, connections closed." },
+    ...{
+      name: "refused_total",
+      kind: "counter",
+      help: "Rejected requests and closed connections, by reason.",
+    },
     labels: ["protocol", "reason"],
     read: ({ service }) => service.rejections.all(),
   },
   ...processMetrics(),
 ];
 
-/** Metrics of one kind; `read` of a number is multiplied here, of several by itself. */
+/**
+ * Returns the metrics of one list. A single number from `read` is multiplied by the factor here;
+ * `read` itself multiplies the values of a metric with labels.
+ */
 function rows<T>(
   table: readonly Row<T>[],
   read: (scrape: Scrape, source: T, factor: number) => ReturnType<Metric["read"]>,
@@ -135,13 +157,13 @@ function rows<T>(
     ...{ name, help, kind: name.endsWith("_total") ? "counter" : "gauge" },
     ...(label === undefined ? {} : { labels: [label] }),
     read: (scrape) => {
-      const found = read(scrape, source, factor);
-      return typeof found === "number" ? found * factor : found;
+      const value = read(scrape, source, factor);
+      return typeof value === "number" ? value * factor : value;
     },
   }));
 }
 
-function countsOf({ protocol, commands, statuses }: ProtocolStats) {
+function commandCounts({ protocol, commands, statuses }: ProtocolStats) {
   return commands.flatMap((command, number) =>
     Object.entries(statuses(number))
       .filter(([, count]) => count > 0)

@@ -1,5 +1,6 @@
-// What each worker tells of itself once a second, in shared memory: its load, its event loop,
-// and its hot keys. A row for each thread, which is its only writer.
+// What each worker publishes once a second in shared memory: its load, its event-loop lag and its
+// hot keys. Each thread has one row and is the only writer of that row.
+// Typed arrays: indexes are in range by construction.
 
 import type { HotKey, HotKeys } from "./hot-keys.ts";
 
@@ -12,25 +13,25 @@ const FIELDS = {
   bytes: 5,
 } as const;
 const FIELD_BYTES = 8 * Float64Array.BYTES_PER_ELEMENT;
-/** For the hot keys as JSON. */
+/** Space for the hot keys as JSON. */
 const TEXT_BYTES = 32 * 1024;
 const ROW_BYTES = FIELD_BYTES + TEXT_BYTES;
-/** Of a thread's hot keys so many are told. */
+/** Most hot keys that a thread publishes. */
 export const PUBLISHED_KEYS = 20;
 const READ_ATTEMPTS = 3;
 
 export interface WorkerRow {
-  /** Part of a core that it used, 0 to 1. */
+  /** Fraction of a core that the thread used, 0 to 1. */
   readonly load: number;
   readonly requestsPerSecond: number;
-  /** The longest that its event loop was late. */
+  /** Longest delay of the thread's event loop. */
   readonly loopLagMs: number;
-  /** Gets in its sample of late. */
+  /** Gets in the thread's sample (HotKeys.sampled). */
   readonly sampled: number;
   readonly hotKeys: readonly HotKey[];
 }
 
-/** Zeroed memory for the rows of `threads` threads. */
+/** Returns zeroed memory for the rows of `threads` threads. */
 export function allocateWorkers(threads: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * ROW_BYTES);
 }
@@ -44,8 +45,8 @@ export class WorkerRows {
     this.count = memory.byteLength / ROW_BYTES;
   }
 
-  /** Only of the caller's own thread. */
-  write(thread: number, stats: Omit<WorkerRow, "sampled" | "hotKeys">, hotKeys: HotKeys): void {
+  /** Writes the row of the calling thread. */
+  publish(thread: number, stats: Omit<WorkerRow, "sampled" | "hotKeys">, hotKeys: HotKeys): void {
     const { numbers, text } = this.#row(thread);
     const keys = hotKeys.top(PUBLISHED_KEYS);
     let json = JSON.stringify(keys);
@@ -53,7 +54,7 @@ export class WorkerRows {
       keys.pop();
       json = JSON.stringify(keys);
     }
-    // Odd while the row is written.
+    // The sequence is odd while the row is being written.
     Atomics.add(this.#sequenceOf(thread), 0, 1);
     numbers[FIELDS.load] = stats.load;
     numbers[FIELDS.requestsPerSecond] = stats.requestsPerSecond;
@@ -63,7 +64,10 @@ export class WorkerRows {
     Atomics.add(this.#sequenceOf(thread), 0, 1);
   }
 
-  /** What a thread said last; nothing while it has not, and if it writes again and again just now. */
+  /**
+   * Returns the row that a thread published last. The row is empty before the first heartbeat, and
+   * if the thread wrote during each of the READ_ATTEMPTS.
+   */
   read(thread: number): WorkerRow {
     const { numbers, text } = this.#row(thread);
     const sequence = this.#sequenceOf(thread);
@@ -73,10 +77,10 @@ export class WorkerRows {
       const json = text.toString("utf8", 0, copy[FIELDS.bytes]);
       if (before % 2 === 1 || Atomics.load(sequence, 0) !== before) continue;
       return {
-        load: copy[FIELDS.load] ?? 0,
-        requestsPerSecond: copy[FIELDS.requestsPerSecond] ?? 0,
-        loopLagMs: copy[FIELDS.loopLagMs] ?? 0,
-        sampled: copy[FIELDS.sampled] ?? 0,
+        load: copy[FIELDS.load]!,
+        requestsPerSecond: copy[FIELDS.requestsPerSecond]!,
+        loopLagMs: copy[FIELDS.loopLagMs]!,
+        sampled: copy[FIELDS.sampled]!,
         hotKeys: json === "" ? [] : (JSON.parse(json) as HotKey[]),
       };
     }

@@ -143,7 +143,7 @@ function serve(): void {
     if (resp !== undefined) protocols.push(resp.stats);
     const hotKeys = new HotKeys();
     cache.sampled = ({ bytes, start: from, end }) => {
-      hotKeys.saw(bytes.toString("latin1", from, Math.min(end, from + LONGEST_HOT_KEY)));
+      hotKeys.record(bytes.toString("latin1", from, Math.min(end, from + LONGEST_HOT_KEY)));
     };
     const answered = () => httpMetrics.answered + (resp?.answered() ?? 0);
     startHeartbeat(workers, start.thread, hotKeys, answered, service);

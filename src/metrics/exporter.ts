@@ -1,5 +1,6 @@
-// The metrics of the service as text for Prometheus: summed over all workers, whichever of
-// them is asked. Everything is read when it is asked for; nothing is kept here.
+// The metrics of the service in the text format of Prometheus. Every worker returns the sums over
+// all workers. Values are read at each scrape; the exporter keeps none.
+// Typed arrays: indexes are in range by construction.
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
@@ -11,36 +12,36 @@ import type { Metric, Scrape, MetricsContext } from "./metric.ts";
 const PREFIX = "ringcache_";
 const DURATION_NAME = `${PREFIX}request_duration_seconds`;
 const DURATION_HELP =
-  "Time from when a request was there to its answer; with pipelines to the answer of all that came at once.";
-/** Of the histograms: each doubling from 4 µs to 8.4 s. */
-const BOUNDS_MICROS = Array.from({ length: 22 }, (_, n) => 2 ** (n + 2));
+  "Time from the arrival of a request to its response; in a pipeline, to the response of the whole batch.";
+/** Upper bounds of the histogram buckets: each power of two from 4 µs to 8.4 s. */
+const BOUNDS_MICROS = Array.from({ length: 22 }, (_, index) => 2 ** (index + 2));
 
 export class PrometheusExporter {
-  readonly #sources: MetricsContext;
+  readonly #context: MetricsContext;
   readonly #registry = new Registry();
   #scrape: Scrape;
 
-  constructor(sources: MetricsContext) {
-    this.#sources = sources;
+  constructor(context: MetricsContext) {
+    this.#context = context;
     this.#scrape = this.#read();
     for (const metric of METRICS) this.#register(metric);
-    this.#registry.registerMetric(new RequestDurations(sources.protocols));
+    this.#registry.registerMetric(new RequestDurations(context.protocols));
   }
 
   get contentType(): string {
     return this.#registry.contentType;
   }
 
-  /** All metrics in Prometheus's text format. O(shards + commands × threads). */
+  /** Returns all metrics in the text format of Prometheus. O(shards + commands × threads). */
   async text(): Promise<string> {
     this.#scrape = this.#read();
     return await this.#registry.metrics();
   }
 
   #read(): Scrape {
-    const { cache, workers } = this.#sources;
+    const { cache, workers } = this.#context;
     return {
-      ...this.#sources,
+      ...this.#context,
       stats: cache.stats(),
       shards: cache.shardStats(),
       rows: Array.from({ length: workers.count }, (_, thread) => workers.read(thread)),
@@ -48,23 +49,23 @@ export class PrometheusExporter {
   }
 
   #register({ name, kind, help, labels = [], read }: Metric): void {
-    const told = (): ReturnType<Metric["read"]> => read(this.#scrape);
+    const current = (): ReturnType<Metric["read"]> => read(this.#scrape);
     new (kind === "counter" ? Counter : Gauge)({
       name: PREFIX + name,
       help,
       labelNames: [...labels],
       registers: [this.#registry],
       collect(this: Counter | Gauge) {
-        const found = told();
+        const values = current();
         this.reset();
-        if (typeof found === "number") this.inc(found);
-        else for (const [labelled, value] of found) this.inc(labelled, value);
+        if (typeof values === "number") this.inc(values);
+        else for (const [labelled, value] of values) this.inc(labelled, value);
       },
     });
   }
 }
 
-/** prom-client's own histogram counts what it is told; this one has been counted in shared memory. */
+/** The histogram of prom-client counts by itself; this one returns the counts in shared memory. */
 class RequestDurations extends Histogram<"protocol" | "command"> {
   readonly #protocols: () => readonly ProtocolStats[];
 
@@ -79,21 +80,21 @@ class RequestDurations extends Histogram<"protocol" | "command"> {
     this.#protocols = protocols;
   }
 
-  /** What the registry's text and the base's `get` are made of; not among the types. */
+  /** The registry and the base class's `get` call this method, which prom-client's types omit. */
   async getForPromString() {
     const name = DURATION_NAME;
     const values = this.#protocols().flatMap(({ protocol, commands, durations }) =>
       commands.flatMap((command, number) => {
         const sums = durations.of(number);
         const isUsed = sums.counts.some((count) => count > 0);
-        return isUsed ? valuesOf(name, { protocol, command }, sums) : [];
+        return isUsed ? histogramSamples(name, { protocol, command }, sums) : [];
       }),
     );
     return { name, help: DURATION_HELP, type: "histogram", aggregator: "sum", values };
   }
 }
 
-function valuesOf(
+function histogramSamples(
   name: string,
   labels: { readonly protocol: string; readonly command: string },
   { counts, sumMicros }: DurationSums,
@@ -102,14 +103,14 @@ function valuesOf(
   let below = 0;
   let bucket = 0;
   for (const bound of BOUNDS_MICROS) {
-    for (; bucket < BUCKETS && upperMicros(bucket) <= bound; bucket++) below += counts[bucket] ?? 0;
+    for (; bucket < BUCKETS && upperMicros(bucket) <= bound; bucket++) below += counts[bucket]!;
     values.push({
       metricName: `${name}_bucket`,
       labels: { ...labels, le: bound / 1e6 },
       value: below,
     });
   }
-  for (; bucket < BUCKETS; bucket++) below += counts[bucket] ?? 0;
+  for (; bucket < BUCKETS; bucket++) below += counts[bucket]!;
   values.push({ metricName: `${name}_bucket`, labels: { ...labels, le: "+Inf" }, value: below });
   values.push({ metricName: `${name}_sum`, labels, value: sumMicros / 1e6 });
   values.push({ metricName: `${name}_count`, labels, value: below });

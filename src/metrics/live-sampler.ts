@@ -1,4 +1,5 @@
-// The figures of the last second, for the dashboard and `bun run top`.
+// The stats of the last second, for the dashboard and `bun run top`.
+// Typed arrays: indexes are in range by construction.
 
 import { isUtf8 } from "node:buffer";
 
@@ -9,19 +10,21 @@ import { residentBytes } from "../linux/resources.ts";
 import type { Service } from "../service/service.ts";
 import { BUCKETS, quantileOf } from "../shared-memory/histogram.ts";
 import type { HotKey } from "./hot-keys.ts";
-import { requestsOf } from "./protocol.ts";
-
-import { PUBLISHED_KEYS } from "./workers.ts";
 import type { MetricsContext } from "./metric.ts";
+import { totalRequests } from "./protocol.ts";
+import { PUBLISHED_KEYS } from "./workers.ts";
 
-/** Slots looked at to estimate what has expired. */
+/** Slots that are inspected to estimate the bytes of expired entries. */
 const EXPIRED_SAMPLE = 1000;
 const KEYS_MAX = 10;
-/** A key whose count may be mostly error is not told: all keys are alike then, and none is hot. */
-const MOST_DOUBT = 2;
+/**
+ * A key is left out if more than 1 / ERROR_FACTOR of its count may be error: all keys are then
+ * equally frequent, and none is hot.
+ */
+const ERROR_FACTOR = 2;
 
-/** Counts since the start. */
-interface CounterTable {
+/** Counters since the start. */
+interface Totals {
   readonly timeMs: number;
   readonly requests: number;
   readonly hit: number;
@@ -33,29 +36,29 @@ interface CounterTable {
 }
 
 export class LiveSampler {
-  readonly #sources: MetricsContext;
+  readonly #context: MetricsContext;
   readonly #shares: ArrayLike<number>;
-  /** The marks before the last one, and the last. */
-  #before: CounterTable;
-  #last: CounterTable;
+  /** The totals at the last mark and at the mark before it. */
+  #previous: Totals;
+  #last: Totals;
 
-  constructor(sources: MetricsContext) {
-    this.#sources = sources;
-    this.#shares = sources.cache.ring.shares();
-    this.#last = this.#before = this.#counts();
+  constructor(context: MetricsContext) {
+    this.#context = context;
+    this.#shares = context.cache.ring.shares();
+    this.#last = this.#previous = this.#totals();
   }
 
-  /** To be called once a second: the figures are those since the mark before the last one. O(commands × threads). */
+  /** Marks a second; to be called once a second. Rates count from the mark before the last. O(commands × threads). */
   mark(): void {
-    this.#before = this.#last;
-    this.#last = this.#counts();
+    this.#previous = this.#last;
+    this.#last = this.#totals();
   }
 
-  /** What is now, and what has happened in the last second or two. O(shards + commands × threads). */
+  /** Returns the current state, and the rates of the last one to two seconds. O(shards + commands × threads). */
   stats(): LiveStats {
-    const { cache, config, service, workers, protocols } = this.#sources;
-    const last = this.#before;
-    const now = this.#counts();
+    const { cache, config, service, workers, protocols } = this.#context;
+    const last = this.#previous;
+    const now = this.#totals();
     const seconds = Math.max(0.001, (now.timeMs - last.timeMs) / 1000);
     const perSecond = (name: "requests" | "evicted" | "expired") =>
       Math.max(0, now[name] - last[name]) / seconds;
@@ -66,7 +69,7 @@ export class LiveSampler {
       stats.expiring === 0 ? 0 : stats.bytes * cache.expiredPart(cache.clock.now(), EXPIRED_SAMPLE),
     );
     const clients = { http: 0, resp: 0 };
-    for (const one of protocols()) clients[one.protocol] = one.clients() ?? 0;
+    for (const protocol of protocols()) clients[protocol.protocol] = protocol.clients() ?? 0;
     return {
       timeMs: Date.now(),
       state: service.state.phase,
@@ -74,7 +77,7 @@ export class LiveSampler {
       uptimeSeconds: (performance.now() - service.startedMs) / 1000,
       requestsPerSecond: perSecond("requests"),
       hitRatio: gets === 0 ? null : (now.hit - last.hit) / gets,
-      latencyMs: latencyOf(last.durations, now.durations),
+      latencyMs: percentiles(last.durations, now.durations),
       entries: stats.entries,
       memory: {
         maxBytes: stats.memory,
@@ -88,7 +91,7 @@ export class LiveSampler {
       expirationsPerSecond: perSecond("expired"),
       clients,
       virtualNodes: config.virtualNodes,
-      shards: shardsOf(cache, this.#shares),
+      shards: shardViews(cache, this.#shares),
       workers: rows.map(({ load, requestsPerSecond }, worker) => {
         return { worker, load, requestsPerSecond };
       }),
@@ -96,42 +99,41 @@ export class LiveSampler {
       hotKeys: {
         sampled: Math.round(rows.reduce((sum, { sampled }) => sum + sampled, 0)),
         oneIn: SAMPLE_ONE_IN,
-        keys: mergedOf(rows.map(({ hotKeys }) => hotKeys)),
+        keys: mergeSketches(rows.map(({ hotKeys }) => hotKeys)),
       },
-      snapshot: snapshotOf(config, service),
+      snapshot: snapshotView(config, service),
     };
   }
 
-  #counts(): CounterTable {
-    const { cache, protocols } = this.#sources;
+  #totals(): Totals {
+    const { cache, protocols } = this.#context;
     const { hit, miss, evicted, expired } = cache.stats();
     const durations = new Float64Array(BUCKETS);
     let requests = 0;
     for (const protocol of protocols()) {
-      requests += requestsOf(protocol);
+      requests += totalRequests(protocol);
       for (const [bucket, count] of protocol.durations.all().entries()) {
-        durations[bucket] = (durations[bucket] ?? 0) + count;
+        durations[bucket]! += count;
       }
     }
     return { timeMs: performance.now(), requests, hit, miss, evicted, expired, durations };
   }
 }
 
-function latencyOf(last: Float64Array, now: Float64Array): LiveStats["latencyMs"] {
-  const counts = now.map((count, bucket) => count - (last[bucket] ?? 0));
-  const of = (quantile: number) => quantileOf(counts, quantile);
-  const [p50, p99, p999] = [of(0.5), of(0.99), of(0.999)];
+function percentiles(last: Float64Array, now: Float64Array): LiveStats["latencyMs"] {
+  const counts = now.map((count, bucket) => count - last[bucket]!);
+  const [p50, p99, p999] = [0.5, 0.99, 0.999].map((quantile) => quantileOf(counts, quantile));
   if (p50 === undefined || p99 === undefined || p999 === undefined) return null;
   return { p50: p50 / 1000, p99: p99 / 1000, p999: p999 / 1000 };
 }
 
-function shardsOf(cache: Cache, shares: ArrayLike<number>): LiveStats["shards"] {
+function shardViews(cache: Cache, shares: ArrayLike<number>): LiveStats["shards"] {
   return cache
     .shardStats()
-    .map(({ entries, bytes }, shard) => ({ shard, share: shares[shard] ?? 0, entries, bytes }));
+    .map(({ entries, bytes }, shard) => ({ shard, share: shares[shard]!, entries, bytes }));
 }
 
-function snapshotOf({ dataDir }: Config, { state }: Service): LiveStats["snapshot"] {
+function snapshotView({ dataDir }: Config, { state }: Service): LiveStats["snapshot"] {
   return {
     isEnabled: dataDir !== "",
     lastMs: state.get("savedMs"),
@@ -140,16 +142,16 @@ function snapshotOf({ dataDir }: Config, { state }: Service): LiveStats["snapsho
 }
 
 /**
- * The sketches of all workers as one. A key that a worker does not tell of may have been seen there
- * as often as the last one that it does tell of.
+ * Merges the sketches of all workers. A key that a worker did not publish may have there as high a
+ * count as the last key that the worker published.
  */
-function mergedOf(sketches: readonly (readonly HotKey[])[]): HotKeyView[] {
+function mergeSketches(sketches: readonly (readonly HotKey[])[]): HotKeyView[] {
   const keys = new Set(sketches.flat().map(({ key }) => key));
   const merged = [...keys].map((key) => {
     let count = 0;
     let error = 0;
     for (const sketch of sketches) {
-      const known = sketch.find((one) => one.key === key);
+      const known = sketch.find((entry) => entry.key === key);
       const unseen = sketch.length < PUBLISHED_KEYS ? 0 : (sketch.at(-1)?.count ?? 0);
       count += known?.count ?? unseen;
       error += known?.error ?? unseen;
@@ -157,7 +159,7 @@ function mergedOf(sketches: readonly (readonly HotKey[])[]): HotKeyView[] {
     return { key, count: Math.round(count), error: Math.round(error) };
   });
   return merged
-    .filter(({ count, error }) => error * MOST_DOUBT <= count)
+    .filter(({ count, error }) => error * ERROR_FACTOR <= count)
     .sort((a, b) => b.count - b.error - (a.count - a.error))
     .slice(0, KEYS_MAX)
     .map(({ key, ...counts }) => {
