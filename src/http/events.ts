@@ -1,49 +1,57 @@
-// The live figures as server-sent events, once a second to everybody who listens.
+// The live stats as server-sent events, once a second to each listener.
 //
-// One reading a second serves all listeners of a worker; without a listener there is none. A
-// listener that does not read misses readings, and its answer ends after MOST_MISSED of them.
+// One sample a second serves all listeners of a worker; without a listener none is taken. A listener
+// that does not read misses events, and its stream ends once it has missed MISSED_EVENTS_MAX in a row.
 
-import type { LiveSampler } from "../metrics/live-sampler.ts";
+const INTERVAL_MS = 1000;
+/** The first sample covers this time: no mark was set before the first listener came. */
+const FIRST_SAMPLE_MS = 200;
+/** Events that may wait for a listener, besides those in the buffers of the runtime and the kernel. */
+const QUEUED_EVENTS_MAX = 4;
+/** Events in a row that a listener may miss. */
+const MISSED_EVENTS_MAX = 30;
 
-const EVERY_MS = 1000;
-/** The first reading is of so long: there was none before the first listener. */
-const FIRST_MS = 200;
-/** Readings that a listener may be behind. */
-const MOST_WAITING = 4;
-/** Readings that a listener may miss one after another. */
-const MOST_MISSED = 30;
+/** Takes the samples: LiveSampler. */
+export interface Sampler {
+  mark(): void;
+  stats(): object;
+}
 
 type Listener = ReadableStreamDefaultController<Uint8Array>;
 
 export class StatsEvents {
-  readonly #live: LiveSampler;
-  /** With the readings that each has missed since its last one. */
+  readonly #sampler: Sampler;
+  /** With the number of events that each has missed since its last one. */
   readonly #listeners = new Map<Listener, number>();
   readonly #encoder = new TextEncoder();
   /** Undefined while there is no listener. */
   #timer: Timer | undefined;
-  #hasRead = false;
+  #hasPublished = false;
 
-  constructor(live: LiveSampler) {
-    this.#live = live;
+  constructor(sampler: Sampler) {
+    this.#sampler = sampler;
   }
 
-  /** An answer that goes on until the listener goes away, or `end`. */
-  answer(): Response {
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** Returns a response that lasts until the listener leaves, or `end`. */
+  subscribe(): Response {
     let own: Listener | undefined;
     const stream = new ReadableStream<Uint8Array>(
       {
         start: (listener) => {
           own = listener;
           this.#listeners.set(listener, 0);
-          if (this.#hasRead) listener.enqueue(this.#event());
-          else this.#begin();
+          if (this.#hasPublished) listener.enqueue(this.#event());
+          else this.#startTimer();
         },
         cancel: () => {
           if (own !== undefined) this.#listeners.delete(own);
         },
       },
-      { highWaterMark: MOST_WAITING },
+      { highWaterMark: QUEUED_EVENTS_MAX },
     );
     return new Response(stream, {
       headers: {
@@ -56,53 +64,53 @@ export class StatsEvents {
     });
   }
 
-  /** Ends all answers, and makes no more. */
-  stop(): void {
-    this.end();
+  /** Sends the stats of the last second to each listener. The timer calls it once a second. O(listeners). */
+  publish(): void {
+    const event = this.#event();
+    this.#sampler.mark();
+    this.#hasPublished = true;
+    for (const [listener, missed] of this.#listeners) {
+      if ((listener.desiredSize ?? 0) > 0) {
+        listener.enqueue(event);
+        this.#listeners.set(listener, 0);
+      } else if (missed + 1 < MISSED_EVENTS_MAX) {
+        this.#listeners.set(listener, missed + 1);
+      } else {
+        listener.close();
+        this.#listeners.delete(listener);
+      }
+    }
   }
 
-  /** Ends all answers: who listens has to ask again, and show a token that holds now. */
+  /** Ends all streams: their clients have to connect again, with a token that is valid now. */
   end(): void {
     for (const listener of this.#listeners.keys()) listener.close();
     this.#listeners.clear();
-    this.#rest();
+    this.#stopTimer();
   }
 
-  #begin(): void {
+  #startTimer(): void {
     if (this.#timer !== undefined) return;
-    // Figures are those since the mark before the last one.
-    this.#live.mark();
-    this.#live.mark();
-    this.#timer = setTimeout(() => this.#tick(), FIRST_MS);
+    // The stats are those since the mark before the last one.
+    this.#sampler.mark();
+    this.#sampler.mark();
+    this.#timer = setTimeout(() => this.#tick(), FIRST_SAMPLE_MS);
   }
 
-  #rest(): void {
+  #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#hasRead = false;
+    this.#hasPublished = false;
   }
 
   #tick(): void {
-    if (this.#listeners.size === 0) {
-      this.#rest();
-      return;
-    }
-    this.#timer = setTimeout(() => this.#tick(), EVERY_MS);
-    const event = this.#event();
-    this.#live.mark();
-    this.#hasRead = true;
-    for (const [listener, missed] of this.#listeners) {
-      const isBehind = (listener.desiredSize ?? 0) <= 0;
-      if (!isBehind) listener.enqueue(event);
-      this.#listeners.set(listener, isBehind ? missed + 1 : 0);
-      if (missed < MOST_MISSED) continue;
-      listener.close();
-      this.#listeners.delete(listener);
-    }
+    if (this.#listeners.size === 0) return this.#stopTimer();
+    this.#timer = setTimeout(() => this.#tick(), INTERVAL_MS);
+    this.publish();
   }
 
   #event(): Uint8Array<ArrayBuffer> {
-    const stats = JSON.stringify(this.#live.stats());
+    const stats = JSON.stringify(this.#sampler.stats());
     return this.#encoder.encode(`event: figures\ndata: ${stats}\n\n`);
   }
 }

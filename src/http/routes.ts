@@ -190,7 +190,7 @@ export function apiOf(
       summary: "Live figures as server-sent events, once a second.",
       answers: { 200: { description: "An endless stream.", type: "text/event-stream" }, ...DOWN },
       whileLoading: true,
-      call: { handle: () => events.answer() },
+      call: { handle: () => events.subscribe() },
     },
     {
       ...{ method: "GET", path: "/", command: "dashboard" },

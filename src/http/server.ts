@@ -206,7 +206,7 @@ export function serveHttp(
     async stop(graceMs) {
       const alive = api.routes.filter(({ path }) => path === "/livez");
       reload({ routes: tableOf(alive, measured), fetch: rejecting(STOPPING) });
-      api.events.stop();
+      api.events.end();
       clearTimeout(preparing);
       const stopAll = (isAbrupt: boolean) => servers.map((server) => server.stop(isAbrupt));
       const untilMs = performance.now() + graceMs;
