@@ -189,7 +189,8 @@ usage: bun run start [options]
 
 ${helpText(OPTIONS, ENV_PREFIX)}
 
-A flag goes before its environment variable. The calls: docs/protocol.md`;
+A flag takes precedence over its environment variable.
+docs/operations.md explains the options, docs/protocol.md the HTTP API and the Redis commands.`;
 
 /** The table of options as the README and docs/operations.md show it. */
 export function optionsMarkdown(): string {
