@@ -1,7 +1,8 @@
-// The process: options, the shared memory, the workers, snapshots, upkeep and signals.
+// The service as a process: options, shared state, workers, snapshots, maintenance and signals.
+//
+//   runService: arguments → Config → ServiceProcess.start → signals → ServiceProcess.ended → exit code
 
-import { allocateBudget } from "../shared-memory/byte-budget.ts";
-import { Cache, type CacheMemory, fitOptions } from "../cache/cache.ts";
+import { Cache, fitOptions } from "../cache/cache.ts";
 import {
   bytesText,
   cacheOptionsOf,
@@ -12,184 +13,271 @@ import {
   SPREADS_CONNECTIONS,
   version,
 } from "../config/config.ts";
-import { type Credentials, readCredentials, validUntil } from "../security/credentials.ts";
 import { ConnectionWatch } from "../http/admission/connection-watch.ts";
-import { allocateHttp } from "../http/metrics.ts";
 import { closeListening, keepAlive, listeningOn } from "../linux/listener-handover.ts";
-import { allocateLogLines, LogLines, LogOutput } from "../service/log-lines.ts";
-import { describeError, Logger } from "../service/logger.ts";
-import { allocateWorkers } from "../metrics/workers.ts";
-import { ListenError, PortClaim } from "./port-claim.ts";
-import { allocateRejections } from "../security/rejections.ts";
-import { allocateResp } from "../resp/memory.ts";
-import { allocateState, ServiceState } from "../service/service.ts";
-import type { Snapshots } from "../snapshot/snapshots.ts";
+import { type Credentials, readCredentials, validUntil } from "../security/credentials.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
-import { warnOfSettings } from "./start-warnings.ts";
-import { StopSignals } from "./stop-signals.ts";
-import { Supervisor } from "./supervisor.ts";
+import { LogLines, LogOutput } from "../service/log-lines.ts";
+import { describeError, Logger } from "../service/logger.ts";
+import { ServiceState } from "../service/service.ts";
+import type { Snapshots } from "../snapshot/snapshots.ts";
 import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
+import { ListenError, PortClaim } from "./port-claim.ts";
+import { allocateSharedState, type SharedState } from "./shared-state.ts";
+import { type Env, warnOfSettings } from "./start-warnings.ts";
+import { StopSignals } from "./stop-signals.ts";
+import { Supervisor, type SupervisorEvents } from "./supervisor.ts";
 
-/** Answers in flight get this long after SIGTERM; the service promises to be gone in 5 s. */
+/** Requests in flight get this long after SIGTERM; the service promises to end within 5 s. */
 const STOP_GRACE_MS = 4000;
-/** Bun's own limit of a request's head. */
+/** Bun's default limit of a request's head. */
 const RUNTIME_HEADER_BYTES = 16_384;
 
-/** Resolves when the service listens. */
-const started = Promise.withResolvers<void>();
-// First of all: without a handler the signal ends the process.
-let renewing = started.promise;
-process.on("SIGHUP", () => (renewing = renewing.then(renewCredentials)));
-const { config, credentials: first } = await configOrExit();
-let credentials = first;
-// The reader of the log has gone: the cache serves on, and counts the lines that are lost.
-process.stdout.on("error", () => {});
-const logMemory = allocateLogLines(config.workers);
-const log = new LogOutput(
-  (line, done) => void process.stdout.write(line, done),
-  new LogLines(logMemory),
-  (lines) => logger.warn("log lines dropped", { lines, reason: "the log was not read" }),
-);
-const logger = new Logger(config.logFormat, config.logLevel, writeLog);
-const wanted = cacheOptionsOf(config);
-const cacheOptions = fitOptions(wanted);
-const stateMemory = allocateState();
-const state = new ServiceState(stateMemory);
-let isStopping = false;
-let supervisor: Supervisor | undefined;
-let snapshots: Snapshots | undefined;
-/** Of the HTTP API; the one that was taken, where a free one was asked for. */
-let { port } = config;
-// Before anything that takes time: as process 1 of a container there is no other way to be stopped.
-const signals = new StopSignals();
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.on(signal, () => {
-    signals.came(signal);
-    void stop({ signal }, true);
+export type StopReason =
+  { readonly signal: string } | { readonly command: string; readonly saves: boolean };
+
+/** Runs the service until a signal or a client stops it, and ends the process with its exit code. */
+export async function runService(args: readonly string[], env: Env): Promise<void> {
+  const started = Promise.withResolvers<ServiceProcess>();
+  // First of all: without a handler the signal ends the process.
+  let reloads: Promise<unknown> = started.promise;
+  process.on("SIGHUP", () => {
+    reloads = reloads.then(async () => (await started.promise).reload());
   });
-}
-process.on("uncaughtException", (error) => {
-  logger.error("failed", { error: describeError(error) });
-  process.exit(EXIT_SOFTWARE);
-});
-
-const address = await startOrExit();
-started.resolve();
-logger.info("listening", {
-  ...shownAddresses(address),
-  redis: config.respPort === 0 ? "off" : config.respPort,
-  workers: config.workers,
-  shards: cacheOptions.shards,
-  memory: bytesText(config.memory),
-  max_connections: config.maxConnections,
-  max_pending_bytes: bytesText(config.maxPendingBytes),
-  ...(credentials.tls === undefined
-    ? {}
-    : { certificate_until: await validUntil(credentials.tls) }),
-  version,
-});
-warnOfSettings({ config, credentials, wanted, fitted: cacheOptions, env: process.env }, logger);
-
-/** Writes a line, of a worker if so, and keeps the count of those that were dropped. */
-function writeLog(line: string, worker?: number): void {
-  if (worker === undefined) log.write(line);
-  else log.writeOf(worker, line);
-  state.set("droppedLogLines", log.dropped);
-}
-
-/** The socket for both families has two addresses, of which the log shows both. */
-function shownAddresses(url: string): Readonly<Record<string, string>> {
-  const isBoth = config.host === "::";
-  return isBoth ? { address: url.replace("[::]", "0.0.0.0"), ipv6: url } : { address: url };
-}
-
-/** Stops the service once; after a signal it drains first. */
-async function stop(
-  reason: { signal: string } | { command: string },
-  saves: boolean,
-): Promise<void> {
-  if (isStopping) return;
-  isStopping = true;
-  const isLoaded = state.phase === "serving";
-  if ("command" in reason) signals.came(reason.command);
-  else if (isLoaded && config.drainSeconds > 0) {
-    state.phase = "draining";
-    logger.info("draining", { seconds: config.drainSeconds, ...reason });
-    await Promise.race([Bun.sleep(config.drainSeconds * 1000), signals.next]);
-  }
-  state.phase = "stopping";
-  logger.info("stopping", reason);
-  await supervisor?.stop(STOP_GRACE_MS);
-  // Of a snapshot that is not loaded yet the file has more.
-  const skipped = signals.next.then((signal) => `a second ${signal} skipped the last snapshot`);
-  const outcome = saves && isLoaded ? await snapshots?.saveLast(skipped) : undefined;
-  if (outcome?.isSaved === false) {
-    logger.error("stopped", { not_saved: outcome.reason });
-    process.exit(EXIT_IO);
-  }
-  logger.info("stopped");
-  process.exit(0);
-}
-
-/** Starts the workers, loads the last snapshot and answers the workers' URL. */
-async function startOrExit(): Promise<string> {
+  const { config, credentials } = await configOrExit(args, env);
+  // The reader of stdout closed the pipe: keep serving, and count the lines that are lost.
+  process.stdout.on("error", () => {});
   try {
-    const claims: PortClaim[] = [];
-    for (const port of config.respPort === 0 ? [config.port] : [config.port, config.respPort]) {
-      claims.push(await PortClaim.take(config.host, port));
+    const service = new ServiceProcess(config, credentials);
+    void service.ended.then((exitCode) => process.exit(exitCode));
+    // Before anything that takes time: process 1 of a container has no default handlers.
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      process.on(signal, () => service.stop({ signal }));
     }
-    if (config.maxHeaderBytes !== RUNTIME_HEADER_BYTES) await limitHeaders(config.maxHeaderBytes);
-    // The supervisor is the last of the threads.
-    const memory = allocateOrFail(config.workers + 1);
-    const cache = new Cache(cacheOptions, memory, config.workers);
-    const warm = config.dataDir === "" ? undefined : await warmStart();
-    snapshots = await warm?.openSnapshots(cache, config, state, logger);
-    const memories = {
-      ...{ memory, stateMemory },
-      httpMemory: allocateHttp(config.workers, config.maxConnections),
-      respMemory: allocateResp(config, config.workers),
-      workerMemory: allocateWorkers(config.workers),
-      rejectionMemory: allocateRejections(config.workers),
-      budgetMemory: allocateBudget(config.workers),
-      logMemory,
-    };
-    port = claims[0]?.port ?? port;
-    const opened = { ...config, port };
-    const start = { config: opened, credentials, cacheOptions, ...memories };
-    supervisor = new Supervisor(cache, start, {
-      log: (worker, line) => writeLog(line, worker),
-      listening: () => keepAlive(port, config.tcpKeepalive),
-      restarted: (worker, error) => logger.error("worker restarted", { worker, error }),
-      save: async () => (await snapshots?.save()) ?? { isSaved: false, reason: "no --data-dir" },
-      shutDown: (saves) => void stop({ command: "SHUTDOWN" }, saves),
-      gaveUp(worker, error) {
-        logger.error("failed", { worker, error });
-        process.exit(EXIT_SOFTWARE);
-      },
+    process.on("uncaughtException", (error) => {
+      service.logger.error("failed", { error: describeError(error) });
+      process.exit(EXIT_SOFTWARE);
     });
-    if (snapshots === undefined && state.phase === "loading") state.phase = "serving";
-    const url = await supervisor.start();
-    new ConnectionWatch(config.maxConnections, port, memories.httpMemory.connections);
-    for (const claim of claims) claim.release();
-    if (snapshots !== undefined) await warm?.loadSnapshot(snapshots, config, logger);
-    // A signal may have come meanwhile.
-    if (snapshots !== undefined && state.phase === "loading") {
-      state.phase = "serving";
-      await supervisor.ready();
-      if (config.snapshotInterval > 0) snapshots.schedule(config.snapshotInterval * 1000);
-    }
-    if (config.store === "shared") startMaintenance(cache, () => logger.info(EVICTION_BEGAN));
-    return url;
+    await service.start(env);
+    started.resolve(service);
   } catch (error) {
     if (error instanceof StartupError) exitWith(error.exitCode, `ringcache: ${error.message}`);
-    if (error instanceof ListenError) exitWith(EXIT_SYSTEM, refusalOf(error));
     throw error;
   }
 }
 
-function allocateOrFail(threads: number): CacheMemory {
+export class ServiceProcess {
+  readonly logger: Logger;
+  readonly #config: Config;
+  #credentials: Credentials;
+  readonly #state: SharedState;
+  readonly #serviceState: ServiceState;
+  readonly #log: LogOutput;
+  readonly #signals = new StopSignals();
+  readonly #ended = Promise.withResolvers<number>();
+  #isStopping = false;
+  #supervisor: Supervisor | undefined;
+  #snapshots: Snapshots | undefined;
+  /** The port of the HTTP API: a free one if --port is 0. */
+  #port: number;
+
+  /** Allocates the shared state. Throws StartupError if the system lacks address space. */
+  constructor(config: Config, credentials: Credentials) {
+    this.#config = config;
+    this.#credentials = credentials;
+    this.#port = config.port;
+    this.#state = allocateOrFail(config);
+    this.#serviceState = new ServiceState(this.#state.service);
+    this.#log = new LogOutput(
+      (line, done) => void process.stdout.write(line, done),
+      new LogLines(this.#state.logLines),
+      (lines) => {
+        this.logger.warn("log lines dropped", { lines, reason: "the log was not read" });
+      },
+    );
+    this.logger = new Logger(config.logFormat, config.logLevel, (line) => this.#writeLog(line));
+  }
+
+  /** Resolves with the exit code when the service has stopped, or has given up. */
+  get ended(): Promise<number> {
+    return this.#ended.promise;
+  }
+
+  /** Starts the workers and loads the last snapshot; resolves when the service serves. Throws StartupError. */
+  async start(env: Env): Promise<void> {
+    const url = await this.#start();
+    const config = this.#config;
+    const { tls } = this.#credentials;
+    const { cacheOptions } = this.#state;
+    this.logger.info("listening", {
+      ...this.#addressFields(url),
+      redis: config.respPort === 0 ? "off" : config.respPort,
+      workers: config.workers,
+      shards: cacheOptions.shards,
+      memory: bytesText(config.memory),
+      max_connections: config.maxConnections,
+      max_pending_bytes: bytesText(config.maxPendingBytes),
+      ...(tls === undefined ? {} : { certificate_until: await validUntil(tls) }),
+      version,
+    });
+    const settings = { config, credentials: this.#credentials, env };
+    const wanted = cacheOptionsOf(config);
+    warnOfSettings({ ...settings, wanted, fitted: cacheOptions }, this.logger);
+  }
+
+  /** Reads tokens and certificates again. If they are wrong, logs the reason and keeps the old ones. */
+  async reload(): Promise<void> {
+    try {
+      const credentials = await readCredentials(this.#config);
+      const { tls } = credentials;
+      if (tls !== undefined && !SPREADS_CONNECTIONS) {
+        throw new OptionError(
+          `${process.platform} cannot have two listeners; start the service again`,
+        );
+      }
+      await this.#replaceCredentials(credentials);
+      const until = tls === undefined ? {} : { certificate_until: await validUntil(tls) };
+      this.logger.info("reloaded", until);
+    } catch (error) {
+      if (error instanceof OptionError) {
+        this.logger.error("reload refused", { reason: error.message });
+      } else {
+        // The old listeners may still be open, and give some connections the old certificate.
+        this.logger.error("reload incomplete", { error: describeError(error) });
+      }
+    }
+  }
+
+  /** Stops the service once; after a signal it drains first. A later signal ends the current step. */
+  stop(reason: StopReason): void {
+    if ("signal" in reason) this.#signals.came(reason.signal);
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    if ("command" in reason) this.#signals.came(reason.command);
+    void this.#stop(reason).then(this.#ended.resolve, this.#ended.reject);
+  }
+
+  async #stop(reason: StopReason): Promise<number> {
+    const isLoaded = this.#serviceState.phase === "serving";
+    const { drainSeconds } = this.#config;
+    const fields = "signal" in reason ? reason : { command: reason.command };
+    if ("signal" in reason && isLoaded && drainSeconds > 0) {
+      this.#serviceState.phase = "draining";
+      this.logger.info("draining", { seconds: drainSeconds, ...fields });
+      await Promise.race([Bun.sleep(drainSeconds * 1000), this.#signals.next]);
+    }
+    this.#serviceState.phase = "stopping";
+    this.logger.info("stopping", fields);
+    await this.#supervisor?.stop(STOP_GRACE_MS);
+    const skipped = this.#signals.next.then(
+      (signal) => `a second ${signal} skipped the last snapshot`,
+    );
+    // While loading, the file on disk holds more than memory does, so it is not overwritten.
+    const saves = isLoaded && ("signal" in reason || reason.saves);
+    const outcome = saves ? await this.#snapshots?.saveLast(skipped) : undefined;
+    if (outcome?.isSaved === false) {
+      this.logger.error("stopped", { not_saved: outcome.reason });
+      return EXIT_IO;
+    }
+    this.logger.info("stopped");
+    return 0;
+  }
+
+  /** Claims the ports, starts the workers and loads the snapshot; returns the workers' URL. */
+  async #start(): Promise<string> {
+    const config = this.#config;
+    const claims = await this.#claimPorts();
+    if (config.maxHeaderBytes !== RUNTIME_HEADER_BYTES) await limitHeaders(config.maxHeaderBytes);
+    const cache = new Cache(this.#state.cacheOptions, this.#state.cache, config.workers);
+    const warm = config.dataDir === "" ? undefined : await importWarmStart();
+    const snapshots = await warm?.openSnapshots(cache, config, this.#serviceState, this.logger);
+    this.#snapshots = snapshots;
+    this.#port = claims[0]?.port ?? this.#port;
+    const opened = { ...config, port: this.#port };
+    const start = { config: opened, credentials: this.#credentials, state: this.#state };
+    this.#supervisor = new Supervisor(cache, start, this.#supervisorEvents());
+    if (snapshots === undefined && this.#isLoading()) this.#serviceState.phase = "serving";
+    const url = await this.#supervisor.start().catch((error: unknown) => this.#rejectStart(error));
+    new ConnectionWatch(config.maxConnections, this.#port, this.#state.http.connections);
+    for (const claim of claims) claim.release();
+    if (snapshots !== undefined) await warm?.loadSnapshot(snapshots, config, this.logger);
+    // A signal may have arrived while the snapshot was loaded.
+    if (snapshots !== undefined && this.#isLoading()) {
+      this.#serviceState.phase = "serving";
+      await this.#supervisor.ready();
+      if (config.snapshotInterval > 0) snapshots.schedule(config.snapshotInterval * 1000);
+    }
+    if (config.store === "shared") startMaintenance(cache, () => this.logger.info(EVICTION_BEGAN));
+    return url;
+  }
+
+  async #claimPorts(): Promise<PortClaim[]> {
+    const { host, port, respPort } = this.#config;
+    const claims: PortClaim[] = [];
+    for (const claimed of respPort === 0 ? [port] : [port, respPort]) {
+      const claim = PortClaim.take(host, claimed).catch((error: unknown) =>
+        this.#rejectStart(error),
+      );
+      claims.push(await claim);
+    }
+    return claims;
+  }
+
+  #rejectStart(error: unknown): never {
+    if (!(error instanceof ListenError)) throw error;
+    throw new StartupError(EXIT_SYSTEM, listenReason(error, this.#config));
+  }
+
+  #supervisorEvents(): SupervisorEvents {
+    return {
+      log: (worker, line) => this.#writeLog(line, worker),
+      listening: () => keepAlive(this.#port, this.#config.tcpKeepalive),
+      restarted: (worker, error) => this.logger.error("worker restarted", { worker, error }),
+      save: async () =>
+        (await this.#snapshots?.save()) ?? { isSaved: false, reason: "no --data-dir" },
+      shutDown: (saves) => this.stop({ command: "SHUTDOWN", saves }),
+      gaveUp: (worker, error) => {
+        this.logger.error("failed", { worker, error });
+        this.#ended.resolve(EXIT_SOFTWARE);
+      },
+    };
+  }
+
+  async #replaceCredentials(credentials: Credentials): Promise<void> {
+    const { respPort, tcpKeepalive } = this.#config;
+    // A worker that is just being restarted would open another listener for the old certificate.
+    await this.#supervisor?.listening();
+    // The workers open listeners of their own for the new certificates.
+    const ports =
+      credentials.tls === undefined ? [] : [this.#port, respPort].filter((port) => port !== 0);
+    const old = ports.map((port) => [port, listeningOn(port)] as const);
+    this.#credentials = credentials;
+    await this.#supervisor?.renew(credentials);
+    keepAlive(this.#port, tcpKeepalive);
+    await Promise.all(old.map(([port, sockets]) => closeListening(port, sockets)));
+  }
+
+  /** Writes a line, of a worker if given, and updates the count of dropped lines. */
+  #writeLog(line: string, worker?: number): void {
+    if (worker === undefined) this.#log.write(line);
+    else this.#log.writeOf(worker, line);
+    this.#serviceState.set("droppedLogLines", this.#log.dropped);
+  }
+
+  #isLoading(): boolean {
+    return this.#serviceState.phase === "loading";
+  }
+
+  /** A socket for both families has two addresses, and the log shows both. */
+  #addressFields(url: string): Readonly<Record<string, string>> {
+    const isBoth = this.#config.host === "::";
+    return isBoth ? { address: url.replace("[::]", "0.0.0.0"), ipv6: url } : { address: url };
+  }
+}
+
+function allocateOrFail(config: Config): SharedState {
   try {
-    return Cache.allocate(cacheOptions, threads);
+    return allocateSharedState(config, fitOptions(cacheOptionsOf(config)));
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const reason = "the system does not give its shards' address space; raise `ulimit -v`";
@@ -197,44 +285,17 @@ function allocateOrFail(threads: number): CacheMemory {
   }
 }
 
-/** The runtime keeps this limit, of all threads, and answers 431 by itself. */
+/** The runtime applies this limit to all threads, and responds with 431 itself. */
 async function limitHeaders(bytes: number): Promise<void> {
   Object.assign((await import("node:http")).default, { maxHeaderSize: bytes });
 }
 
-/** Reads tokens and certificates again. What is wrong with them costs a line in the log, and the old ones stay. */
-async function renewCredentials(): Promise<void> {
-  try {
-    const renewed = await readCredentials(config);
-    const { tls } = renewed;
-    if (tls !== undefined && !SPREADS_CONNECTIONS) {
-      throw new OptionError(
-        `${process.platform} cannot have two listeners; start the service again`,
-      );
-    }
-    // One that is being started again would open another listener for the old certificate.
-    await supervisor?.listening();
-    // The workers open listeners of their own for the new certificates.
-    const ports = tls === undefined ? [] : [port, config.respPort].filter((one) => one !== 0);
-    const old = ports.map((one) => [one, listeningOn(one)] as const);
-    credentials = renewed;
-    await supervisor?.renew(renewed);
-    keepAlive(port, config.tcpKeepalive);
-    await Promise.all(old.map(([one, sockets]) => closeListening(one, sockets)));
-    logger.info("reloaded", tls === undefined ? {} : { certificate_until: await validUntil(tls) });
-  } catch (error) {
-    if (error instanceof OptionError) logger.error("reload refused", { reason: error.message });
-    // The old listeners may be open still, and give some connections the old certificate.
-    else logger.error("reload incomplete", { error: describeError(error) });
-  }
-}
-
-/** Only where it is needed: what saves and loads takes 3 MB. */
-function warmStart(): Promise<typeof import("../snapshot/warm-start.ts")> {
+/** Only a service with a data folder loads this code, which takes 3 MB. */
+function importWarmStart(): Promise<typeof import("../snapshot/warm-start.ts")> {
   return import("../snapshot/warm-start.ts");
 }
 
-function refusalOf({ code, port }: ListenError): string {
+function listenReason({ code, port }: ListenError, config: Config): string {
   const option = port === config.respPort ? "--resp-port" : "--port";
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: `the port is in use; stop what uses it or choose another with ${option}`,
@@ -242,15 +303,18 @@ function refusalOf({ code, port }: ListenError): string {
   };
   const reason = reasons[code] ?? `${code}; --host must be an address of this machine`;
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  return `ringcache: cannot listen on ${host}:${port}: ${reason}`;
+  return `cannot listen on ${host}:${port}: ${reason}`;
 }
 
-async function configOrExit(): Promise<{ config: Config; credentials: Credentials }> {
+async function configOrExit(
+  args: readonly string[],
+  env: Env,
+): Promise<{ config: Config; credentials: Credentials }> {
   try {
-    const given = readConfig(Bun.argv.slice(2), process.env);
-    if (given.help) exitWith(0, HELP);
-    if (given.version) exitWith(0, version);
-    return { config: given, credentials: await readCredentials(given) };
+    const config = readConfig(args, env);
+    if (config.help) exitWith(0, HELP);
+    if (config.version) exitWith(0, version);
+    return { config, credentials: await readCredentials(config) };
   } catch (error) {
     if (error instanceof OptionError) exitWith(EXIT_USAGE, `ringcache: ${error.message}`);
     throw error;

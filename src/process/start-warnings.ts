@@ -15,6 +15,9 @@ const MB = 2 ** 20;
 /** A limit of connections that is lower by less is not worth a line. */
 const TRACK_FROM_RATIO = 0.9;
 
+/** Environment variables by name. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
 /** The settings of a start, as they were asked for and as they are. */
 export interface Settings {
   readonly config: Config;
@@ -22,7 +25,7 @@ export interface Settings {
   /** Of the cache: as options ask for them, and as the memory allows. */
   readonly wanted: CacheOptions;
   readonly fitted: CacheOptions;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
 }
 
 /** Logs one line for each of them. */

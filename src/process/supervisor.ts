@@ -14,7 +14,7 @@ import { LogLines } from "../service/log-lines.ts";
 import { describeError } from "../service/logger.ts";
 import { ListenError } from "./port-claim.ts";
 import type { SaveOutcome } from "../service/service.ts";
-import type { FromWorker, ToWorker, WorkerStart } from "./worker.ts";
+import type { FromWorker, ServiceStart, ToWorker, WorkerStart } from "./messages.ts";
 
 const FAILURES = 5;
 const WINDOW_MS = 10_000;
@@ -40,7 +40,7 @@ export interface SupervisorEvents {
 
 export class Supervisor {
   readonly #cache: Cache;
-  #start: Omit<WorkerStart, "thread" | "serviceAgeMs">;
+  #start: ServiceStart;
   readonly #events: SupervisorEvents;
   readonly #script: URL;
   /** By thread number. */
@@ -60,7 +60,7 @@ export class Supervisor {
   /** `cache` is the supervisor's own attachment; `script` is run in each thread, worker.ts or one that imports it. */
   constructor(
     cache: Cache,
-    start: Omit<WorkerStart, "thread" | "serviceAgeMs">,
+    start: ServiceStart,
     events: SupervisorEvents,
     script = new URL("worker.ts", import.meta.url),
   ) {
@@ -187,8 +187,8 @@ export class Supervisor {
   #lost(thread: number, reason: string, pauseMs: number): void {
     this.#urls.delete(thread);
     this.#cache.recoverThread(thread);
-    recoverBudget(this.#start.budgetMemory, thread);
-    new LogLines(this.#start.logMemory).lost(thread);
+    recoverBudget(this.#start.state.budget, thread);
+    new LogLines(this.#start.state.logLines).lost(thread);
     const nowMs = performance.now();
     this.#lostMs = [...this.#lostMs, nowMs].slice(-FAILURES);
     const isHopeless =

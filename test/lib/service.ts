@@ -1,20 +1,19 @@
 // The service for tests: in this process on a free port, or as a process of its own.
 
-import { Tokens } from "../../src/security/tokens.ts";
-import { Activity } from "../../src/service/activity.ts";
-import { allocateBudget, ByteBudget } from "../../src/shared-memory/byte-budget.ts";
-import { Cache } from "../../src/cache/cache.ts";
-import { cacheOptionsOf, readConfig } from "../../src/config/config.ts";
+import { Cache, fitOptions } from "../../src/cache/cache.ts";
+import { cacheOptionsOf, type Config, readConfig } from "../../src/config/config.ts";
 import { readTokens } from "../../src/security/credentials.ts";
 import { ConnectionWatch } from "../../src/http/admission/connection-watch.ts";
-import { allocateHttp, HttpMetrics } from "../../src/http/metrics.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
-import { allocateWorkers, WorkerRows } from "../../src/metrics/workers.ts";
-import { LoopLag } from "../../src/service/event-loop-lag.ts";
-import { allocateRejections, RejectionCounters } from "../../src/security/rejections.ts";
-import { allocateResp } from "../../src/resp/memory.ts";
+import {
+  allocateSharedState,
+  attach,
+  type SharedState,
+  type ThreadContext,
+} from "../../src/process/shared-state.ts";
 import { serveResp } from "../../src/resp/server.ts";
-import { allocateState, type Service, ServiceState } from "../../src/service/service.ts";
+import { Tokens } from "../../src/security/tokens.ts";
+import type { Service } from "../../src/service/service.ts";
 
 export interface Parts {
   readonly service?: Service;
@@ -35,7 +34,7 @@ export function serveCache(
   return serveParts(cache ? { cache } : {}, ...options);
 }
 
-/** The same, with what is given in place of what is usual. */
+/** The same, with the given parts in place of the usual ones. */
 export function serveParts(parts: Parts, ...options: string[]): HttpServer & AsyncDisposable {
   const own = [
     ...["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"],
@@ -46,16 +45,13 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const throwing = (error: unknown) => {
     throw error;
   };
-  const budget = new ByteBudget(allocateBudget(1), 0, config.maxPendingBytes);
-  const usual = { ...aService(), tokens: new Tokens(readTokens(config)), budget };
-  const { service = usual, failed = throwing } = parts;
-  const cache = parts.cache ?? Cache.create(cacheOptionsOf(config));
-  const httpMemory = allocateHttp(1, config.maxConnections);
-  const metrics = new HttpMetrics(httpMemory, 0);
-  const workers = new WorkerRows(allocateWorkers(1));
+  const state = allocateFor(config);
+  const context = attachAlone(config, state);
+  const { httpMetrics: metrics, workers } = context;
+  const { service = context.service, cache = context.cache, failed = throwing } = parts;
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
   const server = serveHttp(cache, config, service, metrics, sources, { failed });
-  const watch = new ConnectionWatch(config.maxConnections, metrics.port, httpMemory.connections);
+  const watch = new ConnectionWatch(config.maxConnections, metrics.port, state.http.connections);
   const stop = (graceMs: number) => {
     watch.stop();
     return server.stop(graceMs);
@@ -64,26 +60,37 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
 }
 
 /** A service that serves, and saves nothing. */
-export function aService(shutDown: Service["shutDown"] = () => {}): Service {
-  const state = new ServiceState(allocateState());
-  state.phase = "serving";
-  const save = async () => ({ isSaved: false, reason: "there is no folder" }) as const;
-  const activity = new Activity();
-  return {
-    ...{ state, save, shutDown, tls: undefined },
-    ...{ activity, lag: new LoopLag(activity) },
+export function aService(): Service {
+  const config = readConfig(["--store", "map"], {});
+  return attachAlone(config, allocateFor(config)).service;
+}
+
+function allocateFor(config: Config): SharedState {
+  return allocateSharedState(config, fitOptions(cacheOptionsOf(config)));
+}
+
+/** Attaches this thread as the only worker of a service that serves, and saves nothing. */
+function attachAlone(
+  config: Config,
+  state: SharedState,
+  shutDown: Service["shutDown"] = () => {},
+): ThreadContext {
+  const context = attach(state, config, 0, {
+    tokens: new Tokens(readTokens(config)),
+    tls: undefined,
     startedMs: performance.now(),
-    tokens: new Tokens({ authToken: "", readToken: "" }),
-    rejections: new RejectionCounters(allocateRejections(1), 0),
-    budget: new ByteBudget(allocateBudget(1), 0, 2 ** 25),
-  };
+    save: async () => ({ isSaved: false, reason: "there is no folder" }),
+    shutDown,
+  });
+  context.service.state.phase = "serving";
+  return context;
 }
 
 export interface RedisService extends AsyncDisposable {
   readonly port: number;
   /** The cache that it serves. */
   readonly cache: Cache;
-  /** What it has told the process, in order. */
+  /** The events that it has reported to the process, in order. */
   readonly told: readonly string[];
 }
 
@@ -94,13 +101,14 @@ export function serveRedis(
   changes: Partial<Service> = {},
 ): RedisService {
   const config = readConfig(["--host", "127.0.0.1", "--workers", "1", ...options], {});
-  const cache = given ?? Cache.create(cacheOptionsOf(config));
   const told: string[] = [];
-  const usual = aService((saves) => told.push(saves ? "shutdown" : "shutdown nosave"));
-  const budget = new ByteBudget(allocateBudget(1), 0, config.maxPendingBytes);
-  const service = { ...usual, tokens: new Tokens(readTokens(config)), budget, ...changes };
+  const context = attachAlone(config, allocateFor(config), (saves) => {
+    told.push(saves ? "shutdown" : "shutdown nosave");
+  });
+  const cache = given ?? context.cache;
+  const service = { ...context.service, ...changes };
   const opened = { ...config, respPort: 0 };
-  const server = serveResp(cache, opened, allocateResp(config, 1), 0, service, {
+  const server = serveResp(cache, opened, context.respMemory, 0, service, {
     httpRejected: () => told.push("http refused"),
     overLimit: (_address, option) => told.push(`over ${option}`),
     slow: () => told.push("slow"),

@@ -2,18 +2,13 @@
 // notice, and whether the counters still add up. `bun run test:faults` is the long form.
 
 import { Connection, ConnectionError } from "../../../bench/loadtest/connection.ts";
-import { allocateBudget } from "../../../src/shared-memory/byte-budget.ts";
-import { Cache, type CacheMemory, fitOptions } from "../../../src/cache/cache.ts";
+import { Cache, fitOptions } from "../../../src/cache/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../../src/config/config.ts";
 import { readTokens } from "../../../src/security/credentials.ts";
-import { allocateHttp } from "../../../src/http/metrics.ts";
-import { allocateWorkers } from "../../../src/metrics/workers.ts";
-import { allocateLogLines } from "../../../src/service/log-lines.ts";
 import { PortClaim } from "../../../src/process/port-claim.ts";
-import { allocateRejections } from "../../../src/security/rejections.ts";
-import { allocateResp } from "../../../src/resp/memory.ts";
-import { allocateState, ServiceState } from "../../../src/service/service.ts";
+import { ServiceState } from "../../../src/service/service.ts";
 import { countOf } from "../../../src/cache/store/counters.ts";
+import { allocateSharedState, type SharedState } from "../../../src/process/shared-state.ts";
 import { Supervisor } from "../../../src/process/supervisor.ts";
 import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
 import { until } from "../../lib/until.ts";
@@ -40,12 +35,12 @@ export interface FaultsReport {
 
 /** A service of two faulty workers in this process. */
 export class FaultyService {
-  readonly memory: CacheMemory;
   readonly cache: Cache;
   readonly workers = 2;
   readonly restarts: { readonly thread: number; readonly reason: string }[] = [];
   readonly gaveUp = Promise.withResolvers<string>();
   readonly port: number;
+  readonly #state: SharedState;
   readonly #supervisor: Supervisor;
   readonly #channel = new BroadcastChannel(FAULT_CHANNEL);
 
@@ -61,22 +56,13 @@ export class FaultyService {
     const config = readConfig(["--host", "127.0.0.1", "--resp-port", "0", "--workers", "2"], {});
     const cacheOptions = fitOptions({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
     this.port = port;
-    this.memory = Cache.allocate(cacheOptions, this.workers + 1);
-    this.cache = new Cache(cacheOptions, this.memory, this.workers);
-    const memories = {
-      httpMemory: allocateHttp(this.workers, 10),
-      respMemory: allocateResp(config, this.workers),
-      workerMemory: allocateWorkers(this.workers),
-      rejectionMemory: allocateRejections(this.workers),
-      budgetMemory: allocateBudget(this.workers),
-      logMemory: allocateLogLines(this.workers),
-    };
-    const stateMemory = allocateState();
-    new ServiceState(stateMemory).phase = "serving";
-    const opened = { ...config, port };
+    this.#state = allocateSharedState(config, cacheOptions);
+    this.cache = new Cache(cacheOptions, this.#state.cache, this.workers);
+    new ServiceState(this.#state.service).phase = "serving";
     const start = {
-      ...{ config: opened, cacheOptions, memory: this.memory, ...memories, stateMemory },
+      config: { ...config, port },
       credentials: { tokens: readTokens(config), tls: undefined },
+      state: this.#state,
     };
     const events = {
       log: (_thread: number, line: string) => void process.stdout.write(line),
@@ -108,7 +94,7 @@ export class FaultyService {
 
   /** Gets that a worker has counted. */
   getsOf(thread: number): number {
-    const { counters } = this.memory;
+    const { counters } = this.#state.cache;
     return countOf(counters, thread, "hit") + countOf(counters, thread, "miss");
   }
 }

@@ -1,10 +1,11 @@
-// A worker that fails when it is told to, on the channel that its test names.
+// A worker that fails on request of its test, through a channel.
 
 import { Cache, ByteBuffer, type Bytes, NEVER } from "../../../src/cache/cache.ts";
-import { workerData } from "node:worker_threads";
-import type { WorkerStart } from "../../../src/process/worker.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import type { WorkerStart } from "../../../src/process/messages.ts";
+import { serve } from "../../../src/process/serve.ts";
 
-/** What a faulty worker is told: who is meant, and how it is to fail. */
+/** A request to fail: which worker, and how. */
 export interface Fault {
   readonly thread: number;
   readonly how: "throw" | "reject" | "exit" | "exit writing" | "hang";
@@ -12,8 +13,9 @@ export interface Fault {
 
 export const FAULT_CHANNEL = `faults of ${process.pid}`;
 
-if (!Bun.isMainThread) {
-  const { thread, cacheOptions, memory } = workerData as WorkerStart;
+if (parentPort !== null) {
+  const start = workerData as WorkerStart;
+  const { thread, state } = start;
   new BroadcastChannel(FAULT_CHANNEL).addEventListener("message", ({ data }: { data: unknown }) => {
     const fault = data as Fault;
     if (fault.thread !== thread) return;
@@ -32,10 +34,15 @@ if (!Bun.isMainThread) {
         // The value's bytes are asked to copy themselves into the log, with the lock held.
         const bytes = Object.assign(Buffer.alloc(1), { copy: () => process.exit(3) });
         const value: Bytes = { bytes, start: 0, end: 1 };
-        new Cache(cacheOptions, memory, thread).put(ByteBuffer.ofText("k"), value, NEVER, 0);
+        new Cache(state.cacheOptions, state.cache, thread).put(
+          ByteBuffer.ofText("k"),
+          value,
+          NEVER,
+          0,
+        );
       }
     }
   });
-  // Only when it can be told to fail does it say that it listens.
-  await import("../../../src/process/worker.ts");
+  // Last: a worker that has posted `listening` can be made to fail.
+  serve(start, parentPort);
 }
