@@ -1,5 +1,5 @@
 // The cache at its memory limit, run without a protocol: is it bounded, how much of the
-// memory is entries, what does a put cost? Run by `bun run bench:churn`. Every workload
+// memory is entries, what does a put cost? Run by `bun run bench churn`. Every workload
 // writes twenty times the memory, by 1, 2 and 4 threads, in a process of its own.
 
 import Table from "cli-table3";
@@ -13,7 +13,7 @@ import { keepResult } from "./lib/results.ts";
 
 const THREADS = [1, 2, 4];
 
-const { memory, rounds } = optionsOrExit("bench:churn", {
+const { memory, rounds } = optionsOrExit("bench churn", {
   memory: { kind: "bytes", default: 2 ** 27, min: 2 ** 24, max: 2 ** 36, help: "the limit" },
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "of put throughput" },
 } as const);

@@ -1,5 +1,5 @@
 // What keys cost that were made to collide in XXH32, beside keys at random of the same length: puts
-// into an empty cache, and gets of all of them. Run by `bun run bench:collisions`.
+// into an empty cache, and gets of all of them. Run by `bun run bench collisions`.
 
 import Table from "cli-table3";
 
@@ -14,7 +14,7 @@ const BLOCKS = 14;
 const KEYS = 2 ** BLOCKS;
 const VALUE = ByteBuffer.ofText("v".repeat(100));
 
-const { rounds } = optionsOrExit("bench:collisions", {
+const { rounds } = optionsOrExit("bench collisions", {
   rounds: { kind: "integer", default: 15, min: 1, max: 1000, help: "runs of each kind of keys" },
 } as const);
 

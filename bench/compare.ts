@@ -1,6 +1,6 @@
 // This service beside the caches and servers that are on PATH: requests a second, CPU
 // time of the server for each request, latency, and memory for each entry. Run by
-// `bun run bench:compare`.
+// `bun run bench compare`.
 //
 // Every server has one thread, on core 0; every load is one process on core 1; the
 // rounds take the servers in turn. What is missing is skipped with a line that says so.
@@ -60,7 +60,7 @@ interface Memory {
   readonly bytesPerEntry: number;
 }
 
-const { rounds, requests, entries } = optionsOrExit("bench:compare", OPTIONS);
+const { rounds, requests, entries } = optionsOrExit("bench compare", OPTIONS);
 const present = FOREIGN.filter((name) => Bun.which(name) !== null);
 for (const name of FOREIGN) {
   if (!present.includes(name)) console.log(`${name} is not on PATH: skipped`);

@@ -1,5 +1,5 @@
 // What do dashboards cost that are left open? GETs with and without them, in turn, in one run.
-// Run by `bun run bench:dashboards`; needs oha. The server is on one core, the load on the other,
+// Run by `bun run bench dashboards`; needs oha. The server is on one core, the load on the other,
 // and there too are the listeners, which read the live figures as a browser does.
 
 import { median, min, max } from "simple-statistics";
@@ -13,7 +13,7 @@ import { startService, startStatic } from "./lib/server.ts";
 const SERVER_CORE = 0;
 const EX_UNAVAILABLE = 69;
 
-const { rounds, requests, dashboards } = optionsOrExit("bench:dashboards", {
+const { rounds, requests, dashboards } = optionsOrExit("bench dashboards", {
   rounds: { kind: "integer", default: 7, min: 1, max: 100, help: "pairs of runs" },
   requests: {
     kind: "integer",
@@ -25,7 +25,7 @@ const { rounds, requests, dashboards } = optionsOrExit("bench:dashboards", {
   dashboards: { kind: "integer", default: 20, min: 1, max: 1000, help: "dashboards open at once" },
 } as const);
 if (Bun.which("oha") === null) {
-  console.error("bench:dashboards: oha is not on PATH (cargo install --locked oha)");
+  console.error("bench dashboards: oha is not on PATH (cargo install --locked oha)");
   process.exit(EX_UNAVAILABLE);
 }
 

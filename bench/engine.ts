@@ -1,5 +1,5 @@
 // The cache without a protocol, against JavaScript Maps: memory an entry, operations
-// a second, the slowest batches, and single gets and sets. Run by `bun run bench:engine`.
+// a second, the slowest batches, and single gets and sets. Run by `bun run bench engine`.
 //
 // Every figure is of a process of its own (lib/engine-run.ts); in a round all engines
 // run one after another, and the table has the medians of the rounds.
@@ -24,7 +24,7 @@ const COLUMNS: Readonly<Record<keyof EngineResult, readonly [string, number]>> =
   setNanos: ["set ns", 0],
 };
 
-const { rounds } = optionsOrExit("bench:engine", {
+const { rounds } = optionsOrExit("bench engine", {
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "runs of each engine and size" },
 } as const);
 

@@ -1,7 +1,7 @@
 // How long a client waits while another one does what takes long. Clients of both ports get a small
 // value, on connections of both workers, while a process puts one load after the other on the service.
 //
-//   bun run bench:fairness [--rounds 3] [--seconds 1] [--only KEYS,SCAN]
+//   bun run bench fairness [--rounds 3] [--seconds 1] [--only KEYS,SCAN]
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { constants, setPriority } from "node:os";
@@ -23,7 +23,7 @@ const WARM_UP_MS = 1000;
 const SCRIPT = new URL("lib/fairness-load.ts", import.meta.url).pathname;
 const IDLE = LOAD_NAMES[0];
 
-const { rounds, seconds, only } = optionsOrExit("bench:fairness", {
+const { rounds, seconds, only } = optionsOrExit("bench fairness", {
   rounds: { kind: "integer", default: 3, min: 1, max: 100, help: "runs of each load" },
   seconds: {
     kind: "number",

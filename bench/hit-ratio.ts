@@ -1,5 +1,5 @@
 // What part of the requests of real traces the cache answers, against other policies.
-// Run by `bun run bench:hit-ratio`. Each request is a get and, on a miss, a put.
+// Run by `bun run bench hit-ratio`. Each request is a get and, on a miss, a put.
 //
 // The cache is bounded in bytes, the figures it is held against in entries: so each
 // trace is given the most memory with which the cache never holds more entries than the
@@ -39,7 +39,7 @@ const VALUE_BYTES = [100, 2000, 30_000] as const;
 const SHORT_BYTES = 4096;
 const LARGEST_BYTES = 2 ** 20;
 
-const { traces, valueBytes, only } = optionsOrExit("bench:hit-ratio", {
+const { traces, valueBytes, only } = optionsOrExit("bench hit-ratio", {
   traces: {
     kind: "text",
     default: new URL("../../shared/traces/", import.meta.url).pathname,
@@ -78,7 +78,7 @@ interface Row {
 
 const names = existsSync(traces) ? await traceNames() : [];
 if (names.length === 0) {
-  process.stderr.write(`bench:hit-ratio: no NAME.u32.gz in ${traces}; name a folder by --traces\n`);
+  process.stderr.write(`bench hit-ratio: no NAME.u32.gz in ${traces}; name a folder by --traces\n`);
   process.exit(66);
 }
 const baselines = await readBaselines();

@@ -1,5 +1,5 @@
 // HTTP GET, PUT and a 70/30 mix against a static route of Bun, in one run: requests
-// a second, CPU time of the server for each request, latency. Run by `bun run bench:http`.
+// a second, CPU time of the server for each request, latency. Run by `bun run bench http`.
 //
 // The server is pinned to one core and the load to another. CPU time is what counts:
 // the load generator shares the machine, so requests a second are of both.
@@ -44,7 +44,7 @@ interface Run extends LoadResult {
 }
 type Runs = Readonly<Record<LoadKind, Run[]>>;
 
-const { rounds, requests } = optionsOrExit("bench:http", OPTIONS);
+const { rounds, requests } = optionsOrExit("bench http", OPTIONS);
 await using fixed = await startStatic(SERVER_CORE);
 await using service = await startService(SERVER_CORE, "--workers", "1");
 await fill(service.url);

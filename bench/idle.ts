@@ -1,7 +1,7 @@
 // What a service at rest costs: CPU time and wake-ups, without clients and with clients that say
 // nothing, beside redis-server and memcached.
 //
-//   bun run bench:idle [--seconds 60]
+//   bun run bench idle [--seconds 60]
 
 import { readdirSync, readFileSync } from "node:fs";
 
@@ -17,7 +17,7 @@ const CLIENTS = 100;
 /** After a start, for what the runtime compiles and collects. */
 const SETTLE_MS = 20_000;
 
-const { seconds } = optionsOrExit("bench:idle", {
+const { seconds } = optionsOrExit("bench idle", {
   seconds: {
     kind: "integer",
     default: 60,

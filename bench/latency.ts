@@ -1,5 +1,5 @@
 // The tail of a GET at a fixed rate, half of the most the service can do, beside a
-// static route of Bun at the same rate. Run by `bun run bench:latency`; needs oha.
+// static route of Bun at the same rate. Run by `bun run bench latency`; needs oha.
 
 import Table from "cli-table3";
 import { max, median, min } from "simple-statistics";
@@ -12,7 +12,7 @@ import { startService, startStatic } from "./lib/server.ts";
 
 const SERVER_CORE = 0;
 
-const { rounds, seconds } = optionsOrExit("bench:latency", {
+const { rounds, seconds } = optionsOrExit("bench latency", {
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "runs of each kind" },
   seconds: { kind: "integer", default: 10, min: 1, max: 3600, help: "length of a run" },
 } as const);

@@ -1,5 +1,5 @@
 // The peak of resident memory under loads of all kinds, each against a fresh service, beside what
-// the formula of docs/operations.md allows. Run by `bun run bench:memory`. A row beyond the formula, or
+// the formula of docs/operations.md allows. Run by `bun run bench memory`. A row beyond the formula, or
 // a service that does not survive, fails the run. `--cgroup-mb 256` runs each service in a memory cgroup.
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const CGROUPS = "/sys/fs/cgroup/memory";
 const RESP_PORT = 7179;
 const CHILD = new URL("lib/memory-run.ts", import.meta.url).pathname;
 
-const options = optionsOrExit("bench:memory", {
+const options = optionsOrExit("bench memory", {
   memory: {
     kind: "bytes",
     default: 64 * MB,

@@ -1,4 +1,4 @@
-// What each step of a request costs: hash, ring, shard, URL, JSON, metrics. Run by `bun run bench`.
+// What each step of a request costs: hash, ring, shard, URL, JSON, metrics. Run by `bun run bench micro`.
 
 import { xxh32 as nodeRsXxh32 } from "@node-rs/xxhash";
 import { bench, do_not_optimize, group, run, summary } from "mitata";

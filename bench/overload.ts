@@ -1,6 +1,6 @@
 // What becomes of three times the load that the service can take: how much of it is answered, how
 // soon, what it takes of memory, and how soon the service is as before. Run by `bun run
-// bench:overload`; needs oha. The server is on one core, the load on the other.
+// bench overload`; needs oha. The server is on one core, the load on the other.
 //
 //   full rate, from 50 connections → three times that, from 1,000 → a second later, a tenth of it
 
@@ -19,7 +19,7 @@ const MEMORY_MB = 64;
 /** What docs/operations.md promises of resident memory, with bodies on their way as by default. */
 const BOUND_MB = 1.15 * MEMORY_MB + 80 + 10 + 4 * 32;
 
-const { rounds, seconds } = optionsOrExit("bench:overload", {
+const { rounds, seconds } = optionsOrExit("bench overload", {
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "runs of each kind of call" },
   seconds: { kind: "integer", default: 5, min: 2, max: 600, help: "length of a run" },
 } as const);

@@ -1,6 +1,6 @@
 // The Redis protocol of this service beside redis-server, in one run: requests a second
 // and CPU time of the server for each request; and what a second worker costs. Run by
-// `bun run bench:resp`; needs redis-server and redis-benchmark.
+// `bun run bench resp`; needs redis-server and redis-benchmark.
 //
 // Beside redis-server each server is pinned to one core and the load to the other. With
 // two workers nothing is pinned: they may use both cores, and share them with the load.
@@ -77,11 +77,11 @@ interface Run extends LoadResult {
   readonly cpuMicros: number;
 }
 
-const { rounds, requests } = optionsOrExit("bench:resp", OPTIONS);
+const { rounds, requests } = optionsOrExit("bench resp", OPTIONS);
 const missing = ["redis-server", "redis-benchmark"].filter((name) => Bun.which(name) === null);
 if (missing.length > 0) {
   const names = missing.join(" and ");
-  process.stderr.write(`bench:resp: no ${names} on PATH (Debian: apt-get install redis-server)\n`);
+  process.stderr.write(`bench resp: no ${names} on PATH (Debian: apt-get install redis-server)\n`);
   process.exit(EX_UNAVAILABLE);
 }
 const machine = describeMachine();

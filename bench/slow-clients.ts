@@ -1,5 +1,5 @@
 // What clients cost that send a byte a second: the latency of others without and with 2,000 of them, in
-// turn, on either port. Run by `bun run bench:slow-clients`. The server is on one core; those who
+// turn, on either port. Run by `bun run bench slow-clients`. The server is on one core; those who
 // load it are on the other.
 
 import Table from "cli-table3";
@@ -18,7 +18,7 @@ const CONNECTIONS = 8;
 const RESP_PORT = 7178;
 const SCRIPT = new URL("lib/slow-clients-run.ts", import.meta.url).pathname;
 
-const { rounds, seconds, clients } = optionsOrExit("bench:slow-clients", {
+const { rounds, seconds, clients } = optionsOrExit("bench slow-clients", {
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "pairs of runs on each port" },
   seconds: { kind: "number", default: 4, min: 0.5, max: 600, help: "length of a run" },
   clients: { kind: "integer", default: 2000, min: 1, max: 20_000, help: "slow clients" },

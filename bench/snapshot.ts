@@ -1,5 +1,5 @@
 // What does a snapshot cost, and how soon is the service warm again? Run by
-// `bun run bench:snapshot`. A service with one worker is filled; while it saves, one client
+// `bun run bench snapshot`. A service with one worker is filled; while it saves, one client
 // puts, one put after the other, and its longest wait is held against that of as long a
 // time without a save. Then the service is started again on what was saved.
 
@@ -19,7 +19,7 @@ const VALUE = "v".repeat(100);
 const FILL_BATCH = 2000;
 const SAMPLE_EVERY_MS = 5;
 
-const { rounds, millions } = optionsOrExit("bench:snapshot", {
+const { rounds, millions } = optionsOrExit("bench snapshot", {
   rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "saves of each size" },
   millions: {
     kind: "choice",

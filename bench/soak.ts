@@ -1,5 +1,5 @@
 // Half an hour of mixed load on two workers: does memory stay where it is? Run by
-// `bun run bench:soak`. Puts of all sizes with and without lifetimes, gets and
+// `bun run bench soak`. Puts of all sizes with and without lifetimes, gets and
 // deletes; every answer is checked. Ends with 1 if an answer was wrong or resident
 // memory grew after the first minutes; samples and plot go to bench/results.
 
@@ -22,7 +22,7 @@ const WARM_UP_MINUTES = 5;
 /** Medians of the first and the last fifth after the warm-up may differ by this part. */
 const FLAT = 0.03;
 
-const { minutes, rate, connections } = optionsOrExit("bench:soak", {
+const { minutes, rate, connections } = optionsOrExit("bench soak", {
   minutes: { kind: "number", default: 30, min: 0.1, max: 10_000, help: "how long" },
   rate: {
     kind: "integer",

@@ -1,5 +1,5 @@
 // The part of the memory that keys and values fill, by length of value and by memory, with the
-// limits of the service. Run by `bun run bench:space`.
+// limits of the service. Run by `bun run bench space`.
 //
 //   new keys:       each put has a key that was never there; twice the memory is put
 //   get or put:     keys at random from twice as many as fit; a get, and a put on a miss; thrice the memory is put
@@ -15,7 +15,7 @@ const MEBIBYTE = 2 ** 20;
 const MEMORIES = [32, 64, 128, 256, 512] as const;
 const KEY_BYTES = 8;
 
-const { largest } = optionsOrExit("bench:space", {
+const { largest } = optionsOrExit("bench space", {
   largest: { kind: "integer", default: 512, min: 32, max: 512, help: "the largest memory, in MiB" },
 } as const);
 

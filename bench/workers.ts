@@ -1,5 +1,5 @@
 // What a second worker costs: the service with one and with two workers in one run, and
-// its CPU time for each GET and PUT. Run by `bun run bench:workers`; needs oha.
+// its CPU time for each GET and PUT. Run by `bun run bench workers`; needs oha.
 //
 // Nothing is pinned, and the load is as fast as answers come: two workers share the
 // cores with the load generator, one leaves it a core of its own.
@@ -16,7 +16,7 @@ import { startService } from "./lib/server.ts";
 const KINDS: readonly LoadKind[] = ["GET", "PUT"];
 const WORKERS = [1, 2] as const;
 
-const { rounds, requests } = optionsOrExit("bench:workers", {
+const { rounds, requests } = optionsOrExit("bench workers", {
   rounds: { kind: "integer", default: 7, min: 1, max: 100, help: "runs of each kind" },
   requests: {
     kind: "integer",

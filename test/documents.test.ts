@@ -5,11 +5,13 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
+import { BENCHES } from "../bench/benches.ts";
 import packageJson from "../package.json";
 import { optionsMarkdown } from "../src/config/config.ts";
 import { commandsMarkdown } from "../src/resp/commands/table.ts";
 import { runCommand } from "./lib/commands.ts";
 import { freePort, startService } from "./lib/service.ts";
+import { LONG_TESTS } from "./stress/long-tests.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const PAGES = [
@@ -57,11 +59,13 @@ for (const page of PAGES) {
       });
     }
 
-    test("names scripts that exist", () => {
-      const named = [...text.matchAll(/\bbun(?:@[\d.]+)? run ([\w:-]+)/g)].map(
-        ([, name = ""]) => name,
-      );
-      expect(named.filter((name) => !(name in packageJson.scripts))).toEqual([]);
+    test("names scripts, benches and long tests that exist", () => {
+      const named = [...text.matchAll(/\bbun(?:@[\d.]+)? run ([\w-]+)(?: ([\w-]+))?/g)];
+      for (const [, script = "", name = ""] of named) {
+        expect([script, script in packageJson.scripts]).toEqual([script, true]);
+        const names = { bench: BENCHES, stress: LONG_TESTS }[script];
+        if (names !== undefined) expect([name, name in names]).toEqual([name, true]);
+      }
     });
 
     test("links to files that exist", async () => {

@@ -1,4 +1,4 @@
-// One run of bench:churn in a process of its own, so that its memory is its own:
+// One run of bench churn in a process of its own, so that its memory is its own:
 // `bun churn-run.ts WORKLOAD THREADS MEMORY-BYTES` prints one line of JSON.
 
 import { Worker } from "node:worker_threads";

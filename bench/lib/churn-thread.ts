@@ -1,4 +1,4 @@
-// One thread of bench:churn: writes its part of the bytes and says how long its puts took.
+// One thread of bench churn: writes its part of the bytes and says how long its puts took.
 
 import { parentPort, workerData } from "node:worker_threads";
 import { edenGC } from "bun:jsc";

@@ -1,4 +1,4 @@
-// The loads of bench:compare: which of them each server can take, and by which tool.
+// The loads of bench compare: which of them each server can take, and by which tool.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

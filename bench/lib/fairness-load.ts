@@ -1,4 +1,4 @@
-// One load of bench:fairness, in a process of its own: `bun fairness-load.ts LOAD HTTP-PORT RESP-PORT
+// One load of bench fairness, in a process of its own: `bun fairness-load.ts LOAD HTTP-PORT RESP-PORT
 // SECONDS`. It prepares and prints a line. For each line of its input it repeats the load for so long, and prints how often.
 
 import type { Socket } from "bun";

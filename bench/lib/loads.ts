@@ -1,4 +1,4 @@
-// The loads of bench:http on two generators: oha, and the load tool of this project.
+// The loads of bench http on two generators: oha, and the load tool of this project.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// The interface of a load of bench:memory. memory-loads-resp.ts has the loads of the Redis port,
+// The interface of a load of bench memory. memory-loads-resp.ts has the loads of the Redis port,
 // memory-loads-http.ts those of the HTTP port. Each load runs in a child process (memory-run.ts)
 // against a fresh service, so that its own memory is not measured.
 

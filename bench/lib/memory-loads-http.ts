@@ -1,4 +1,4 @@
-// Loads of bench:memory on the HTTP port.
+// Loads of bench memory on the HTTP port.
 
 import type { Socket } from "bun";
 

@@ -1,4 +1,4 @@
-// Loads of bench:memory on the Redis port.
+// Loads of bench memory on the Redis port.
 
 import type { MemoryLoad } from "./memory-load.ts";
 import { command, type Peer, openPeers, SECONDS, until } from "./memory-peer.ts";

@@ -1,4 +1,4 @@
-// Connections of the loads of bench:memory.
+// Connections of the loads of bench memory.
 
 import type { Socket } from "bun";
 

@@ -1,4 +1,4 @@
-// One load of bench:memory in a process of its own: `bun memory-run.ts NAME HTTP-PORT RESP-PORT`.
+// One load of bench memory in a process of its own: `bun memory-run.ts NAME HTTP-PORT RESP-PORT`.
 
 import { HTTP_LOADS } from "./memory-loads-http.ts";
 import { RESP_LOADS } from "./memory-loads-resp.ts";

@@ -4,7 +4,7 @@
 const KB = 2 ** 10;
 const MB = 2 ** 20;
 
-/** The constants of the formula. `bun run bench:memory` measures them. */
+/** The constants of the formula. `bun run bench memory` measures them. */
 export const PLAN = {
   /** Garbage and pages of the allocator, beside each byte of --memory. */
   memoryFactor: 1.15,

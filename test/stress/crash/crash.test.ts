@@ -1,4 +1,4 @@
-// The short form of `bun run test:crash`.
+// The short form of `bun run stress crash`.
 
 import { expect, test } from "bun:test";
 

@@ -1,4 +1,4 @@
-// `bun run test:crash`: kills at random moments, with a snapshot every second.
+// `bun run stress crash`: kills at random moments, with a snapshot every second.
 
 import { SingleBar } from "cli-progress";
 
@@ -6,7 +6,7 @@ import { optionsOrExit } from "../../../bench/lib/options.ts";
 import { random } from "../../lib/random.ts";
 import { crash } from "./crash.ts";
 
-const { kills } = optionsOrExit("test:crash", {
+const { kills } = optionsOrExit("stress crash", {
   kills: { kind: "integer", default: 200, min: 1, max: 100_000, help: "kills" },
 } as const);
 const bar = new SingleBar({ format: "{value} of {total} kills [{bar}]" });

@@ -1,4 +1,4 @@
-// Workers that fail: the short form of `bun run test:faults`, and what it cannot show.
+// Workers that fail: the short form of `bun run stress faults`, and what it cannot show.
 
 import { expect, test } from "bun:test";
 

@@ -1,5 +1,5 @@
 // Workers that fail under load, again and again: what the clients of the others
-// notice, and whether the counters still add up. `bun run test:faults` is the long form.
+// notice, and whether the counters still add up. `bun run stress faults` is the long form.
 
 import { Connection, ConnectionError } from "../../../bench/loadtest/connection.ts";
 import { Cache, fitOptions } from "../../../src/cache/cache.ts";

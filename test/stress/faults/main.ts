@@ -1,9 +1,9 @@
-// `bun run test:faults`: workers killed under load, one after another.
+// `bun run stress faults`: workers killed under load, one after another.
 
 import { optionsOrExit } from "../../../bench/lib/options.ts";
 import { runFaults } from "./faults.ts";
 
-const { kills } = optionsOrExit("test:faults", {
+const { kills } = optionsOrExit("stress faults", {
   kills: { kind: "integer", default: 100, min: 1, max: 100_000, help: "workers to kill" },
 } as const);
 const report = await runFaults(kills);

@@ -1,11 +1,11 @@
-// `bun run fuzz:http [REQUESTS]`: a million requests for the HTTP API, or so many.
+// `bun run stress fuzz-http [REQUESTS]`: a million requests for the HTTP API, or so many.
 
 import { random } from "../../lib/random.ts";
 import { fuzz } from "./fuzz.ts";
 
 const requests = Number(Bun.argv[2] ?? 1_000_000);
 if (!(Number.isInteger(requests) && requests > 0)) {
-  console.error("usage: bun run fuzz:http [REQUESTS], a whole number from 1");
+  console.error("usage: bun run stress fuzz-http [REQUESTS], a whole number from 1");
   process.exit(64);
 }
 try {

@@ -1,11 +1,11 @@
-// `bun run fuzz:resp [INPUTS]`: ten million inputs for the Redis protocol, or so many.
+// `bun run stress fuzz-resp [INPUTS]`: ten million inputs for the Redis protocol, or so many.
 
 import { random } from "../../lib/random.ts";
 import { fuzz } from "./fuzz.ts";
 
 const inputs = Number(Bun.argv[2] ?? 10_000_000);
 if (!(Number.isInteger(inputs) && inputs > 0)) {
-  console.error("usage: bun run fuzz:resp [INPUTS], a whole number from 1");
+  console.error("usage: bun run stress fuzz-resp [INPUTS], a whole number from 1");
   process.exit(64);
 }
 const stats = fuzz(inputs, random(), (done) => {

@@ -1,4 +1,4 @@
-// `bun run history`: starts the service, lets clients loose on few keys, writes what
+// `bun run stress history`: starts the service, lets clients loose on few keys, writes what
 // they saw as JSON lines on standard output, and says on standard error whether it
 // is linearizable.
 
@@ -10,7 +10,7 @@ import { recordHistory } from "./record.ts";
 const count = (help: string, initial: number) => {
   return { kind: "integer", default: initial, min: 1, max: 1_000_000, help } as const;
 };
-const { workers, clients, operations, keys } = optionsOrExit("history", {
+const { workers, clients, operations, keys } = optionsOrExit("stress history", {
   workers: count("threads of the service", 2),
   clients: count("clients, one connection each", 8),
   operations: count("operations of each client", 5000),

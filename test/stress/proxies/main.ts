@@ -1,4 +1,4 @@
-// Prints what came of error responses behind nginx and HAProxy. Run by `bun run test:proxies`.
+// Prints what came of error responses behind nginx and HAProxy. Run by `bun run stress proxies`.
 
 import Table from "cli-table3";
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Redis's own tests of strings, counters, expiry, the keyspace, scans, the protocol and
-# query buffers, run from outside against the service: `bun run test:redis`. Debian's
+# query buffers, run from outside against the service: `bun run stress redis`. Debian's
 # source package of redis is fetched once (apt needs no right to install for that), and
 # Tcl is installed if it is missing. skipped.txt says what is left out, and why.
 # The last line is "N passed, N failed".

@@ -1,4 +1,4 @@
-// The short form of `bun run test:threads`.
+// The short form of `bun run stress threads`.
 
 import { expect, test } from "bun:test";
 

@@ -1,6 +1,6 @@
 // Threads that read, write, delete and update the same few keys of the same shards
 // at once, and what must hold of it: no torn value, no lost update, every entry and
-// byte accounted for. `bun run test:threads` is the long form.
+// byte accounted for. `bun run stress threads` is the long form.
 
 import { Worker } from "node:worker_threads";
 

@@ -1,10 +1,10 @@
-// `bun run test:threads`: the hammer for a minute, and its control.
+// `bun run stress threads`: the hammer for a minute, and its control.
 
 import { optionsOrExit } from "../../../bench/lib/options.ts";
 import { hammer } from "./hammer.ts";
 
 const THREADS = 4;
-const { seconds } = optionsOrExit("test:threads", {
+const { seconds } = optionsOrExit("stress threads", {
   seconds: { kind: "number", default: 60, min: 0.1, max: 86_400, help: "time with the lock" },
 } as const);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `bun run test:promtool`: Prometheus's own tool on /metrics of a service that has been used,
+# `bun run stress promtool`: Prometheus's own tool on /metrics of a service that has been used,
 # and on the rules of docs/ringcache-alerts.yaml. Needs promtool (apt-get install prometheus) and curl.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
