@@ -1,4 +1,4 @@
-// The short form of `bun run test:proxies`.
+// The short form of `bun run stress proxies`.
 
 import { expect, test } from "bun:test";
 
