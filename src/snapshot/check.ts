@@ -1,11 +1,11 @@
-// `bun run check-snapshot FILE`: what is in a snapshot, and what is wrong with it.
-// Nothing is changed, and no value is shown.
+// `bun run check-snapshot FILE`: prints the contents of a snapshot file and its damages. It never
+// changes the file and never prints a value.
 
 import "../config/runtime-version.ts";
 import { readSnapshot } from "./reader.ts";
-import { reasonOf } from "./snapshots.ts";
+import { describeError } from "./snapshots.ts";
 
-/** Exit codes, as sysexits.h numbers them. */
+/** Exit codes with the numbers of sysexits.h. */
 const EXIT_USAGE = 64;
 const EXIT_DATA = 65;
 const EXIT_NO_INPUT = 66;
@@ -15,8 +15,8 @@ if (path === undefined || rest.length > 0 || /^--?h(elp)?$/.test(path)) {
   const isHelp = path !== undefined && rest.length === 0;
   (isHelp ? process.stdout : process.stderr).write(
     "usage: bun run check-snapshot FILE\n\n" +
-      "Says what is in a snapshot, such as DATA-DIR/ringcache.snapshot, and what is wrong with it.\n" +
-      "Exit code: 0 it is whole, 65 it is damaged, 66 it cannot be read.\n",
+      "Prints the contents of a snapshot, such as DATA-DIR/ringcache.snapshot, and its damages.\n" +
+      "Exit code: 0 the file is intact, 65 it is damaged, 66 it cannot be read.\n",
   );
   process.exit(isHelp ? 0 : EXIT_USAGE);
 }
@@ -33,28 +33,28 @@ try {
     if (expiresAtMs <= nowMs) counts.expired++;
   });
   const { header, damages, entries, intactShards, bytes } = report;
-  console.log(`${path}: ${number(bytes)} bytes`);
+  console.log(`${path}: ${formatted(bytes)} bytes`);
   if (header !== undefined) {
     const { version, savedMs, shards, virtualNodes } = header;
     console.log(`format ${version}, saved at ${new Date(savedMs).toISOString()}`);
     console.log(
-      `${number(shards)} shards of ${number(virtualNodes)} virtual nodes, ${number(intactShards)} of them whole`,
+      `${formatted(shards)} shards of ${formatted(virtualNodes)} virtual nodes, ${formatted(intactShards)} of them intact`,
     );
     console.log(
-      `${number(entries)} entries: ${number(counts.keyBytes)} bytes of keys, ` +
-        `${number(counts.valueBytes)} of values, the longest ${number(counts.longestValue)}`,
+      `${formatted(entries)} entries: ${formatted(counts.keyBytes)} bytes of keys, ` +
+        `${formatted(counts.valueBytes)} bytes of values, longest value ${formatted(counts.longestValue)} bytes`,
     );
     console.log(
-      `${number(counts.expiring)} have a deadline, which for ${number(counts.expired)} is past`,
+      `${formatted(counts.expiring)} entries have an expiry time, ${formatted(counts.expired)} of them have expired`,
     );
   }
   for (const damage of damages) console.log(`damaged: ${damage}`);
   process.exit(damages.length === 0 ? 0 : EXIT_DATA);
 } catch (error) {
-  process.stderr.write(`check-snapshot: ${path} cannot be read: ${reasonOf(error, "read")}\n`);
+  process.stderr.write(`check-snapshot: ${path} cannot be read: ${describeError(error, "read")}\n`);
   process.exit(EXIT_NO_INPUT);
 }
 
-function number(value: number): string {
+function formatted(value: number): string {
   return value.toLocaleString("en");
 }

@@ -1,19 +1,20 @@
-// Whether a file can be locked at all: SQLite says that a file is locked where its file system has no
-// locks (NFS without lockd, some FUSE).
+// A check whether the file system supports locks. Without locks (NFS without lockd, some FUSE),
+// SQLite reports that the file is locked.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, constants, openSync } from "node:fs";
 
 import { libcPath } from "../linux/libc.ts";
 
-// linux: include/uapi/asm-generic/fcntl.h, 64 bits
+// Linux: include/uapi/asm-generic/fcntl.h, 64-bit.
 const F_GETLK = 5;
 const F_WRLCK = 1;
 const FLOCK_BYTES = 32;
 
 /**
- * Asks the kernel for the lock of a file; false if the file system cannot say. Linux only: elsewhere
- * true. The process must not have a lock on the file, which closing it would end.
+ * Asks the kernel for the lock state of a file. Returns false if the file system has no locks; on
+ * other systems than Linux always true. The calling process must hold no lock on the file, because
+ * closing the descriptor would release it.
  */
 export function isLockable(path: string): boolean {
   if (process.platform !== "linux") return true;
@@ -22,7 +23,7 @@ export function isLockable(path: string): boolean {
   });
   const descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   try {
-    // Of the whole file: a start and a length of 0.
+    // A start and a length of 0 mean the whole file.
     const flock = Buffer.alloc(FLOCK_BYTES);
     flock.writeInt16LE(F_WRLCK);
     return symbols.fcntl(descriptor, F_GETLK, ptr(flock)) === 0;

@@ -1,5 +1,4 @@
-// The calls of the operating system that snapshots need and that not every file system has. Tests
-// replace them.
+// The system calls that snapshots need and that some file systems lack. Tests replace them.
 
 import { constants } from "node:fs";
 import { type FileHandle, lstat, open, unlink } from "node:fs/promises";
@@ -8,13 +7,13 @@ import { Database, SQLiteError } from "bun:sqlite";
 import { isLockable } from "./file-locks.ts";
 
 export interface FileSystem {
-  /** Opens a new file for writing in place of whatever has the name. */
+  /** Opens a new file for writing; it replaces anything that has the name. */
   create(path: string, mode: number): Promise<FileHandle>;
-  /** Writes the bytes of an open file to the device. */
+  /** Flushes the bytes of an open file to the device. */
   syncFile(file: FileHandle): Promise<void>;
-  /** Writes the names in a folder to the device. */
+  /** Flushes the names in a folder to the device. */
   syncFolder(path: string): Promise<void>;
-  /** Takes the lock of a file, which is made if there is none. Throws LockedError, NoLocksError, or the system's error. */
+  /** Locks a file, and creates it if it is missing. Throws LockedError, NoLocksError or the system's error. */
   lock(path: string): Lock;
 }
 
@@ -22,22 +21,22 @@ export interface Lock {
   close(): void;
 }
 
-/** Another process has the lock. */
+/** Another process holds the lock. */
 export class LockedError extends Error {}
 
 /** The file system has no locks. */
 export class NoLocksError extends Error {}
 
-/** There is something else than a file: a FIFO, on which a reader waits for ever, a link, a folder. */
+/** The name belongs to something else than a file: a FIFO (reading it may block forever), a link, a folder. */
 export class NotAFileError extends Error {}
 
-/** Never follows a link, and never opens a FIFO: both could be put there by another user of the folder. */
+/** Follows no link and opens no FIFO: another user of the folder could create them. */
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const READ = constants.O_RDONLY | constants.O_NONBLOCK;
 
 export const SYSTEM: FileSystem = {
   async create(path, mode) {
-    await unlinkIfThere(path);
+    await unlinkIfPresent(path);
     return await open(path, CREATE, mode);
   },
   syncFile: (file) => file.sync(),
@@ -50,8 +49,8 @@ export const SYSTEM: FileSystem = {
     }
   },
   lock(path) {
-    // SQLite's lock on an empty database: one of the system's that ends with the process, however
-    // that ends, and that holds between containers too.
+    // SQLite's lock on an empty database is a lock of the kernel. It ends when the process ends, in
+    // any way, and it also works between containers.
     const database = new Database(path);
     try {
       database.run("PRAGMA busy_timeout = 0");
@@ -62,14 +61,14 @@ export const SYSTEM: FileSystem = {
       database.close();
       if (!(error instanceof SQLiteError)) throw error;
       if (!isLockable(path)) throw new NoLocksError("the file system has no locks");
-      if (error.code === "SQLITE_BUSY") throw new LockedError("another process has the lock");
+      if (error.code === "SQLITE_BUSY") throw new LockedError("another process holds the lock");
       throw error;
     }
   },
 };
 
-/** Opens a file for reading. Throws NotAFileError for anything else that has the name. */
-export async function openToRead(path: string): Promise<FileHandle> {
+/** Opens a file for reading. Throws NotAFileError if the name belongs to something else. */
+export async function openForReading(path: string): Promise<FileHandle> {
   const handle = await open(path, READ);
   try {
     if (!(await handle.stat()).isFile()) throw new NotAFileError("it is not a regular file");
@@ -80,22 +79,23 @@ export async function openToRead(path: string): Promise<FileHandle> {
   }
 }
 
-/** Throws NotAFileError if the name is that of a link, or of no file. */
+/** Throws NotAFileError if the name belongs to a link or to anything else that is not a file. */
 export async function expectFile(path: string): Promise<void> {
-  const found = await lstat(path);
-  if (found.isSymbolicLink()) throw new NotAFileError("it is a symbolic link, not a regular file");
-  if (!found.isFile()) throw new NotAFileError("it is not a regular file");
+  const status = await lstat(path);
+  if (status.isSymbolicLink()) throw new NotAFileError("it is a symbolic link, not a regular file");
+  if (!status.isFile()) throw new NotAFileError("it is not a regular file");
 }
 
-export async function unlinkIfThere(path: string): Promise<void> {
+/** Deletes a file; a missing file is no error. */
+export async function unlinkIfPresent(path: string): Promise<void> {
   try {
     await unlink(path);
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
+    if (errorCode(error) !== "ENOENT") throw error;
   }
 }
 
-/** The system's name of an error, such as ENOSPC, or "". */
-export function codeOf(error: unknown): string {
+/** Returns the system's name of an error, such as "ENOSPC"; "" without one. */
+export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }

@@ -1,10 +1,10 @@
-// The folder of a service's snapshots, which one service has at a time.
+// The data folder with the snapshots of a service. Only one service uses a folder at a time.
 //
-//   ringcache.snapshot                    the last good one
-//   ringcache.snapshot.tmp                one that is being written, or was when the power went
-//   ringcache.snapshot.damaged-TIME       one that could not be read whole, kept for people
-//   ringcache.snapshot.unfit-TIME         one with entries that the limits of the cache refused, kept too
-//   ringcache.lock, ringcache.pid         the lock of the service that has the folder, and its process
+//   ringcache.snapshot                 the last good snapshot
+//   ringcache.snapshot.tmp             a snapshot that is being written, or whose writing was interrupted
+//   ringcache.snapshot.damaged-TIME    a snapshot with damages, kept for the operator
+//   ringcache.snapshot.unfit-TIME      a snapshot with entries that exceed the limits of the cache, kept too
+//   ringcache.lock, ringcache.pid      the lock of the service that uses the folder, and its process id
 
 import {
   access,
@@ -20,26 +20,26 @@ import {
 import { join, resolve } from "node:path";
 
 import {
-  codeOf,
+  errorCode,
   expectFile,
   type FileSystem,
   type Lock,
   LockedError,
   NoLocksError,
-  openToRead,
+  openForReading,
   SYSTEM,
-  unlinkIfThere,
+  unlinkIfPresent,
 } from "./file-system.ts";
 
-/** What is in the cache is nobody else's to read. */
+/** Other users must not read the entries of the cache. */
 const FOLDER_MODE = 0o700;
 
 const PID_MODE = 0o644;
 const OTHERS_MAY_WRITE = 0o002;
 
-/** Another service has the folder. */
+/** Another service uses the folder. */
 export class FolderInUseError extends Error {
-  /** The process of that service, as far as it is known. */
+  /** The process id of that service, if it is known. */
   readonly pid: string;
 
   constructor(path: string, pid: string) {
@@ -50,12 +50,12 @@ export class FolderInUseError extends Error {
 
 export class DataFolder {
   readonly path: string;
-  /** The last good snapshot. */
+  /** The path of the last good snapshot. */
   readonly file: string;
   readonly files: FileSystem;
   readonly #lockPath: string;
   #lock: Lock | undefined;
-  /** The folder is this service's, with a lock or, where there are none, without. */
+  /** This service uses the folder. It holds the lock if the file system has locks. */
   #isClaimed = false;
 
   constructor(path: string, files = SYSTEM) {
@@ -65,68 +65,68 @@ export class DataFolder {
     this.#lockPath = join(this.path, "ringcache.lock");
   }
 
-  /** Whether another service would be kept out: false where the file system has no locks. */
+  /** Whether the folder is locked against other services; false if the file system has no locks. */
   get isLocked(): boolean {
     return this.#lock !== undefined;
   }
 
-  /** Whether every user of the machine may put files into the folder. */
+  /** Returns whether every user of the machine may create files in the folder. */
   async isOpenToOthers(): Promise<boolean> {
     return ((await stat(this.path)).mode & OTHERS_MAY_WRITE) !== 0;
   }
 
   /**
-   * Makes the folder if there is none, and claims it for this process until that ends; once it is
-   * claimed, this does nothing. Throws FolderInUseError, or the system's error where the folder cannot be had.
+   * Creates the folder if it is missing, and claims it until this process ends. A second call does
+   * nothing. Throws FolderInUseError, or the system's error if the folder is not usable.
    */
   async claim(): Promise<void> {
     if (this.#isClaimed && (await exists(this.#lockPath))) return;
     const isNew = !this.#isClaimed;
-    // The folder was taken away with its lock: one that is put there again is claimed anew.
+    // The folder was removed together with its lock. A folder that was created again is claimed again.
     this.#lock?.close();
     this.#lock = undefined;
     this.#isClaimed = false;
     if (isNew) await mkdir(this.path, { recursive: true, mode: FOLDER_MODE });
-    // SQLite says only that it cannot.
+    // The error of SQLite would not give the reason.
     await access(this.path, constants.R_OK | constants.W_OK);
     const pidPath = join(this.path, "ringcache.pid");
-    this.#lock = await this.#takeLock(pidPath);
-    await unlinkIfThere(`${this.file}.tmp`);
+    this.#lock = await this.#acquireLock(pidPath);
+    await unlinkIfPresent(`${this.file}.tmp`);
     const pidFile = await this.files.create(pidPath, PID_MODE);
     try {
       await pidFile.writeFile(`${process.pid}\n`);
     } finally {
       await pidFile.close();
     }
-    // Where there are no locks there may be no such file either.
+    // On a file system without locks, nothing has created the lock file yet.
     if (this.#lock === undefined) await touch(this.#lockPath);
     this.#isClaimed = true;
   }
 
-  /** Undefined where the file system has no locks. */
-  async #takeLock(pidPath: string): Promise<Lock | undefined> {
-    // A link there would lock, and make, a file elsewhere.
+  /** Returns undefined if the file system has no locks. */
+  async #acquireLock(pidPath: string): Promise<Lock | undefined> {
+    // A link would make SQLite create and lock a file in another folder.
     if (await exists(this.#lockPath)) await expectFile(this.#lockPath);
     try {
       return this.files.lock(this.#lockPath);
     } catch (error) {
       if (error instanceof NoLocksError) return undefined;
       if (!(error instanceof LockedError)) throw error;
-      throw new FolderInUseError(this.path, (await textOf(pidPath)).trim() || "of unknown number");
+      throw new FolderInUseError(this.path, (await readPid(pidPath)) || "of unknown number");
     }
   }
 
-  /** Keeps the present snapshot under a name of its own, which it returns. */
+  /** Keeps the current snapshot under another name, and returns that name. */
   async keepAside(why: "damaged" | "unfit"): Promise<string> {
-    const found = await lstat(this.file);
-    const aside = `${this.file}.${why}-${found.mtime.toISOString().replace(/[-:.]/g, "")}`;
+    const status = await lstat(this.file);
+    const aside = `${this.file}.${why}-${status.mtime.toISOString().replace(/[-:.]/g, "")}`;
     try {
       await link(this.file, aside);
     } catch (error) {
-      if (codeOf(error) === "EEXIST") return aside;
-      // Not every file system has links. A file that cannot be read, or a FIFO, can only be moved.
+      if (errorCode(error) === "EEXIST") return aside;
+      // Some file systems have no links. An unreadable file or a FIFO can only be moved.
       const move = () => rename(this.file, aside);
-      if (found.isFile()) {
+      if (status.isFile()) {
         await copyFile(this.file, aside, constants.COPYFILE_EXCL).catch(move);
       } else await move();
     }
@@ -134,16 +134,17 @@ export class DataFolder {
   }
 }
 
-async function textOf(path: string): Promise<string> {
+/** Returns the process id in the file, or "" if the file cannot be read. */
+async function readPid(path: string): Promise<string> {
   try {
-    const file = await openToRead(path);
+    const file = await openForReading(path);
     try {
-      return await file.readFile("latin1");
+      return (await file.readFile("latin1")).trim();
     } finally {
       await file.close();
     }
   } catch {
-    // Nobody needs the number to know that the folder is in use.
+    // The process id only completes the message; the folder is in use with or without it.
     return "";
   }
 }

@@ -1,11 +1,10 @@
-// The bytes of a snapshot: what docs/snapshot-format.md describes. All numbers are
-// little endian.
+// The bytes of a snapshot, as docs/snapshot-format.md describes them. All numbers are little endian.
 //
 //   header │ block of shard 0 │ block of shard 1 │ … │ trailer
 //
-// Header and trailer say the same, so that one damaged byte loses neither. Every block
-// begins with the number that the header drew at random: a value that looks like a block
-// is not taken for one when the blocks behind damage are looked for.
+// Header and trailer have the same content, so that one damaged byte cannot destroy both. Each block
+// contains the random id of the file. After a damage, the reader searches for this id; without it, a
+// value could look like a block.
 
 import { xxh3 } from "@node-rs/xxhash";
 
@@ -13,39 +12,39 @@ export const VERSION = 1;
 
 const HEADER_MAGIC = "RINGCACH";
 const TRAILER_MAGIC = "RINGCEND";
-/** Of header and trailer. */
+/** Length of the header, and of the trailer. */
 export const HEADER_BYTES = 56;
 const BLOCK_MAGIC = "SHRD";
 export const BLOCK_HEADER_BYTES = 48;
-/** Where in a block's header the file's number is. */
+/** Offset of the file's id in the header of a block. */
 export const BLOCK_ID_OFFSET = 8;
 export const CHECKSUM_BYTES = 8;
 
 const HAS_EXPIRY = 1 << 24;
 const MAIN = 1 << 25;
 const HITS_SHIFT = 26;
-const MAX_HITS = 3;
+const HITS_MASK = 3;
 const LENGTH_MASK = 2 ** 24 - 1;
 const RECORD_WORDS_BYTES = 8;
 const EXPIRY_BYTES = 8;
 
-/** What a file says of itself. */
+/** The content of a file's header. */
 export interface Header {
   readonly version: number;
-  /** Of the cache that was saved. */
+  /** Number of shards of the cache that was saved. */
   readonly shards: number;
   readonly virtualNodes: number;
   /** Unix time in milliseconds. */
   readonly savedMs: number;
-  /** Drawn at random for this file. */
+  /** A random number of this file. */
   readonly id: bigint;
 }
 
-/** What a block says of itself. */
+/** The content of a block's header. */
 export interface BlockHeader {
   readonly shard: number;
   readonly entries: number;
-  /** Of its records, without checksums. */
+  /** Length of the records, without checksums. */
   readonly bytes: number;
 }
 
@@ -60,16 +59,19 @@ export function encodeHeader(header: Header, isTrailer: boolean): Buffer {
   return sealed(bytes);
 }
 
-/** Of a Date. */
-const MAX_DATE_MS = 8.64e15;
+/** The latest time that a Date can hold. */
+const DATE_MS_MAX = 8.64e15;
 
-/** Undefined if these bytes are none, or damaged. Of a newer version only `version` means anything. */
+/**
+ * Returns undefined if the bytes are no header, or damaged. In a header of a newer version only
+ * `version` is valid.
+ */
 export function decodeHeader(bytes: Buffer, isTrailer: boolean): Header | undefined {
   const magic = isTrailer ? TRAILER_MAGIC : HEADER_MAGIC;
-  if (!isWhole(bytes, HEADER_BYTES) || bytes.toString("latin1", 0, 8) !== magic) return undefined;
+  if (!isIntact(bytes, HEADER_BYTES) || bytes.toString("latin1", 0, 8) !== magic) return undefined;
   const version = bytes.readUInt32LE(8);
   const savedMs = bytes.readDoubleLE(24);
-  if (version <= VERSION && !(Math.abs(savedMs) <= MAX_DATE_MS)) return undefined;
+  if (version <= VERSION && !(Math.abs(savedMs) <= DATE_MS_MAX)) return undefined;
   return {
     ...{ version, savedMs },
     shards: bytes.readUInt32LE(12),
@@ -91,9 +93,9 @@ export function encodeBlockHeader(
   return sealed(bytes);
 }
 
-/** Undefined if these bytes are none of the file with this number, or damaged. */
+/** Returns undefined if the bytes are no block header of the file with this id, or damaged. */
 export function decodeBlockHeader(bytes: Buffer, id: bigint): BlockHeader | undefined {
-  if (!isWhole(bytes, BLOCK_HEADER_BYTES)) return undefined;
+  if (!isIntact(bytes, BLOCK_HEADER_BYTES)) return undefined;
   if (bytes.toString("latin1", 0, 4) !== BLOCK_MAGIC) return undefined;
   if (bytes.readBigUInt64LE(BLOCK_ID_OFFSET) !== id) return undefined;
   return {
@@ -103,7 +105,7 @@ export function decodeBlockHeader(bytes: Buffer, id: bigint): BlockHeader | unde
   };
 }
 
-/** The lengths and marks at the beginning of a record. */
+/** The lengths and flags at the start of a record. */
 export interface RecordHead {
   readonly keyBytes: number;
   readonly valueBytes: number;
@@ -117,29 +119,33 @@ export function recordHeadBytes(expiresAtMs: number): number {
   return expiresAtMs === Infinity ? RECORD_WORDS_BYTES : RECORD_WORDS_BYTES + EXPIRY_BYTES;
 }
 
-/** Writes it at `at`, where there must be room; answers where it ends. */
-export function encodeRecordHead(bytes: Buffer, at: number, head: RecordHead): number {
+/** Writes a head at `offset`, where the buffer must have room; returns the offset of its end. */
+export function encodeRecordHead(bytes: Buffer, offset: number, head: RecordHead): number {
   const { keyBytes, valueBytes, expiresAtMs, isMain, hits } = head;
   const hasExpiry = expiresAtMs !== Infinity;
-  const marks = (hasExpiry ? HAS_EXPIRY : 0) | (isMain ? MAIN : 0) | (hits << HITS_SHIFT);
-  bytes.writeUInt32LE(keyBytes | marks, at);
-  bytes.writeUInt32LE(valueBytes, at + 4);
-  if (hasExpiry) bytes.writeDoubleLE(expiresAtMs, at + RECORD_WORDS_BYTES);
-  return at + recordHeadBytes(expiresAtMs);
+  const flags = (hasExpiry ? HAS_EXPIRY : 0) | (isMain ? MAIN : 0) | (hits << HITS_SHIFT);
+  bytes.writeUInt32LE(keyBytes | flags, offset);
+  bytes.writeUInt32LE(valueBytes, offset + 4);
+  if (hasExpiry) bytes.writeDoubleLE(expiresAtMs, offset + RECORD_WORDS_BYTES);
+  return offset + recordHeadBytes(expiresAtMs);
 }
 
-/** Undefined if it is not whole in `bytes[at, end)`. */
-export function decodeRecordHead(bytes: Buffer, at: number, end: number): RecordHead | undefined {
-  if (at + RECORD_WORDS_BYTES > end) return undefined;
-  const word = bytes.readUInt32LE(at);
+/** Returns undefined if `bytes[offset, end)` contains only a part of the head. */
+export function decodeRecordHead(
+  bytes: Buffer,
+  offset: number,
+  end: number,
+): RecordHead | undefined {
+  if (offset + RECORD_WORDS_BYTES > end) return undefined;
+  const word = bytes.readUInt32LE(offset);
   const hasExpiry = (word & HAS_EXPIRY) !== 0;
-  if (hasExpiry && at + RECORD_WORDS_BYTES + EXPIRY_BYTES > end) return undefined;
+  if (hasExpiry && offset + RECORD_WORDS_BYTES + EXPIRY_BYTES > end) return undefined;
   return {
     keyBytes: word & LENGTH_MASK,
-    valueBytes: bytes.readUInt32LE(at + 4),
-    expiresAtMs: hasExpiry ? bytes.readDoubleLE(at + RECORD_WORDS_BYTES) : Infinity,
+    valueBytes: bytes.readUInt32LE(offset + 4),
+    expiresAtMs: hasExpiry ? bytes.readDoubleLE(offset + RECORD_WORDS_BYTES) : Infinity,
     isMain: (word & MAIN) !== 0,
-    hits: (word >>> HITS_SHIFT) & MAX_HITS,
+    hits: (word >>> HITS_SHIFT) & HITS_MASK,
   };
 }
 
@@ -149,14 +155,14 @@ export function checksumBytes(checksum: bigint): Buffer {
   return bytes;
 }
 
-/** With the checksum of what is before it in the last eight bytes. */
+/** Writes the checksum of the bytes before it into the last eight bytes; returns the same buffer. */
 function sealed(bytes: Buffer): Buffer {
   const end = bytes.length - CHECKSUM_BYTES;
   bytes.writeBigUInt64LE(xxh3.xxh64(bytes.subarray(0, end)), end);
   return bytes;
 }
 
-function isWhole(bytes: Buffer, length: number): boolean {
+function isIntact(bytes: Buffer, length: number): boolean {
   if (bytes.length !== length) return false;
   const end = length - CHECKSUM_BYTES;
   return bytes.readBigUInt64LE(end) === xxh3.xxh64(bytes.subarray(0, end));

@@ -1,52 +1,52 @@
-// The snapshots of a service: one at its start is loaded, others are taken while it runs.
-// A snapshot that fails is told of and counted, and the last good one stays.
+// The snapshots of a service: it loads the last one at its start and takes new ones while it runs.
+// A failed snapshot is logged and counted; the last good one stays.
 
 import { stat } from "node:fs/promises";
 import { edenGC } from "bun:jsc";
 
 import type { Cache, SavedEntry, ShardCopy } from "../cache/cache.ts";
 import { changesOf, type SaveOutcome, type ServiceState } from "../service/service.ts";
-import { codeOf, expectFile } from "./file-system.ts";
+import { errorCode, expectFile } from "./file-system.ts";
 import type { DataFolder } from "./folder.ts";
 import { readSnapshot, type SnapshotReport } from "./reader.ts";
 import { writeSnapshot } from "./writer.ts";
 
-/** What became of a snapshot at the start. */
+/** The result of loading a snapshot. */
 export interface LoadReport extends SnapshotReport {
-  /** Entries that the cache took. */
+  /** Entries that are in the cache now. */
   readonly loaded: number;
-  /** Entries whose time had come meanwhile. */
+  /** Entries that expired after the snapshot. */
   readonly expired: number;
-  /** Entries that a smaller cache has no room for, one by one, or at all if it does not evict. */
+  /** Entries that exceed a limit of the cache, or for which a cache without eviction has no room. */
   readonly unfit: number;
   readonly tookMs: number;
-  /** Where the file is kept, if it is damaged or has entries that are unfit. */
+  /** The path where a damaged file, or one with unfit entries, is kept. */
   readonly keptAt?: string;
 }
 
 /**
- * While entries go to or come from a file, garbage is collected so often: shared memory counts as the
- * collector's own, and it would let garbage grow to as much. Measured with a million entries: resident
- * memory grows to 1.05 × while they are saved, to 1.6 to 2.6 × without.
+ * Interval of garbage collections during a load or a save. The collector counts shared memory as its
+ * own heap and would let garbage grow to the same size. Measured with a million entries: during a
+ * save resident memory grows to 1.05 ×, without these collections to 1.6 to 2.6 ×.
  */
-const COLLECT_EVERY_MS = 20;
+const COLLECT_INTERVAL_MS = 20;
 
-/** How often it is seen whether a disk hangs. */
-const LOOK_EVERY_MS = 250;
+/** Interval of the check whether the disk hangs. */
+const STALL_CHECK_MS = 250;
 
-/** The file has what is not in the cache yet. */
+/** The file has entries that are not in the cache yet, so a save would lose them. */
 const NOT_LOADED = "the last snapshot is still being loaded";
 
-/** Without a byte written for so long, the disk hangs and the service ends without its last snapshot. */
-const SILENCE_MS = 30_000;
+/** A disk hangs if it writes no byte for this time; the service then ends without a last snapshot. */
+const STALL_MS = 30_000;
 
 export interface SnapshotEvents {
-  /** The last snapshot, of so many bytes, is about to be loaded. */
+  /** The last snapshot, a file of `bytes` bytes, is about to be loaded. */
   loading(bytes: number): void;
   saved(outcome: SaveOutcome & { readonly isSaved: true }): void;
-  /** A snapshot is there, but a power failure may bring back the one before. Told once. */
+  /** The snapshot is written, but a power failure may restore the previous one. Reported once. */
   notSynced(reason: string): void;
-  /** Told once for each reason, until a snapshot succeeds again. */
+  /** Reported once per reason, until a snapshot succeeds again. */
   failed(reason: string): void;
 }
 
@@ -55,13 +55,13 @@ export class Snapshots {
   readonly #folder: DataFolder;
   readonly #state: ServiceState;
   readonly #events: SnapshotEvents;
-  /** Made at the first snapshot and used again. */
+  /** Allocated at the first snapshot, then reused. */
   #copy: ShardCopy | undefined;
   #running: Promise<SaveOutcome> | undefined;
   #next: Promise<SaveOutcome> | undefined;
-  #toldReason = "";
-  #hasToldOfSync = false;
-  /** When a snapshot was begun, or last had a part of it written. */
+  #reportedReason = "";
+  #hasReportedSync = false;
+  /** Time at which the snapshot began, or of its last write. */
   #progressMs = 0;
 
   constructor(cache: Cache, folder: DataFolder, state: ServiceState, events: SnapshotEvents) {
@@ -73,9 +73,9 @@ export class Snapshots {
   }
 
   /**
-   * Puts the entries of the last snapshot into the cache; undefined if there is none. With `keepsFile` a file
-   * that is damaged, cannot be read, or has unfit entries is kept aside. Rejects with the error of one that
-   * cannot be read.
+   * Loads the entries of the last snapshot into the cache; returns undefined without a snapshot.
+   * With `keepsFile` it keeps a damaged or unreadable file under another name. A file with unfit
+   * entries is always kept. Rejects with the error of a file that cannot be read.
    */
   async load(keepsFile: boolean): Promise<LoadReport | undefined> {
     const cache = this.#cache;
@@ -84,16 +84,16 @@ export class Snapshots {
       await expectFile(file);
       this.#events.loading((await stat(file)).size);
     } catch (error) {
-      if (codeOf(error) === "ENOENT") return undefined;
+      if (errorCode(error) === "ENOENT") return undefined;
       if (keepsFile) await this.#folder.keepAside("damaged");
       throw error;
     }
     const startMs = performance.now();
     const nowMs = cache.clock.now();
-    // A snapshot has times of day.
+    // A snapshot has the times of the system clock.
     const { offsetMs } = cache.clock;
     const counts = { loaded: 0, expired: 0, unfit: 0 };
-    // --max-ttl may be another than that of the entry's put.
+    // --max-ttl may be lower now than when the entry was put.
     const latestMs = cache.expiresAtMs(Infinity, nowMs);
     const visit = (saved: SavedEntry): void => {
       const entry = { ...saved, expiresAtMs: Math.min(saved.expiresAtMs + offsetMs, latestMs) };
@@ -102,7 +102,7 @@ export class Snapshots {
       else counts.unfit++;
     };
     const report = await collecting(() => readSnapshot(file, visit)).catch(async (error) => {
-      // The next snapshot would take its place.
+      // The next snapshot would replace the file.
       if (keepsFile) await this.#folder.keepAside("damaged");
       throw error;
     });
@@ -110,14 +110,14 @@ export class Snapshots {
     const state = this.#state;
     state.set("loadedEntries", counts.loaded);
     state.set("droppedShards", (header?.shards ?? 0) - intactShards);
-    // A damaged file is soon to be replaced by what could be read of it.
+    // After a damage the next snapshot replaces the file with the entries that were readable.
     if (damages.length === 0) {
       state.set("savedMs", header?.savedMs ?? 0);
       state.set("savedChanges", changesOf(cache.stats()));
     } else state.set("savedChanges", -1);
     const tookMs = performance.now() - startMs;
     const loaded = { ...report, ...counts, tookMs };
-    // The next snapshot would take its place.
+    // The next snapshot would replace the file.
     if (damages.length > 0) {
       return keepsFile ? { ...loaded, keptAt: await this.#folder.keepAside("damaged") } : loaded;
     }
@@ -126,11 +126,11 @@ export class Snapshots {
       : { ...loaded, keptAt: await this.#folder.keepAside("unfit") };
   }
 
-  /** Takes a snapshot of what is in the cache now, once that is loaded. Never rejects. */
+  /** Takes a snapshot of the current entries; fails while a snapshot is being loaded. Never rejects. */
   async save(): Promise<SaveOutcome> {
     if (this.#state.phase === "loading") return { isSaved: false, reason: NOT_LOADED };
     if (this.#running === undefined) return await this.#start();
-    // The one that runs may be past the shard that was last written to: only the next has it all.
+    // The running snapshot may have copied a shard before its last write; only the next has all writes.
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
       return this.#start();
@@ -138,7 +138,7 @@ export class Snapshots {
     return await this.#next;
   }
 
-  /** The same if there is anything that the last one does not have; else undefined. */
+  /** Takes a snapshot if the cache changed since the last one, else returns undefined. Never rejects. */
   async saveIfChanged(): Promise<SaveOutcome | undefined> {
     await this.#running;
     const isSame = changesOf(this.#cache.stats()) === this.#state.get("savedChanges");
@@ -146,20 +146,17 @@ export class Snapshots {
   }
 
   /**
-   * As `saveIfChanged`, for a service that ends: a disk that takes nothing for `silenceMs` does not keep it,
-   * nor does one that is slow once `skipped` resolves, with the reason.
+   * Takes the last snapshot of a service that ends, as `saveIfChanged`. It gives up when the disk
+   * writes nothing for `stallMs`, and when `skipped` resolves, with the reason.
    */
-  async saveLast(
-    skipped: Promise<string>,
-    silenceMs = SILENCE_MS,
-  ): Promise<SaveOutcome | undefined> {
+  async saveLast(skipped: Promise<string>, stallMs = STALL_MS): Promise<SaveOutcome | undefined> {
     this.#progressMs = performance.now();
-    const silent = Promise.withResolvers<string>();
+    const stalled = Promise.withResolvers<string>();
     const timer = setInterval(() => {
-      if (performance.now() - this.#progressMs < silenceMs) return;
-      silent.resolve(`the disk took nothing for ${silenceMs / 1000} s`);
-    }, LOOK_EVERY_MS);
-    const cutOff = Promise.race([skipped, silent.promise]).then(
+      if (performance.now() - this.#progressMs < stallMs) return;
+      stalled.resolve(`the disk wrote nothing for ${stallMs / 1000} s`);
+    }, STALL_CHECK_MS);
+    const cutOff = Promise.race([skipped, stalled.promise]).then(
       (reason) => ({ isSaved: false, reason }) as const,
     );
     try {
@@ -169,20 +166,20 @@ export class Snapshots {
     }
   }
 
-  /** Takes snapshots of what has changed until the thread ends. */
+  /** Takes a snapshot every `everyMs` if the cache changed, until the thread ends. */
   schedule(everyMs: number): void {
     setInterval(() => {
       if (this.#running === undefined) void this.saveIfChanged();
     }, everyMs);
   }
 
-  /** Counts and tells that a snapshot could not be taken; returns the reason. */
+  /** Counts and reports a failed snapshot; returns the reason. */
   failed(error: unknown): string {
-    const reason = reasonOf(error, "write");
+    const reason = describeError(error, "write");
     this.#state.add("failedSaves", 1);
     this.#state.set("hasSaveFailed", 1);
-    if (reason !== this.#toldReason) this.#events.failed(reason);
-    this.#toldReason = reason;
+    if (reason !== this.#reportedReason) this.#events.failed(reason);
+    this.#reportedReason = reason;
     return reason;
   }
 
@@ -202,9 +199,9 @@ export class Snapshots {
       await this.#folder.claim();
       const copy = (this.#copy ??= this.#cache.shardCopy());
       const { files, file } = this.#folder;
-      const wrote = () => (this.#progressMs = performance.now());
+      const onWrite = () => (this.#progressMs = performance.now());
       const { notSynced, ...saved } = await collecting(() =>
-        writeSnapshot(this.#cache, copy, file, files, wrote),
+        writeSnapshot(this.#cache, copy, file, files, onWrite),
       );
       const tookMs = performance.now() - startMs;
       state.set("savedChanges", changes);
@@ -214,25 +211,26 @@ export class Snapshots {
       state.set("saveTookMs", tookMs);
       state.add("saves", 1);
       state.set("hasSaveFailed", 0);
-      this.#toldReason = "";
+      this.#reportedReason = "";
       const outcome = { isSaved: true, ...saved, tookMs } as const;
       this.#events.saved(outcome);
-      if (notSynced !== undefined && !this.#hasToldOfSync) {
-        this.#hasToldOfSync = true;
-        this.#events.notSynced(reasonOf(notSynced, "write"));
+      if (notSynced !== undefined && !this.#hasReportedSync) {
+        this.#hasReportedSync = true;
+        this.#events.notSynced(describeError(notSynced, "write"));
       }
       return outcome;
     } catch (error) {
       const reason = this.failed(error);
-      return { isSaved: false, reason, keepsLast: await isThere(this.#folder.file) };
+      return { isSaved: false, reason, keepsLast: await fileExists(this.#folder.file) };
     } finally {
       state.set("isSaving", 0);
     }
   }
 }
 
+/** Runs `work` with a garbage collection every COLLECT_INTERVAL_MS. */
 async function collecting<T>(work: () => Promise<T>): Promise<T> {
-  const timer = setInterval(edenGC, COLLECT_EVERY_MS);
+  const timer = setInterval(edenGC, COLLECT_INTERVAL_MS);
   try {
     return await work();
   } finally {
@@ -244,7 +242,7 @@ function fits(cache: Cache, { key, value }: SavedEntry): boolean {
   return key.end - key.start <= cache.maxKeyBytes && value.end - value.start <= cache.maxValueBytes;
 }
 
-async function isThere(path: string): Promise<boolean> {
+async function fileExists(path: string): Promise<boolean> {
   return await expectFile(path).then(
     () => true,
     () => false,
@@ -253,20 +251,20 @@ async function isThere(path: string): Promise<boolean> {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on the device",
-  EDQUOT: "this user's quota of the device is used up",
+  EDQUOT: "the disk quota of this user is used up",
   EROFS: "the file system is read-only",
   ENOENT: "the folder is gone",
   ENOTDIR: "there is a file where the folder should be",
   EISDIR: "there is a folder where the file should be",
-  EIO: "the device fails",
+  EIO: "the device reports an error",
 };
 
 const NOT_ALLOWED = { read: "this user may not read it", write: "this user may not write there" };
 
-/** Why a file or folder could not be read or written, in words, with the system's name for it. */
-export function reasonOf(error: unknown, wish: "read" | "write"): string {
-  const code = codeOf(error);
-  const reason = code === "EACCES" || code === "EPERM" ? NOT_ALLOWED[wish] : REASONS[code];
+/** Returns why a file or folder could not be read or written, with the system's name of the error. */
+export function describeError(error: unknown, operation: "read" | "write"): string {
+  const code = errorCode(error);
+  const reason = code === "EACCES" || code === "EPERM" ? NOT_ALLOWED[operation] : REASONS[code];
   if (reason !== undefined) return `${reason} (${code})`;
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,24 +1,24 @@
-// What a service with a data folder does at its start: takes the folder, loads the last
-// snapshot, and tells the log of it.
+// The start of a service with a data folder: it claims the folder, loads the last snapshot and logs
+// the result.
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Logger } from "../service/logger.ts";
 import type { ServiceState } from "../service/service.ts";
 import { EXIT_DATA, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
-import { codeOf, type FileSystem, NotAFileError } from "./file-system.ts";
+import { errorCode, type FileSystem, NotAFileError } from "./file-system.ts";
 import { DataFolder, FolderInUseError } from "./folder.ts";
-import { type LoadReport, reasonOf, Snapshots } from "./snapshots.ts";
+import { describeError, type LoadReport, Snapshots } from "./snapshots.ts";
 
-/** What is wrong with a snapshot, in its line of the log; `bun run check-snapshot` has the rest. */
-const SHOWN_DAMAGES = 5;
+/** Most damages in one log line; `bun run check-snapshot` prints all of them. */
+const LOGGED_DAMAGES_MAX = 5;
 
-/** Errors of a folder that is the right one, and will do again: the cache serves meanwhile. */
-const PASSING = ["ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EMFILE", "ENFILE"];
+/** Errors that may end without a change of the configuration: the cache serves meanwhile. */
+const TRANSIENT_ERRORS = ["ENOSPC", "EDQUOT", "EIO", "ESTALE", "ETIMEDOUT", "EMFILE", "ENFILE"];
 
 /**
- * Takes the folder. Throws StartupError for one that another service has, and for one that cannot be
- * used at all, which is nearly always a wrong mount or a wrong owner.
+ * Claims the data folder. Throws StartupError if another service uses the folder, or if it is not
+ * usable, which nearly always means a wrong mount or a wrong owner.
  */
 export async function openSnapshots(
   cache: Cache,
@@ -35,7 +35,7 @@ export async function openSnapshots(
       logger.info("saved", { entries, bytes, ms: Math.round(tookMs) });
     },
     notSynced(reason) {
-      const meaning = "a power failure may bring back the snapshot before";
+      const meaning = "a power failure may restore the previous snapshot";
       logger.warn("snapshot not synced", { folder: path, reason, meaning });
     },
     failed: (reason) => logger.error("snapshot failed", { folder: path, reason }),
@@ -43,7 +43,8 @@ export async function openSnapshots(
   try {
     await folder.claim();
     if (!folder.isLocked) {
-      const reason = "its file system has no locks: no other service may use this folder";
+      const reason =
+        "the file system has no locks: make sure that no other service uses this folder";
       logger.warn("folder not locked", { folder: path, reason });
     }
     if (await folder.isOpenToOthers()) {
@@ -54,15 +55,15 @@ export async function openSnapshots(
     if (error instanceof FolderInUseError) {
       throw new StartupError(EXIT_SYSTEM, `${error.message}; choose another with --data-dir`);
     }
-    if (["ENOTDIR", "EEXIST"].includes(codeOf(error))) {
+    if (["ENOTDIR", "EEXIST"].includes(errorCode(error))) {
       const reason = `"${config.dataDir}" is a file, not a folder`;
       throw new StartupError(EXIT_USAGE, `--data-dir: ${reason}`);
     }
-    if (!PASSING.includes(codeOf(error))) {
-      const right = `let user ${process.getuid?.() ?? "of the service"} write there, or choose another with --data-dir`;
+    if (!TRANSIENT_ERRORS.includes(errorCode(error))) {
+      const advice = `let user ${process.getuid?.() ?? "of the service"} write there, or choose another with --data-dir`;
       throw new StartupError(
         EXIT_SYSTEM,
-        `the folder ${path} cannot be used: ${folderReasonOf(error)}; ${right}`,
+        `the folder ${path} cannot be used: ${describeFolderError(error)}; ${advice}`,
       );
     }
     snapshots.failed(error);
@@ -70,13 +71,13 @@ export async function openSnapshots(
   return snapshots;
 }
 
-function folderReasonOf(error: unknown): string {
-  if (codeOf(error) === "ENOENT") return "it cannot be made (ENOENT)";
-  if (error instanceof NotAFileError) return `in the place of ringcache.lock, ${error.message}`;
-  return reasonOf(error, "write");
+function describeFolderError(error: unknown): string {
+  if (errorCode(error) === "ENOENT") return "it cannot be created (ENOENT)";
+  if (error instanceof NotAFileError) return `ringcache.lock: ${error.message}`;
+  return describeError(error, "write");
 }
 
-/** Loads the last snapshot, if there is one. Throws StartupError for a damaged one with --strict-load. */
+/** Loads the last snapshot, if there is one. With --strict-load a damaged one throws StartupError. */
 export async function loadSnapshot(
   snapshots: Snapshots,
   config: Config,
@@ -86,20 +87,21 @@ export async function loadSnapshot(
   try {
     report = await snapshots.load(!config.strictLoad);
   } catch (error) {
-    const reason = `the snapshot cannot be read: ${reasonOf(error, "read")}`;
+    const reason = `the snapshot cannot be read: ${describeError(error, "read")}`;
     if (config.strictLoad) throw new StartupError(EXIT_DATA, reason);
     logger.error("not loaded", { reason });
   }
   if (report === undefined) return;
   const { header, damages, intactShards, keptAt = "", tookMs } = report;
-  const whole = `${intactShards} of ${header?.shards ?? "unknown"} shards are whole`;
+  const whole = `${intactShards} of ${header?.shards ?? "unknown"} shards are intact`;
   if (damages.length > 0) {
-    const more =
-      damages.length > SHOWN_DAMAGES ? ` and ${damages.length - SHOWN_DAMAGES} more` : "";
-    const damage = damages.slice(0, SHOWN_DAMAGES).join("; ") + more;
+    const excess = damages.length - LOGGED_DAMAGES_MAX;
+    const more = excess > 0 ? ` and ${excess} more` : "";
+    const damage = damages.slice(0, LOGGED_DAMAGES_MAX).join("; ") + more;
     if (config.strictLoad) {
       const state = `the snapshot in ${config.dataDir} is damaged: ${damage}; ${whole}`;
-      throw new StartupError(EXIT_DATA, `${state}: start without --strict-load to load them`);
+      const advice = "start without --strict-load to load the intact shards";
+      throw new StartupError(EXIT_DATA, `${state}; ${advice}`);
     }
     logger.error("snapshot damaged", { whole, damage, kept_at: keptAt });
   }
@@ -109,7 +111,7 @@ export async function loadSnapshot(
   if (unfit === 0 || damages.length > 0) logger.info("loaded", fields);
   else {
     const reason =
-      "--memory, --max-value-bytes or --max-key-length are smaller than at the snapshot";
+      "--memory, --max-value-bytes or --max-key-length is lower than when the snapshot was taken";
     logger.warn("loaded", { ...fields, reason, kept_at: keptAt });
   }
 }

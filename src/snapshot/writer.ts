@@ -1,13 +1,13 @@
-// Writes a snapshot: shard by shard a copy under its lock, then its live entries to the
-// file. Writers wait for a copy at most, nothing forks, and no more than one shard is
-// in memory twice.
+// Writes a snapshot, shard by shard: copies the shard under its lock, then writes its live entries
+// to the file. Writers of a shard wait at most for one copy. Nothing forks, and only one shard at a
+// time is in memory twice.
 
 import { type FileHandle, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { xxh3 } from "@node-rs/xxhash";
 
 import type { Bytes, Cache, ShardCopy } from "../cache/cache.ts";
-import { codeOf, type FileSystem, SYSTEM, unlinkIfThere } from "./file-system.ts";
+import { errorCode, type FileSystem, SYSTEM, unlinkIfPresent } from "./file-system.ts";
 import {
   checksumBytes,
   encodeBlockHeader,
@@ -18,36 +18,40 @@ import {
 } from "./format.ts";
 
 const BUFFER_BYTES = 2 ** 20;
-/** What is in the cache is nobody else's to read. */
+/** Other users must not read the entries of the cache. */
 const FILE_MODE = 0o600;
-/** Before a shard is tried again that a writer is at: one that has died has it until its thread is seen to. */
+/**
+ * Pause before a locked shard is tried again. A writer that died keeps the lock until the supervisor
+ * recovers its thread; the snapshot runs on the supervisor's thread, so it must not block.
+ */
 const RETRY_MS = 1;
 
-/** Errors of a file system that cannot sync a file (some FUSE). */
-const CANNOT_SYNC = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
+/** Errors of file systems that cannot sync a file (some FUSE). */
+const SYNC_UNSUPPORTED = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 
 export interface SavedSnapshot {
   readonly entries: number;
-  /** Bytes of the file. */
+  /** Size of the file. */
   readonly bytes: number;
-  /** Why the device may not have all of it yet, if so: a power failure may bring back the snapshot before. */
+  /** The error if the file was not synced: a power failure may then restore the previous snapshot. */
   readonly notSynced?: unknown;
 }
 
 /**
- * Saves the live entries of a cache in shared memory to `path`, by way of `path`.tmp: at any moment
- * there is the file as it was or as it is. `copy` is from `cache.shardCopy()`. Rejects with the
- * system's error, and then the file is as it was. `wrote` is called after each write. O(bytes in use).
+ * Saves the live entries of a cache in shared memory to `path`. It writes `path`.tmp and renames it,
+ * so `path` is always either the previous or the new snapshot. `copy` comes from
+ * `cache.shardCopy()`. Rejects with the system's error and leaves the previous file. Calls `onWrite`
+ * after each write. O(bytes in use).
  */
 export async function writeSnapshot(
   cache: Cache,
   copy: ShardCopy,
   path: string,
   files: FileSystem = SYSTEM,
-  wrote: () => void = () => {},
+  onWrite: () => void = () => {},
 ): Promise<SavedSnapshot> {
   const temporary = `${path}.tmp`;
-  const file = new SnapshotFile(await files.create(temporary, FILE_MODE), wrote);
+  const file = new SnapshotFile(await files.create(temporary, FILE_MODE), onWrite);
   let entries = 0;
   try {
     const { shards, virtualNodes } = cache.ring;
@@ -61,15 +65,17 @@ export async function writeSnapshot(
     }
     await file.append(encodeHeader(header, true));
     await file.flush();
-    const fileError = await errorOf(files.syncFile(file.handle));
-    if (fileError !== undefined && !CANNOT_SYNC.includes(codeOf(fileError))) throw fileError;
+    const fileError = await rejection(files.syncFile(file.handle));
+    if (fileError !== undefined && !SYNC_UNSUPPORTED.includes(errorCode(fileError))) {
+      throw fileError;
+    }
     await rename(temporary, path);
-    // The snapshot is there now, whatever the folder says.
-    const notSynced = (await errorOf(files.syncFolder(dirname(path)))) ?? fileError;
+    // The new snapshot is in place now, even if the folder cannot be synced.
+    const notSynced = (await rejection(files.syncFolder(dirname(path)))) ?? fileError;
     return { entries, bytes: file.bytes, ...(notSynced === undefined ? {} : { notSynced }) };
   } catch (error) {
-    await unlinkIfThere(temporary).catch(() => {
-      // Where nothing can be deleted the first error says why.
+    await unlinkIfPresent(temporary).catch(() => {
+      // The first error gives the reason.
     });
     throw error;
   } finally {
@@ -77,7 +83,7 @@ export async function writeSnapshot(
   }
 }
 
-/** Returns the number of its entries. */
+/** Writes the block of a shard and returns the number of its entries. */
 async function writeBlock(
   file: SnapshotFile,
   cache: Cache,
@@ -102,61 +108,62 @@ async function writeBlock(
     if (!file.hasRoom(recordHeadBytes(0))) await file.flush();
     file.end = encodeRecordHead(file.buffer, file.end, {
       ...{ keyBytes, valueBytes, isMain, hits },
-      // Of the system's clock, which the next process begins with.
+      // In the time of the system clock, because the offset ends with this process.
       expiresAtMs: expiresAtMs - offsetMs,
     });
     if (file.hasRoom(keyBytes + valueBytes)) {
       file.copy(key);
       file.copy(value);
     } else {
-      await file.appendRun(key);
-      await file.appendRun(value);
+      await file.appendSlice(key);
+      await file.appendSlice(value);
     }
   }
   await file.append(checksumBytes(await file.endChecksum()));
   return entries;
 }
 
-async function errorOf(work: Promise<void>): Promise<unknown> {
+/** Returns the error of a promise that rejects, and undefined for one that resolves. */
+async function rejection(work: Promise<void>): Promise<unknown> {
   return await work.then(
     () => undefined,
     (error: unknown) => error,
   );
 }
 
-/** Gathers small pieces, and sums up those of a block. */
+/** Buffers small writes, and computes the checksum of a block. */
 class SnapshotFile {
   readonly buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  /** Of what waits in the buffer. */
+  /** End of the buffered bytes. */
   end = 0;
-  /** Written so far. */
+  /** Bytes written so far. */
   bytes = 0;
   readonly handle: FileHandle;
-  readonly #wrote: () => void;
+  readonly #onWrite: () => void;
   readonly #checksum = xxh3.Xxh3.withSeed();
-  #isSummed = false;
+  #hasChecksum = false;
 
-  constructor(handle: FileHandle, wrote: () => void) {
+  constructor(handle: FileHandle, onWrite: () => void) {
     this.handle = handle;
-    this.#wrote = wrote;
+    this.#onWrite = onWrite;
   }
 
   hasRoom(bytes: number): boolean {
     return this.end + bytes <= this.buffer.length;
   }
 
-  /** Appends a run that there is room for. */
+  /** Appends a slice; the buffer must have room for it. */
   copy({ bytes, start, end }: Bytes): void {
     bytes.copy(this.buffer, this.end, start, end);
     this.end += end - start;
   }
 
   async append(bytes: Buffer): Promise<void> {
-    await this.appendRun({ bytes, start: 0, end: bytes.length });
+    await this.appendSlice({ bytes, start: 0, end: bytes.length });
   }
 
-  /** Appends a run of any length. */
-  async appendRun({ bytes, start, end }: Bytes): Promise<void> {
+  /** Appends a slice of any length. */
+  async appendSlice({ bytes, start, end }: Bytes): Promise<void> {
     for (let from = start; from < end;) {
       if (!this.hasRoom(1)) await this.flush();
       const until = Math.min(end, from + this.buffer.length - this.end);
@@ -168,23 +175,23 @@ class SnapshotFile {
   async beginChecksum(): Promise<void> {
     await this.flush();
     this.#checksum.reset();
-    this.#isSummed = true;
+    this.#hasChecksum = true;
   }
 
-  /** Of all that was appended since it began. */
+  /** Returns the checksum of all bytes that were appended since `beginChecksum`. */
   async endChecksum(): Promise<bigint> {
     await this.flush();
-    this.#isSummed = false;
+    this.#hasChecksum = false;
     return this.#checksum.digest();
   }
 
   async flush(): Promise<void> {
-    if (this.#isSummed) this.#checksum.update(this.buffer.subarray(0, this.end));
+    if (this.#hasChecksum) this.#checksum.update(this.buffer.subarray(0, this.end));
     for (let from = 0; from < this.end;) {
       const { bytesWritten } = await this.handle.write(this.buffer, from, this.end - from);
       from += bytesWritten;
       this.bytes += bytesWritten;
-      this.#wrote();
+      this.#onWrite();
     }
     this.end = 0;
   }

@@ -1,4 +1,4 @@
-// A service with a data folder, as a process.
+// A service process with a data folder.
 
 import { expect, test } from "bun:test";
 import { chmod, mkdir, readdir, rm } from "node:fs/promises";
@@ -28,11 +28,11 @@ async function answer(
 const put = (service: ServiceProcess, key: string, value = "v") =>
   answer(service, "/put", { key, value });
 
-/** What the log has of an event, once it has it. */
+/** Returns the first log line of an event, when the event is logged. */
 async function logged(service: ServiceProcess, event: string): Promise<string> {
   let line: string | undefined;
   await until(`the log has ${event}`, async () => {
-    line = (await service.stdout()).split("\n").find((one) => one.includes(` ${event}`));
+    line = (await service.stdout()).split("\n").find((text) => text.includes(` ${event}`));
     return line !== undefined;
   });
   return line ?? "";
@@ -45,7 +45,7 @@ async function stopped(service: ServiceProcess): Promise<string> {
   return stdout;
 }
 
-test("what was put before SIGTERM is there after the next start", async () => {
+test("entries that were put before SIGTERM are in the cache after the next start", async () => {
   await using folder = await temporaryFolder();
   const data = join(folder.path, "made", "when missing");
   await using first = await start(data);
@@ -57,11 +57,11 @@ test("what was put before SIGTERM is there after the next start", async () => {
   expect(await answer(second, "/get?key=short")).toMatchObject({ code: 200 });
   expect(await answer(second, "/stats")).toMatchObject({ loaded_count: 2, put_count: 0 });
   expect(await second.stdout()).toContain(" info loaded entries=2 ");
-  // Nothing has changed: there is nothing to save.
+  // The cache did not change, so the service takes no snapshot.
   expect(await stopped(second)).not.toContain(" info saved");
 });
 
-test("what is loaded lives for --max-ttl at most, as what is put", async () => {
+test("loaded entries live at most for --max-ttl, as entries that are put", async () => {
   await using folder = await temporaryFolder();
   await using first = await start(folder.path);
   await put(first, "forever");
@@ -81,7 +81,7 @@ test("what is loaded lives for --max-ttl at most, as what is put", async () => {
   }
 });
 
-test("after a kill there is the last snapshot, which POST /snapshot takes", async () => {
+test("after SIGKILL the next start loads the last snapshot, which POST /snapshot took", async () => {
   await using folder = await temporaryFolder();
   await using first = await start(folder.path);
   await put(first, "before");
@@ -94,28 +94,28 @@ test("after a kill there is the last snapshot, which POST /snapshot takes", asyn
   expect(await answer(second, "/get?key=after")).toMatchObject({ code: 404 });
 });
 
-test("snapshots are taken by themselves while there are changes", async () => {
+test("a changed cache is saved at every --snapshot-interval", async () => {
   await using folder = await temporaryFolder();
   await using service = await start(folder.path, "--snapshot-interval", "0.05");
   await put(service, "k");
   expect(await logged(service, "saved")).toContain("entries=1");
 });
 
-test("snapshots asked for at once are at most two, and each answer's puts are in its file", async () => {
+test("each response to concurrent snapshot requests covers the puts before its request", async () => {
   await using folder = await temporaryFolder();
   await using service = await start(folder.path);
   const all = Array.from({ length: 20 }, async (_, n) => {
     await put(service, `k${n}`);
     return answer(service, "/snapshot", {});
   });
-  for (const one of await Promise.all(all)) expect(one["code"]).toBe(200);
+  for (const { code } of await Promise.all(all)) expect(code).toBe(200);
   service.kill("SIGKILL");
   await service.exit;
   await using second = await start(folder.path);
   expect(await answer(second, "/stats")).toMatchObject({ total_items: 20 });
 });
 
-test("a second service on the folder refuses to start and names the first", async () => {
+test("a second service on the same folder does not start and names the first", async () => {
   await using folder = await temporaryFolder();
   await using first = await start(folder.path);
   await put(first, "k");
@@ -128,7 +128,7 @@ test("a second service on the folder refuses to start and names the first", asyn
   );
 });
 
-test("of a damaged snapshot the whole shards are loaded, and the file is kept aside", async () => {
+test("the intact shards of a damaged snapshot are loaded, and the file is kept", async () => {
   await using folder = await temporaryFolder();
   await using first = await start(folder.path);
   for (let n = 0; n < 100; n++) await put(first, `k${n}`);
@@ -141,7 +141,7 @@ test("of a damaged snapshot the whole shards are loaded, and the file is kept as
   const strict = await runToEnd([...SMALL, ...options]);
   expect(strict.code).toBe(65);
   expect(strict.stderr).toContain("shard 0, bytes 56 to");
-  expect(strict.stderr).toContain("3 of 4 shards are whole");
+  expect(strict.stderr).toContain("3 of 4 shards are intact");
 
   await using second = await start(folder.path);
   const log = await logged(second, "loaded");
@@ -150,7 +150,7 @@ test("of a damaged snapshot the whole shards are loaded, and the file is kept as
   expect(loaded).toBeLessThan(100);
   expect(await second.stdout()).toContain(" error snapshot damaged ");
   expect(await answer(second, "/stats")).toMatchObject({ snapshot_shards_dropped: 1 });
-  // Even though nobody has put anything: the next start finds a whole one.
+  // A snapshot is taken although no entry was put: the next start finds an intact file.
   await stopped(second);
   const names = await readdir(folder.path);
   const aside = names.find((name) => name.startsWith("ringcache.snapshot.damaged-")) ?? "";
@@ -159,7 +159,7 @@ test("of a damaged snapshot the whole shards are loaded, and the file is kept as
   expect(await answer(third, "/stats")).toMatchObject({ total_items: loaded });
 });
 
-test("entries that the limits refuse are told as a warning, and their file is kept", async () => {
+test("entries that exceed a limit are logged as a warning, and their file is kept", async () => {
   await using folder = await temporaryFolder();
   await using first = await start(folder.path, "--max-value-length", "5000");
   await put(first, "long", "v".repeat(5000));
@@ -180,9 +180,9 @@ test("entries that the limits refuse are told as a warning, and their file is ke
   expect(await Bun.file(join(folder.path, aside[0] ?? "")).bytes()).toEqual(bytes);
 });
 
-test("a snapshot that cannot be read is kept aside, and the service serves", async () => {
+test("a snapshot that cannot be read is kept, and the service serves", async () => {
   await using folder = await temporaryFolder();
-  // Reading a folder fails for everybody.
+  // Reading a folder fails for every user.
   await mkdir(folder.file);
   await using service = await start(folder.path);
   expect(await logged(service, "not loaded")).toContain("the snapshot cannot be read");
@@ -192,13 +192,13 @@ test("a snapshot that cannot be read is kept aside, and the service serves", asy
   expect(names).toHaveLength(1);
 });
 
-test("a snapshot that cannot be written costs a line in the log, and nothing else", async () => {
+test("a snapshot that cannot be written is logged once, and the last one stays", async () => {
   await using folder = await temporaryFolder();
   await using service = await start(folder.path);
   await put(service, "k");
   await answer(service, "/snapshot", {});
   const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
-  // What no file can take the place of.
+  // No file can replace a folder.
   await mkdir(`${folder.file}.tmp`);
   for (let time = 0; time < 2; time++) {
     await put(service, `more${time}`);
@@ -218,7 +218,7 @@ test("a snapshot that cannot be written costs a line in the log, and nothing els
   expect(log.split("\n").filter((line) => line.includes(" error "))).toHaveLength(1);
 });
 
-test("a folder that is gone costs a line in the log; back again it is used again", async () => {
+test("a missing folder fails the snapshot; when it is back, it is used again", async () => {
   await using folder = await temporaryFolder();
   const data = join(folder.path, "data");
   await using service = await start(data);
@@ -226,42 +226,42 @@ test("a folder that is gone costs a line in the log; back again it is used again
   await rm(data, { recursive: true });
   const failed = await answer(service, "/snapshot", {});
   expect(failed).toMatchObject({ code: 503 });
-  // The last snapshot has gone with it.
+  // The last snapshot was removed with the folder.
   expect(failed["message"]).toBe("the snapshot failed: the folder is gone (ENOENT)");
   await mkdir(data);
   expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
-  // And it is this service's again.
+  // The service has locked the folder again.
   using lock = new Database(join(data, "ringcache.lock"));
   expect(() => lock.run("BEGIN EXCLUSIVE")).toThrow("locked");
 });
 
-const refusedFolder = (path: string) =>
+const startIn = (path: string) =>
   runToEnd([...SMALL, "--port", "0", "--resp-port", "0", "--data-dir", path]);
 
-test("a folder that cannot be made is refused at the start", async () => {
-  const { code, stdout, stderr } = await refusedFolder("/proc/ringcache");
+test("a folder that cannot be created ends the start", async () => {
+  const { code, stdout, stderr } = await startIn("/proc/ringcache");
   expect([code, stdout]).toEqual([71, ""]);
-  // Root may try to make it, others may not.
-  const reason = "(it cannot be made \\(ENOENT\\)|this user may not write there \\(EACCES\\))";
-  const right = `let user ${process.getuid?.()} write there, or choose another with --data-dir`;
+  // Root gets ENOENT, other users EACCES.
+  const reason = "(it cannot be created \\(ENOENT\\)|this user may not write there \\(EACCES\\))";
+  const advice = `let user ${process.getuid?.()} write there, or choose another with --data-dir`;
   expect(stderr).toMatch(
-    new RegExp(`^ringcache: the folder /proc/ringcache cannot be used: ${reason}; ${right}\\n$`),
+    new RegExp(`^ringcache: the folder /proc/ringcache cannot be used: ${reason}; ${advice}\\n$`),
   );
 });
 
 test.skipIf(process.getuid?.() === 0)(
-  "a folder that this user may not write to is refused at the start (root may write anywhere)",
+  "a folder that this user may not write to ends the start (skipped for root)",
   async () => {
     await using folder = await temporaryFolder();
     await chmod(folder.path, 0o500);
-    const { code, stderr } = await refusedFolder(folder.path);
+    const { code, stderr } = await startIn(folder.path);
     expect(code).toBe(71);
     expect(stderr).toContain("cannot be used: this user may not write there (EACCES)");
     await chmod(folder.path, 0o700);
   },
 );
 
-test("a file in place of the folder, and Maps, are refused with the reason", async () => {
+test("a file instead of a folder, and --store map, end the start with the reason", async () => {
   await using folder = await temporaryFolder();
   await Bun.write(folder.file, "");
   const file = await runToEnd(["--port", "0", "--resp-port", "0", "--data-dir", folder.file]);
@@ -275,7 +275,7 @@ test("a file in place of the folder, and Maps, are refused with the reason", asy
   expect(maps.stderr).toContain("--data-dir needs --store shared");
 });
 
-test("without a folder POST /snapshot says how to have one", async () => {
+test("without a data folder POST /snapshot names the option", async () => {
   await using service = await startService(SMALL);
   expect(await answer(service, "/snapshot", {})).toMatchObject({
     code: 409,
@@ -283,7 +283,7 @@ test("without a folder POST /snapshot says how to have one", async () => {
   });
 });
 
-test("check-snapshot tells what is in a file, and what is wrong with it", async () => {
+test("check-snapshot prints the contents of a file, and its damages", async () => {
   await using folder = await temporaryFolder();
   await using service = await start(folder.path);
   await put(service, "key", "value");
@@ -299,7 +299,9 @@ test("check-snapshot tells what is in a file, and what is wrong with it", async 
   };
   const whole = await check(folder.file);
   expect(whole.code).toBe(0);
-  expect(whole.output).toContain("1 entries: 3 bytes of keys, 5 of values, the longest 5");
+  expect(whole.output).toContain(
+    "1 entries: 3 bytes of keys, 5 bytes of values, longest value 5 bytes",
+  );
   const bytes = await Bun.file(folder.file).bytes();
   await Bun.write(folder.file, bytes.subarray(0, 100));
   const cut = await check(folder.file);

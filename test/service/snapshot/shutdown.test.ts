@@ -1,4 +1,4 @@
-// The end of a service that cannot take its last snapshot: nothing is lost unnoticed.
+// The end of a service that cannot take its last snapshot: the loss of entries is reported.
 
 import { expect, test } from "bun:test";
 import { mkdir, rm } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { RedisClient } from "bun";
 import { freePort, startService } from "../../lib/service.ts";
 import { temporaryFolder } from "../../unit/snapshot/saved.ts";
 
-/** A service with an entry to save, whose folder takes no snapshot once `breakFolder` is done. */
+/** Starts a service with one unsaved entry. After `breakFolder` no snapshot can be written. */
 async function startSaving() {
   const folder = await temporaryFolder();
   const port = freePort();
@@ -31,7 +31,7 @@ async function startSaving() {
   };
 }
 
-test("SHUTDOWN that cannot save says so, and the service serves on until it can", async () => {
+test("SHUTDOWN that cannot save returns an error, and the service runs until a save succeeds", async () => {
   await using saving = await startSaving();
   const { client, service, breakFolder, mendFolder } = saving;
   await breakFolder();
@@ -54,10 +54,10 @@ test("SHUTDOWN that cannot save says so, and the service serves on until it can"
   expect(stdout).toContain("info saved entries=1");
 });
 
-test("SIGTERM ends a service that cannot save with 74 and the reason", async () => {
+test("SIGTERM ends a service that cannot save with exit code 74 and logs the reason", async () => {
   await using saving = await startSaving();
   await saving.breakFolder();
-  // The reason has been told before.
+  // The reason is logged here, and again at the end.
   await saving.client.send("SAVE", []).catch(() => {});
   saving.service.kill("SIGTERM");
   const { code, stdout } = await saving.service.exit;

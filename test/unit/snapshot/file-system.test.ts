@@ -1,5 +1,6 @@
-// File systems that lack calls, hang or are full, and what another user may put into the folder. The
-// faults come through the interface of the file system; `strace` makes them in the long form.
+// File systems that lack calls, hang or are full, and files that another user created in the folder.
+// The tests replace calls of the FileSystem interface; test/service/snapshot/strace.test.ts injects
+// faults into system calls.
 
 import { expect, test } from "bun:test";
 import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
@@ -10,7 +11,7 @@ import { readConfig } from "../../../src/config/config.ts";
 import { Logger } from "../../../src/service/logger.ts";
 import { allocateState, ServiceState } from "../../../src/service/service.ts";
 import { LockedError, NoLocksError, SYSTEM } from "../../../src/snapshot/file-system.ts";
-import { reasonOf } from "../../../src/snapshot/snapshots.ts";
+import { describeError } from "../../../src/snapshot/snapshots.ts";
 import { loadSnapshot, openSnapshots } from "../../../src/snapshot/warm-start.ts";
 import { StartupError } from "../../../src/service/exit.ts";
 import { smallCache, temporaryFolder, valueOf } from "./saved.ts";
@@ -19,7 +20,7 @@ class SystemError extends Error {
   readonly code: string;
 
   constructor(code: string) {
-    super(`${code}: as the system says it`);
+    super(`${code}: the system's message`);
     this.code = code;
   }
 }
@@ -58,7 +59,7 @@ async function savedValue(path: string): Promise<string | undefined> {
 }
 
 for (const code of ["EINVAL", "EBADF", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EIO", "EACCES"]) {
-  test(`a folder that cannot be synced (${code}) is no failed snapshot`, async () => {
+  test(`a snapshot succeeds although the folder cannot be synced (${code})`, async () => {
     await using folder = await temporaryFolder();
     const { snapshots, state, log } = await open(folder.path, { syncFolder: fail(code) });
     for (let time = 0; time < 2; time++) {
@@ -67,21 +68,21 @@ for (const code of ["EINVAL", "EBADF", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EIO",
     expect([state.get("saves"), state.get("failedSaves"), state.get("hasSaveFailed")]).toEqual([
       2, 0, 0,
     ]);
-    const told = log.filter((line) => line.includes("not synced"));
-    expect(told).toHaveLength(1);
-    expect(told[0]).toStartWith("warn snapshot not synced ");
-    expect(told[0]).toContain(code);
+    const warnings = log.filter((line) => line.includes("not synced"));
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toStartWith("warn snapshot not synced ");
+    expect(warnings[0]).toContain(code);
     expect(await savedValue(folder.path)).toBe("v");
   });
 }
 
-test("nor is a file on a file system that syncs none", async () => {
+test("a snapshot succeeds on a file system that cannot sync files", async () => {
   await using folder = await temporaryFolder();
   const { snapshots } = await open(folder.path, { syncFile: fail("EINVAL") });
   expect(await snapshots.save()).toMatchObject({ isSaved: true });
 });
 
-test("a device that is full, or fails to write the file, leaves the snapshot before", async () => {
+test("a full or failing device leaves the previous snapshot", async () => {
   await using folder = await temporaryFolder();
   const first = await open(folder.path);
   await first.snapshots.save();
@@ -97,7 +98,7 @@ test("a device that is full, or fails to write the file, leaves the snapshot bef
   };
   for (const [changes, reason] of [
     [full, "no space is left on the device (ENOSPC)"],
-    [{ ...locks, syncFile: fail("EIO") }, "the device fails (EIO)"],
+    [{ ...locks, syncFile: fail("EIO") }, "the device reports an error (EIO)"],
   ] as const) {
     const { snapshots, state } = await open(folder.path, changes);
     expect(await snapshots.save()).toEqual({ isSaved: false, reason, keepsLast: true });
@@ -107,13 +108,13 @@ test("a device that is full, or fails to write the file, leaves the snapshot bef
   }
 });
 
-test("a first snapshot that fails does not speak of one before", async () => {
+test("a first snapshot that fails reports no previous snapshot", async () => {
   await using folder = await temporaryFolder();
   const { snapshots } = await open(folder.path, { syncFile: fail("EIO") });
   expect(await snapshots.save()).toMatchObject({ isSaved: false, keepsLast: false });
 });
 
-test("a file system without locks is named, and snapshots work", async () => {
+test("on a file system without locks a warning is logged, and snapshots work", async () => {
   await using folder = await temporaryFolder();
   const lock = () => {
     throw new NoLocksError("the file system has no locks");
@@ -121,27 +122,27 @@ test("a file system without locks is named, and snapshots work", async () => {
   const { snapshots, log } = await open(folder.path, { lock });
   expect(log).toHaveLength(1);
   expect(log[0]).toStartWith(`warn folder not locked folder=${folder.path} `);
-  expect(log[0]).toContain("its file system has no locks");
+  expect(log[0]).toContain("the file system has no locks");
   expect(await snapshots.save()).toMatchObject({ isSaved: true });
   expect(await snapshots.save()).toMatchObject({ isSaved: true });
   expect(await savedValue(folder.path)).toBe("v");
   expect(log.filter((line) => line.includes("not locked"))).toHaveLength(1);
 });
 
-test("the lock of another process is refused with 71, also where its number is not to be read", async () => {
+test("a folder that another process locked ends the start with 71, also if its pid is unknown", async () => {
   await using folder = await temporaryFolder();
   const lock = () => {
-    throw new LockedError("another process has the lock");
+    throw new LockedError("another process holds the lock");
   };
-  // A FIFO has no writer: to read it would wait for ever.
+  // The FIFO has no writer: reading it would block forever.
   Bun.spawnSync(["mkfifo", join(folder.path, "ringcache.pid")]);
-  const refusal = await open(folder.path, { lock }).catch((error: unknown) => error);
-  expect(refusal).toBeInstanceOf(StartupError);
-  expect(refusal).toMatchObject({ exitCode: 71 });
-  expect(String(refusal)).toContain("is in use by process of unknown number");
+  const error = await open(folder.path, { lock }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(StartupError);
+  expect(error).toMatchObject({ exitCode: 71 });
+  expect(String(error)).toContain("is in use by process of unknown number");
 });
 
-test("links and FIFOs in the place of the service's files are replaced, not followed", async () => {
+test("the service replaces links and FIFOs that have the names of its files, and follows none", async () => {
   await using folder = await temporaryFolder();
   await using elsewhere = await temporaryFolder();
   const target = join(elsewhere.path, "target");
@@ -153,32 +154,32 @@ test("links and FIFOs in the place of the service's files are replaced, not foll
   expect(await snapshots.save()).toMatchObject({ isSaved: true });
   Bun.spawnSync(["mkfifo", temporary]);
   expect(await snapshots.save()).toMatchObject({ isSaved: true });
-  const found = await lstat(file);
-  expect([found.isFile(), found.mode & 0o777]).toEqual([true, 0o600]);
+  const status = await lstat(file);
+  expect([status.isFile(), status.mode & 0o777]).toEqual([true, 0o600]);
   expect(await readFile(target, "latin1")).toBe("mine");
   expect((await lstat(target)).mode & 0o777).toBe(0o644);
 });
 
-test("a link in the place of the lock is refused", async () => {
+test("a link with the name of the lock file is rejected", async () => {
   await using folder = await temporaryFolder();
   await symlink(join(folder.path, "elsewhere"), join(folder.path, "ringcache.lock"));
-  const refusal = await open(folder.path).catch((error: unknown) => error);
-  expect(String(refusal)).toContain("in the place of ringcache.lock, it is a symbolic link");
+  const error = await open(folder.path).catch((reason: unknown) => reason);
+  expect(String(error)).toContain("ringcache.lock: it is a symbolic link");
 });
 
-for (const what of ["a FIFO", "a link", "a dangling link"]) {
-  test(`${what} in the place of the snapshot is not loaded, and kept aside`, async () => {
+for (const kind of ["a FIFO", "a link", "a dangling link"]) {
+  test(`${kind} with the name of the snapshot is not loaded, but kept`, async () => {
     await using folder = await temporaryFolder();
     const { snapshots, config, logger, log, file } = await open(folder.path);
-    if (what === "a FIFO") Bun.spawnSync(["mkfifo", file]);
+    if (kind === "a FIFO") Bun.spawnSync(["mkfifo", file]);
     else {
       const target = join(folder.path, "target");
-      if (what === "a link") await writeFile(target, "");
+      if (kind === "a link") await writeFile(target, "");
       await symlink(target, file);
     }
     await loadSnapshot(snapshots, config, logger);
-    const kind = what === "a FIFO" ? "not a regular file" : "a symbolic link";
-    expect(log.at(-1)).toContain(`not loaded reason="the snapshot cannot be read: it is ${kind}`);
+    const found = kind === "a FIFO" ? "not a regular file" : "a symbolic link";
+    expect(log.at(-1)).toContain(`not loaded reason="the snapshot cannot be read: it is ${found}`);
     expect(await snapshots.save()).toMatchObject({ isSaved: true });
     expect((await lstat(file)).isFile()).toBe(true);
     const aside = (await readdir(folder.path)).filter((name) => name.includes(".damaged-"));
@@ -186,7 +187,7 @@ for (const what of ["a FIFO", "a link", "a dangling link"]) {
   });
 }
 
-test("a folder that every user may write to costs a warning", async () => {
+test("a folder that every user may write to is logged as a warning", async () => {
   await using folder = await temporaryFolder();
   await chmod(folder.path, 0o777);
   const { log } = await open(folder.path);
@@ -195,7 +196,7 @@ test("a folder that every user may write to costs a warning", async () => {
   expect((await open(closed.path)).log).toEqual([]);
 });
 
-test("a disk that hangs does not keep a service that ends, nor does one that a signal skips", async () => {
+test("the last snapshot gives up when the disk hangs, and when a signal skips it", async () => {
   await using folder = await temporaryFolder();
   const never = Promise.withResolvers<void>();
   const hangs = { syncFile: () => never.promise };
@@ -203,16 +204,16 @@ test("a disk that hangs does not keep a service that ends, nor does one that a s
   const forever = new Promise<string>(() => {});
   expect(await snapshots.saveLast(forever, 1)).toEqual({
     isSaved: false,
-    reason: "the disk took nothing for 0.001 s",
+    reason: "the disk wrote nothing for 0.001 s",
   });
-  // The same snapshot still hangs.
+  // The first snapshot still hangs.
   const reason = "a second SIGTERM skipped the last snapshot";
   expect(await snapshots.saveLast(Promise.resolve(reason))).toEqual({ isSaved: false, reason });
   never.resolve();
   expect(await snapshots.saveLast(forever)).toBeUndefined();
 });
 
-test("a folder in the place of the temporary file fails the snapshot with the reason", async () => {
+test("a folder with the name of the temporary file fails the snapshot with the reason", async () => {
   await using folder = await temporaryFolder();
   const { snapshots, file } = await open(folder.path);
   await mkdir(`${file}.tmp`);
@@ -222,10 +223,12 @@ test("a folder in the place of the temporary file fails the snapshot with the re
   });
 });
 
-test("an error of permission says what this user may not do", () => {
+test("a permission error says whether this user may not read or may not write", () => {
   for (const code of ["EACCES", "EPERM"]) {
-    expect(reasonOf(new SystemError(code), "read")).toBe(`this user may not read it (${code})`);
-    expect(reasonOf(new SystemError(code), "write")).toBe(
+    expect(describeError(new SystemError(code), "read")).toBe(
+      `this user may not read it (${code})`,
+    );
+    expect(describeError(new SystemError(code), "write")).toBe(
       `this user may not write there (${code})`,
     );
   }

@@ -1,4 +1,4 @@
-// A cache, saved to a file in a folder of its own.
+// Helpers: small caches, and snapshots in temporary folders.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { writeSnapshot } from "../../../src/snapshot/writer.ts";
 
 export interface Folder extends AsyncDisposable {
   readonly path: string;
-  /** Of a snapshot in it. */
+  /** Path of a snapshot in the folder. */
   readonly file: string;
 }
 
@@ -22,7 +22,7 @@ export async function temporaryFolder(): Promise<Folder> {
   };
 }
 
-/** A cache with a ring that is quick to build. */
+/** Returns a cache whose ring is fast to build. */
 export function smallCache(options: Partial<CacheOptions> = {}): Cache {
   return Cache.create({ memoryBytes: 2 ** 22, shards: 4, virtualNodes: 16, ...options });
 }
@@ -31,7 +31,7 @@ export async function save(cache: Cache, file: string): Promise<void> {
   await writeSnapshot(cache, cache.shardCopy(), file);
 }
 
-/** The value as text of one character a byte, or undefined. */
+/** Returns the value as text of one character per byte, or undefined. */
 export function valueOf(cache: Cache, key: string): string | undefined {
   const into = new ByteBuffer();
   const length = cache.get(ByteBuffer.ofText(key), cache.clock.now(), into);

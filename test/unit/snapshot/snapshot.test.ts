@@ -1,4 +1,4 @@
-// Snapshots as files: what is saved comes back, and nothing else ever does.
+// Snapshot files: a load returns exactly the saved entries, and never a wrong one.
 
 import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { readSnapshot, type SnapshotReport } from "../../../src/snapshot/reader.
 import { random } from "../../lib/random.ts";
 import { save, smallCache, temporaryFolder, valueOf } from "./saved.ts";
 
-/** Puts all that is whole of the file into the cache. */
+/** Restores the entries of all intact shards of the file into the cache. */
 async function load(file: string, into: Cache): Promise<SnapshotReport> {
   const nowMs = into.clock.now();
   return await readSnapshot(file, (entry) => {
@@ -23,7 +23,7 @@ function put(cache: Cache, key: string, value: string | Buffer, expiresAtMs = NE
   cache.put(ByteBuffer.ofText(key), run, expiresAtMs, cache.clock.now());
 }
 
-test("what was saved comes back: values of any bytes and length, and lifetimes", async () => {
+test("saved values of any bytes and length come back, with their expiry times", async () => {
   await using folder = await temporaryFolder();
   const { below } = random();
   // Two shards: each holds eight of the largest values.
@@ -32,7 +32,7 @@ test("what was saved comes back: values of any bytes and length, and lifetimes",
   const soonMs = cache.clock.now() + 3_600_000;
   const expected = new Map<string, string>();
   for (let n = 0; n < 2000; n++) {
-    // Longer than the file's buffers now and then.
+    // One value is longer than the buffers of reader and writer.
     const length = n === 77 ? 2_500_000 : below(300);
     const value = Buffer.from(Array.from({ length: Math.min(length, 300) }, () => below(256)));
     const bytes = length > 300 ? Buffer.alloc(length, value) : value;
@@ -61,25 +61,25 @@ test("what was saved comes back: values of any bytes and length, and lifetimes",
   expect(await readdir(folder.path)).toEqual(["ringcache.snapshot"]);
 });
 
-test("a smaller cache evicts as in service: what was asked for stays", async () => {
+test("a smaller cache evicts during the load: entries that were read stay", async () => {
   await using folder = await temporaryFolder();
   const cache = smallCache();
   for (let n = 0; n < 20_000; n++) put(cache, `key${n}`, "v".repeat(100));
-  const wanted = Array.from({ length: 500 }, (_, n) => `key${19_000 - n * 20}`);
-  for (const key of [...wanted, ...wanted]) expect(valueOf(cache, key)).toBeDefined();
+  const readKeys = Array.from({ length: 500 }, (_, n) => `key${19_000 - n * 20}`);
+  for (const key of [...readKeys, ...readKeys]) expect(valueOf(cache, key)).toBeDefined();
   await save(cache, folder.file);
 
   const smaller = smallCache({ memoryBytes: 2 ** 20 });
   await load(folder.file, smaller);
   smaller.check();
   expect(smaller.stats().evicted).toBeGreaterThan(10_000);
-  expect(wanted.filter((key) => valueOf(smaller, key) !== undefined).length).toBeGreaterThan(490);
+  expect(readKeys.filter((key) => valueOf(smaller, key) !== undefined).length).toBeGreaterThan(490);
 });
 
-test("eviction goes on where it was: what had proved itself outlives what is new", async () => {
+test("the queues of S3-FIFO survive a load: entries of the main queue outlive new entries", async () => {
   await using folder = await temporaryFolder();
   const cache = smallCache({ shards: 1 });
-  // In the main queue by the time that the rest has gone through the small one.
+  // These entries are in the main queue when the others have passed through the small queue.
   for (let n = 0; n < 1000; n++) put(cache, `good${n}`, "v".repeat(100));
   for (let n = 0; n < 1000; n++) valueOf(cache, `good${n}`);
   for (let n = 0; n < 60_000; n++) put(cache, `other${n}`, "v".repeat(100));
@@ -91,7 +91,7 @@ test("eviction goes on where it was: what had proved itself outlives what is new
   expect(left.filter((value) => value !== undefined)).toHaveLength(1000);
 });
 
-test("with any byte changed or any part cut off no value is wrong, and the report says what is", async () => {
+test("after any changed, missing or inserted byte no value is wrong, and the report names the damage", async () => {
   await using folder = await temporaryFolder();
   const cache = smallCache();
   const soonMs = cache.clock.now() + 3_600_000;
@@ -101,7 +101,7 @@ test("with any byte changed or any part cut off no value is wrong, and the repor
   const perShard = cache.shardStats().map(({ entries }) => entries);
   const least = 12 - Math.max(...perShard);
 
-  const holds = async (bytes: Buffer, atLeast: number): Promise<void> => {
+  const expectDamage = async (bytes: Buffer, atLeast: number): Promise<void> => {
     await Bun.write(folder.file, bytes);
     let entries = 0;
     const report = await readSnapshot(folder.file, ({ key, value, expiresAtMs }) => {
@@ -114,22 +114,22 @@ test("with any byte changed or any part cut off no value is wrong, and the repor
     expect(report.entries).toBe(entries);
     expect(entries).toBeGreaterThanOrEqual(atLeast);
   };
-  for (let at = 0; at < whole.length; at++) {
+  for (let offset = 0; offset < whole.length; offset++) {
     const changed = Buffer.from(whole);
-    changed[at] = (changed[at] ?? 0) ^ (1 << (at % 8));
-    // All but the shard that the byte is in.
-    await holds(changed, least);
+    changed.writeUInt8(changed.readUInt8(offset) ^ (1 << (offset % 8)), offset);
+    // All entries except those in the shard of the changed byte.
+    await expectDamage(changed, least);
   }
   for (let length = 0; length < whole.length; length++) {
-    await holds(whole.subarray(0, length), 0);
+    await expectDamage(whole.subarray(0, length), 0);
   }
-  for (let at = 0; at <= whole.length; at++) {
-    const doubled = [whole.subarray(0, at), Buffer.from("x"), whole.subarray(at)];
-    await holds(Buffer.concat(doubled), at === 0 ? 12 : least);
+  for (let offset = 0; offset <= whole.length; offset++) {
+    const parts = [whole.subarray(0, offset), Buffer.from("x"), whole.subarray(offset)];
+    await expectDamage(Buffer.concat(parts), offset === 0 ? 12 : least);
   }
 });
 
-test("a value that looks like a block is not taken for one behind damage", async () => {
+test("the search for the next block after a damage ignores a value that looks like a block", async () => {
   await using folder = await temporaryFolder();
   const cache = smallCache({ shards: 2 });
   for (let n = 0; n < 100; n++) {
@@ -138,7 +138,7 @@ test("a value that looks like a block is not taken for one behind damage", async
   await save(cache, folder.file);
   const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
   const [inFirst] = cache.shardStats();
-  // Into the header of the first block.
+  // These bytes are in the header of the first block.
   bytes.fill(0xff, 60, 64);
   await Bun.write(folder.file, bytes);
   const report = await readSnapshot(folder.file, () => {});
@@ -146,7 +146,7 @@ test("a value that looks like a block is not taken for one behind damage", async
   expect(report.damages).toHaveLength(2);
 });
 
-test("a beginning and an end whose time is none are damage", async () => {
+test("a header and a trailer with an invalid time are damage", async () => {
   await using folder = await temporaryFolder();
   const cache = smallCache();
   put(cache, "k", "v");
@@ -164,7 +164,7 @@ test("a beginning and an end whose time is none are damage", async () => {
   }
 });
 
-test("files of other kinds and of other formats are refused with the reason", async () => {
+test("files of other kinds and formats are rejected with the reason", async () => {
   await using folder = await temporaryFolder();
   await save(smallCache(), folder.file);
   const newer = Buffer.from(await Bun.file(folder.file).arrayBuffer());
@@ -174,9 +174,9 @@ test("files of other kinds and of other formats are refused with the reason", as
     newer.writeBigUInt64LE(xxh3.xxh64(newer.subarray(start, start + 48)), start + 48);
   }
   const files: [Buffer | string, string][] = [
-    ["", "neither its beginning nor its end is that of a snapshot"],
-    ["REDIS0011 and so on", "neither its beginning nor its end is that of a snapshot"],
-    [newer, "it has format 2, and this version of ringcache reads format 1"],
+    ["", "the file has neither the header nor the trailer of a snapshot"],
+    ["REDIS0011 and so on", "the file has neither the header nor the trailer of a snapshot"],
+    [newer, "the file has format 2; this version of ringcache reads format 1"],
   ];
   for (const [content, reason] of files) {
     await Bun.write(folder.file, content);

@@ -1,4 +1,4 @@
-// Snapshots that are taken while threads write.
+// Snapshots while other threads write.
 
 import { expect, test } from "bun:test";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ const KEYS = 20_000;
 const SNAPSHOTS = 3;
 const WRITES_BEFORE = 20_000;
 
-test("a snapshot taken while 4 threads write has only values that were put for their keys", async () => {
+test("a snapshot during the writes of 4 threads contains only values that belong to their keys", async () => {
   await using folder = await temporaryFolder();
   const options = fitOptions({
     ...{ store: "shared", shards: 8, virtualNodes: 64, memoryBytes: 2 ** 24, evicts: true },

@@ -1,20 +1,20 @@
-// The whole service on file systems that lack calls or hang, as strace makes them.
+// The whole service on file systems that lack calls or hang; strace injects the faults.
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { type ServiceProcess, startService } from "../../lib/service.ts";
-import { temporaryFolder } from "./saved.ts";
+import { temporaryFolder } from "../../unit/snapshot/saved.ts";
 import { until } from "../../lib/until.ts";
 
-/** Whether there is a strace that may trace. */
+/** Whether strace is installed and may trace. */
 const hasStrace =
   Bun.which("strace") !== null &&
   Bun.spawnSync(["strace", "-o", "/dev/null", process.execPath, "--version"]).success;
 
 const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--memory", "64mb"];
 
-/** Starts the service with faults in the calls of the system on one file. */
+/** Starts the service with faults in the system calls on one file. */
 async function start(folder: string, file: string, inject: string): Promise<ServiceProcess> {
   const call = inject.split(":")[0];
   const trace = ["-f", "-o", "/dev/null", "-P", file, "-e", `trace=${call}`];
@@ -37,14 +37,14 @@ async function put(service: ServiceProcess): Promise<void> {
   expect((await fetch(`${service.url}/put`, { method: "POST", body })).status).toBe(200);
 }
 
-/** Signals the service itself: strace would not pass it on. */
+/** Sends a signal to the service itself, because strace would not pass it on. */
 async function signal(folder: string, name: NodeJS.Signals): Promise<void> {
   process.kill(Number(await Bun.file(join(folder, "ringcache.pid")).text()), name);
 }
 
 const snapshot = (service: ServiceProcess) => fetch(`${service.url}/snapshot`, { method: "POST" });
 
-/** Waits until the log has these words. */
+/** Waits until the log contains these words. */
 async function logged(service: ServiceProcess, words: string): Promise<void> {
   await until(`the log has "${words}"`, async () => (await service.stdout()).includes(words));
 }
@@ -84,9 +84,9 @@ describe.skipIf(!hasStrace)("with strace", () => {
     await put(service);
     await signal(folder.path, "SIGTERM");
     await logged(service, " info stopping ");
-    // Until it is another wish, and the snapshot has begun.
+    // Repeated, because a signal within the first moments, or before the snapshot, does not skip it.
     const timer = setInterval(() => void signal(folder.path, "SIGTERM"), 100);
-    // strace does not let the thread go that hangs.
+    // The process does not end: strace holds the thread that hangs.
     await logged(service, ' error stopped not_saved="a second SIGTERM skipped the last snapshot"');
     clearInterval(timer);
   });

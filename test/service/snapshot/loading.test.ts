@@ -1,14 +1,15 @@
-// What clients are told while the snapshot is loaded, and while one is taken that they wait for.
+// The responses to clients while a snapshot is being loaded, and while they wait for a new snapshot.
 
 import { expect, test } from "bun:test";
 
 import type { SaveOutcome } from "../../../src/service/service.ts";
 import { aService, serveParts, serveRedis } from "../../lib/service.ts";
-import { connectRaw } from "../../service/resp/raw-client.ts";
+import { connectRaw } from "../resp/raw-client.ts";
 
 const SAVED: SaveOutcome = { isSaved: true, entries: 0, bytes: 0, tookMs: 1 };
+const LOADING = "-LOADING Redis is loading the dataset in memory\r\n";
 
-test("over HTTP every answer is 503 until the cache is loaded", async () => {
+test("every HTTP response is 503 until the snapshot is loaded", async () => {
   const service = aService();
   service.state.phase = "loading";
   await using server = serveParts({ service });
@@ -23,7 +24,7 @@ test("over HTTP every answer is 503 until the cache is loaded", async () => {
   expect((await fetch(`${server.url}/get?key=k`)).status).toBe(404);
 });
 
-test("Redis clients get -LOADING until then, but for what tells them so", async () => {
+test("Redis clients get -LOADING until then, except for commands that report the state", async () => {
   const { state } = aService();
   state.phase = "loading";
   await using service = serveRedis([], undefined, { state });
@@ -31,34 +32,32 @@ test("Redis clients get -LOADING until then, but for what tells them so", async 
   client.send(
     "GET k\r\nSET k v\r\nPING\r\nCLIENT SETNAME me\r\nINFO persistence\r\nCLIENT GETNAME\r\n",
   );
-  const answers = await client.until("$2\r\nme\r\n");
-  const refused = "-LOADING Redis is loading the dataset in memory\r\n";
-  expect(answers).toStartWith(`${refused.repeat(3)}+OK\r\n`);
-  expect(answers).toContain("loading:1\r\n");
-  expect(answers).toContain("loading_eta_seconds:1\r\n");
+  const replies = await client.until("$2\r\nme\r\n");
+  expect(replies).toStartWith(`${LOADING.repeat(3)}+OK\r\n`);
+  expect(replies).toContain("loading:1\r\n");
+  expect(replies).toContain("loading_eta_seconds:1\r\n");
   state.phase = "serving";
   client.send("PING\r\n");
   expect(await client.until("+PONG\r\n")).toEndWith("+PONG\r\n");
 });
 
-test("SHUTDOWN while the cache is loaded leaves the file as it is", async () => {
+test("SHUTDOWN while the snapshot is being loaded leaves the file unchanged", async () => {
   const { state } = aService();
   state.phase = "loading";
   const save = async (): Promise<SaveOutcome> => {
-    throw new Error("it would take the place of what is not loaded yet");
+    throw new Error("a save would lose the entries that are not loaded yet");
   };
   await using service = serveRedis(["--data-dir", "/nowhere"], undefined, { state, save });
   using client = await connectRaw(service.port);
   client.send("SHUTDOWN SAVE\r\n");
-  const refused = "-LOADING Redis is loading the dataset in memory\r\n";
-  expect(await client.until("\r\n")).toBe(refused);
+  expect(await client.until("\r\n")).toBe(LOADING);
   expect(service.told).toEqual([]);
   client.send("SHUTDOWN\r\n");
   await client.closed;
   expect(service.told).toEqual(["shutdown nosave"]);
 });
 
-test("SAVE answers when the snapshot is there, and what comes behind it waits", async () => {
+test("SAVE replies when the snapshot is written, and later commands of the client wait", async () => {
   const asked = Promise.withResolvers<void>();
   const saved = Promise.withResolvers<SaveOutcome>();
   const save = () => {
@@ -71,14 +70,14 @@ test("SAVE answers when the snapshot is there, and what comes behind it waits", 
   client.send("SET k 1\r\nSAVE\r\nINCR k\r\n");
   await asked.promise;
   client.send("INCR k\r\n");
-  // Others are served meanwhile.
+  // Other clients are served meanwhile.
   other.send("INCR k\r\n");
   expect(await other.until("\r\n")).toBe(":2\r\n");
   saved.resolve(SAVED);
   expect(await client.until(":4\r\n")).toBe("+OK\r\n+OK\r\n:3\r\n:4\r\n");
 });
 
-test("SAVE tells why there is no snapshot, a client that has gone is no trouble, and REPLY OFF holds", async () => {
+test("a failed SAVE replies with the reason, also after another client left, and obeys CLIENT REPLY", async () => {
   const failed = { isSaved: false, reason: "no space is left on the device (ENOSPC)" } as const;
   const answers = Promise.withResolvers<SaveOutcome>();
   let calls = 0;
@@ -97,7 +96,7 @@ test("SAVE tells why there is no snapshot, a client that has gone is no trouble,
   expect(service.told).toEqual([]);
 });
 
-test("BGSAVE answers at once, SHUTDOWN says whether to save, and without a folder all say so", async () => {
+test("BGSAVE replies at once, SHUTDOWN selects whether to save, and without a folder all return an error", async () => {
   const { state } = aService();
   const asked: boolean[] = [];
   const changes = {
@@ -128,6 +127,6 @@ test("BGSAVE answers at once, SHUTDOWN says whether to save, and without a folde
   await using bare = serveRedis();
   using without = await connectRaw(bare.port);
   without.send("SAVE\r\nBGSAVE\r\nSHUTDOWN SAVE\r\nPING\r\n");
-  const refusal = "-ERR there is no folder to save to; start the service with --data-dir\r\n";
-  expect(await without.until("+PONG\r\n")).toBe(`${refusal.repeat(3)}+PONG\r\n`);
+  const noFolder = "-ERR there is no folder to save to; start the service with --data-dir\r\n";
+  expect(await without.until("+PONG\r\n")).toBe(`${noFolder.repeat(3)}+PONG\r\n`);
 });
