@@ -15,9 +15,9 @@ import { optionsOrExit } from "./lib/options.ts";
 import { startOurs } from "./lib/peers.ts";
 import { keepResult } from "./lib/results.ts";
 
-/** Of each port: the kernel gives them to both workers. */
+/** Connections of each port; the kernel spreads them over both workers. */
 const CONNECTIONS = 8;
-/** Each connection asks so often, unless its answer is not there yet. */
+/** Milliseconds between two requests of a connection; the next one waits for the response. */
 const ASK_EVERY_MS = 20;
 const WARM_UP_MS = 1000;
 const SCRIPT = new URL("lib/fairness-load.ts", import.meta.url).pathname;

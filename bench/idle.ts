@@ -31,7 +31,7 @@ const { seconds } = optionsOrExit("bench idle", {
 interface Row {
   readonly server: string;
   readonly clients: number;
-  /** Of one core. */
+  /** As a fraction of one core. */
   readonly cpuPercent: number;
   readonly wakeUpsPerSecond: number;
 }

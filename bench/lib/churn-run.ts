@@ -15,7 +15,7 @@ const SAMPLE_EVERY_MS = 20;
 const MEBIBYTE = 2 ** 20;
 
 export interface ChurnFigures {
-  /** Of the process, at its most, and what it may be: 1.15 × memory + 80 MB + 10 MB a thread. */
+  /** Peak resident memory of the process, and its bound: 1.15 × memory + 80 MB + 10 MB a thread. */
   readonly rssMb: number;
   readonly boundMb: number;
   /** Bytes of keys and values held, as a part of the memory, in the second half. */
@@ -44,7 +44,7 @@ interface Shape {
   readonly fill?: number;
   readonly deleteShare?: number;
   readonly longestTtlMs?: number;
-  /** Writes no faster than once the memory in so long. */
+  /** Milliseconds in which at most one --memory of bytes is written. */
   readonly turnoverSeconds?: number;
 }
 

@@ -1,5 +1,5 @@
-// Keys that an attacker would choose: whoever knows XXH32 can write as many of one digest
-// as he likes, and some whose digests agree under every seed.
+// Keys that an attacker would choose. XXH32 is public: an attacker can write any number of keys with
+// one digest, and some keys whose digests agree under every seed.
 
 import { xxh32 } from "../../src/cache/hash.ts";
 
@@ -64,7 +64,7 @@ function rotate(value: number, bits: number): number {
   return (value << bits) | (value >>> (32 - bits));
 }
 
-/** Of an odd number, modulo 2^32, by Newton's method. */
+/** Returns the inverse of an odd number modulo 2^32, by Newton's method. */
 function inverse(odd: number): number {
   let found = odd;
   for (let step = 0; step < 5; step++) found = Math.imul(found, 2 - Math.imul(odd, found));

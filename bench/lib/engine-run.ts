@@ -23,7 +23,7 @@ export interface EngineResult {
   /** Resident bytes for each entry beyond its key and value. */
   readonly overheadBytes: number;
   readonly operationsPerSecond: number;
-  /** Of batches, in milliseconds. */
+  /** Latency of the batches, in milliseconds. */
   readonly p9999: number;
   readonly worst: number;
   readonly getNanos: number;

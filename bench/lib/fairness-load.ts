@@ -1,5 +1,6 @@
 // One load of bench fairness, in a process of its own: `bun fairness-load.ts LOAD HTTP-PORT RESP-PORT
-// SECONDS`. It prepares and prints a line. For each line of its input it repeats the load for so long, and prints how often.
+// SECONDS`. It prepares the load and prints a line. For each line of its input it repeats the load for
+// SECONDS, and prints the number of repetitions.
 
 import type { Socket } from "bun";
 
@@ -82,13 +83,13 @@ class Client {
   }
 }
 
-/** Of the load; the bench itself only reads the names. */
+/** Options of the service under this load; the bench itself reads only the names. */
 let client: Client;
 const times = (count: number, ...words: string[]): Buffer =>
   Buffer.concat(Array.from({ length: count }, () => commandBytes(...words)));
 const keys = Array.from({ length: KEYS }, (_, n) => `key:${n}`);
 
-/** Puts so many keys. */
+/** Puts `count` keys. */
 async function fill(count: number): Promise<void> {
   for (let first = 0; first < count; first += 1000) {
     const pairs = Array.from({ length: 1000 }, (_, n) => [`key:${first + n}`, "v"]).flat();
@@ -101,7 +102,7 @@ const pipeline = (count: number, ...words: string[]): Load => {
   return { run: () => client.send(bytes) };
 };
 
-/** Commands that are sent when there are so many keys. */
+/** Commands that are sent once the service holds `count` keys. */
 const overKeys = (count: number, ...words: string[]): Load => ({
   prepare: () => fill(count),
   run: () => client.send(commandBytes(...words)),

@@ -8,7 +8,7 @@ const SECONDS = 6;
 const MB = 1_000_000;
 const LONG_VALUES = ["--max-value-length", `${MB}`];
 
-/** Requests of one body, by so many connections, for some seconds or so many in turn. */
+/** Sends one body again and again over `connections` connections: for some seconds, or a fixed number of times. */
 interface Sending {
   readonly name: string;
   readonly path: string;

@@ -11,7 +11,7 @@ export type PeerName = "ringcache" | "redis-server" | "memcached" | "nginx" | "p
 
 export interface Peer extends BenchServer {
   readonly name: PeerName;
-  /** Of the Redis protocol or memcached's; nginx's only one. */
+  /** Port of the Redis protocol or of memcached's; for nginx, its only port. */
   readonly port: number;
 }
 

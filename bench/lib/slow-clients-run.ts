@@ -6,7 +6,7 @@ import type { Socket } from "bun";
 
 const [port = "", count = "", protocol = ""] = Bun.argv.slice(2);
 
-/** What a client begins with, and the byte that it goes on with. */
+/** The bytes that a client sends first, and the byte that it then sends each second. */
 const HABITS: Readonly<Record<string, readonly (readonly [head: string, drip: string])[]>> = {
   http: [
     ["GET /get?key=slow HTTP/1.1\r\nhost: localhost\r\nx-slow: ", "x"],

@@ -17,7 +17,7 @@ export interface WireLoad {
   /** "mget" asks for `depth` keys in one command; each counts as a request. */
   readonly operation: "get" | "set" | "mget";
   readonly port: number;
-  /** A key is this and a number of so many digits below `keys`. */
+  /** A key is this prefix and a number below `keys`, padded with zeros to `digits`. */
   readonly prefix: string;
   readonly digits: number;
   readonly keys: number;
@@ -45,7 +45,7 @@ class Batch {
   readonly bytes: Buffer;
   readonly #headBytes: number;
   readonly #eachBytes: number;
-  /** Of the numbers in the first of the repeated parts. */
+  /** Offsets of the numbers in the first of the repeated parts. */
   readonly #places: number[] = [];
   readonly #digits: number;
 

@@ -7,7 +7,7 @@ import type { LoadOptions } from "./options.ts";
 import { StoreCounter } from "./tally.ts";
 import type { Step, Workload } from "./workload.ts";
 
-/** The run ends early when so many attempts to connect again have been refused, for each connection. */
+/** The run ends early after this number of refused reconnects for each connection. */
 const REFUSALS = 10;
 
 /** Nothing accepts connections at the service's address. */

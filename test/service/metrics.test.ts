@@ -26,7 +26,7 @@ function parsed(text: string): Map<string, Family> {
   return new Map((parsePrometheus(text) as Family[]).map((family) => [family.name, family]));
 }
 
-/** Of a histogram, which the parser gives without its labels: the lines of a series. */
+/** The lines of one series of a histogram; the parser leaves out the labels of histograms. */
 function durationsOf(text: string, part: string, protocol: string, command: string): number[] {
   const head = `ringcache_request_duration_seconds_${part}{protocol="${protocol}",command="${command}"`;
   const lines = text.split("\n").filter((line) => line.startsWith(head));

@@ -15,7 +15,7 @@ const VERSIONS = [
 const name = `ringcache-test-${process.pid}`;
 const made: string[] = [];
 
-/** A group with a limit of so many MiB, in a group above it; undefined where none can be made. */
+/** Makes a group with a limit of `mb` MiB inside a parent group; returns undefined where none can be made. */
 function makeGroup(limitMb: number): string | undefined {
   for (const { root, limit } of VERSIONS) {
     const above = `${root}/${name}`;

@@ -22,7 +22,7 @@ const PIPELINE = 64;
 /** The service's time of day may be ahead of the system's by so much (SMALLEST_STEP in src/cache/clock.ts). */
 const CLOCK_STEP_MS = 50;
 const PADDING = "x".repeat(80);
-/** A kill comes at most so long after the start. */
+/** Longest time from a start to its kill. */
 const LONGEST_RUN_MS = 2500;
 
 export interface CrashReport {

@@ -7,7 +7,7 @@ const START = Buffer.from("HTTP/1.1 ");
 
 export interface Answer {
   readonly status: number;
-  /** Of the body; "" without one. */
+  /** Media type of the body; "" without a body. */
   readonly type: string;
   readonly body: Buffer;
   /** Where the next answer starts. */

@@ -12,7 +12,7 @@ interface Fault {
   readonly request?: (bytes: string) => string;
   readonly answer?: (bytes: string) => string | null;
   readonly rssMb?: number;
-  /** The service is killed at so many pieces of requests. */
+  /** The service is killed after this number of pieces of requests. */
   readonly endsAfter?: number;
 }
 

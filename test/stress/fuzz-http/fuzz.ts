@@ -15,9 +15,9 @@ import type { Document } from "./routes.ts";
 const LANES = 64;
 /** Inputs from one look at the service to the next. */
 const LOOK_EVERY = 500;
-/** A request that is right, and the end of a connection, may take so long. */
+/** Longest time for the response to a valid request, and for the end of a connection. */
 const PATIENCE_MS = 60_000;
-/** A process that has crashed is gone after so long. */
+/** A process that has crashed has exited after this time. */
 const CRASH_MS = 5000;
 
 export interface FuzzFigures {
@@ -34,7 +34,7 @@ export interface FuzzFigures {
   readonly seconds: number;
 }
 
-/** Sends so many requests, or a few more; throws on the first that makes the service break a law. */
+/** Sends `requests` requests, or a few more. Throws on the first request that makes the service break a law. */
 export async function fuzz(
   requests: number,
   random: Random,

@@ -1,4 +1,4 @@
-// `bun run stress fuzz-http [REQUESTS]`: a million requests for the HTTP API, or so many.
+// `bun run stress fuzz-http [REQUESTS]`: a million requests for the HTTP API, or REQUESTS.
 
 import { random } from "../../lib/random.ts";
 import { fuzz } from "./fuzz.ts";

@@ -81,7 +81,7 @@ const SHAPES: readonly Shape[] = [
   (hidden) => [["Transfer-Encoding: chunked"], `0;\n\r\n\r\n${hidden}`],
 ];
 
-/** Of a reading that does not fail: so what it is in is read whole, and answered once. */
+/** Shapes in which the hidden request is content by every reading: the request is read whole and answered once. */
 const CONTENT_SHAPES: readonly Shape[] = [
   (hidden) => [[`Content-Length: ${hidden.length}`], hidden],
   (hidden) => [

@@ -1,4 +1,4 @@
-// `bun run stress fuzz-resp [INPUTS]`: ten million inputs for the Redis protocol, or so many.
+// `bun run stress fuzz-resp [INPUTS]`: ten million inputs for the Redis protocol, or INPUTS.
 
 import { random } from "../../lib/random.ts";
 import { fuzz } from "./fuzz.ts";

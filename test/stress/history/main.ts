@@ -19,7 +19,7 @@ const { workers, clients, operations, keys } = optionsOrExit("stress history", {
 
 await using service = await startService(undefined, "--workers", `${workers}`);
 const history = await recordHistory({ url: service.url, clients, operations, keys });
-// Whoever reads the lines may have seen enough.
+// The reader of the lines may close the pipe early.
 process.stdout.on("error", () => {});
 process.stdout.write(history.map((operation) => `${JSON.stringify(operation)}\n`).join(""));
 const wrong = firstWrongKey(history);

@@ -8,9 +8,9 @@ export interface Operation {
   readonly client: number;
   readonly op: "put" | "get" | "delete";
   readonly key: string;
-  /** Of a put what was put, of a get what came back; null for a miss, and for a delete. */
+  /** The value that was put, or that a get returned; null for a miss and for a delete. */
   readonly value: string | null;
-  /** Of a delete: whether there was an entry. */
+  /** For a delete: whether there was an entry. */
   readonly found?: boolean;
   /** Nanoseconds of one clock for all clients. */
   readonly call_ns: number;
@@ -20,7 +20,7 @@ export interface Operation {
 export interface HistoryOptions {
   readonly url: string;
   readonly clients: number;
-  /** Of each client. */
+  /** Operations of each client. */
   readonly operations: number;
   readonly keys: number;
 }

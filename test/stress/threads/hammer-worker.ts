@@ -20,7 +20,7 @@ export interface HammerStart {
   readonly gate: Int32Array;
   readonly thread: number;
   readonly threads: number;
-  /** The thread goes on for so long, and for so many operations. */
+  /** The thread stops after this time and this number of operations, whichever is later. */
   readonly seconds: number;
   readonly operations: number;
   readonly isLocked: boolean;

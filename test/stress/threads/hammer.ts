@@ -19,7 +19,7 @@ import {
 
 export interface HammerOptions {
   readonly threads: number;
-  /** Each thread goes on for so long, and for so many operations. */
+  /** Each thread stops after this time and this number of operations, whichever is later. */
   readonly seconds: number;
   readonly operations: number;
   /** False is the control: the same work on shards whose lock does nothing. */

@@ -76,7 +76,7 @@ test("keys made to collide in XXH32 have keyed digests as different as other key
   for (let run = 0; run < 5; run++) {
     const key = next();
     for (const keys of Object.values(kinds)) {
-      // Of so many at random, 0.03 pairs would agree in 32 bits.
+      // Of random digests this many would have 0.03 pairs that agree in 32 bits.
       expect(digests(keys, (bytes) => keyed(bytes, 0, bytes.length, key))).toBeGreaterThan(16_380);
     }
   }

@@ -7,7 +7,7 @@ import { PLAN, plannedBytes } from "../../../src/config/memory-plan.ts";
 
 const MB = 2 ** 20;
 
-/** The configuration on a machine of so many MiB and two cores. */
+/** The configuration on a machine of `mb` MiB and two cores. */
 const on = (memoryMb: number, options: readonly string[] = [], changes = {}) =>
   readConfig(
     options,
