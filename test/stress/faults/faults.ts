@@ -53,7 +53,9 @@ export class FaultyService {
   }
 
   private constructor(port: number) {
-    const config = readConfig(["--host", "127.0.0.1", "--resp-port", "0", "--workers", "2"], {});
+    // A service that sheds load responds with 503, and counts no get.
+    const options = ["--resp-port", "0", "--workers", "2", "--shed-after-ms", "0"];
+    const config = readConfig(["--host", "127.0.0.1", ...options], {});
     const cacheOptions = fitOptions({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
     this.port = port;
     this.#state = allocateSharedState(config, cacheOptions);
@@ -120,7 +122,7 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
     async function drive({ connection, thread }: Client): Promise<void> {
       while (!isOver) {
         try {
-          await connection.send("GET", "/get?key=k");
+          await getMissing(connection);
           counts.requests++;
         } catch (error) {
           if (!(error instanceof ConnectionError)) throw error;
@@ -154,6 +156,12 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
   return { kills, ...counts, slowestRestartMs, unansweredGets, lostThreads };
 }
 
+/** One get of a key that is not there. Throws if the response is not of a get, which a worker counts. */
+async function getMissing(connection: Connection): Promise<void> {
+  const { status } = await connection.send("GET", "/get?key=k");
+  if (status !== 404) throw new Error(`a get responded with ${status}, not 404`);
+}
+
 async function answered(counts: { readonly requests: number }, more: number): Promise<void> {
   const enough = counts.requests + more;
   await until("the requests are answered", () => counts.requests >= enough);
@@ -164,7 +172,7 @@ async function connected(service: FaultyService, counts: { requests: number }): 
   const threads = Array.from({ length: service.workers }, (_, thread) => thread);
   const before = threads.map((thread) => service.getsOf(thread));
   const connection = new Connection("127.0.0.1", service.port);
-  await connection.send("GET", "/get?key=k");
+  await getMissing(connection);
   counts.requests++;
   const thread = threads.find((candidate) => service.getsOf(candidate) > (before[candidate] ?? 0));
   if (thread === undefined) throw new Error("no worker has counted a get");
