@@ -16,7 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   linux: [],
   live: [],
   config: ["cache", "linux"],
-  security: ["config", "shared-memory"],
+  security: ["config", "linux", "shared-memory"],
   service: ["security", "shared-memory"],
   metrics: ["cache", "config", "linux", "live", "security", "service", "shared-memory"],
   snapshot: ["cache", "config", "linux", "service"],
@@ -47,7 +47,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["snapshot"],
   ],
   dashboard: ["live"],
-  top: ["config", "live", "security"],
+  top: ["config", "linux", "live", "security", "service"],
 };
 
 /** Narrower rules inside a room: the folder on the left imports only these besides itself. */

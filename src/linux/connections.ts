@@ -7,6 +7,7 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { readFileSync } from "node:fs";
 
+import { errorCode } from "./error-code.ts";
 import { libcPath } from "./libc.ts";
 import { openDescriptors, whileDescriptorsLast } from "./resources.ts";
 import { tcpSocketsOn } from "./proc-net.ts";
@@ -59,7 +60,7 @@ function ipv6SocketsInUse(): number {
     const counts = readFileSync("/proc/net/sockstat6", "latin1");
     return Number(/^TCP6: inuse (\d+)/m.exec(counts)?.[1] ?? 0);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return 0;
+    if (errorCode(error) === "ENOENT") return 0;
     throw error;
   }
 }

@@ -7,6 +7,7 @@
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 
+import { errorCode } from "./error-code.ts";
 import { libcPath } from "./libc.ts";
 import { tcpSocketsOn } from "./proc-net.ts";
 
@@ -141,7 +142,7 @@ function linkOf(descriptor: number): string {
   try {
     return readlinkSync(`${DESCRIPTORS}/${descriptor}`);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    if (errorCode(error) === "ENOENT") return "";
     throw error;
   }
 }

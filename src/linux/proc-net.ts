@@ -2,6 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
+import { errorCode } from "./error-code.ts";
+
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"];
 /** Connected: established, or closed by the other end only. Waiting: TIME_WAIT. */
 const STATES = { connected: "0[18]", waiting: "06", listening: "0A" } as const;
@@ -34,7 +36,7 @@ export function textOf(file: string): string {
   try {
     return readFileSync(file, "latin1");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    if (errorCode(error) === "ENOENT") return "";
     throw error;
   }
 }

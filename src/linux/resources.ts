@@ -3,6 +3,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 
+import { errorCode } from "./error-code.ts";
+
 /** Bytes: the machine's memory, or the lowest limit of the process's cgroups. */
 export function usableMemoryBytes(): number {
   return Math.min(cgroupMemoryBytes(textOf), totalmem());
@@ -37,7 +39,7 @@ export function whileDescriptorsLast<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EMFILE") return undefined;
+    if (errorCode(error) === "EMFILE") return undefined;
     throw error;
   }
 }

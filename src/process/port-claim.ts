@@ -8,6 +8,8 @@
 
 import type { TCPSocketListener, UnixSocketListener } from "bun";
 
+import { errorCode } from "../linux/error-code.ts";
+
 /** The address cannot be had: `code` as the operating system names it. */
 export class ListenError extends Error {
   readonly code: string;
@@ -60,7 +62,8 @@ function open(host: string, port: number): TCPSocketListener<undefined> {
   try {
     return Bun.listen({ hostname: host, port, socket: SOCKET });
   } catch (error) {
-    throw new ListenError(codeOf(error), port);
+    // The error of a host name that does not resolve has no code.
+    throw new ListenError(errorCode(error) || "EINVAL", port);
   }
 }
 
@@ -70,12 +73,7 @@ function putUpSign(port: number): UnixSocketListener<undefined> | "taken" | unde
   try {
     return Bun.listen({ unix: `\0ringcache starts on ${port}`, socket: SOCKET });
   } catch (error) {
-    if (codeOf(error) === "EADDRINUSE") return "taken";
+    if (errorCode(error) === "EADDRINUSE") return "taken";
     throw error;
   }
-}
-
-/** A host name that means nothing has no code. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "EINVAL";
 }

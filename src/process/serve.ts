@@ -4,6 +4,7 @@ import { edenGC } from "bun:jsc";
 
 import type { Credentials } from "../security/credentials.ts";
 import { type HttpEvents, type HttpServer, serveHttp } from "../http/server.ts";
+import { errorCode } from "../linux/error-code.ts";
 import { HotKeys } from "../metrics/hot-keys.ts";
 import { startHeartbeat } from "../metrics/heartbeat.ts";
 import type { ProtocolStats } from "../metrics/protocol.ts";
@@ -152,8 +153,8 @@ function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedP
     startHeartbeat(workers, thread, hotKeys, answered, service);
     return { http, resp };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
-    if (code === undefined) throw error;
+    const code = errorCode(error);
+    if (code === "") throw error;
     return { code, port };
   }
 }

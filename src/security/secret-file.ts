@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 
 import { isSecret, OptionError } from "../config/parse.ts";
+import { errorCode } from "../linux/error-code.ts";
 
 /** The value, or what the file holds without its line end; "" if neither is given. Throws OptionError. */
 export function secretOf(value: string, file: string, option: string): string {
@@ -22,7 +23,7 @@ export function textOf(option: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const code = errorCode(error);
     throw new OptionError(`${option} ${file} cannot be read: ${reasonOf(code) ?? String(error)}`);
   }
 }

@@ -1,12 +1,15 @@
-// Why a service does not start: one line for people, and an exit code. Exit codes are as sysexits.h
-// numbers them.
+// The exit codes of the service, of `bun run top` and of `bun run check-snapshot`, as sysexits.h
+// numbers them. src/config/runtime-version.ts repeats EXIT_USAGE: it has to load in an old Bun.
 
 export const EXIT_USAGE = 64;
 export const EXIT_DATA = 65;
+export const EXIT_NO_INPUT = 66;
+export const EXIT_UNAVAILABLE = 69;
 export const EXIT_SOFTWARE = 70;
 export const EXIT_SYSTEM = 71;
 export const EXIT_IO = 74;
 
+/** The reason why the service does not start: one line for stderr, and the exit code. */
 export class StartupError extends Error {
   readonly exitCode: number;
 

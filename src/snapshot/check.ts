@@ -2,13 +2,9 @@
 // changes the file and never prints a value.
 
 import "../config/runtime-version.ts";
+import { EXIT_DATA, EXIT_NO_INPUT, EXIT_USAGE } from "../service/exit.ts";
 import { readSnapshot } from "./reader.ts";
 import { describeError } from "./snapshots.ts";
-
-/** Exit codes with the numbers of sysexits.h. */
-const EXIT_USAGE = 64;
-const EXIT_DATA = 65;
-const EXIT_NO_INPUT = 66;
 
 const [path, ...rest] = Bun.argv.slice(2);
 if (path === undefined || rest.length > 0 || /^--?h(elp)?$/.test(path)) {

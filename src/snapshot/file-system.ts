@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, open, unlink } from "node:fs/promises";
 import { Database, SQLiteError } from "bun:sqlite";
 
+import { errorCode } from "../linux/error-code.ts";
 import { isLockable } from "./file-locks.ts";
 
 export interface FileSystem {
@@ -93,9 +94,4 @@ export async function unlinkIfPresent(path: string): Promise<void> {
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
   }
-}
-
-/** Returns the system's name of an error, such as "ENOSPC"; "" without one. */
-export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }

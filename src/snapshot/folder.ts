@@ -19,8 +19,8 @@ import {
 } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
+import { errorCode } from "../linux/error-code.ts";
 import {
-  errorCode,
   expectFile,
   type FileSystem,
   type Lock,

@@ -5,8 +5,9 @@ import { stat } from "node:fs/promises";
 import { edenGC } from "bun:jsc";
 
 import type { Cache, SavedEntry, ShardCopy } from "../cache/cache.ts";
+import { errorCode } from "../linux/error-code.ts";
 import { changesOf, type SaveOutcome, type ServiceState } from "../service/service.ts";
-import { errorCode, expectFile } from "./file-system.ts";
+import { expectFile } from "./file-system.ts";
 import type { DataFolder } from "./folder.ts";
 import { readSnapshot, type SnapshotReport } from "./reader.ts";
 import { writeSnapshot } from "./writer.ts";

@@ -3,10 +3,11 @@
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
+import { errorCode } from "../linux/error-code.ts";
 import type { Logger } from "../service/logger.ts";
 import type { ServiceState } from "../service/service.ts";
 import { EXIT_DATA, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
-import { errorCode, type FileSystem, NotAFileError } from "./file-system.ts";
+import { type FileSystem, NotAFileError } from "./file-system.ts";
 import { DataFolder, FolderInUseError } from "./folder.ts";
 import { describeError, type LoadReport, Snapshots } from "./snapshots.ts";
 

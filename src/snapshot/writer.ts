@@ -7,7 +7,8 @@ import { dirname } from "node:path";
 import { xxh3 } from "@node-rs/xxhash";
 
 import type { Bytes, Cache, ShardCopy } from "../cache/cache.ts";
-import { errorCode, type FileSystem, SYSTEM, unlinkIfPresent } from "./file-system.ts";
+import { errorCode } from "../linux/error-code.ts";
+import { type FileSystem, SYSTEM, unlinkIfPresent } from "./file-system.ts";
 import {
   checksumBytes,
   encodeBlockHeader,

@@ -1,6 +1,7 @@
 // The figures of a service as they come: one connection of server-sent events,
 // or one after another for as long as somebody looks.
 
+import { errorCode } from "../linux/error-code.ts";
 import type { LiveStats } from "../live/stats.ts";
 import { EventParser, EventTooLong } from "../live/events.ts";
 import { printable } from "./printable.ts";
@@ -110,6 +111,5 @@ const REASONS: Readonly<Record<string, string>> = {
 
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error));
-  const code = "code" in error ? String(error.code) : "";
-  return REASONS[code] ?? printable(error.message);
+  return REASONS[errorCode(error)] ?? printable(error.message);
 }

@@ -3,7 +3,7 @@
 import { followStats, NoAnswer } from "./feed.ts";
 import { frame, type View } from "./frame.ts";
 import { History } from "./history.ts";
-import { EXIT_SOFTWARE } from "./options.ts";
+import { EXIT_SOFTWARE } from "../service/exit.ts";
 import { Screen } from "./screen.ts";
 
 const HINT = "q quits";

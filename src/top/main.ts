@@ -3,19 +3,13 @@
 
 import "../config/runtime-version.ts";
 import { OptionError } from "../config/parse.ts";
+import { errorCode } from "../linux/error-code.ts";
+import { EXIT_IO, EXIT_UNAVAILABLE, EXIT_USAGE } from "../service/exit.ts";
 import { NoAnswer, readStats } from "./feed.ts";
 import { frame } from "./frame.ts";
 import { History } from "./history.ts";
 import { showLive } from "./live.ts";
-import {
-  addressOf,
-  EXIT_IO,
-  EXIT_UNAVAILABLE,
-  EXIT_USAGE,
-  HELP,
-  readTopOptions,
-  type TopOptions,
-} from "./options.ts";
+import { addressOf, HELP, readTopOptions, type TopOptions } from "./options.ts";
 import { plainLine } from "./plain.ts";
 import { Screen } from "./screen.ts";
 
@@ -27,7 +21,7 @@ const hasColour = isTerminal && !process.env["NO_COLOR"];
 if (isTerminal && !options.once) await showLive(options.url, options.token, hasColour);
 process.stdout.on("error", (error) => {
   // Whoever read the lines has gone, and has what it wanted.
-  if ("code" in error && error.code === "EPIPE") process.exit(0);
+  if (errorCode(error) === "EPIPE") process.exit(0);
   exitWith(EXIT_IO, `cannot write: ${error.message}`);
 });
 try {

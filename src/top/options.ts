@@ -1,4 +1,4 @@
-// The options of `bun run top`, and how it ends.
+// The options of `bun run top`.
 
 import {
   helpText,
@@ -8,12 +8,6 @@ import {
   readOptions,
 } from "../config/parse.ts";
 import { secretOf } from "../security/secret-file.ts";
-
-/** Exit codes, as sysexits.h numbers them. */
-export const EXIT_USAGE = 64;
-export const EXIT_UNAVAILABLE = 69;
-export const EXIT_SOFTWARE = 70;
-export const EXIT_IO = 74;
 
 /** The service's own default, for an address that names no port. */
 const DEFAULT_PORT = 7171;

@@ -3,6 +3,8 @@
 
 import { writeSync } from "node:fs";
 
+import { errorCode } from "../linux/error-code.ts";
+
 /** Alternate screen, no cursor, and no wrapping: a character that is wider than thought moves no line. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
@@ -65,7 +67,7 @@ export class Screen {
         return;
       } catch (error) {
         // Else the terminal has gone, and its state with it.
-        if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) return;
+        if (errorCode(error) !== "EAGAIN") return;
         Bun.sleepSync(LEAVE_RETRY_MS);
       }
     }

@@ -2,6 +2,7 @@
 
 import { Cache, fitOptions } from "../../src/cache/cache.ts";
 import { cacheOptionsOf, type Config, readConfig } from "../../src/config/config.ts";
+import { errorCode } from "../../src/linux/error-code.ts";
 import { readTokens } from "../../src/security/credentials.ts";
 import { ConnectionWatch } from "../../src/http/admission/connection-watch.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
@@ -128,7 +129,7 @@ export function freePort(): number {
       Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
       return port;
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+      if (errorCode(error) !== "EADDRINUSE") throw error;
     }
   }
 }

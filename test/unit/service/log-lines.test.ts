@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { errorCode } from "../../../src/linux/error-code.ts";
 import {
   allocateLogLines,
   LogLines,
@@ -94,7 +95,7 @@ async function startUnread() {
         try {
           log += chunk.toString("latin1", 0, readSync(reader, chunk));
         } catch (error) {
-          if (!(error instanceof Error && "code" in error && error.code === "EAGAIN")) throw error;
+          if (errorCode(error) !== "EAGAIN") throw error;
           // There is nothing to read now.
           await Bun.sleep(1);
         }
