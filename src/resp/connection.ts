@@ -27,6 +27,8 @@ export interface Connection extends Session {
   isQueued: boolean;
   /** Whether its next command waits for room for its answer. */
   isParked: boolean;
+  /** Whether its next command has lacked room before. */
+  hasLacked: boolean;
   /** Bytes that it waits for room for; 0 if it does not wait. */
   wants: number;
   /** Bytes that it has claimed of --max-pending-bytes. */
@@ -86,7 +88,7 @@ export function newConnection(
     unsent: undefined,
     sent: 0,
     isWaiting: false,
-    ...{ isQueued: false, isParked: false, wants: 0, claimed: 0, lastBytes: 0 },
+    ...{ isQueued: false, isParked: false, hasLacked: false, wants: 0, claimed: 0, lastBytes: 0 },
     isOpen: true,
     isReady: tls === undefined,
     ...{ steps: 0, stepsSeen: -1, owed: false, quietSinceMs: nowMs },

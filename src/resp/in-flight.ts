@@ -46,7 +46,8 @@ export class InFlight {
   settle(connection: Connection): boolean {
     const held = heldBytes(connection);
     if (this.#inLane === connection) {
-      if (held === 0) this.leaveLane(connection);
+      // A command that runs in slices is still the one that the lane was entered for.
+      if (held === 0 && !connection.isWaiting) this.leaveLane(connection);
       return true;
     }
     const { claimed } = connection;
@@ -67,7 +68,17 @@ export class InFlight {
     return true;
   }
 
-  /** Lets the connection wait, until `resume`, for room for `bytes`. It is not to be read from. */
+  /**
+   * Parks the connection, until `resume`, as its next command lacked room for `bytes` beside the command
+   * itself. A command that lacks room again after that runs in the lane only: it waits for itself no more.
+   */
+  park(connection: Connection, bytes: number): void {
+    connection.isParked = true;
+    this.wait(connection, connection.hasLacked ? Infinity : bytes);
+    connection.hasLacked = true;
+  }
+
+  /** Lets the connection wait, until `resume`, for room for `bytes` in all. It is not to be read from. */
   wait(connection: Connection, bytes: number): void {
     if (connection.wants === 0) this.#waiting.push(connection);
     connection.wants = Math.max(1, bytes);
@@ -81,6 +92,7 @@ export class InFlight {
     if (place >= 0) this.#waiting.splice(place, 1);
     connection.wants = 0;
     this.settle(connection);
+    this.leaveLane(connection);
   }
 
   /** The command that the connection had the lane for has been run. */
@@ -123,13 +135,23 @@ export class InFlight {
     for (let left = this.#waiting.length; left > 0; left--) {
       const [first] = this.#waiting;
       if (first === undefined) return;
-      const isLetOn = this.ask(first, Math.max(first.wants, heldBytes(first)));
-      if (!isLetOn && !this.#enterLane(first)) return;
+      if (!this.#isGranted(first) && !this.#enterLane(first)) return;
       this.#waiting.shift();
       first.wants = 0;
       this.#granted.push(first);
       this.#resume(first);
     }
+  }
+
+  /**
+   * Returns whether there is room. A parked connection claims its answer beside its command. Where both
+   * exceed the limit, the claim of the answer always fails: such a command runs in the lane only.
+   */
+  #isGranted(connection: Connection): boolean {
+    const { wants, isParked } = connection;
+    const held = heldBytes(connection);
+    if (!isParked) return this.ask(connection, Math.max(wants, held));
+    return held + wants <= this.limitBytes && this.ask(connection, held + wants);
   }
 }
 

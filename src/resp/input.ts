@@ -52,7 +52,8 @@ export class Input {
    */
   keep(connection: Connection, bytes: Buffer, end: number, hasRun: boolean): Excess | undefined {
     const { parser } = connection;
-    if (hasRun && connection.unsent === undefined) this.#inFlight.leaveLane(connection);
+    const hasAnswer = connection.unsent === undefined && !connection.isWaiting;
+    if (hasRun && hasAnswer) this.#inFlight.leaveLane(connection);
     const from = parser.position;
     const { wantedBytes, isLastWanted } = parser;
     parser.rebase();

@@ -127,8 +127,7 @@ export class Pipeline {
     const { dispatcher, reply, clients, events } = this.#parts;
     const { parser } = connection;
     const startMs = performance.now();
-    dispatcher.begin(connection);
-    reply.hasLane = this.#inFlight.hasLane(connection);
+    this.#begin(connection);
     this.#isTurnOver = false;
     let commands = 0;
     let outcome: Outcome = COMMAND;
@@ -198,18 +197,15 @@ export class Pipeline {
       this.#hasToldOfHttp = true;
     }
     if (dispatcher.lackedBytes > 0) {
-      connection.isParked = true;
       connection.socket.pause();
-      this.#inFlight.wait(connection, dispatcher.lackedBytes);
+      this.#inFlight.park(connection, dispatcher.lackedBytes);
       connection.parser.reread(words);
       words.release();
       return false;
     }
+    if (connection.hasLacked) connection.hasLacked = false;
     if (connection.isClosing && dispatcher.isOverLimit) this.#tellOverOutput(connection);
-    if (this.#output.isFull) {
-      this.#output.add(connection);
-      this.#output.writeAll();
-    }
+    this.#writeIfFull(connection);
     const pending = dispatcher.takePending();
     if (pending !== undefined) this.#waitFor(connection, pending, dispatcher.lastCommand, startMs);
     if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MS) this.#isTurnOver = true;
@@ -217,6 +213,18 @@ export class Pipeline {
     if (mustStop) connection.parser.rewind(words.end);
     words.release();
     return !mustStop;
+  }
+
+  #begin(connection: Connection): void {
+    const { dispatcher, reply } = this.#parts;
+    dispatcher.begin(connection);
+    reply.hasLane = this.#inFlight.hasLane(connection);
+  }
+
+  #writeIfFull(connection: Connection): void {
+    if (!this.#output.isFull) return;
+    this.#output.add(connection);
+    this.#output.writeAll();
   }
 
   /** Runs nothing more of the connection until its last command has its answer. */
@@ -235,7 +243,7 @@ export class Pipeline {
         const ms = performance.now() - startMs;
         durations.observe(command, ms * 1000);
         if (ms >= this.#slowMs) events.slow(connection.address, nameOf(command), 1, ms);
-        dispatcher.begin(connection);
+        this.#begin(connection);
         dispatcher.finish(command, write);
         if (dispatcher.isOverLimit) this.#tellOverOutput(connection);
         // It has closed.
@@ -243,6 +251,8 @@ export class Pipeline {
           this.#output.discard();
           return;
         }
+        this.#writeIfFull(connection);
+        if (connection.unsent === undefined) this.#inFlight.leaveLane(connection);
         this.#runUnread(connection);
         readOn(connection);
       }),

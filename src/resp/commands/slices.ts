@@ -64,7 +64,9 @@ export function inParts(
     }
     return;
   }
-  const { bytes, ends } = copyArguments(context);
+  const kept = context.reply.aside();
+  const all = [...asides, kept];
+  const { bytes, ends } = copyArguments(context, kept);
   let next = 0;
   const step = (): boolean => {
     const words: Bytes[] = [];
@@ -74,13 +76,22 @@ export function inParts(
     work(words);
     return next === ends.length;
   };
-  inSlices(context, step, write, asides);
+  inSlices(context, step, write, all);
 }
 
-/** The arguments behind the command's name, which stay valid while it waits. O(bytes). */
-function copyArguments(context: CommandContext): { bytes: Buffer; ends: Float64Array } {
-  const all = new ByteBuffer();
+/** Copies the arguments behind the command's name, which `kept` claims until its release. O(bytes). */
+function copyArguments(
+  context: CommandContext,
+  kept: Reply,
+): { bytes: Buffer; ends: Float64Array } {
   const ends = new Float64Array(context.count - 1);
+  let length = 0;
+  for (let place = 1; place < context.count; place++) {
+    const { start, end } = argument(context, place);
+    length += end - start;
+  }
+  kept.claimKept(length + ends.byteLength);
+  const all = new ByteBuffer(length);
   for (let place = 1; place < context.count; place++) {
     const { bytes, start, end } = argument(context, place);
     all.appendRun(bytes, start, end);

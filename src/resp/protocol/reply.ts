@@ -1,6 +1,6 @@
 // Writes answers of the Redis protocol, version 2 or 3, to one buffer.
 
-import { ByteBuffer, type Bytes, MISS } from "../../cache/bytes.ts";
+import { ByteBuffer, type Bytes, freeBytes, MISS } from "../../cache/bytes.ts";
 
 const OK = Buffer.from("+OK\r\n");
 const CRLF = Buffer.from("\r\n");
@@ -75,10 +75,22 @@ export class Reply {
     return aside;
   }
 
-  /** Appends what was put together aside. */
-  append({ out }: Reply): void {
-    this.#makeRoom(out.end);
+  /** Appends what was put together aside, takes its claim over and frees its bytes: it is not used again. */
+  append(aside: Reply): void {
+    const { out } = aside;
+    if (this.out.end > this.limitBytes) throw new OutputLimitError("the answer is too long");
+    this.#claimed += aside.#claimed;
+    this.#roomBytes = Math.max(this.#roomBytes, this.out.end + out.end);
+    aside.#claimed = 0;
     this.out.appendRun(out.bytes, 0, out.end);
+    freeBytes(out.bytes);
+    out.bytes = Buffer.alloc(0);
+    out.clear();
+  }
+
+  /** Claims room for bytes that a command keeps while it waits, until `release`. */
+  claimKept(bytes: number): void {
+    this.#claimRoom(bytes);
   }
 
   ok(): void {

@@ -136,6 +136,45 @@ describe("answers of all connections together", () => {
     for (const client of clients) client[Symbol.dispose]();
   });
 
+  // The answer is claimed beside the command, which the connection still holds.
+  const names = (count: number) => Array.from({ length: count }, (_, n) => `key:${n}`);
+  const pairs = names(6000).flatMap((name) => [name, "v".repeat(300)]);
+  for (const [name, words, answer] of [
+    ["a long argument", ["ECHO", "v".repeat(1_800_000)], /^\$1800000\r\n/],
+    ["an answer in one step", ["MGET", ...Array(6).fill("k"), "x".repeat(2_000_000)], /^\*7\r\n/],
+    ["copied arguments", ["MSET", ...pairs], /^\+OK\r\n$/],
+    [
+      "an answer in slices",
+      ["MGET", ...names(4000), ...Array(4000).fill("x".repeat(400))],
+      /^\*8000\r\n/,
+    ],
+  ] as const) {
+    for (const others of [0, 3]) {
+      test(`are given though they do not fit beside their command, ${others} others: ${name}`, async () => {
+        await using bounded = serveBounded();
+        const { service } = bounded;
+        using client = await connectRaw(service.port);
+        client.send(commandBytes("MSET", "k", value, ...pairs));
+        expect(await client.until("\r\n")).toBe("+OK\r\n");
+        // Unfinished commands: no claim of the client is the only one.
+        const holders = await Promise.all(
+          Array.from({ length: others }, () => connectRaw(service.port)),
+        );
+        for (const holder of holders)
+          holder.send(commandBytes("SET", "k", value).subarray(0, 5000));
+        using asker = await connectRaw(service.port);
+        asker.send(Buffer.concat([commandBytes(...words), commandBytes("ECHO", "end")]));
+        expect((await asker.until("end\r\n")).slice(0, -"$3\r\nend\r\n".length)).toMatch(answer);
+        for (const holder of holders) holder[Symbol.dispose]();
+        client[Symbol.dispose]();
+        asker[Symbol.dispose]();
+        while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
+        expect(bounded.peak()).toBeLessThanOrEqual(LIMIT);
+        expect(service.told).toEqual([]);
+      });
+    }
+  }
+
   test("are refused if one of them is longer than --max-pending-bytes", async () => {
     await using bounded = serveBounded();
     using client = await connectRaw(bounded.service.port);
