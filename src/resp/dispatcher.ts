@@ -6,12 +6,13 @@ import {
   argument,
   type CommandContext,
   type Command,
-  LOADING,
+  type CommandEntry,
   type Session,
-  Updating,
+  takesCount,
+  Updater,
 } from "./commands/context.ts";
-import { COMMAND_NAMES, type Entry, findCommand, takesCount } from "./commands/table.ts";
-
+import { Failure, LOADING, wrongNumberOfArguments } from "./commands/failure.ts";
+import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import type { Argument, ParsedCommand } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
 import { Slices } from "./slices.ts";
@@ -41,7 +42,7 @@ export class Dispatcher {
   readonly #keys: Argument[] = [];
   /** Those that are to be run, and what the table has of each. */
   #commands: readonly ParsedCommand[] = [];
-  readonly #entries: (Entry | undefined)[] = [];
+  readonly #entries: (CommandEntry | undefined)[] = [];
   #isLoading = false;
 
   constructor(
@@ -53,7 +54,8 @@ export class Dispatcher {
       | "count"
       | "nowMs"
       | "scratch"
-      | "updating"
+      | "table"
+      | "updater"
       | "slices"
       | "pending"
     >,
@@ -61,7 +63,8 @@ export class Dispatcher {
     this.#call = {
       ...shared,
       scratch: new ByteBuffer(),
-      updating: new Updating(() => this.#call),
+      table: COMMAND_TABLE,
+      updater: new Updater(() => this.#call),
       slices: new Slices(),
       session: NO_SESSION,
       name: "",
@@ -92,7 +95,7 @@ export class Dispatcher {
   }
 
   /** What the command that was just run waits for, if it does; to be called when it is there. */
-  takePending(): Promise<() => void> | undefined {
+  takePending(): Promise<() => void | Failure> | undefined {
     const { pending } = this.#call;
     this.#call.pending = undefined;
     return pending;
@@ -163,7 +166,7 @@ export class Dispatcher {
     return true;
   }
 
-  #runEntry(found: Entry): void {
+  #runEntry(found: CommandEntry): void {
     const call = this.#call;
     const { reply, counters, count } = call;
     let entry = found;
@@ -181,7 +184,7 @@ export class Dispatcher {
     const { command, number } = entry;
     if (command.run === undefined || !takesCount(command, count)) {
       counters.rejected(number);
-      reply.error(`ERR wrong number of arguments for '${entry.name}' command`);
+      reply.error(wrongNumberOfArguments(entry.name).message);
       return;
     }
     if (call.session.access !== "write" && !this.#isAllowed(entry.access, entry.name)) {
@@ -195,12 +198,13 @@ export class Dispatcher {
     }
     if (this.#isLoading && !command.flags.includes("loading")) {
       counters.rejected(number);
-      reply.error(LOADING);
+      reply.error(LOADING.message);
       return;
     }
     call.name = entry.name;
     reply.hasFailed = false;
-    command.run(call);
+    const failure = command.run(call);
+    if (failure instanceof Failure) reply.error(failure.message);
     this.calls++;
     this.lastCommand = number;
     // One that waits is not done yet.
@@ -208,12 +212,13 @@ export class Dispatcher {
   }
 
   /** Answers a command that has waited, which is counted now. */
-  finish(command: number, write: () => void): void {
+  finish(command: number, write: () => void | Failure): void {
     const { reply, counters } = this.#call;
     reply.hasFailed = false;
     const mark = reply.out.end;
     try {
-      write();
+      const failure = write();
+      if (failure instanceof Failure) reply.error(failure.message);
     } catch (error) {
       reply.out.end = mark;
       if (error instanceof NoRoomError) reply.error(NO_ROOM);

@@ -1,12 +1,17 @@
 // CLIENT INFO, CLIENT LIST and CLIENT KILL, on the clients of all workers.
 
-import { argument, type CommandContext, SYNTAX_ERROR } from "./context.ts";
+import { argument, type CommandContext } from "./context.ts";
 import { type Client, NO_ROW } from "../clients.ts";
+import { Failure, SYNTAX_ERROR } from "./failure.ts";
+import { grammar, option, repeatable } from "./grammar.ts";
 import { readNumber } from "../protocol/numbers.ts";
+import type { Argument } from "../protocol/parser.ts";
 import { inSlices } from "./slices.ts";
 
-/** Each takes some 5 µs. */
-const CLIENTS_A_STEP = 100;
+/** One client takes about 5 µs. */
+const CLIENTS_PER_STEP = 100;
+const INVALID_ID = new Failure("ERR Invalid client ID");
+const NO_SUCH_CLIENT = new Failure("ERR No such client");
 
 export function info(context: CommandContext): void {
   const { reply, session, clients, nowMs } = context;
@@ -14,60 +19,62 @@ export function info(context: CommandContext): void {
   reply.verbatim(self === undefined ? "" : lineOf(context, self));
 }
 
-export function list(context: CommandContext): void {
+export function list(context: CommandContext): void | Failure {
   const { reply } = context;
-  const option = context.count > 2 ? argument(context, 2).toWord() : "";
-  let ids: readonly number[] | undefined;
-  if (option === "id" && context.count > 3) {
-    const wanted = new Set<number>();
-    for (let place = 3; place < context.count; place++) {
-      const id = readNumber(argument(context, place));
-      if (id === undefined || id < 1) {
-        reply.error("ERR Invalid client ID");
-        return;
-      }
-      wanted.add(id);
-    }
-    ids = [...wanted].sort((a, b) => a - b);
-  } else if (option === "type" && context.count === 4) {
-    const type = argument(context, 3).toWord();
-    if (!isType(type)) {
-      reply.error(`ERR Unknown client type '${argument(context, 3).toText()}'`);
-      return;
-    }
-    if (type !== "normal") ids = [];
-  } else if (context.count > 2) {
-    reply.error(SYNTAX_ERROR);
-    return;
-  }
+  const ids = readListedIds(context);
+  if (ids instanceof Failure) return ids;
   const lines: string[] = [];
   const visit = (client: Client): void => void lines.push(lineOf(context, client));
-  visitClients(context, ids, visit, () => reply.verbatim(lines.join("")));
+  return visitClients(context, ids, visit, () => reply.verbatim(lines.join("")));
 }
 
-/** Shows the clients with these numbers, or all, in slices; then calls `write`. */
+/** Returns the ids of the clients to list; undefined for all. ID takes all arguments up to the last. */
+function readListedIds(context: CommandContext): readonly number[] | undefined | Failure {
+  const { count } = context;
+  if (count === 2) return undefined;
+  const word = argument(context, 2).toWord();
+  if (word === "id" && count > 3) return readIds(context, 3);
+  if (word !== "type" || count !== 4) return SYNTAX_ERROR;
+  const type = readType(argument(context, 3));
+  if (type instanceof Failure) return type;
+  return type === "normal" ? undefined : [];
+}
+
+/** Returns each id once, in order. */
+function readIds(context: CommandContext, from: number): readonly number[] | Failure {
+  const ids = new Set<number>();
+  for (let index = from; index < context.count; index++) {
+    const id = readNumber(argument(context, index));
+    if (id === undefined || id < 1) return INVALID_ID;
+    ids.add(id);
+  }
+  return [...ids].sort((a, b) => a - b);
+}
+
+/** Calls `visit` for the clients with these ids, or for all, in slices; then calls `write`. */
 function visitClients(
   context: CommandContext,
-  wanted: readonly number[] | undefined,
+  ids: readonly number[] | undefined,
   visit: (client: Client) => void,
-  write: () => void,
-): void {
+  write: () => void | Failure,
+): void | Failure {
   const { clients, nowMs } = context;
-  const rows = wanted?.map((id) => clients.rowOf(id)) ?? clients.rows();
+  const rows = ids?.map((id) => clients.rowOf(id)) ?? clients.rows();
   let next = 0;
   const step = (): boolean => {
-    for (const end = Math.min(rows.length, next + CLIENTS_A_STEP); next < end; next++) {
+    for (const end = Math.min(rows.length, next + CLIENTS_PER_STEP); next < end; next++) {
       const client = clients.at(rows[next] ?? NO_ROW, nowMs);
       if (client !== undefined) visit(client);
     }
     return next === rows.length;
   };
-  inSlices(context, step, write);
+  return inSlices(context, step, write);
 }
 
-/** All clients are "normal": there are no replicas and no subscribers. */
-function isType(type: string): boolean {
-  return ["normal", "master", "replica", "slave", "pubsub"].includes(type);
+/** Returns the type in lower case. All clients are "normal": there are no replicas or subscribers. */
+function readType(type: Argument): string | Failure {
+  const isType = ["normal", "master", "replica", "slave", "pubsub"].includes(type.toWord());
+  return isType ? type.toWord() : new Failure(`ERR Unknown client type '${type.toText()}'`);
 }
 
 function lineOf({ counters }: CommandContext, client: Client): string {
@@ -80,13 +87,12 @@ function lineOf({ counters }: CommandContext, client: Client): string {
   );
 }
 
-export function kill(context: CommandContext): void {
+/** CLIENT KILL address, the old form, or CLIENT KILL with filters. */
+export function kill(context: CommandContext): void | Failure {
   const { reply, session } = context;
   const isOldForm = context.count === 3;
-  const filter: KillFilter | undefined = isOldForm
-    ? { passes: addressIs(argument(context, 2).toText()), id: undefined }
-    : readKillFilter(context);
-  if (filter === undefined) return;
+  const filter = isOldForm ? addressFilter(argument(context, 2)) : readKillFilter(context);
+  if (filter instanceof Failure) return filter;
   let killed = 0;
   const visit = (client: Client): void => {
     if (!filter.passes(client)) return;
@@ -94,73 +100,68 @@ export function kill(context: CommandContext): void {
     if (client.id === session.id) session.isClosing = true;
     else context.clients.kill(client);
   };
-  visitClients(context, filter.id === undefined ? undefined : [filter.id], visit, () => {
-    if (!isOldForm) reply.integer(killed);
-    else if (killed > 0) reply.ok();
-    else reply.error("ERR No such client");
+  const ids = filter.id === undefined ? undefined : [filter.id];
+  return visitClients(context, ids, visit, () => {
+    if (!isOldForm) return reply.integer(killed);
+    return killed > 0 ? reply.ok() : NO_SUCH_CLIENT;
   });
 }
 
 interface KillFilter {
   readonly passes: (client: Client) => boolean;
-  /** Only this client, if it passes. */
-  readonly id: number | undefined;
+  /** The only client that can pass. */
+  readonly id?: number | undefined;
 }
 
-function addressIs(wanted: string): (client: Client) => boolean {
-  return ({ address }) => address === wanted;
+function addressFilter(text: Argument): KillFilter {
+  const wanted = text.toText();
+  return { passes: ({ address }) => address === wanted };
 }
 
-/** Undefined after an error has been answered. */
-function readKillFilter(context: CommandContext): KillFilter | undefined {
-  const fail = (error: string): undefined => {
-    context.reply.error(error);
-    return undefined;
-  };
-  // Of each kind the last one counts.
-  const filters = new Map<string, (client: Client) => boolean>();
-  let skipsMe = true;
-  let onlyId: number | undefined;
-  for (let place = 2; place < context.count; place += 2) {
-    if (place + 1 >= context.count) return fail(SYNTAX_ERROR);
-    const value = argument(context, place + 1).toText();
-    switch (argument(context, place).toWord()) {
-      case "id": {
-        const wanted = readNumber(argument(context, place + 1));
-        if (wanted === undefined || wanted < 1)
-          return fail("ERR client-id should be greater than 0");
-        filters.set("id", ({ id }) => id === wanted);
-        onlyId = wanted;
-        break;
-      }
-      case "maxage": {
-        const seconds = readNumber(argument(context, place + 1));
-        if (seconds === undefined) return fail("ERR maxage is not an integer or out of range");
-        filters.set("maxage", ({ ageSeconds }) => ageSeconds >= seconds);
-        break;
-      }
-      case "addr":
-        filters.set("addr", addressIs(value));
-        break;
-      case "laddr":
-        filters.set("laddr", ({ localAddress }) => localAddress === value);
-        break;
-      case "type":
-        if (!isType(value.toLowerCase())) return fail(`ERR Unknown client type '${value}'`);
-        filters.set("type", () => value.toLowerCase() === "normal");
-        break;
-      case "user":
-        if (value !== "default") return fail(`ERR No such user '${value}'`);
-        break;
-      case "skipme":
-        if (!/^(yes|no)$/i.test(value)) return fail(SYNTAX_ERROR);
-        skipsMe = value.toLowerCase() === "yes";
-        break;
-      default:
-        return fail(SYNTAX_ERROR);
-    }
-  }
-  if (skipsMe) filters.set("skipme", ({ id }) => id !== context.session.id);
-  const all = [...filters.values()];
-  return { passes: (client) => all.every((filter) => filter(client)), id: onlyId };
+/** Filters of CLIENT KILL; of each kind the last one counts. */
+const KILL_FILTERS = grammar({
+  id: repeatable(
+    option("id", (text) => {
+      const id = readNumber(text);
+      const isId = id !== undefined && id >= 1;
+      return isId ? id : new Failure("ERR client-id should be greater than 0");
+    }),
+  ),
+  minAgeSeconds: repeatable(
+    option(
+      "maxage",
+      (text) => readNumber(text) ?? new Failure("ERR maxage is not an integer or out of range"),
+    ),
+  ),
+  address: repeatable(option("addr", (text) => text.toText())),
+  localAddress: repeatable(option("laddr", (text) => text.toText())),
+  type: repeatable(option("type", readType)),
+  // There is one user, so the filter passes all clients.
+  user: repeatable(
+    option("user", (text) => {
+      const user = text.toText();
+      return user === "default" ? user : new Failure(`ERR No such user '${user}'`);
+    }),
+  ),
+  skipMe: repeatable(
+    option("skipme", (text) => {
+      const word = text.toWord();
+      return word === "yes" || word === "no" ? word : SYNTAX_ERROR;
+    }),
+  ),
+});
+
+function readKillFilter(context: CommandContext): KillFilter | Failure {
+  const filters = KILL_FILTERS.parse(context, 2);
+  if (filters instanceof Failure) return filters;
+  const { id, minAgeSeconds = -Infinity, address, localAddress, type, skipMe = "yes" } = filters;
+  const ownId = context.session.id;
+  const passes = (client: Client): boolean =>
+    client.id === (id ?? client.id) &&
+    client.ageSeconds >= minAgeSeconds &&
+    client.address === (address ?? client.address) &&
+    client.localAddress === (localAddress ?? client.localAddress) &&
+    (type ?? "normal") === "normal" &&
+    (skipMe === "no" || client.id !== ownId);
+  return { passes, id };
 }

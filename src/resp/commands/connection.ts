@@ -1,123 +1,153 @@
-// Commands on the connection itself, and on those of others.
+// Commands on the client's own connection and on other connections.
 
 import type { Access } from "../../security/tokens.ts";
-import {
-  argument,
-  type CommandContext,
-  type Command,
-  NOT_AN_INTEGER,
-  SYNTAX_ERROR,
-} from "./context.ts";
+import { argument, type CommandContext, type Command } from "./context.ts";
+import { container, define } from "./define.ts";
+import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
+import { grammar, option, pair, repeatable } from "./grammar.ts";
 import { info, kill, list } from "./client-list.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
 
-/** What clients take for the version of the server: that of the redis whose answers these are. */
+/** The version that clients read: that of the Redis whose replies these commands copy. */
 export const REDIS_VERSION = "7.0.15";
-const BAD_NAME = "cannot contain spaces, newlines or special characters.";
-const HELLO_WITHOUT_TOKEN =
-  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
-const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range");
+const NO_PASSWORD_CONFIGURED = new Failure(
+  "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+);
+const HELLO_WITHOUT_TOKEN = new Failure(
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
+const HELLO_NOT_A_VERSION = new Failure("ERR Protocol version is not an integer or out of range");
+const HELLO_UNSUPPORTED_VERSION = new Failure("NOPROTO unsupported protocol version");
+const WRONG_PASSWORD = new Failure("WRONGPASS invalid username-password pair or user is disabled.");
 
-type Row = readonly [
-  access: Access,
-  name: string,
-  arity: number,
-  syntax: string,
-  summary: string,
-  run: (context: CommandContext) => void,
-];
-
-const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
-  rows.map(([access, name, arity, syntax, summary, run]) => ({
-    name,
-    arity,
-    access,
-    // PING tells whether the service serves.
-    flags:
-      name === "ping"
-        ? ["fast"]
-        : access === "open"
-          ? ["noscript", "loading", "stale", "no_auth"]
-          : ["noscript", "loading", "stale"],
-    syntax,
-    summary,
-    since,
-    run,
-  }));
+const CONNECTION = "noscript loading stale";
+const BEFORE_AUTH = "noscript loading stale no_auth";
+const OPEN = { access: "open" } as const;
+const READ = { access: "read" } as const;
+const WRITE = { access: "write" } as const;
 
 export const CONNECTION_COMMANDS: readonly Command[] = [
-  ...commandsOf("1.0.0", [
-    ["read", "ping", -1, "[message]", "PONG, or the message.", ping],
-    [
-      "read",
-      "echo",
-      2,
-      "message",
-      "The message.",
-      (context) => context.reply.bulk(argument(context, 1)),
-    ],
-    ["open", "quit", -1, "", "OK, and the connection closes.", quit],
-    ["open", "reset", 1, "", "Makes the connection as good as new.", reset],
-    ["read", "select", 2, "index", "There is one database, 0.", select],
-    ["open", "auth", -2, "[username] password", "Shows a token; the username is default.", auth],
-    [
-      "open",
-      "hello",
-      -1,
-      "[protover [AUTH username password] [SETNAME clientname]]",
-      "Chooses version 2 or 3 of the protocol and says what this is.",
-      hello,
-    ],
+  // PING fails while the service loads: it shows whether the service serves.
+  define("ping", "[message]", "fast", "1.0.0", "PONG, or the message.", ping, READ),
+  define(
+    "echo",
+    "message",
+    CONNECTION,
+    "1.0.0",
+    "The message.",
+    (context) => context.reply.bulk(argument(context, 1)),
+    READ,
+  ),
+  // As in Redis, QUIT ignores any arguments.
+  define("quit", "", BEFORE_AUTH, "1.0.0", "OK, and the connection closes.", quit, {
+    access: "open",
+    arity: -1,
+  }),
+  define("reset", "", BEFORE_AUTH, "1.0.0", "Makes the connection as good as new.", reset, OPEN),
+  define("select", "index", CONNECTION, "1.0.0", "There is one database, 0.", select, READ),
+  define(
+    "auth",
+    "[username] password",
+    BEFORE_AUTH,
+    "1.0.0",
+    "Shows a token; the username is default.",
+    auth,
+    OPEN,
+  ),
+  define(
+    "hello",
+    "[protover [AUTH username password] [SETNAME clientname]]",
+    BEFORE_AUTH,
+    "1.0.0",
+    "Chooses version 2 or 3 of the protocol and says what this is.",
+    hello,
+    OPEN,
+  ),
+  container("client", "2.4.0", "On connections.", [
+    define(
+      "client id",
+      "",
+      CONNECTION,
+      "2.4.0",
+      "Number of this connection.",
+      ({ reply, session }) => reply.integer(session.id),
+      READ,
+    ),
+    define("client getname", "", CONNECTION, "2.4.0", "Its name.", getName, READ),
+    define(
+      "client setname",
+      "connection-name",
+      CONNECTION,
+      "2.4.0",
+      "Gives it a name.",
+      setName,
+      READ,
+    ),
+    define(
+      "client setinfo",
+      "LIB-NAME libname | LIB-VER libver",
+      CONNECTION,
+      "2.4.0",
+      "Says which library it uses.",
+      setInfo,
+      READ,
+    ),
+    define("client info", "", CONNECTION, "2.4.0", "Its line of CLIENT LIST.", info, READ),
+    define(
+      "client list",
+      "[TYPE type] [ID id ...]",
+      CONNECTION,
+      "2.4.0",
+      "The connections of all workers.",
+      list,
+      READ,
+    ),
+    define(
+      "client kill",
+      "address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] [SKIPME YES | NO] [MAXAGE seconds]",
+      CONNECTION,
+      "2.4.0",
+      "Closes connections; one of another worker within a tenth of a second.",
+      kill,
+      WRITE,
+    ),
+    define(
+      "client no-evict",
+      "ON | OFF",
+      CONNECTION,
+      "2.4.0",
+      "Accepted: connections are not evicted.",
+      acceptOnOrOff,
+      READ,
+    ),
+    define(
+      "client no-touch",
+      "ON | OFF",
+      CONNECTION,
+      "2.4.0",
+      "Accepted, without effect.",
+      acceptOnOrOff,
+      READ,
+    ),
+    define(
+      "client reply",
+      "ON | OFF | SKIP",
+      CONNECTION,
+      "2.4.0",
+      "Whether this connection is answered.",
+      setReplies,
+      READ,
+    ),
   ]),
-  {
-    name: "client",
-    arity: -2,
-    flags: [],
-    syntax: "subcommand",
-    summary: "On connections.",
-    since: "2.4.0",
-    subcommands: commandsOf("2.4.0", [
-      [
-        "read",
-        "id",
-        2,
-        "",
-        "Number of this connection.",
-        ({ reply, session }) => reply.integer(session.id),
-      ],
-      ["read", "getname", 2, "", "Its name.", getName],
-      ["read", "setname", 3, "connection-name", "Gives it a name.", setName],
-      [
-        "read",
-        "setinfo",
-        4,
-        "LIB-NAME libname | LIB-VER libver",
-        "Says which library it uses.",
-        setInfo,
-      ],
-      ["read", "info", 2, "", "Its line of CLIENT LIST.", info],
-      ["read", "list", -2, "[TYPE type] [ID id ...]", "The connections of all workers.", list],
-      [
-        "write",
-        "kill",
-        -3,
-        "address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] [SKIPME YES | NO] [MAXAGE seconds]",
-        "Closes connections; one of another worker within a tenth of a second.",
-        kill,
-      ],
-      ["read", "no-evict", 3, "ON | OFF", "Accepted: connections are not evicted.", onOrOff],
-      ["read", "no-touch", 3, "ON | OFF", "Accepted, without effect.", onOrOff],
-      ["read", "reply", 3, "ON | OFF | SKIP", "Whether this connection is answered.", replies],
-    ]),
-  },
 ];
 
-function ping(context: CommandContext): void {
+function ping(context: CommandContext): void | Failure {
   const { reply } = context;
+  if (context.count > 2) return wrongNumberOfArguments("ping");
   if (context.count === 1) reply.simple("PONG");
-  else if (context.count === 2) reply.bulk(argument(context, 1));
-  else reply.error("ERR wrong number of arguments for 'ping' command");
+  else reply.bulk(argument(context, 1));
 }
 
 function quit({ reply, session }: CommandContext): void {
@@ -134,83 +164,60 @@ function reset({ reply, session, clients, service }: CommandContext): void {
   reply.simple("RESET");
 }
 
-function select(context: CommandContext): void {
+function select(context: CommandContext): void | Failure {
   const index = readNumber(argument(context, 1));
-  if (index === 0) context.reply.ok();
-  else context.reply.error(index === undefined ? NOT_AN_INTEGER : "ERR DB index is out of range");
+  if (index === undefined) return NOT_AN_INTEGER;
+  if (index !== 0) return DATABASE_OUT_OF_RANGE;
+  context.reply.ok();
 }
 
-function auth(context: CommandContext): void {
-  const { reply, session, service } = context;
-  if (context.count > 3) reply.error(SYNTAX_ERROR);
-  else if (context.count === 2 && !service.tokens.areNeeded) {
-    reply.error(
-      "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
-    );
-  } else {
-    const username = context.count === 3 ? argument(context, 1).toText() : "default";
-    const access = accessOf(context, username, argument(context, context.count - 1));
-    if (access === undefined) reply.error(WRONG_PASSWORD);
-    else {
-      session.access = access;
-      reply.ok();
-    }
-  }
+function auth(context: CommandContext): void | Failure {
+  const { reply, session, service, count } = context;
+  if (count > 3) return SYNTAX_ERROR;
+  if (count === 2 && !service.tokens.areNeeded) return NO_PASSWORD_CONFIGURED;
+  const username = count === 3 ? argument(context, 1).toText() : "default";
+  const access = authenticate(context, username, argument(context, count - 1));
+  if (access instanceof Failure) return access;
+  session.access = access;
+  reply.ok();
 }
 
-/** What these give a client; undefined if they are wrong. Without tokens any password will do, as with redis. */
-function accessOf(
+/** Returns the access of the client. Without tokens any password is right, as in Redis. */
+function authenticate(
   { service }: CommandContext,
   username: string,
   password: Argument,
-): Access | undefined {
+): Access | Failure {
   const { tokens, rejections } = service;
   if (username === "default") {
     const access = tokens.areNeeded ? tokens.accessOf(password.toText()) : "write";
     if (access !== undefined) return access;
   }
   rejections.add("resp", "wrong_token");
-  return undefined;
+  return WRONG_PASSWORD;
 }
 
-function hello(context: CommandContext): void {
+const HELLO_OPTIONS = grammar(
+  {
+    access: repeatable(
+      pair("auth", (username, password, context) =>
+        authenticate(context, username.toText(), password),
+      ),
+    ),
+    name: repeatable(option("setname", readClientName)),
+  },
+  (word) => new Failure(`ERR Syntax error in HELLO option '${word.toText()}'`),
+);
+
+function hello(context: CommandContext): void | Failure {
   const { reply, session, clients } = context;
   const version = context.count > 1 ? readNumber(argument(context, 1)) : session.version;
-  if (version === undefined) {
-    reply.error("ERR Protocol version is not an integer or out of range");
-    return;
-  }
-  if (version !== 2 && version !== 3) {
-    reply.error("NOPROTO unsupported protocol version");
-    return;
-  }
-  let { name, access } = session;
-  for (let place = 2; place < context.count; place++) {
-    const word = argument(context, place).toWord();
-    if (word === "auth" && place + 2 < context.count) {
-      const username = argument(context, place + 1).toText();
-      const given = accessOf(context, username, argument(context, place + 2));
-      if (given === undefined) {
-        reply.error(WRONG_PASSWORD);
-        return;
-      }
-      access = given;
-      place += 2;
-    } else if (word === "setname" && place + 1 < context.count) {
-      name = argument(context, ++place).toText();
-      if (!isPrintable(name)) {
-        reply.error(`ERR Client names ${BAD_NAME}`);
-        return;
-      }
-    } else {
-      reply.error(`ERR Syntax error in HELLO option '${argument(context, place).toText()}'`);
-      return;
-    }
-  }
-  if (access === "open") {
-    reply.error(HELLO_WITHOUT_TOKEN);
-    return;
-  }
+  if (version === undefined) return HELLO_NOT_A_VERSION;
+  if (version !== 2 && version !== 3) return HELLO_UNSUPPORTED_VERSION;
+  const options = HELLO_OPTIONS.parse(context, 2);
+  if (options instanceof Failure) return options;
+  const { access = session.access, name = session.name } = options;
+  if (access === "open") return HELLO_WITHOUT_TOKEN;
   session.access = access;
   session.version = reply.version = version;
   session.name = name;
@@ -237,50 +244,52 @@ function getName({ reply, session }: CommandContext): void {
   else reply.text(session.name);
 }
 
-function setName(context: CommandContext): void {
-  const name = argument(context, 2).toText();
-  if (!isPrintable(name)) {
-    context.reply.error(`ERR Client names ${BAD_NAME}`);
-    return;
-  }
-  context.session.name = name;
-  context.clients.describe(context.session.row, context.session);
+function setName(context: CommandContext): void | Failure {
+  const { reply, session, clients } = context;
+  const name = readClientName(argument(context, 2));
+  if (name instanceof Failure) return name;
+  session.name = name;
+  clients.describe(session.row, session);
+  reply.ok();
+}
+
+function setInfo(context: CommandContext): void | Failure {
+  const { reply, session, clients } = context;
+  const attribute = argument(context, 2).toWord();
+  if (attribute !== "lib-name" && attribute !== "lib-ver")
+    return new Failure(`ERR Unrecognized option '${argument(context, 2).toText()}'`);
+  const value = readPrintable(argument(context, 3), attribute);
+  if (value instanceof Failure) return value;
+  if (attribute === "lib-name") session.libName = value;
+  else session.libVersion = value;
+  clients.describe(session.row, session);
+  reply.ok();
+}
+
+function readClientName(name: Argument): string | Failure {
+  return readPrintable(name, "Client names");
+}
+
+/** Returns a text of printable ASCII without spaces. `subject` begins the error. */
+function readPrintable(argument: Argument, subject: string): string | Failure {
+  const text = argument.toText();
+  if (/^[!-~]*$/.test(text)) return text;
+  return new Failure(`ERR ${subject} cannot contain spaces, newlines or special characters.`);
+}
+
+function acceptOnOrOff(context: CommandContext): void | Failure {
+  if (!/^(on|off)$/.test(argument(context, 2).toWord())) return SYNTAX_ERROR;
   context.reply.ok();
 }
 
-function setInfo(context: CommandContext): void {
-  const option = argument(context, 2).toWord();
-  const value = argument(context, 3).toText();
-  if (option !== "lib-name" && option !== "lib-ver") {
-    context.reply.error(`ERR Unrecognized option '${argument(context, 2).toText()}'`);
-    return;
-  }
-  if (!isPrintable(value)) {
-    context.reply.error(`ERR ${option} ${BAD_NAME}`);
-    return;
-  }
-  if (option === "lib-name") context.session.libName = value;
-  else context.session.libVersion = value;
-  context.clients.describe(context.session.row, context.session);
-  context.reply.ok();
-}
-
-function isPrintable(text: string): boolean {
-  return /^[!-~]*$/.test(text);
-}
-
-function onOrOff(context: CommandContext): void {
-  if (/^(on|off)$/.test(argument(context, 2).toWord())) context.reply.ok();
-  else context.reply.error(SYNTAX_ERROR);
-}
-
-function replies(context: CommandContext): void {
+/** ON has a reply, OFF and SKIP have none. */
+function setReplies(context: CommandContext): void | Failure {
   const { session, reply } = context;
-  const word = argument(context, 2).toWord();
-  if (word === "on") {
+  const mode = argument(context, 2).toWord();
+  if (mode === "on") {
     session.replies = "on";
     reply.ok();
-  } else if (word === "off") session.replies = "off";
-  else if (word !== "skip") reply.error(SYNTAX_ERROR);
+  } else if (mode === "off") session.replies = "off";
+  else if (mode !== "skip") return SYNTAX_ERROR;
   else if (session.replies !== "off") session.replies = "skip-next";
 }

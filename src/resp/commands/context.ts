@@ -1,42 +1,36 @@
-// What a command of the Redis protocol is, and what it is run with.
+// The row of a command in the table, and the context in which a command runs.
 
 import type { Access } from "../../security/tokens.ts";
-import type {
-  ByteBuffer,
-  Bytes,
-  Cache,
-  Change,
-  Entry,
-  TimedValue,
-  Revision,
-} from "../../cache/cache.ts";
+import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../../cache/cache.ts";
 import { type Config, MAX_RESP_KEY_BYTES } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
 import type { Argument } from "../protocol/parser.ts";
 import type { Reply } from "../protocol/reply.ts";
 import { Pattern } from "../protocol/glob.ts";
+import { Failure, FULL, TOO_LARGE } from "./failure.ts";
 import type { Settings } from "../config-parameters.ts";
 import type { Slices } from "../slices.ts";
 import type { RespCounters } from "../counters.ts";
 
-/** One row of the table of commands: dispatch, checks, COMMAND and the documents come from it. */
+/** One row of the table of commands. Dispatch, checks, COMMAND and the documents use it. */
 export interface Command {
-  /** In lower case; of a subcommand without that of its command. */
+  /** In lower case; a subcommand has its own name only: "id" for CLIENT ID. */
   readonly name: string;
-  /** Arguments with the name; negative: at least so many. */
+  /** Number of arguments, the name included; negative: at least this number. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
-  /** What its client must be allowed; without it the flags say "write" or "readonly". */
+  /** Access that the client needs. If it is missing, the flag "write" or "readonly" decides. */
   readonly access?: Access;
-  /** Places of the first and the last key and the step between; the last counts from the end if negative. */
+  /** Indexes of the first and the last key, and the step between keys; a negative last counts from the end. */
   readonly keys?: readonly [first: number, last: number, step: number];
-  /** The arguments as documents write them. */
+  /** The arguments as the documents write them. */
   readonly syntax: string;
   readonly summary: string;
   readonly since: string;
   readonly complexity?: string;
-  readonly run?: (context: CommandContext) => void;
+  /** The dispatcher writes a returned failure in place of the reply. */
+  readonly run?: (context: CommandContext) => void | Failure;
   readonly subcommands?: readonly Command[];
 }
 
@@ -49,27 +43,52 @@ export type CommandFlag =
   | "loading"
   | "stale"
   | "fast"
-  | "no_auth"
-  | "allow_busy";
+  | "no_auth";
 
-/** What a connection remembers from one command to the next. */
+/** A command as it runs and is counted: a command of the table, or a subcommand as "client|id". */
+export interface CommandEntry {
+  readonly name: string;
+  readonly number: number;
+  readonly command: Command;
+  /** Access that the client needs. */
+  readonly access: Access;
+  readonly subcommands: ReadonlyMap<string, CommandEntry>;
+}
+
+/** The table of all commands, as COMMAND reads it. */
+export interface CommandTable {
+  readonly commands: readonly Command[];
+  /** Entries of commands, without those of subcommands. */
+  readonly topEntries: readonly CommandEntry[];
+  /** All entries; a subcommand is "client|id". */
+  readonly byName: ReadonlyMap<string, CommandEntry>;
+  readonly find: (name: Argument, within?: CommandEntry) => CommandEntry | undefined;
+  readonly groupOf: (name: string) => string;
+}
+
+/** Whether a command may have this number of arguments, its name included. */
+export function takesCount({ arity }: Command, count: number): boolean {
+  return arity >= 0 ? count === arity : count >= -arity;
+}
+
+/** The state that a connection keeps from one command to the next. */
 export interface Session extends Description {
   readonly id: number;
-  /** In the table of clients. */
+  /** Row in the table of clients. */
   readonly row: number;
-  /** What its client may do. */
+  /** What the client may do. */
   access: Access;
   version: 2 | 3;
   name: string;
   libName: string;
   libVersion: string;
-  /** Whether answers are sent; "skip-next" and then "skip" leave out that of one command. */
+  /** Whether replies are sent. "skip-next" becomes "skip", which drops the reply of one command. */
   replies: "on" | "off" | "skip-next" | "skip";
-  /** Once the answers that are due are written the connection closes. */
+  /** The connection closes once the replies that are due are written. */
   isClosing: boolean;
 }
 
-/** What all commands of a worker share, and the command that is being answered. */
+/** The parts that all commands of a worker share, and the command that is running. */
 export interface CommandContext {
   readonly cache: Cache;
   readonly config: Config;
@@ -78,45 +97,42 @@ export interface CommandContext {
   readonly settings: Settings;
   readonly counters: RespCounters;
   readonly service: Service;
-  /** For values that a command puts together. */
+  readonly table: CommandTable;
+  /** Buffer for values that a command builds. */
   readonly scratch: ByteBuffer;
   session: Session;
-  /** The command's name, for a subcommand "client|id". */
+  /** Name of the command; of a subcommand "client|id". */
   name: string;
   args: readonly Argument[];
-  /** Of `args`; the rest is left from other commands. */
+  /** Number of valid entries of `args`; later entries belong to earlier commands. */
   count: number;
   /** Time of the cache's clock. */
   nowMs: number;
-  readonly updating: Updating;
+  readonly updater: Updater;
   readonly slices: Slices;
-  /** Set by a command that cannot answer yet: what writes its answer. The connection waits for it. */
-  pending: Promise<() => void> | undefined;
+  /**
+   * Set by a command that cannot reply yet. Resolves with the function that writes the reply. The
+   * connection waits for it.
+   */
+  pending: Promise<() => void | Failure> | undefined;
 }
 
-/** The argument at a place that the command's arity, or its own check, has shown to be there. */
-export function argument(context: CommandContext, place: number): Argument {
-  const found = context.args[place];
-  if (found === undefined || place >= context.count) throw new Error(`no argument ${place}`);
+/** Returns an argument whose presence the arity, or a check of the command, has shown. */
+export function argument(context: CommandContext, index: number): Argument {
+  const found = context.args[index];
+  if (found === undefined || index >= context.count) throw new Error(`no argument ${index}`);
   return found;
 }
 
-/** Arguments from a place on. O(arguments). */
-export function argumentsFrom(context: CommandContext, place: number, step = 1): Bytes[] {
+/** Returns the arguments from an index on. O(arguments). */
+export function argumentsFrom(context: CommandContext, index: number): Bytes[] {
   const found: Bytes[] = [];
-  for (let at = place; at < context.count; at += step) found.push(argument(context, at));
+  for (let n = index; n < context.count; n++) found.push(argument(context, n));
   return found;
 }
 
-/** A pattern that stays as it is while the command waits; undefined after an error has been answered. */
-export function readPattern(context: CommandContext, text: Bytes): Pattern | undefined {
-  const pattern = patternOf(text);
-  if (pattern instanceof Pattern) return pattern;
-  context.reply.error(pattern.error);
-  return undefined;
-}
-
-export function patternOf(text: Bytes): Pattern | Failure {
+/** Returns a pattern that stays valid while the command waits. */
+export function readPattern(text: Bytes): Pattern | Failure {
   try {
     return new Pattern(text);
   } catch (error) {
@@ -125,98 +141,82 @@ export function patternOf(text: Bytes): Pattern | Failure {
   }
 }
 
-export const SYNTAX_ERROR = "ERR syntax error";
-export const NOT_AN_INTEGER = "ERR value is not an integer or out of range";
-export const TOO_LARGE = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
-/** Clients know the code, and some the text. */
-export const LOADING = "LOADING Redis is loading the dataset in memory";
-export const FULL = "OOM command not allowed when used memory > 'maxmemory'.";
-
-/** What a command answers instead of changing an entry. */
-export class Failure {
-  readonly error: string;
-
-  constructor(error: string) {
-    this.error = error;
-  }
-}
-
-/** Stores the value; false after an error has been answered. */
+/** Stores the value. */
 export function store(
   context: CommandContext,
   key: Bytes,
   value: Bytes,
   expiresAtMs: number,
   usesReserve = false,
-): boolean {
-  if (!fits(context, key, value)) {
-    context.reply.error(TOO_LARGE);
-    return false;
-  }
-  if (context.cache.put(key, value, expiresAtMs, context.nowMs, usesReserve)) return true;
-  context.reply.error(FULL);
-  return false;
+): Failure | undefined {
+  if (!fits(context, key, value)) return TOO_LARGE;
+  const isStored = context.cache.put(key, value, expiresAtMs, context.nowMs, usesReserve);
+  return isStored ? undefined : FULL;
 }
 
 /**
- * What becomes of an entry. The call is handed over so that a change can be one function for all
- * calls: a closure for each is garbage.
+ * Returns the change of an entry. The context is a parameter so that one function can serve all
+ * commands: a closure for each command is garbage.
  */
-export type Step = (entry: Entry | undefined, context: CommandContext) => Change | Failure;
+export type ChangeEntry = (entry: Entry | undefined, context: CommandContext) => Change | Failure;
 
-/** What `update` is doing; there is one at a time. */
-export class Updating {
-  key: Bytes = NO_BYTES;
-  step: Step = () => "keep";
-  /** Answered if it is not done. */
-  error = FULL;
-  readonly #call: () => CommandContext;
+/** The update that is running. A worker runs one at a time. */
+export class Updater {
+  #key: Bytes = NO_BYTES;
+  #changeEntry: ChangeEntry = () => "keep";
+  #failure: Failure | undefined;
+  readonly #context: () => CommandContext;
 
   constructor(context: () => CommandContext) {
-    this.#call = context;
+    this.#context = context;
   }
 
-  /** What the cache is given. One for all calls, as each of them would leave 140 B of garbage. */
-  readonly change = (entry: Entry | undefined): Change => {
-    const context = this.#call();
-    const wanted = this.step(entry, context);
-    if (wanted instanceof Failure) this.error = wanted.error;
-    else if (typeof wanted === "object" && !this.#fits(context, entry, wanted))
-      this.error = TOO_LARGE;
-    else return wanted;
+  /** Changes an entry in one step. If it fails, the reply that `changeEntry` has written is discarded. */
+  update(context: CommandContext, key: Bytes, changeEntry: ChangeEntry): Failure | undefined {
+    const { cache, reply, nowMs } = context;
+    const mark = reply.out.end;
+    this.#key = key;
+    this.#changeEntry = changeEntry;
+    this.#failure = undefined;
+    const isDone = cache.update(key, nowMs, this.#change);
+    if (isDone && this.#failure === undefined) return undefined;
+    reply.out.end = mark;
+    return this.#failure ?? FULL;
+  }
+
+  /** The callback of the cache. One for all updates: a closure for each leaves 140 B of garbage. */
+  readonly #change = (entry: Entry | undefined): Change => {
+    const context = this.#context();
+    const change = this.#changeEntry(entry, context);
+    if (change instanceof Failure) this.#failure = change;
+    else if (this.#fits(context, entry, change)) return change;
+    else this.#failure = TOO_LARGE;
     return "keep";
   };
 
-  #fits(context: CommandContext, entry: Entry | undefined, wanted: TimedValue | Revision): boolean {
-    if (wanted.value !== undefined) return fits(context, this.key, wanted.value);
-    const { part, at = 0 } = wanted;
-    // The key of an entry that is there fits.
+  #fits(context: CommandContext, entry: Entry | undefined, change: Change): boolean {
+    if (typeof change !== "object") return true;
+    if (change.value !== undefined) return fits(context, this.#key, change.value);
+    const { part, at = 0 } = change;
+    // The key of an existing entry fits.
     if (entry !== undefined && part === undefined) return true;
     const end = at + (part === undefined ? 0 : part.end - part.start);
-    const keyBytes = this.key.end - this.key.start;
+    const keyBytes = this.#key.end - this.#key.start;
     return end <= context.cache.maxValueBytes && keyBytes <= MAX_RESP_KEY_BYTES;
   }
 }
 const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 
-/**
- * Changes an entry in one step. False after an error has been answered, in place of what `step` may
- * have answered: its own, or that the value does not fit.
- */
-export function update(context: CommandContext, key: Bytes, step: Step): boolean {
-  const { reply, updating } = context;
-  const mark = reply.out.end;
-  updating.key = key;
-  updating.step = step;
-  updating.error = FULL;
-  if (context.cache.update(key, context.nowMs, updating.change) && updating.error === FULL)
-    return true;
-  reply.out.end = mark;
-  reply.error(updating.error);
-  return false;
+/** Changes an entry in one step. The value or part that `changeEntry` returns may be too large. */
+export function update(
+  context: CommandContext,
+  key: Bytes,
+  changeEntry: ChangeEntry,
+): Failure | undefined {
+  return context.updater.update(context, key, changeEntry);
 }
 
-/** When the live entry ends, or undefined if there is none. It is no hit. */
+/** Returns when the live entry expires, or undefined if there is none. This does not count as a hit. */
 export function expiresAtOf({ cache, nowMs }: CommandContext, key: Bytes): number | undefined {
   return cache.look(key, nowMs)?.expiresAtMs;
 }

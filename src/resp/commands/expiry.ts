@@ -1,113 +1,68 @@
-// Lifetimes: the options that set one, and the commands on them alone.
+// Lifetimes: the options that set one, and the commands that change or read one.
 
 import type { Bytes, Change, Entry } from "../../cache/cache.ts";
 import { NEVER } from "../../cache/cache.ts";
-import {
-  argument,
-  type CommandContext,
-  type Command,
-  expiresAtOf,
-  Failure,
-  NOT_AN_INTEGER,
-  update,
-} from "./context.ts";
+import { argument, type CommandContext, type Command, expiresAtOf, update } from "./context.ts";
+import { define } from "./define.ts";
+import { Failure, NOT_AN_INTEGER } from "./failure.ts";
+import { flag, grammar, oneOf, option } from "./grammar.ts";
 import { readInteger } from "../protocol/numbers.ts";
+import type { Argument } from "../protocol/parser.ts";
 
-const MAX_INT64 = 2n ** 63n - 1n;
+const INT64_MAX = 2n ** 63n - 1n;
+/** Times beyond this are computed with bigint: larger products are not exact in a double. */
+const EXACT_TIME_MAX = 2 ** 43;
 
-/** How a command or an option gives a time: its unit in ms, and whether it is one of day. */
+/** The form of a time: its unit in ms, and whether it is a Unix time or a duration. */
 export interface TimeForm {
   readonly unitMs: 1 | 1000;
   readonly isAbsolute: boolean;
 }
 
-const SECONDS: TimeForm = { unitMs: 1000, isAbsolute: false };
-const MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: false };
+export const SECONDS: TimeForm = { unitMs: 1000, isAbsolute: false };
+export const MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: false };
 const UNIX_SECONDS: TimeForm = { unitMs: 1000, isAbsolute: true };
 const UNIX_MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: true };
 
-/** The options of SET and GETEX that are followed by a time. */
-export const TIME_OPTIONS: ReadonlyMap<string, TimeForm> = new Map([
-  ["ex", SECONDS],
-  ["px", MILLISECONDS],
-  ["exat", UNIX_SECONDS],
-  ["pxat", UNIX_MILLISECONDS],
-]);
+/** The options of SET and GETEX with a time. The time is read after all options, as Redis does. */
+export const TIME_OPTIONS = [
+  timeOption("ex", SECONDS),
+  timeOption("px", MILLISECONDS),
+  timeOption("exat", UNIX_SECONDS),
+  timeOption("pxat", UNIX_MILLISECONDS),
+] as const;
 
-/** The deadline that a positive time gives, or undefined after an error has been answered. */
-export function readExpiry(
-  context: CommandContext,
-  time: Bytes,
-  form: TimeForm,
-): number | undefined {
-  const value = readInteger(time);
-  if (value === undefined) {
-    context.reply.error(NOT_AN_INTEGER);
-    return undefined;
-  }
-  const expiresAtMs = value > 0 ? toExpiresAt(context, value, form) : undefined;
-  if (expiresAtMs === undefined) context.reply.error(invalidExpiry(context));
-  return expiresAtMs;
+function timeOption(word: string, form: TimeForm) {
+  return option(word, (time: Argument) => ({ time, form }));
 }
 
-/** Undefined for a time that does not fit into 64 bits of milliseconds. */
+/** Returns when an entry expires that gets this time; the time must be positive. */
+export function readExpiry(context: CommandContext, time: Bytes, form: TimeForm): number | Failure {
+  const value = readInteger(time);
+  if (value === undefined) return NOT_AN_INTEGER;
+  return value > 0 ? toExpiresAt(context, value, form) : invalidExpiry(context);
+}
+
+/** Fails for a time that does not fit into 64 bits of milliseconds. */
 function toExpiresAt(
   context: CommandContext,
   value: number | bigint,
   form: TimeForm,
-): number | undefined {
+): number | Failure {
   const { cache, nowMs } = context;
-  const isLarge = typeof value === "bigint" || Math.abs(value) > 2 ** 43;
+  const isLarge = typeof value === "bigint" || Math.abs(value) > EXACT_TIME_MAX;
   if (isLarge) {
     const ms = BigInt(value) * BigInt(form.unitMs);
-    const most = form.isAbsolute ? MAX_INT64 : MAX_INT64 - BigInt(Math.ceil(nowMs));
-    if (ms > most || ms < -MAX_INT64) return undefined;
+    const maxMs = form.isAbsolute ? INT64_MAX : INT64_MAX - BigInt(Math.ceil(nowMs));
+    if (ms > maxMs || ms < -INT64_MAX) return invalidExpiry(context);
   }
   const ms = Number(value) * form.unitMs;
   return cache.expiresAtMs(form.isAbsolute ? ms + cache.clock.offsetMs - nowMs : ms, nowMs);
 }
 
-function invalidExpiry({ name }: CommandContext): string {
-  return `ERR invalid expire time in '${name}' command`;
+function invalidExpiry({ name }: CommandContext): Failure {
+  return new Failure(`ERR invalid expire time in '${name}' command`);
 }
-
-const expiring = (
-  name: string,
-  form: TimeForm,
-  since: string,
-  syntax: string,
-  summary: string,
-): Command => ({
-  name,
-  arity: -3,
-  flags: ["write", "fast"],
-  keys: [1, 1, 1],
-  syntax: `key ${syntax} [NX | XX | GT | LT]`,
-  summary,
-  since,
-  run: (context) => expire(context, form),
-});
-
-/** `answer` makes of a deadline what the command says, -2 for no entry and -1 for one without. */
-const telling = (
-  name: string,
-  since: string,
-  summary: string,
-  answer: (expiresAtMs: number, context: CommandContext) => number,
-): Command => ({
-  name,
-  arity: 2,
-  flags: ["readonly", "fast"],
-  keys: [1, 1, 1],
-  syntax: "key",
-  summary,
-  since,
-  run(context) {
-    const expiresAtMs = expiresAtOf(context, argument(context, 1));
-    if (expiresAtMs === undefined) context.reply.integer(-2);
-    else context.reply.integer(expiresAtMs === NEVER ? -1 : answer(expiresAtMs, context));
-  },
-});
 
 const leftMs = (expiresAtMs: number, { nowMs }: CommandContext) => Math.ceil(expiresAtMs - nowMs);
 const unixMs = (expiresAtMs: number, { cache }: CommandContext) =>
@@ -115,108 +70,135 @@ const unixMs = (expiresAtMs: number, { cache }: CommandContext) =>
 const roundedSeconds = (ms: number) => Math.floor((ms + 500) / 1000);
 
 export const EXPIRY_COMMANDS: readonly Command[] = [
-  expiring("expire", SECONDS, "1.0.0", "seconds", "Lets a key live for so many seconds."),
-  expiring(
+  define(
+    "expire",
+    "key seconds [NX | XX | GT | LT]",
+    "write fast",
+    "1.0.0",
+    "Lets a key live for so many seconds.",
+    (context) => expire(context, SECONDS),
+  ),
+  define(
     "pexpire",
-    MILLISECONDS,
+    "key milliseconds [NX | XX | GT | LT]",
+    "write fast",
     "2.6.0",
-    "milliseconds",
     "Lets a key live for so many milliseconds.",
+    (context) => expire(context, MILLISECONDS),
   ),
-  expiring("expireat", UNIX_SECONDS, "1.2.0", "unix-time-seconds", "Lets a key live until then."),
-  expiring(
-    "pexpireat",
-    UNIX_MILLISECONDS,
-    "2.6.0",
-    "unix-time-milliseconds",
+  define(
+    "expireat",
+    "key unix-time-seconds [NX | XX | GT | LT]",
+    "write fast",
+    "1.2.0",
     "Lets a key live until then.",
+    (context) => expire(context, UNIX_SECONDS),
   ),
-  telling(
+  define(
+    "pexpireat",
+    "key unix-time-milliseconds [NX | XX | GT | LT]",
+    "write fast",
+    "2.6.0",
+    "Lets a key live until then.",
+    (context) => expire(context, UNIX_MILLISECONDS),
+  ),
+  define(
     "ttl",
+    "key",
+    "readonly fast",
     "1.0.0",
     "Seconds that a key still lives; -1: for good, -2: no key.",
-    (at, context) => roundedSeconds(leftMs(at, context)),
+    (context) => replyExpiry(context, (at) => roundedSeconds(leftMs(at, context))),
   ),
-  telling(
+  define(
     "pttl",
+    "key",
+    "readonly fast",
     "2.6.0",
     "Milliseconds that a key still lives; -1: for good, -2: no key.",
-    leftMs,
+    (context) => replyExpiry(context, leftMs),
   ),
-  telling("expiretime", "7.0.0", "Unix time in seconds at which a key ends.", (at, context) =>
-    roundedSeconds(unixMs(at, context)),
+  define(
+    "expiretime",
+    "key",
+    "readonly fast",
+    "7.0.0",
+    "Unix time in seconds at which a key ends.",
+    (context) => replyExpiry(context, (at) => roundedSeconds(unixMs(at, context))),
   ),
-  telling("pexpiretime", "7.0.0", "Unix time in milliseconds at which a key ends.", unixMs),
-  {
-    name: "persist",
-    arity: 2,
-    flags: ["write", "fast"],
-    keys: [1, 1, 1],
-    syntax: "key",
-    summary: "Takes a key's lifetime away.",
-    since: "2.2.0",
-    run: persist,
-  },
+  define(
+    "pexpiretime",
+    "key",
+    "readonly fast",
+    "7.0.0",
+    "Unix time in milliseconds at which a key ends.",
+    (context) => replyExpiry(context, unixMs),
+  ),
+  define("persist", "key", "write fast", "2.2.0", "Takes a key's lifetime away.", persist),
 ];
 
-function expire(context: CommandContext, form: TimeForm): void {
-  const conditions = readConditions(context);
-  if (conditions === undefined) return;
+/** Writes -2 for a missing key, -1 for a key that never expires, else the result of `convert`. */
+function replyExpiry(
+  context: CommandContext,
+  convert: (expiresAtMs: number, context: CommandContext) => number,
+): void {
+  const expiresAtMs = expiresAtOf(context, argument(context, 1));
+  if (expiresAtMs === undefined) context.reply.integer(-2);
+  else context.reply.integer(expiresAtMs === NEVER ? -1 : convert(expiresAtMs, context));
+}
+
+const CONDITIONS = grammar(
+  {
+    nx: oneOf(flag("nx")),
+    xx: oneOf(flag("xx")),
+    gt: oneOf(flag("gt")),
+    lt: oneOf(flag("lt")),
+  },
+  (word) => new Failure(`ERR Unsupported option ${word.toText()}`),
+);
+type Conditions = Exclude<ReturnType<typeof CONDITIONS.parse>, Failure>;
+
+const NX_WITH_OTHERS = new Failure(
+  "ERR NX and XX, GT or LT options at the same time are not compatible",
+);
+const GT_WITH_LT = new Failure("ERR GT and LT options at the same time are not compatible");
+
+function expire(context: CommandContext, form: TimeForm): void | Failure {
+  const conditions = CONDITIONS.parse(context, 3);
+  if (conditions instanceof Failure) return conditions;
+  const { nx, xx, gt, lt } = conditions;
+  if (nx && (xx || gt || lt)) return NX_WITH_OTHERS;
+  if (gt && lt) return GT_WITH_LT;
   const value = readInteger(argument(context, 2));
-  if (value === undefined) {
-    context.reply.error(NOT_AN_INTEGER);
-    return;
-  }
+  if (value === undefined) return NOT_AN_INTEGER;
   const expiresAtMs = toExpiresAt(context, value, form);
-  if (expiresAtMs === undefined) {
-    context.reply.error(invalidExpiry(context));
-    return;
-  }
+  if (expiresAtMs instanceof Failure) return expiresAtMs;
   let isSet = false;
   const change = (entry: Entry | undefined): Change => {
     if (entry === undefined || !allows(conditions, entry.expiresAtMs, expiresAtMs)) return "keep";
     isSet = true;
     return expiresAtMs <= context.nowMs ? "delete" : { expiresAtMs };
   };
-  if (update(context, argument(context, 1), change)) context.reply.integer(isSet ? 1 : 0);
+  const failure = update(context, argument(context, 1), change);
+  if (failure !== undefined) return failure;
+  context.reply.integer(isSet ? 1 : 0);
 }
 
-/** NX, XX, GT and LT, or undefined after an error has been answered. */
-function readConditions(context: CommandContext): ReadonlySet<string> | undefined {
-  const conditions = new Set<string>();
-  for (let place = 3; place < context.count; place++) {
-    const word = argument(context, place).toWord();
-    if (!["nx", "xx", "gt", "lt"].includes(word)) {
-      context.reply.error(`ERR Unsupported option ${argument(context, place).toText()}`);
-      return undefined;
-    }
-    conditions.add(word);
-  }
-  if (conditions.has("nx") && conditions.size > 1) {
-    context.reply.error("ERR NX and XX, GT or LT options at the same time are not compatible");
-    return undefined;
-  }
-  if (conditions.has("gt") && conditions.has("lt")) {
-    context.reply.error("ERR GT and LT options at the same time are not compatible");
-    return undefined;
-  }
-  return conditions;
+/** GT and LT treat an entry that never expires as the latest of all. */
+function allows({ nx, xx, gt, lt }: Conditions, oldMs: number, newMs: number): boolean {
+  if (nx && oldMs !== NEVER) return false;
+  if (xx && oldMs === NEVER) return false;
+  if (gt && newMs <= oldMs) return false;
+  return !(lt && newMs >= oldMs);
 }
 
-/** An entry without a deadline has the latest of all. */
-function allows(conditions: ReadonlySet<string>, oldMs: number, newMs: number): boolean {
-  if (conditions.has("nx") && oldMs !== NEVER) return false;
-  if (conditions.has("xx") && oldMs === NEVER) return false;
-  if (conditions.has("gt") && newMs <= oldMs) return false;
-  return !(conditions.has("lt") && newMs >= oldMs);
-}
-
-function persist(context: CommandContext): void {
+function persist(context: CommandContext): void | Failure {
   let isSet = false;
-  const change = (entry: Entry | undefined): Change | Failure => {
+  const failure = update(context, argument(context, 1), (entry) => {
     if (entry === undefined || entry.expiresAtMs === NEVER) return "keep";
     isSet = true;
     return { expiresAtMs: context.cache.expiresAtMs(NEVER, context.nowMs) };
-  };
-  if (update(context, argument(context, 1), change)) context.reply.integer(isSet ? 1 : 0);
+  });
+  if (failure !== undefined) return failure;
+  context.reply.integer(isSet ? 1 : 0);
 }

@@ -1,160 +1,139 @@
-// Commands on keys, whatever their values.
+// Commands on keys of any value.
 
 import { type Bytes, type Facts, MISS, NEVER } from "../../cache/cache.ts";
-import {
-  argument,
-  type CommandContext,
-  type Command,
-  expiresAtOf,
-  store,
-  SYNTAX_ERROR,
-} from "./context.ts";
+import { argument, type CommandContext, type Command, expiresAtOf, store } from "./context.ts";
+import { container, define } from "./define.ts";
+import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
+import { flag, grammar, oneOf, option, repeatable } from "./grammar.ts";
 import { readInteger, readNumber } from "../protocol/numbers.ts";
 import { inParts } from "./slices.ts";
 
-const ONE_KEY = [1, 1, 1] as const;
-const ALL_KEYS = [1, -1, 1] as const;
-const TWO_KEYS = [1, 2, 1] as const;
-const NO_SUCH_KEY = "ERR no such key";
-/** Up to here redis keeps a string beside its header. */
-const EMBSTR_BYTES = 44;
+const LINEAR = { complexity: "O(N)" } as const;
+const NO_SUCH_KEY = new Failure("ERR no such key");
+const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range");
+const SAME_KEY = new Failure("ERR source and destination objects are the same");
+const NO_IDLE_TIME = new Failure(
+  "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
+);
+/** Redis keeps a string of at most this length beside its header. */
+const EMBSTR_BYTES_MAX = 44;
 
 export const KEY_COMMANDS: readonly Command[] = [
-  {
-    name: "del",
-    arity: -2,
-    flags: ["write"],
-    keys: ALL_KEYS,
-    syntax: "key [key ...]",
-    summary: "Deletes keys and answers how many there were.",
-    since: "1.0.0",
-    complexity: "O(N)",
-    run: remove,
-  },
-  {
-    name: "unlink",
-    arity: -2,
-    flags: ["write", "fast"],
-    keys: ALL_KEYS,
-    syntax: "key [key ...]",
-    summary: "Deletes keys and answers how many there were, as DEL does.",
-    since: "4.0.0",
-    complexity: "O(N)",
-    run: remove,
-  },
-  {
-    name: "exists",
-    arity: -2,
-    flags: ["readonly", "fast"],
-    keys: ALL_KEYS,
-    syntax: "key [key ...]",
-    summary: "How many of the keys are there.",
-    since: "1.0.0",
-    complexity: "O(N)",
-    run: (context) =>
-      countKeys(context, (key) => context.cache.look(key, context.nowMs) !== undefined),
-  },
-  {
-    name: "touch",
-    arity: -2,
-    flags: ["readonly", "fast"],
-    keys: ALL_KEYS,
-    syntax: "key [key ...]",
-    summary: "How many of the keys are there, and a hit of each for eviction.",
-    since: "3.2.1",
-    complexity: "O(N)",
-    run: (context) =>
+  define(
+    "del",
+    "key [key ...]",
+    "write",
+    "1.0.0",
+    "Deletes keys and answers how many there were.",
+    remove,
+    LINEAR,
+  ),
+  define(
+    "unlink",
+    "key [key ...]",
+    "write fast",
+    "4.0.0",
+    "Deletes keys and answers how many there were, as DEL does.",
+    remove,
+    LINEAR,
+  ),
+  define(
+    "exists",
+    "key [key ...]",
+    "readonly fast",
+    "1.0.0",
+    "How many of the keys are there.",
+    (context) => countKeys(context, (key) => context.cache.look(key, context.nowMs) !== undefined),
+    LINEAR,
+  ),
+  define(
+    "touch",
+    "key [key ...]",
+    "readonly fast",
+    "3.2.1",
+    "How many of the keys are there, and a hit of each for eviction.",
+    (context) =>
       countKeys(context, (key) => context.cache.look(key, context.nowMs, true) !== undefined),
-  },
-  {
-    name: "type",
-    arity: 2,
-    flags: ["readonly", "fast"],
-    keys: ONE_KEY,
-    syntax: "key",
-    summary: "string, or none if there is no such key.",
-    since: "1.0.0",
-    run(context) {
-      const isThere = expiresAtOf(context, argument(context, 1)) !== undefined;
-      context.reply.simple(isThere ? "string" : "none");
+    LINEAR,
+  ),
+  define(
+    "type",
+    "key",
+    "readonly fast",
+    "1.0.0",
+    "string, or none if there is no such key.",
+    (context) => {
+      const exists = expiresAtOf(context, argument(context, 1)) !== undefined;
+      context.reply.simple(exists ? "string" : "none");
     },
-  },
-  {
-    name: "rename",
-    arity: 3,
-    flags: ["write"],
-    keys: TWO_KEYS,
-    syntax: "key newkey",
-    summary: "Gives a value and its lifetime another key.",
-    since: "1.0.0",
-    run: (context) => rename(context, true),
-  },
-  {
-    name: "renamenx",
-    arity: 3,
-    flags: ["write", "fast"],
-    keys: TWO_KEYS,
-    syntax: "key newkey",
-    summary: "Gives a value and its lifetime another key, if that is not there.",
-    since: "1.0.0",
-    run: (context) => rename(context, false),
-  },
-  {
-    name: "copy",
-    arity: -3,
-    flags: ["write", "denyoom"],
-    keys: TWO_KEYS,
-    syntax: "source destination [DB 0] [REPLACE]",
-    summary: "Copies a value and its lifetime to another key.",
-    since: "6.2.0",
-    run: copy,
-  },
-  {
-    name: "object",
-    arity: -2,
-    flags: [],
-    syntax: "subcommand",
-    summary: "What the cache knows of a value.",
-    since: "2.2.3",
-    subcommands: [
-      telling("encoding", "int, embstr or raw: what redis would keep it as.", (context, facts) =>
-        context.reply.text(encodingOf(context, facts)),
-      ),
-      telling("freq", "Hits that eviction counts, 0 to 3.", (context, { hits }) =>
-        context.reply.integer(hits),
-      ),
-      telling("idletime", "An error, as with redis under LFU: it is not kept.", (context) =>
-        context.reply.error(
-          "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
-        ),
-      ),
-      telling("refcount", "1.", (context) => context.reply.integer(1)),
-    ],
-  },
-  {
-    name: "memory",
-    arity: -2,
-    flags: [],
-    syntax: "subcommand",
-    summary: "What an entry takes.",
-    since: "4.0.0",
-    subcommands: [
-      {
-        name: "usage",
-        arity: -3,
-        flags: ["readonly"],
-        keys: [2, 2, 1],
-        syntax: "key [SAMPLES count]",
-        summary: "Bytes of an entry with its part of the index.",
-        since: "4.0.0",
-        run: memoryUsage,
-      },
-    ],
-  },
+  ),
+  define(
+    "rename",
+    "key newkey",
+    "write",
+    "1.0.0",
+    "Gives a value and its lifetime another key.",
+    (context) => rename(context, true),
+  ),
+  define(
+    "renamenx",
+    "key newkey",
+    "write fast",
+    "1.0.0",
+    "Gives a value and its lifetime another key, if that is not there.",
+    (context) => rename(context, false),
+  ),
+  define(
+    "copy",
+    "source destination [DB 0] [REPLACE]",
+    "write denyoom",
+    "6.2.0",
+    "Copies a value and its lifetime to another key.",
+    copy,
+  ),
+  container("object", "2.2.3", "What the cache knows of a value.", [
+    define(
+      "object encoding",
+      "key",
+      "readonly",
+      "2.2.3",
+      "int, embstr or raw: what redis would keep it as.",
+      (context) => describeEntry(context, encodingOf),
+    ),
+    define(
+      "object freq",
+      "key",
+      "readonly",
+      "2.2.3",
+      "Hits that eviction counts, 0 to 3.",
+      (context) => describeEntry(context, (_, { hits }) => hits),
+    ),
+    define(
+      "object idletime",
+      "key",
+      "readonly",
+      "2.2.3",
+      "An error, as with redis under LFU: it is not kept.",
+      (context) => describeEntry(context, () => NO_IDLE_TIME),
+    ),
+    define("object refcount", "key", "readonly", "2.2.3", "1.", (context) =>
+      describeEntry(context, () => 1),
+    ),
+  ]),
+  container("memory", "4.0.0", "What an entry takes.", [
+    define(
+      "memory usage",
+      "key [SAMPLES count]",
+      "readonly",
+      "4.0.0",
+      "Bytes of an entry with its part of the index.",
+      memoryUsage,
+    ),
+  ]),
 ];
 
-/** Up to KEYS_A_STEP keys are deleted in one step, more in one step for each part of so many. */
-function remove(context: CommandContext): void {
+/** Deletes up to KEYS_PER_STEP keys in one step; of more keys each part in a step of its own. */
+function remove(context: CommandContext): void | Failure {
   const { cache, nowMs, reply } = context;
   if (context.count === 2) {
     reply.integer(cache.delete(argument(context, 1), nowMs) ? 1 : 0);
@@ -166,11 +145,11 @@ function remove(context: CommandContext): void {
       for (const key of keys) if (cache.delete(key, nowMs)) count++;
     });
   };
-  inParts(context, removePart, () => reply.integer(count));
+  return inParts(context, removePart, () => reply.integer(count));
 }
 
-/** Answers how many keys pass. Each is looked at by itself, without a lock. */
-function countKeys(context: CommandContext, passes: (key: Bytes) => boolean): void {
+/** Writes how many keys pass. Each key is checked by itself, without a lock. */
+function countKeys(context: CommandContext, passes: (key: Bytes) => boolean): void | Failure {
   if (context.count === 2) {
     context.reply.integer(passes(argument(context, 1)) ? 1 : 0);
     return;
@@ -179,11 +158,11 @@ function countKeys(context: CommandContext, passes: (key: Bytes) => boolean): vo
   const countPart = (keys: readonly Bytes[]): void => {
     for (const key of keys) if (passes(key)) count++;
   };
-  inParts(context, countPart, () => context.reply.integer(count));
+  return inParts(context, countPart, () => context.reply.integer(count));
 }
 
-/** Reads the value into `scratch`. It is no hit. */
-function read({ cache, scratch, nowMs }: CommandContext, key: Bytes): number {
+/** Reads the value into `scratch`. Returns its length, or MISS. This does not count as a hit. */
+function readToScratch({ cache, scratch, nowMs }: CommandContext, key: Bytes): number {
   let length = MISS;
   scratch.clear();
   cache.update(key, nowMs, (entry) => {
@@ -196,107 +175,113 @@ function read({ cache, scratch, nowMs }: CommandContext, key: Bytes): number {
   return length;
 }
 
-function rename(context: CommandContext, replaces: boolean): void {
-  const { cache, reply, scratch, nowMs } = context;
-  const from = argument(context, 1);
-  const to = argument(context, 2);
-  cache.atomically([from, to], () => {
-    const expiresAtMs = expiresAtOf(context, from);
-    if (expiresAtMs === undefined || read(context, from) === MISS) {
-      reply.error(NO_SUCH_KEY);
-      return;
-    }
-    const isSame = from.bytes.compare(to.bytes, to.start, to.end, from.start, from.end) === 0;
-    if (!replaces && expiresAtOf(context, to) !== undefined) {
-      reply.integer(0);
-      return;
-    }
-    if (!isSame) {
-      // It is no more bytes than before: a full cache has kept room for it.
-      if (!store(context, to, scratch, expiresAtMs, true)) return;
-      cache.delete(from, nowMs);
-    }
-    if (replaces) reply.ok();
-    else reply.integer(1);
-  });
+function isSameKey(a: Bytes, b: Bytes): boolean {
+  return a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end) === 0;
 }
 
-function copy(context: CommandContext): void {
-  const { cache, reply, scratch } = context;
+function rename(context: CommandContext, replaces: boolean): void | Failure {
+  const { cache, reply } = context;
   const from = argument(context, 1);
   const to = argument(context, 2);
-  let replaces = false;
-  for (let place = 3; place < context.count; place++) {
-    const word = argument(context, place).toWord();
-    if (word === "replace") replaces = true;
-    else if (word === "db" && place + 1 < context.count) {
-      const database = readInteger(argument(context, ++place));
-      if (database !== 0) {
-        reply.error(
-          database === undefined
-            ? "ERR value is not an integer or out of range"
-            : "ERR DB index is out of range",
-        );
-        return;
-      }
-    } else {
-      reply.error(SYNTAX_ERROR);
-      return;
-    }
-  }
-  if (from.bytes.compare(to.bytes, to.start, to.end, from.start, from.end) === 0) {
-    reply.error("ERR source and destination objects are the same");
+  const isRenamed = cache.atomically([from, to], () => renameLocked(context, from, to, replaces));
+  if (isRenamed instanceof Failure) return isRenamed;
+  if (replaces) reply.ok();
+  else reply.integer(isRenamed ? 1 : 0);
+}
+
+/** Returns whether the key has another name now. */
+function renameLocked(
+  context: CommandContext,
+  from: Bytes,
+  to: Bytes,
+  replaces: boolean,
+): boolean | Failure {
+  const { cache, scratch, nowMs } = context;
+  const expiresAtMs = expiresAtOf(context, from);
+  if (expiresAtMs === undefined || readToScratch(context, from) === MISS) return NO_SUCH_KEY;
+  if (!replaces && expiresAtOf(context, to) !== undefined) return false;
+  if (isSameKey(from, to)) return true;
+  // The entry needs no more bytes than before, so the reserve of a full cache may hold it.
+  const failure = store(context, to, scratch, expiresAtMs, true);
+  if (failure !== undefined) return failure;
+  cache.delete(from, nowMs);
+  return true;
+}
+
+const COPY_OPTIONS = grammar({
+  replace: oneOf(flag("replace")),
+  database: repeatable(
+    option("db", (text) => {
+      const database = readInteger(text);
+      if (database === undefined) return NOT_AN_INTEGER;
+      return database === 0 ? database : DATABASE_OUT_OF_RANGE;
+    }),
+  ),
+});
+
+function copy(context: CommandContext): void | Failure {
+  const { cache, reply } = context;
+  const from = argument(context, 1);
+  const to = argument(context, 2);
+  const options = COPY_OPTIONS.parse(context, 3);
+  if (options instanceof Failure) return options;
+  if (isSameKey(from, to)) return SAME_KEY;
+  const replaces = options.replace !== undefined;
+  const isCopied = cache.atomically([from, to], () => copyLocked(context, from, to, replaces));
+  if (isCopied instanceof Failure) return isCopied;
+  reply.integer(isCopied ? 1 : 0);
+}
+
+function copyLocked(
+  context: CommandContext,
+  from: Bytes,
+  to: Bytes,
+  replaces: boolean,
+): boolean | Failure {
+  const expiresAtMs = expiresAtOf(context, from);
+  const isTaken = !replaces && expiresAtOf(context, to) !== undefined;
+  if (expiresAtMs === undefined || isTaken || readToScratch(context, from) === MISS) return false;
+  return store(context, to, context.scratch, expiresAtMs) ?? true;
+}
+
+/** OBJECT: writes what `describe` returns for the entry, or nil if there is none. */
+function describeEntry(
+  context: CommandContext,
+  describe: (context: CommandContext, facts: Facts) => string | number | Failure,
+): void | Failure {
+  const { cache, reply, nowMs } = context;
+  const facts = cache.look(argument(context, 2), nowMs);
+  if (facts === undefined) {
+    reply.nil();
     return;
   }
-  cache.atomically([from, to], () => {
-    const expiresAtMs = expiresAtOf(context, from);
-    const isTaken = !replaces && expiresAtOf(context, to) !== undefined;
-    if (expiresAtMs === undefined || isTaken || read(context, from) === MISS) reply.integer(0);
-    else if (store(context, to, scratch, expiresAtMs)) reply.integer(1);
-  });
-}
-
-/** A subcommand of OBJECT. */
-function telling(
-  name: string,
-  summary: string,
-  answer: (context: CommandContext, facts: Facts) => void,
-): Command {
-  return {
-    name,
-    arity: 3,
-    flags: ["readonly"],
-    keys: [2, 2, 1],
-    syntax: "key",
-    summary,
-    since: "2.2.3",
-    run(context) {
-      const { cache, reply, nowMs } = context;
-      const facts = cache.look(argument(context, 2), nowMs);
-      if (facts === undefined) reply.nil();
-      else answer(context, facts);
-    },
-  };
+  const description = describe(context, facts);
+  if (description instanceof Failure) return description;
+  if (typeof description === "string") reply.text(description);
+  else reply.integer(description);
 }
 
 function encodingOf(context: CommandContext, { valueBytes }: Facts): string {
-  if (valueBytes > EMBSTR_BYTES) return "raw";
-  return read(context, argument(context, 2)) !== MISS && readInteger(context.scratch) !== undefined
-    ? "int"
-    : "embstr";
+  if (valueBytes > EMBSTR_BYTES_MAX) return "raw";
+  const isRead = readToScratch(context, argument(context, 2)) !== MISS;
+  return isRead && readInteger(context.scratch) !== undefined ? "int" : "embstr";
 }
 
-function memoryUsage(context: CommandContext): void {
+const MEMORY_USAGE_OPTIONS = grammar({
+  // An entry has no elements to sample: the number is checked and ignored.
+  samples: oneOf(
+    option("samples", (text) => {
+      const samples = readNumber(text);
+      return samples === undefined || samples < 0 ? SYNTAX_ERROR : samples;
+    }),
+  ),
+});
+
+function memoryUsage(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
   const key = argument(context, 2);
-  if (context.count > 3) {
-    const isRight = context.count === 5 && argument(context, 3).toWord() === "samples";
-    const samples = isRight ? readNumber(argument(context, 4)) : undefined;
-    if (samples === undefined || samples < 0) {
-      reply.error(SYNTAX_ERROR);
-      return;
-    }
-  }
+  const options = MEMORY_USAGE_OPTIONS.parse(context, 3);
+  if (options instanceof Failure) return options;
   const facts = cache.look(key, nowMs);
   if (facts === undefined) {
     reply.nil();

@@ -1,14 +1,9 @@
-// Commands that count: a value is a number in decimal.
+// Commands that count: the value is a number in decimal.
 
 import type { Bytes, Change, Entry } from "../../cache/cache.ts";
-import {
-  argument,
-  type CommandContext,
-  type Command,
-  Failure,
-  NOT_AN_INTEGER,
-  update,
-} from "./context.ts";
+import { argument, type CommandContext, type Command, update } from "./context.ts";
+import { define } from "./define.ts";
+import { Failure, NOT_AN_INTEGER } from "./failure.ts";
 import {
   addFloats,
   addIntegers,
@@ -18,120 +13,106 @@ import {
   readInteger,
 } from "../protocol/numbers.ts";
 
-const ONE_KEY = [1, 1, 1] as const;
-const NOT_A_FLOAT = "ERR value is not a valid float";
-const INFINITE = "ERR increment would produce NaN or Infinity";
-const MIN_INT64 = -(2n ** 63n);
-
-const counting = (
-  name: string,
-  syntax: string,
-  summary: string,
-  since: string,
-  run: (context: CommandContext) => void,
-): Command => ({
-  name,
-  arity: syntax.split(" ").length + 1,
-  flags: ["write", "denyoom", "fast"],
-  keys: ONE_KEY,
-  syntax,
-  summary,
-  since,
-  run,
-});
+const FLAGS = "write denyoom fast";
+const NOT_A_FLOAT = new Failure("ERR value is not a valid float");
+const INFINITE = new Failure("ERR increment would produce NaN or Infinity");
+const SUM_OVERFLOW = new Failure("ERR increment or decrement would overflow");
+const DECREMENT_OVERFLOW = new Failure("ERR decrement would overflow");
+const INT64_MIN = -(2n ** 63n);
 
 export const COUNTING_COMMANDS: readonly Command[] = [
-  counting("incr", "key", "Adds 1 to the whole number of a key.", "1.0.0", (context) => {
-    update(context, argument(context, 1), incremented);
-  }),
-  counting("decr", "key", "Takes 1 from the whole number of a key.", "1.0.0", (context) => {
-    update(context, argument(context, 1), decremented);
-  }),
-  counting(
+  define("incr", "key", FLAGS, "1.0.0", "Adds 1 to the whole number of a key.", (context) =>
+    update(context, argument(context, 1), increment),
+  ),
+  define("decr", "key", FLAGS, "1.0.0", "Takes 1 from the whole number of a key.", (context) =>
+    update(context, argument(context, 1), decrement),
+  ),
+  define(
     "incrby",
     "key increment",
-    "Adds a whole number of 64 bits to that of a key.",
+    FLAGS,
     "1.0.0",
-    (context) => {
-      const by = readInteger(argument(context, 2));
-      if (by === undefined) context.reply.error(NOT_AN_INTEGER);
-      else add(context, by);
-    },
+    "Adds a whole number of 64 bits to that of a key.",
+    incrementBy,
   ),
-  counting(
+  define(
     "decrby",
     "key decrement",
-    "Takes a whole number of 64 bits from that of a key.",
+    FLAGS,
     "1.0.0",
-    (context) => {
-      const by = readInteger(argument(context, 2));
-      if (by === undefined) context.reply.error(NOT_AN_INTEGER);
-      else if (by === MIN_INT64) context.reply.error("ERR decrement would overflow");
-      else add(context, -by);
-    },
+    "Takes a whole number of 64 bits from that of a key.",
+    decrementBy,
   ),
-  counting(
+  define(
     "incrbyfloat",
     "key increment",
-    "Adds a decimal number to that of a key.",
+    FLAGS,
     "2.6.0",
-    addFloat,
+    "Adds a decimal number to that of a key.",
+    incrementByFloat,
   ),
 ];
 
-/** Adds to the number of a key, and answers the sum. */
-function added(
+function increment(entry: Entry | undefined, context: CommandContext): Change | Failure {
+  return add(entry, context, 1);
+}
+
+function decrement(entry: Entry | undefined, context: CommandContext): Change | Failure {
+  return add(entry, context, -1);
+}
+
+function incrementBy(context: CommandContext): void | Failure {
+  const delta = readInteger(argument(context, 2));
+  if (delta === undefined) return NOT_AN_INTEGER;
+  return update(context, argument(context, 1), (entry) => add(entry, context, delta));
+}
+
+function decrementBy(context: CommandContext): void | Failure {
+  const delta = readInteger(argument(context, 2));
+  if (delta === undefined) return NOT_AN_INTEGER;
+  if (delta === INT64_MIN) return DECREMENT_OVERFLOW;
+  return update(context, argument(context, 1), (entry) => add(entry, context, -delta));
+}
+
+/** Adds to the number of the entry, and writes the sum as the reply. */
+function add(
   entry: Entry | undefined,
   context: CommandContext,
-  by: number | bigint,
+  delta: number | bigint,
 ): Change | Failure {
   const { cache, reply, nowMs, scratch } = context;
   const before = entry === undefined ? 0 : readInteger(entry.value);
-  if (before === undefined) return new Failure(NOT_AN_INTEGER);
-  const sum = addIntegers(before, by);
-  if (sum === undefined) return new Failure("ERR increment or decrement would overflow");
+  if (before === undefined) return NOT_AN_INTEGER;
+  const sum = addIntegers(before, delta);
+  if (sum === undefined) return SUM_OVERFLOW;
   if (typeof sum === "number") scratch.setInteger(sum);
   else scratch.setText(String(sum));
   reply.integer(sum);
   return { value: scratch, expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs) };
 }
 
-function incremented(entry: Entry | undefined, context: CommandContext): Change | Failure {
-  return added(entry, context, 1);
-}
-
-function decremented(entry: Entry | undefined, context: CommandContext): Change | Failure {
-  return added(entry, context, -1);
-}
-
-function add(context: CommandContext, by: number | bigint): void {
-  update(context, argument(context, 1), (entry) => added(entry, context, by));
-}
-
-function addFloat(context: CommandContext): void {
+function incrementByFloat(context: CommandContext): void | Failure {
   const { cache, reply, nowMs, scratch } = context;
-  const by = floatOf(argument(context, 2));
-  if (by === undefined) {
-    reply.error(NOT_A_FLOAT);
-    return;
-  }
-  const isDone = update(context, argument(context, 1), (entry: Entry | undefined) => {
-    const before = entry === undefined ? { mantissa: 0n, exponent: 0n } : floatOf(entry.value);
-    if (before === undefined) return new Failure(NOT_A_FLOAT);
-    if (before === "infinite" || by === "infinite") return new Failure(INFINITE);
-    const sum = addFloats(before, by);
-    if (sum === undefined) return new Failure(INFINITE);
+  const delta = parseFloat80(argument(context, 2));
+  if (delta === undefined) return NOT_A_FLOAT;
+  const failure = update(context, argument(context, 1), (entry: Entry | undefined) => {
+    const before = entry === undefined ? { mantissa: 0n, exponent: 0n } : parseFloat80(entry.value);
+    if (before === undefined) return NOT_A_FLOAT;
+    if (before === "infinite" || delta === "infinite") return INFINITE;
+    const sum = addFloats(before, delta);
+    if (sum === undefined) return INFINITE;
     scratch.setText(floatText(sum));
     return {
       value: scratch,
       expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs),
     };
   });
-  if (isDone) reply.bulk(scratch);
+  if (failure !== undefined) return failure;
+  reply.bulk(scratch);
 }
 
-function floatOf({ bytes, start, end }: Bytes): ReturnType<typeof readFloat> {
-  // A value of megabytes need not be made a string to be none.
+/** Returns an 80-bit float. A value of megabytes is rejected before a string is made of it. */
+function parseFloat80({ bytes, start, end }: Bytes): ReturnType<typeof readFloat> {
   if (end - start > LONGEST_FLOAT) return undefined;
   return readFloat(bytes.toString("latin1", start, end));
 }

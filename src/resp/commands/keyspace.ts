@@ -1,217 +1,183 @@
-// Commands on all keys together.
+// Commands on all keys.
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import {
-  argument,
-  type CommandContext,
-  type Command,
-  NOT_AN_INTEGER,
-  readPattern,
-  SYNTAX_ERROR,
-} from "./context.ts";
+import { argument, type CommandContext, type Command, readPattern } from "./context.ts";
+import { define } from "./define.ts";
+import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
+import { grammar, option, repeatable } from "./grammar.ts";
 import { readNumber } from "../protocol/numbers.ts";
-import { Argument } from "../protocol/parser.ts";
+import type { Argument } from "../protocol/parser.ts";
 import { inSlices } from "./slices.ts";
 
-/** Entries that a scan looks at while it has a shard's lock. */
-const CHUNK = 200;
-/** Matching one may take 1 ms: a key of 64 KiB, a pattern of 1 KiB. */
-const KEYS_A_STEP = 8;
-/** SCAN returns after so long, whatever its COUNT. */
-const LONGEST_SCAN_MS = 5;
-const DEFAULT_COUNT = 10;
+const LINEAR = { complexity: "O(N)" } as const;
+/** Entries that a scan visits while it holds a shard's lock. */
+const SCAN_ENTRIES_PER_STEP = 200;
+/** One match may take 1 ms: a key of 64 KiB against a pattern of 1 KiB. */
+const MATCHES_PER_STEP = 8;
+/** SCAN returns after this time even if it has not reached its COUNT. */
+const SCAN_MS_MAX = 5;
+const SCAN_COUNT_DEFAULT = 10;
+const INVALID_CURSOR = new Failure("ERR invalid cursor");
 
 export const KEYSPACE_COMMANDS: readonly Command[] = [
-  {
-    name: "keys",
-    arity: 2,
-    flags: ["readonly"],
-    syntax: "pattern",
-    summary: "All keys that match a pattern of * ? [a-c] [^x] and \\.",
-    since: "1.0.0",
-    complexity: "O(N)",
-    run: keys,
-  },
-  {
-    name: "scan",
-    arity: -2,
-    flags: ["readonly"],
-    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
-    summary: "Some of the keys and where to go on, 0 at the end.",
-    since: "2.8.0",
-    run: scan,
-  },
-  {
-    name: "randomkey",
-    arity: 1,
-    flags: ["readonly"],
-    syntax: "",
-    summary: "Any key.",
-    since: "1.0.0",
-    run: randomKey,
-  },
-  {
-    name: "dbsize",
-    arity: 1,
-    flags: ["readonly", "fast"],
-    syntax: "",
-    summary: "Number of entries; one that has expired counts until it is swept.",
-    since: "1.0.0",
-    run: ({ cache, reply }) => reply.integer(cache.stats().entries),
-  },
-  flushing("flushall"),
-  flushing("flushdb"),
+  define(
+    "keys",
+    "pattern",
+    "readonly",
+    "1.0.0",
+    "All keys that match a pattern of * ? [a-c] [^x] and \\.",
+    keys,
+    LINEAR,
+  ),
+  define(
+    "scan",
+    "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    "readonly",
+    "2.8.0",
+    "Some of the keys and where to go on, 0 at the end.",
+    scan,
+  ),
+  define("randomkey", "", "readonly", "1.0.0", "Any key.", randomKey),
+  define(
+    "dbsize",
+    "",
+    "readonly fast",
+    "1.0.0",
+    "Number of entries; one that has expired counts until it is swept.",
+    ({ cache, reply }) => reply.integer(cache.stats().entries),
+  ),
+  define("flushall", "[ASYNC | SYNC]", "write", "1.0.0", "Deletes every entry.", flush, LINEAR),
+  define("flushdb", "[ASYNC | SYNC]", "write", "1.0.0", "Deletes every entry.", flush, LINEAR),
 ];
 
-function flushing(name: string): Command {
-  return {
-    name,
-    arity: -1,
-    flags: ["write"],
-    syntax: "[ASYNC | SYNC]",
-    summary: "Deletes every entry.",
-    since: "1.0.0",
-    complexity: "O(N)",
-    run(context) {
-      const isRight =
-        context.count === 1 ||
-        (context.count === 2 && ["async", "sync"].includes(argument(context, 1).toWord()));
-      if (isRight) {
-        context.cache.clear();
-        context.reply.ok();
-      } else context.reply.error(SYNTAX_ERROR);
-    },
-  };
+function flush(context: CommandContext): void | Failure {
+  const { cache, reply, count } = context;
+  const hasMode = count > 1;
+  const isMode = hasMode && ["async", "sync"].includes(argument(context, 1).toWord());
+  if (count > 2 || (hasMode && !isMode)) return SYNTAX_ERROR;
+  cache.clear();
+  reply.ok();
 }
 
-function keys(context: CommandContext): void {
+function keys(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
-  const pattern = readPattern(context, argument(context, 1));
-  if (pattern === undefined) return;
-  const found = reply.aside();
+  const pattern = readPattern(argument(context, 1));
+  if (pattern instanceof Failure) return pattern;
+  const matches = reply.aside();
   const batch = new KeyBatch();
   let count = 0;
-  let position = 0;
+  let cursor = 0;
   const step = (): boolean => {
-    if (batch.isEmpty) position = cache.scan(nowMs, position, CHUNK, batch.add);
-    for (let n = 0; n < KEYS_A_STEP; n++) {
-      const key = batch.take();
+    if (batch.isEmpty) cursor = cache.scan(nowMs, cursor, SCAN_ENTRIES_PER_STEP, batch.add);
+    for (let n = 0; n < MATCHES_PER_STEP; n++) {
+      const key = batch.shift();
       if (key === undefined || !pattern.matches(key)) continue;
-      found.bulk(key);
+      matches.bulk(key);
       count++;
     }
-    return batch.isEmpty && position === 0;
+    return batch.isEmpty && cursor === 0;
   };
   const write = (): void => {
     reply.array(count);
-    reply.append(found);
+    reply.append(matches);
   };
-  inSlices(context, step, write, [found]);
+  return inSlices(context, step, write, [matches]);
 }
 
-/** Copies of keys, so that a scan keeps a shard's lock no longer than the copying takes. */
+/** A queue of copied keys. A scan holds a shard's lock only while it copies them. */
 class KeyBatch {
   readonly #bytes = new ByteBuffer();
   #ends: number[] = [];
-  #taken = 0;
+  #shifted = 0;
 
   readonly add = (key: Bytes): void => {
     if (this.isEmpty) {
       this.#bytes.clear();
       this.#ends = [];
-      this.#taken = 0;
+      this.#shifted = 0;
     }
     this.#bytes.appendRun(key.bytes, key.start, key.end);
     this.#ends.push(this.#bytes.end);
   };
 
   get isEmpty(): boolean {
-    return this.#taken === this.#ends.length;
+    return this.#shifted === this.#ends.length;
   }
 
-  /** The next key, valid until one is added; undefined if there is none. */
-  take(): Bytes | undefined {
+  /** Returns the next key, or undefined if there is none. It is valid until the next `add`. */
+  shift(): Bytes | undefined {
     if (this.isEmpty) return undefined;
-    const start = this.#ends[this.#taken - 1] ?? 0;
-    const end = this.#ends[this.#taken++] ?? start;
+    const start = this.#ends[this.#shifted - 1] ?? 0;
+    const end = this.#ends[this.#shifted++] ?? start;
     return { bytes: this.#bytes.bytes, start, end };
   }
 }
 
-function scan(context: CommandContext): void {
+const SCAN_OPTIONS = grammar({
+  match: repeatable(option("match", (pattern) => pattern)),
+  count: repeatable(
+    option("count", (text) => {
+      const count = readNumber(text);
+      if (count === undefined) return NOT_AN_INTEGER;
+      return count < 1 ? SYNTAX_ERROR : count;
+    }),
+  ),
+  type: repeatable(option("type", (type) => type.toWord())),
+});
+
+function scan(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
-  const position = readCursor(argument(context, 1));
-  if (position === undefined) {
-    reply.error("ERR invalid cursor");
-    return;
-  }
-  let match: Argument | undefined;
-  let count = DEFAULT_COUNT;
-  let hasType = true;
-  for (let place = 2; place < context.count; place += 2) {
-    const word = argument(context, place).toWord();
-    if (place + 1 >= context.count || !["match", "count", "type"].includes(word)) {
-      reply.error(SYNTAX_ERROR);
-      return;
-    }
-    const value = argument(context, place + 1);
-    if (word === "match") match = value;
-    else if (word === "type") hasType = value.toWord() === "string";
-    else {
-      const wanted = readNumber(value);
-      if (wanted === undefined || wanted < 1) {
-        reply.error(wanted === undefined ? NOT_AN_INTEGER : SYNTAX_ERROR);
-        return;
-      }
-      count = wanted;
-    }
-  }
-  const pattern = match === undefined ? undefined : readPattern(context, match);
-  if (match !== undefined && pattern === undefined) return;
-  const found = reply.aside();
+  let cursor = readCursor(argument(context, 1));
+  if (cursor instanceof Failure) return cursor;
+  const options = SCAN_OPTIONS.parse(context, 2);
+  if (options instanceof Failure) return options;
+  const { match, count = SCAN_COUNT_DEFAULT, type = "string" } = options;
+  const pattern = match === undefined ? undefined : readPattern(match);
+  if (pattern instanceof Failure) return pattern;
+  const matches = reply.aside();
   const batch = new KeyBatch();
-  const endMs = performance.now() + LONGEST_SCAN_MS;
-  let next = position;
-  let seen = 0;
-  let matched = 0;
+  const endMs = performance.now() + SCAN_MS_MAX;
+  let visited = 0;
+  let matchCount = 0;
   do {
-    next = cache.scan(nowMs, next, Math.min(CHUNK, count - seen), batch.add);
-    for (let key = batch.take(); key !== undefined; key = batch.take()) {
-      seen++;
-      if (!hasType || (pattern !== undefined && !pattern.matches(key))) continue;
-      found.bulk(key);
-      matched++;
+    const entries = Math.min(SCAN_ENTRIES_PER_STEP, count - visited);
+    cursor = cache.scan(nowMs, cursor, entries, batch.add);
+    for (let key = batch.shift(); key !== undefined; key = batch.shift()) {
+      visited++;
+      if (type !== "string" || (pattern !== undefined && !pattern.matches(key))) continue;
+      matches.bulk(key);
+      matchCount++;
     }
-  } while (next !== 0 && seen < count && performance.now() < endMs);
+  } while (cursor !== 0 && visited < count && performance.now() < endMs);
   reply.array(2);
-  reply.text(String(next));
-  reply.array(matched);
-  reply.append(found);
-  found.release();
+  reply.text(String(cursor));
+  reply.array(matchCount);
+  reply.append(matches);
+  matches.release();
 }
 
-/** Any 64-bit number: one that no scan has answered is past the end. */
-function readCursor(cursor: Argument): number | undefined {
+/** Accepts any 64-bit number: a number that no scan has returned is past the end. */
+function readCursor(cursor: Argument): number | Failure {
   const text = cursor.toText();
-  if (!/^\d{1,20}$/.test(text) || BigInt(text) >= 2n ** 64n) return undefined;
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) >= 2n ** 64n) return INVALID_CURSOR;
   return Number(text);
 }
 
-/** The first key from a place at random on, round the end: many entries in a row may have expired. */
-function randomKey(context: CommandContext): void {
+/** Scans from a random cursor, past the end to the start: many entries in a row may have expired. */
+function randomKey(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
   const batch = new KeyBatch();
   const first = Math.floor(Math.random() * cache.scanEnd);
-  let position = first;
-  let hasTurned = false;
+  let cursor = first;
+  let hasWrapped = false;
   const step = (): boolean => {
-    position = cache.scan(nowMs, position, 1, batch.add);
-    const isRound = hasTurned && (position === 0 || position >= first);
-    hasTurned ||= position === 0;
-    return !batch.isEmpty || isRound;
+    cursor = cache.scan(nowMs, cursor, 1, batch.add);
+    const hasVisitedAll = hasWrapped && (cursor === 0 || cursor >= first);
+    hasWrapped ||= cursor === 0;
+    return !batch.isEmpty || hasVisitedAll;
   };
-  inSlices(context, step, () => {
-    const key = batch.take();
+  return inSlices(context, step, () => {
+    const key = batch.shift();
     if (key === undefined) reply.nil();
     else reply.bulk(key);
   });

@@ -1,128 +1,180 @@
-// Commands on the service: figures, settings, and what redis's operators ask.
+// Commands on the service: statistics, configuration, snapshots, and the questions of operators.
 
-import type { Access } from "../../security/tokens.ts";
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import {
-  argument,
-  type CommandContext,
-  type Command,
-  Failure,
-  LOADING,
-  patternOf,
-  SYNTAX_ERROR,
-} from "./context.ts";
+import { argument, type CommandContext, type Command, readPattern } from "./context.ts";
+import { container, define } from "./define.ts";
+import { Failure, LOADING, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
 import { infoText } from "./info.ts";
 import { readFloat, readNumber } from "../protocol/numbers.ts";
 import { inParts, type StepBounds } from "./slices.ts";
 
-const NO_FOLDER = "ERR there is no folder to save to; start the service with --data-dir";
-/** One takes up to 0.1 ms. */
-const PATTERNS_A_STEP: StepBounds = { one: 32, part: 32 };
-const OUT_OF_RANGE = "ERR value is out of range, must be positive";
+const NO_FOLDER = new Failure(
+  "ERR there is no folder to save to; start the service with --data-dir",
+);
+const SAVE_IN_PROGRESS = new Failure("ERR Background save already in progress");
+const SHUTDOWN_FAILED = new Failure("ERR Errors trying to SHUTDOWN. Check logs.");
+const NO_CONFIG_FILE = new Failure("ERR The server is running without a config file");
+const OUT_OF_RANGE = new Failure("ERR value is out of range, must be positive");
+/** One pattern takes up to 0.1 ms. */
+const PATTERNS_PER_STEP: StepBounds = { one: 32, part: 32 };
 
-/** What there is would be in place of what is being loaded. */
-const NOT_WHILE_LOADING: ReadonlySet<string> = new Set(["save", "bgsave"]);
+const ADMIN = "admin noscript loading stale";
+/** While the service loads, a snapshot would replace a file that holds more than memory does. */
+const ADMIN_AFTER_LOADING = "admin noscript";
+const READ = { access: "read" } as const;
+const WRITE = { access: "write" } as const;
 
-type Row = readonly [
-  access: Access,
-  name: string,
-  arity: number,
-  syntax: string,
-  summary: string,
-  run: (context: CommandContext) => void,
-];
+const replyEmpty = ({ reply }: CommandContext) => reply.array(0);
+const replyZero = ({ reply }: CommandContext) => reply.integer(0);
+const replyOk = ({ reply }: CommandContext) => reply.ok();
 
-const commandsOf = (since: string, rows: readonly Row[]): Command[] =>
-  rows.map(([access, name, arity, syntax, summary, run]) => ({
-    name,
-    arity,
-    access,
-    flags: NOT_WHILE_LOADING.has(name)
-      ? ["admin", "noscript"]
-      : ["admin", "noscript", "loading", "stale"],
-    syntax,
-    summary,
-    since,
-    run,
-  }));
-
-const container = (
-  name: string,
-  since: string,
-  summary: string,
-  rows: readonly Row[],
-): Command => ({
-  name,
-  arity: -2,
-  flags: [],
-  syntax: "subcommand",
-  summary,
-  since,
-  subcommands: commandsOf(since, rows),
-});
-
-const nothing = ({ reply }: CommandContext) => reply.array(0);
-const ok = ({ reply }: CommandContext) => reply.ok();
-
-export const ADMIN_COMMANDS: readonly Command[] = [
-  ...commandsOf("1.0.0", [
-    ["read", "info", -1, "[section ...]", "Figures of the service.", info],
-    [
-      "read",
-      "time",
-      1,
-      "",
-      "Unix time in seconds, and the microseconds of the second, in steps of 1,000.",
-      time,
-    ],
-    ["write", "save", 1, "", "Takes a snapshot and answers when it is on the disk.", save],
-    ["write", "bgsave", -1, "[SCHEDULE]", "Takes a snapshot, and answers before.", backgroundSave],
-    ["read", "lastsave", 1, "", "Unix time of the last snapshot, or else of the start.", lastSave],
-    ["write", "shutdown", -1, "[NOSAVE | SAVE]", "Ends the service, after a snapshot.", shutdown],
-    ["read", "role", 1, "", "A master without replicas.", role],
-  ]),
+export const SERVER_COMMANDS: readonly Command[] = [
+  define("info", "[section ...]", ADMIN, "1.0.0", "Figures of the service.", info, READ),
+  define(
+    "time",
+    "",
+    ADMIN,
+    "1.0.0",
+    "Unix time in seconds, and the microseconds of the second, in steps of 1,000.",
+    time,
+    READ,
+  ),
+  define(
+    "save",
+    "",
+    ADMIN_AFTER_LOADING,
+    "1.0.0",
+    "Takes a snapshot and answers when it is on the disk.",
+    save,
+    WRITE,
+  ),
+  define(
+    "bgsave",
+    "[SCHEDULE]",
+    ADMIN_AFTER_LOADING,
+    "1.0.0",
+    "Takes a snapshot, and answers before.",
+    backgroundSave,
+    WRITE,
+  ),
+  define(
+    "lastsave",
+    "",
+    ADMIN,
+    "1.0.0",
+    "Unix time of the last snapshot, or else of the start.",
+    lastSave,
+    READ,
+  ),
+  define(
+    "shutdown",
+    "[NOSAVE | SAVE]",
+    ADMIN,
+    "1.0.0",
+    "Ends the service, after a snapshot.",
+    shutdown,
+    WRITE,
+  ),
+  define("role", "", ADMIN, "1.0.0", "A master without replicas.", role, READ),
   container("config", "2.0.0", "On parameters.", [
-    ["read", "get", -3, "pattern [pattern ...]", "Parameters whose names match.", configGet],
-    [
-      "write",
-      "set",
-      -4,
+    define(
+      "config get",
+      "pattern [pattern ...]",
+      ADMIN,
+      "2.0.0",
+      "Parameters whose names match.",
+      configGet,
+      READ,
+    ),
+    define(
+      "config set",
       "parameter value [parameter value ...]",
+      ADMIN,
+      "2.0.0",
       "Sets those that can be set.",
       configSet,
-    ],
-    ["write", "resetstat", 2, "", "Sets the counts of commands and connections to 0.", resetStat],
-    ["write", "rewrite", 2, "", "An error: there is no configuration file.", rewrite],
+      WRITE,
+    ),
+    define(
+      "config resetstat",
+      "",
+      ADMIN,
+      "2.0.0",
+      "Sets the counts of commands and connections to 0.",
+      resetStat,
+      WRITE,
+    ),
+    define(
+      "config rewrite",
+      "",
+      ADMIN,
+      "2.0.0",
+      "An error: there is no configuration file.",
+      rewrite,
+      WRITE,
+    ),
   ]),
   container("slowlog", "2.2.12", "Slow commands are not logged.", [
-    ["read", "get", -2, "[count]", "None.", nothing],
-    ["read", "len", 2, "", "0.", ({ reply }) => reply.integer(0)],
-    ["write", "reset", 2, "", "OK.", ok],
+    define("slowlog get", "[count]", ADMIN, "2.2.12", "None.", replyEmpty, READ),
+    define("slowlog len", "", ADMIN, "2.2.12", "0.", replyZero, READ),
+    define("slowlog reset", "", ADMIN, "2.2.12", "OK.", replyOk, WRITE),
   ]),
   container("latency", "2.8.13", "Latencies are not kept.", [
-    ["read", "latest", 2, "", "None.", nothing],
-    ["read", "history", 3, "event", "None.", nothing],
-    ["write", "reset", -2, "[event ...]", "0.", ({ reply }) => reply.integer(0)],
-    ["read", "histogram", -2, "[command ...]", "None.", ({ reply }) => reply.map(0)],
-    ["read", "doctor", 2, "", "What it says when it is off.", doctor],
+    define("latency latest", "", ADMIN, "2.8.13", "None.", replyEmpty, READ),
+    define("latency history", "event", ADMIN, "2.8.13", "None.", replyEmpty, READ),
+    define("latency reset", "[event ...]", ADMIN, "2.8.13", "0.", replyZero, WRITE),
+    define(
+      "latency histogram",
+      "[command ...]",
+      ADMIN,
+      "2.8.13",
+      "None.",
+      ({ reply }) => reply.map(0),
+      READ,
+    ),
+    define("latency doctor", "", ADMIN, "2.8.13", "What it says when it is off.", doctor, READ),
   ]),
   container("function", "7.0.0", "There are no functions.", [
-    ["write", "flush", -2, "[ASYNC | SYNC]", "OK: there is nothing to delete.", ok],
-    ["read", "list", -2, "[LIBRARYNAME pattern] [WITHCODE]", "None.", nothing],
+    define(
+      "function flush",
+      "[ASYNC | SYNC]",
+      ADMIN,
+      "7.0.0",
+      "OK: there is nothing to delete.",
+      replyOk,
+      WRITE,
+    ),
+    define(
+      "function list",
+      "[LIBRARYNAME pattern] [WITHCODE]",
+      ADMIN,
+      "7.0.0",
+      "None.",
+      replyEmpty,
+      READ,
+    ),
   ]),
   container("debug", "1.0.0", "Only with --enable-debug-command.", [
-    ["write", "sleep", 3, "seconds", "Stops this worker for so long.", debugSleep],
+    define(
+      "debug sleep",
+      "seconds",
+      ADMIN,
+      "1.0.0",
+      "Stops this worker for so long.",
+      debugSleep,
+      WRITE,
+    ),
   ]),
 ];
 
 function info(context: CommandContext): void {
   const sections: string[] = [];
-  for (let place = 1; place < context.count; place++)
-    sections.push(argument(context, place).toWord());
+  for (let index = 1; index < context.count; index++)
+    sections.push(argument(context, index).toWord());
   context.reply.verbatim(infoText(context, sections));
 }
 
-/** Unix time by the system's clock, which has steps of a millisecond. */
+/** Writes the time of the system's clock, which has steps of a millisecond. */
 function time({ reply, cache }: CommandContext): void {
   const ms = cache.clock.systemMs;
   reply.array(2);
@@ -130,30 +182,25 @@ function time({ reply, cache }: CommandContext): void {
   reply.text(String((ms % 1000) * 1000));
 }
 
-function save(context: CommandContext): void {
+function save(context: CommandContext): void | Failure {
   const { reply, service, config } = context;
-  if (config.dataDir === "") {
-    reply.error(NO_FOLDER);
-    return;
-  }
-  context.pending = service.save().then((outcome) => () => {
-    if (outcome.isSaved) reply.ok();
-    else reply.error(`ERR the snapshot failed: ${outcome.reason}`);
+  if (config.dataDir === "") return NO_FOLDER;
+  context.pending = service.save().then((outcome) => (): void | Failure => {
+    if (!outcome.isSaved) return new Failure(`ERR the snapshot failed: ${outcome.reason}`);
+    reply.ok();
   });
 }
 
-function backgroundSave(context: CommandContext): void {
-  const { reply, service, config } = context;
-  const isScheduled = context.count > 1 && argument(context, 1).toWord() === "schedule";
+function backgroundSave(context: CommandContext): void | Failure {
+  const { reply, service, config, count } = context;
+  const isScheduled = count > 1 && argument(context, 1).toWord() === "schedule";
   const isSaving = service.state.get("isSaving") !== 0;
-  if (context.count > 2 || (context.count > 1 && !isScheduled)) reply.error(SYNTAX_ERROR);
-  else if (config.dataDir === "") reply.error(NO_FOLDER);
-  else if (isSaving && !isScheduled) reply.error("ERR Background save already in progress");
-  else {
-    // What becomes of it is in the log and in INFO.
-    void service.save();
-    reply.simple(isSaving ? "Background saving scheduled" : "Background saving started");
-  }
+  if (count > 2 || (count > 1 && !isScheduled)) return SYNTAX_ERROR;
+  if (config.dataDir === "") return NO_FOLDER;
+  if (isSaving && !isScheduled) return SAVE_IN_PROGRESS;
+  // The log and INFO show the outcome.
+  void service.save();
+  reply.simple(isSaving ? "Background saving scheduled" : "Background saving started");
 }
 
 function lastSave({ reply, service }: CommandContext): void {
@@ -161,26 +208,26 @@ function lastSave({ reply, service }: CommandContext): void {
   reply.integer(Math.floor((service.state.get("savedMs") || startMs) / 1000));
 }
 
-function shutdown(context: CommandContext): void {
-  const { reply, session, service, config } = context;
-  const option = context.count > 1 ? argument(context, 1).toWord() : "";
-  // What is not loaded yet is in the file alone: a snapshot would take its place.
+function shutdown(context: CommandContext): void | Failure {
+  const { session, service, config, count } = context;
+  const option = count > 1 ? argument(context, 1).toWord() : "";
+  const canSave = config.dataDir !== "";
+  // While loading, the file holds more than memory does: a snapshot would replace it.
   const isLoading = service.state.phase === "loading";
-  if (context.count > 2 || !["", "nosave", "save"].includes(option)) reply.error(SYNTAX_ERROR);
-  else if (option === "save" && config.dataDir === "") reply.error(NO_FOLDER);
-  else if (option === "save" && isLoading) reply.error(LOADING);
-  else if (option === "nosave" || config.dataDir === "" || isLoading) {
+  if (count > 2 || !["", "nosave", "save"].includes(option)) return SYNTAX_ERROR;
+  if (option === "save" && !canSave) return NO_FOLDER;
+  if (option === "save" && isLoading) return LOADING;
+  if (option === "nosave" || !canSave || isLoading) {
     session.isClosing = true;
     service.shutDown(false);
-  } else {
-    // Without its snapshot the service stays, as redis does.
-    context.pending = service.save().then((outcome) => () => {
-      if (outcome.isSaved) {
-        session.isClosing = true;
-        service.shutDown(true);
-      } else reply.error("ERR Errors trying to SHUTDOWN. Check logs.");
-    });
+    return;
   }
+  // If the snapshot fails the service continues, as Redis does.
+  context.pending = service.save().then((outcome) => (): void | Failure => {
+    if (!outcome.isSaved) return SHUTDOWN_FAILED;
+    session.isClosing = true;
+    service.shutDown(true);
+  });
 }
 
 function role({ reply }: CommandContext): void {
@@ -190,50 +237,44 @@ function role({ reply }: CommandContext): void {
   reply.array(0);
 }
 
-/** Each pattern is matched with all names before the next one is read: 100,000 of them take 300 MB. */
-function configGet(context: CommandContext): void {
+/** Matches each pattern with all names before it reads the next: 100,000 patterns take 300 MB. */
+function configGet(context: CommandContext): void | Failure {
   const { reply, settings } = context;
   const names = settings.names.map((name) => ByteBuffer.ofText(name));
-  const isWanted = names.map(() => false);
+  const isMatch = names.map(() => false);
   let failure: Failure | undefined;
   // The first word is GET.
   let isFirst = true;
   const matchPart = (words: readonly Bytes[]): void => {
     for (const word of isFirst ? words.slice(1) : words) {
       const lower = word.bytes.toString("utf8", word.start, word.end).toLowerCase();
-      const pattern = patternOf(ByteBuffer.ofText(lower));
+      const pattern = readPattern(ByteBuffer.ofText(lower));
       if (pattern instanceof Failure) failure ??= pattern;
-      else for (const [n, name] of names.entries()) isWanted[n] ||= pattern.matches(name);
+      else for (const [n, name] of names.entries()) isMatch[n] ||= pattern.matches(name);
     }
     isFirst = false;
   };
-  const write = (): void => {
-    if (failure !== undefined) {
-      reply.error(failure.error);
-      return;
-    }
-    const found = settings.names.filter((_, n) => isWanted[n]);
-    reply.map(found.length);
-    for (const name of found) {
+  const write = (): void | Failure => {
+    if (failure !== undefined) return failure;
+    const matches = settings.names.filter((_, n) => isMatch[n]);
+    reply.map(matches.length);
+    for (const name of matches) {
       reply.text(name);
       reply.text(settings.read(name));
     }
   };
-  inParts(context, matchPart, write, { bounds: PATTERNS_A_STEP });
+  return inParts(context, matchPart, write, { bounds: PATTERNS_PER_STEP });
 }
 
-function configSet(context: CommandContext): void {
-  if (context.count % 2 === 1) {
-    context.reply.error("ERR wrong number of arguments for 'config|set' command");
-    return;
-  }
+function configSet(context: CommandContext): void | Failure {
+  if (context.count % 2 === 1) return wrongNumberOfArguments("config|set");
   const pairs: [string, string][] = [];
-  for (let place = 2; place < context.count; place += 2) {
-    pairs.push([argument(context, place).toWord(), argument(context, place + 1).toText()]);
+  for (let index = 2; index < context.count; index += 2) {
+    pairs.push([argument(context, index).toWord(), argument(context, index + 1).toText()]);
   }
   const error = context.settings.set(pairs);
-  if (error === undefined) context.reply.ok();
-  else context.reply.error(error);
+  if (error !== undefined) return new Failure(error);
+  context.reply.ok();
 }
 
 function resetStat({ reply, counters }: CommandContext): void {
@@ -241,22 +282,19 @@ function resetStat({ reply, counters }: CommandContext): void {
   reply.ok();
 }
 
-function rewrite({ reply }: CommandContext): void {
-  reply.error("ERR The server is running without a config file");
+function rewrite(): Failure {
+  return NO_CONFIG_FILE;
 }
 
 function doctor({ reply }: CommandContext): void {
   reply.verbatim("Latencies are not kept here.");
 }
 
-function debugSleep(context: CommandContext): void {
+function debugSleep(context: CommandContext): void | Failure {
   const seconds = argument(context, 2).toText();
   const isNumber = readFloat(seconds) !== undefined && readNumber(argument(context, 2)) !== -1;
   const ms = Number(seconds) * 1000;
-  if (!isNumber || !(ms >= 0)) {
-    context.reply.error(OUT_OF_RANGE);
-    return;
-  }
+  if (!isNumber || !(ms >= 0)) return OUT_OF_RANGE;
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
   context.nowMs = context.cache.clock.now();
   context.reply.ok();

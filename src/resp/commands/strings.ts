@@ -1,6 +1,6 @@
-// Commands on whole values: get and set in all their forms.
+// Commands on whole values: all forms of get and set.
 
-import type { Bytes, Change, Entry } from "../../cache/cache.ts";
+import { type Bytes, type Entry, NEVER, type TimedValue } from "../../cache/cache.ts";
 import {
   argument,
   argumentsFrom,
@@ -8,293 +8,237 @@ import {
   type CommandContext,
   type Command,
   fits,
-  FULL,
   store,
-  SYNTAX_ERROR,
-  TOO_LARGE,
   update,
 } from "./context.ts";
-import { readExpiry, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
-import { inParts, KEYS_A_STEP, type StepBounds } from "./slices.ts";
+import { define } from "./define.ts";
+import { MILLISECONDS, readExpiry, SECONDS, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
+import { Failure, FULL, TOO_LARGE, wrongNumberOfArguments } from "./failure.ts";
+import { flag, grammar, oneOf } from "./grammar.ts";
+import { inParts, KEYS_PER_STEP, type StepBounds } from "./slices.ts";
 
-const ONE_KEY = [1, 1, 1] as const;
-/** An MSET of up to 5,000 keys is one step, of more one step for each 1,000: 1,000 take 3 ms of CPU. */
-const PAIRS_A_STEP: StepBounds = { one: 10_000, part: 2000 };
-const TOO_MANY_PAIRS = "ERR MSETNX takes at most 5000 keys, since it is one step";
+const LINEAR = { complexity: "O(N)" } as const;
+/** MSET of up to 5,000 pairs is one step; of more, each 1,000 pairs are one: they take 3 ms of CPU. */
+const PAIRS_PER_STEP: StepBounds = { one: 10_000, part: 2000 };
+const TOO_MANY_PAIRS = new Failure("ERR MSETNX takes at most 5000 keys, since it is one step");
 const EXPIRY_SYNTAX =
   "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds";
 
 export const STRING_COMMANDS: readonly Command[] = [
-  {
-    name: "get",
-    arity: 2,
-    flags: ["readonly", "fast"],
-    keys: ONE_KEY,
-    syntax: "key",
-    summary: "The value of a key.",
-    since: "1.0.0",
-    run: get,
-  },
-  {
-    name: "set",
-    arity: -3,
-    flags: ["write", "denyoom"],
-    keys: ONE_KEY,
-    syntax: `key value [NX | XX] [GET] [${EXPIRY_SYNTAX} | KEEPTTL]`,
-    summary: "Sets the value of a key, and its lifetime.",
-    since: "1.0.0",
-    run: set,
-  },
-  {
-    name: "setnx",
-    arity: 3,
-    flags: ["write", "denyoom", "fast"],
-    keys: ONE_KEY,
-    syntax: "key value",
-    summary: "Sets the value of a key that is not there.",
-    since: "1.0.0",
-    run: setnx,
-  },
-  {
-    name: "setex",
-    arity: 4,
-    flags: ["write", "denyoom"],
-    keys: ONE_KEY,
-    syntax: "key seconds value",
-    summary: "Sets the value of a key, and its lifetime in seconds.",
-    since: "2.0.0",
-    run: (context) => setFor(context, { unitMs: 1000, isAbsolute: false }),
-  },
-  {
-    name: "psetex",
-    arity: 4,
-    flags: ["write", "denyoom"],
-    keys: ONE_KEY,
-    syntax: "key milliseconds value",
-    summary: "Sets the value of a key, and its lifetime in milliseconds.",
-    since: "2.6.0",
-    run: (context) => setFor(context, { unitMs: 1, isAbsolute: false }),
-  },
-  {
-    name: "getset",
-    arity: 3,
-    flags: ["write", "denyoom", "fast"],
-    keys: ONE_KEY,
-    syntax: "key value",
-    summary: "Sets the value of a key and answers the old one.",
-    since: "1.0.0",
-    run: getset,
-  },
-  {
-    name: "getdel",
-    arity: 2,
-    flags: ["write", "fast"],
-    keys: ONE_KEY,
-    syntax: "key",
-    summary: "Deletes a key and answers its value.",
-    since: "6.2.0",
-    run: getdel,
-  },
-  {
-    name: "getex",
-    arity: -2,
-    flags: ["write", "fast"],
-    keys: ONE_KEY,
-    syntax: `key [${EXPIRY_SYNTAX} | PERSIST]`,
-    summary: "The value of a key, whose lifetime is set.",
-    since: "6.2.0",
-    run: getex,
-  },
-  {
-    name: "mget",
-    arity: -2,
-    flags: ["readonly", "fast"],
-    keys: [1, -1, 1],
-    syntax: "key [key ...]",
-    summary: "The values of several keys, of one moment for up to 1,000.",
-    since: "1.0.0",
-    complexity: "O(N)",
-    run: mget,
-  },
-  {
-    name: "mset",
-    arity: -3,
-    flags: ["write", "denyoom"],
-    keys: [1, -1, 2],
-    syntax: "key value [key value ...]",
-    summary: "Sets the values of several keys, in one step for up to 5,000.",
-    since: "1.0.1",
-    complexity: "O(N)",
-    run: mset,
-  },
-  {
-    name: "msetnx",
-    arity: -3,
-    flags: ["write", "denyoom"],
-    keys: [1, -1, 2],
-    syntax: "key value [key value ...]",
-    summary: "Sets the values of up to 5,000 keys in one step, if none of them is there.",
-    since: "1.0.1",
-    complexity: "O(N)",
-    run: msetnx,
-  },
+  define("get", "key", "readonly fast", "1.0.0", "The value of a key.", get),
+  define(
+    "set",
+    `key value [NX | XX] [GET] [${EXPIRY_SYNTAX} | KEEPTTL]`,
+    "write denyoom",
+    "1.0.0",
+    "Sets the value of a key, and its lifetime.",
+    set,
+  ),
+  define(
+    "setnx",
+    "key value",
+    "write denyoom fast",
+    "1.0.0",
+    "Sets the value of a key that is not there.",
+    setnx,
+  ),
+  define(
+    "setex",
+    "key seconds value",
+    "write denyoom",
+    "2.0.0",
+    "Sets the value of a key, and its lifetime in seconds.",
+    (context) => setWithTtl(context, SECONDS),
+  ),
+  define(
+    "psetex",
+    "key milliseconds value",
+    "write denyoom",
+    "2.6.0",
+    "Sets the value of a key, and its lifetime in milliseconds.",
+    (context) => setWithTtl(context, MILLISECONDS),
+  ),
+  define(
+    "getset",
+    "key value",
+    "write denyoom fast",
+    "1.0.0",
+    "Sets the value of a key and answers the old one.",
+    getset,
+  ),
+  define("getdel", "key", "write fast", "6.2.0", "Deletes a key and answers its value.", getdel),
+  define(
+    "getex",
+    `key [${EXPIRY_SYNTAX} | PERSIST]`,
+    "write fast",
+    "6.2.0",
+    "The value of a key, whose lifetime is set.",
+    getex,
+  ),
+  define(
+    "mget",
+    "key [key ...]",
+    "readonly fast",
+    "1.0.0",
+    "The values of several keys, of one moment for up to 1,000.",
+    mget,
+    LINEAR,
+  ),
+  define(
+    "mset",
+    "key value [key value ...]",
+    "write denyoom",
+    "1.0.1",
+    "Sets the values of several keys, in one step for up to 5,000.",
+    mset,
+    LINEAR,
+  ),
+  define(
+    "msetnx",
+    "key value [key value ...]",
+    "write denyoom",
+    "1.0.1",
+    "Sets the values of up to 5,000 keys in one step, if none of them is there.",
+    msetnx,
+    LINEAR,
+  ),
 ];
+
+/** The value of NX, XX, GET and the lifetime. */
+const SET_OPTIONS = grammar({
+  condition: oneOf(flag("nx"), flag("xx")),
+  get: oneOf(flag("get")),
+  expiry: oneOf(...TIME_OPTIONS, flag("keepttl")),
+});
+const GETEX_OPTIONS = grammar({ expiry: oneOf(...TIME_OPTIONS, flag("persist")) });
 
 function get(context: CommandContext): void {
   const { cache, reply, nowMs } = context;
   reply.endBulk(cache.get(argument(context, 1), nowMs, reply.beginBulk()));
 }
 
-interface SetOptions {
-  condition?: "nx" | "xx";
-  answersOld: boolean;
-  keepsTtl: boolean;
-  expiresAtMs: number;
-}
-
-function set(context: CommandContext): void {
+function set(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
   const key = argument(context, 1);
   const value = argument(context, 2);
   if (context.count === 3) {
-    if (store(context, key, value, cache.expiresAtMs(undefined, nowMs))) reply.ok();
+    const failure = store(context, key, value, cache.expiresAtMs(undefined, nowMs));
+    if (failure !== undefined) return failure;
+    reply.ok();
     return;
   }
-  const options = readSetOptions(context);
-  if (options === undefined) return;
-  const { condition, answersOld, keepsTtl, expiresAtMs } = options;
+  const options = SET_OPTIONS.parse(context, 3);
+  if (options instanceof Failure) return options;
+  const { condition, get: repliesOld, expiry } = options;
+  const keepsTtl = expiry === "keepttl";
+  const expiresAtMs =
+    expiry === undefined || keepsTtl
+      ? cache.expiresAtMs(undefined, nowMs)
+      : readExpiry(context, expiry.time, expiry.form);
+  if (expiresAtMs instanceof Failure) return expiresAtMs;
   let isSet = true;
-  const isDone = update(context, key, (entry) => {
-    if (answersOld) answerOf(context, entry);
+  const failure = update(context, key, (entry) => {
+    if (repliesOld) replyValue(context, entry);
     isSet = condition === undefined || (condition === "xx") === (entry !== undefined);
     if (!isSet) return "keep";
     return { value, expiresAtMs: keepsTtl && entry ? entry.expiresAtMs : expiresAtMs };
   });
-  if (!isDone || answersOld) return;
+  if (failure !== undefined) return failure;
+  if (repliesOld) return;
   if (isSet) reply.ok();
   else reply.nil();
 }
 
-/** Undefined after an error has been answered. */
-function readSetOptions(context: CommandContext): SetOptions | undefined {
-  const options: SetOptions = {
-    answersOld: false,
-    keepsTtl: false,
-    expiresAtMs: context.cache.expiresAtMs(undefined, context.nowMs),
-  };
-  let time: [value: Bytes, form: TimeForm] | undefined;
-  for (let place = 3; place < context.count; place++) {
-    const word = argument(context, place).toWord();
-    const form = TIME_OPTIONS.get(word);
-    if ((word === "nx" || word === "xx") && (options.condition ?? word) === word) {
-      options.condition = word;
-    } else if (word === "get") {
-      options.answersOld = true;
-    } else if (word === "keepttl" && time === undefined) {
-      options.keepsTtl = true;
-    } else if (form && !time && !options.keepsTtl && place + 1 < context.count) {
-      time = [argument(context, ++place), form];
-    } else {
-      context.reply.error(SYNTAX_ERROR);
-      return undefined;
-    }
-  }
-  if (time === undefined) return options;
-  const expiresAtMs = readExpiry(context, ...time);
-  return expiresAtMs === undefined ? undefined : { ...options, expiresAtMs };
-}
-
-/** Answers the entry's value, or nil. */
-function answerOf({ reply, cache }: CommandContext, entry: Entry | undefined): void {
+/** Writes the entry's value, or nil. */
+function replyValue({ reply, cache }: CommandContext, entry: Entry | undefined): void {
   cache.countGet(entry !== undefined);
   if (entry === undefined) reply.nil();
   else reply.bulk(entry.value);
 }
 
-function setnx(context: CommandContext): void {
-  const lease = {
-    value: argument(context, 2),
-    expiresAtMs: context.cache.expiresAtMs(undefined, context.nowMs),
-  };
+/** Returns the value of SETNX or GETSET with the default lifetime. */
+function valueWithDefaultTtl(context: CommandContext): TimedValue {
+  const { cache, nowMs } = context;
+  return { value: argument(context, 2), expiresAtMs: cache.expiresAtMs(undefined, nowMs) };
+}
+
+function setnx(context: CommandContext): void | Failure {
+  const newValue = valueWithDefaultTtl(context);
   let isSet = false;
-  const change = (entry: Entry | undefined): Change => {
+  const failure = update(context, argument(context, 1), (entry) => {
     isSet = entry === undefined;
-    return isSet ? lease : "keep";
-  };
-  if (update(context, argument(context, 1), change)) context.reply.integer(isSet ? 1 : 0);
+    return isSet ? newValue : "keep";
+  });
+  if (failure !== undefined) return failure;
+  context.reply.integer(isSet ? 1 : 0);
 }
 
-function setFor(context: CommandContext, form: TimeForm): void {
+/** SETEX and PSETEX. */
+function setWithTtl(context: CommandContext, form: TimeForm): void | Failure {
   const expiresAtMs = readExpiry(context, argument(context, 2), form);
-  if (expiresAtMs === undefined) return;
-  if (store(context, argument(context, 1), argument(context, 3), expiresAtMs)) context.reply.ok();
+  if (expiresAtMs instanceof Failure) return expiresAtMs;
+  const failure = store(context, argument(context, 1), argument(context, 3), expiresAtMs);
+  if (failure !== undefined) return failure;
+  context.reply.ok();
 }
 
-function getset(context: CommandContext): void {
-  const lease = {
-    value: argument(context, 2),
-    expiresAtMs: context.cache.expiresAtMs(undefined, context.nowMs),
-  };
-  update(context, argument(context, 1), (entry) => {
-    answerOf(context, entry);
-    return lease;
+function getset(context: CommandContext): void | Failure {
+  const newValue = valueWithDefaultTtl(context);
+  return update(context, argument(context, 1), (entry) => {
+    replyValue(context, entry);
+    return newValue;
   });
 }
 
-function getdel(context: CommandContext): void {
-  update(context, argument(context, 1), (entry) => {
-    answerOf(context, entry);
+function getdel(context: CommandContext): void | Failure {
+  return update(context, argument(context, 1), (entry) => {
+    replyValue(context, entry);
     return entry ? "delete" : "keep";
   });
 }
 
-function getex(context: CommandContext): void {
+function getex(context: CommandContext): void | Failure {
   const { cache, nowMs } = context;
-  if (context.count === 2) {
-    get(context);
-    return;
-  }
-  const word = argument(context, 2).toWord();
-  const form = TIME_OPTIONS.get(word);
-  const isTime = form !== undefined && context.count === 4;
-  if (!isTime && !(word === "persist" && context.count === 3)) {
-    context.reply.error(SYNTAX_ERROR);
-    return;
-  }
-  const expiresAtMs = isTime
-    ? readExpiry(context, argument(context, 3), form)
-    : cache.expiresAtMs(Infinity, nowMs);
-  if (expiresAtMs === undefined) return;
-  update(context, argument(context, 1), (entry) => {
-    answerOf(context, entry);
+  if (context.count === 2) return get(context);
+  const options = GETEX_OPTIONS.parse(context, 2);
+  if (options instanceof Failure) return options;
+  const { expiry } = options;
+  const expiresAtMs =
+    expiry === undefined || expiry === "persist"
+      ? cache.expiresAtMs(NEVER, nowMs)
+      : readExpiry(context, expiry.time, expiry.form);
+  if (expiresAtMs instanceof Failure) return expiresAtMs;
+  return update(context, argument(context, 1), (entry) => {
+    replyValue(context, entry);
     if (entry === undefined) return "keep";
     return expiresAtMs <= nowMs ? "delete" : { expiresAtMs };
   });
 }
 
-function mget(context: CommandContext): void {
+function mget(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
   const count = context.count - 1;
-  const isOneStep = count <= KEYS_A_STEP;
-  const found = isOneStep ? reply : reply.aside();
+  const isOneStep = count <= KEYS_PER_STEP;
+  const values = isOneStep ? reply : reply.aside();
   if (isOneStep) reply.array(count);
   const getPart = (keys: readonly Bytes[]): void => {
-    const mark = found.out.end;
+    const mark = values.out.end;
     cache.consistently(keys, () => {
-      found.out.end = mark;
-      for (const key of keys) found.endBulk(cache.get(key, nowMs, found.beginBulk()));
+      values.out.end = mark;
+      for (const key of keys) values.endBulk(cache.get(key, nowMs, values.beginBulk()));
     });
   };
   const write = (): void => {
     if (isOneStep) return;
     reply.array(count);
-    reply.append(found);
+    reply.append(values);
   };
-  inParts(context, getPart, write, { asides: isOneStep ? [] : [found] });
+  return inParts(context, getPart, write, { asides: isOneStep ? [] : [values] });
 }
 
-function mset(context: CommandContext): void {
-  if (!hasPairs(context)) return;
+function mset(context: CommandContext): void | Failure {
+  const failure = checkPairs(context);
+  if (failure !== undefined) return failure;
   const { cache, reply } = context;
   let isStored = true;
   const storePart = (words: readonly Bytes[]): void => {
@@ -303,50 +247,47 @@ function mset(context: CommandContext): void {
       isStored = storePairs(context, words);
     });
   };
-  const write = (): void => (isStored ? reply.ok() : reply.error(FULL));
-  inParts(context, storePart, write, { bounds: PAIRS_A_STEP });
-}
-
-function msetnx(context: CommandContext): void {
-  if (!hasPairs(context)) return;
-  const { cache, reply } = context;
-  if (context.count - 1 > PAIRS_A_STEP.one) {
-    reply.error(TOO_MANY_PAIRS);
-    return;
-  }
-  const words = argumentsFrom(context, 1);
-  const keys = keysOf(words);
-  cache.atomically(keys, () => {
-    const isThere = keys.some((key) => expiresAtOf(context, key) !== undefined);
-    if (isThere) reply.integer(0);
-    else if (storePairs(context, words)) reply.integer(1);
-    else reply.error(FULL);
+  return inParts(context, storePart, () => (isStored ? reply.ok() : FULL), {
+    bounds: PAIRS_PER_STEP,
   });
 }
 
+function msetnx(context: CommandContext): void | Failure {
+  const failure = checkPairs(context);
+  if (failure !== undefined) return failure;
+  if (context.count - 1 > PAIRS_PER_STEP.one) return TOO_MANY_PAIRS;
+  const { cache, reply } = context;
+  const words = argumentsFrom(context, 1);
+  const keys = keysOf(words);
+  let exists = false;
+  let isStored = false;
+  cache.atomically(keys, () => {
+    exists = keys.some((key) => expiresAtOf(context, key) !== undefined);
+    isStored = !exists && storePairs(context, words);
+  });
+  if (!exists && !isStored) return FULL;
+  reply.integer(isStored ? 1 : 0);
+}
+
+/** Returns the keys of alternating keys and values. */
 function keysOf(pairs: readonly Bytes[]): Bytes[] {
-  return pairs.filter((_, place) => place % 2 === 0);
+  return pairs.filter((_, index) => index % 2 === 0);
 }
 
-/** Whether there is a value of each key, and all fit: false after an error has been answered. */
-function hasPairs(context: CommandContext): boolean {
-  if (context.count % 2 === 0) {
-    context.reply.error(`ERR wrong number of arguments for '${context.name}' command`);
-    return false;
+/** Checks that each key has a value, and that all of them fit. */
+function checkPairs(context: CommandContext): Failure | undefined {
+  if (context.count % 2 === 0) return wrongNumberOfArguments(context.name);
+  for (let index = 1; index < context.count; index += 2) {
+    if (!fits(context, argument(context, index), argument(context, index + 1))) return TOO_LARGE;
   }
-  for (let place = 1; place < context.count; place += 2) {
-    if (fits(context, argument(context, place), argument(context, place + 1))) continue;
-    context.reply.error(TOO_LARGE);
-    return false;
-  }
-  return true;
+  return undefined;
 }
 
-/** Stores keys and values by turns until one has no room: then false. */
+/** Stores alternating keys and values. Returns false at the first that the cache has no room for. */
 function storePairs({ cache, nowMs }: CommandContext, words: readonly Bytes[]): boolean {
   const expiresAtMs = cache.expiresAtMs(undefined, nowMs);
-  for (let place = 0; place + 1 < words.length; place += 2) {
-    const [key, value] = [words[place] as Bytes, words[place + 1] as Bytes];
+  for (let index = 0; index + 1 < words.length; index += 2) {
+    const [key, value] = [words[index] as Bytes, words[index + 1] as Bytes];
     if (!cache.put(key, value, expiresAtMs, nowMs)) return false;
   }
   return true;

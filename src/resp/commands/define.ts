@@ -1,0 +1,102 @@
+// Defines commands. The arity and the key positions of a command follow from its syntax.
+
+import type { Command, CommandContext, CommandFlag } from "./context.ts";
+import type { Failure } from "./failure.ts";
+
+/** The arguments of a syntax that are keys. */
+const KEY_WORDS: ReadonlySet<string> = new Set(["key", "newkey", "source", "destination"]);
+
+const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
+  "write",
+  "readonly",
+  "denyoom",
+  "admin",
+  "noscript",
+  "loading",
+  "stale",
+  "fast",
+  "no_auth",
+]);
+
+type Details = Partial<Pick<Command, "access" | "arity" | "complexity" | "subcommands">>;
+
+/**
+ * Returns a command. `name` is in lower case; a subcommand is written behind its command: "client id".
+ * `flags` are separated by spaces. `details` hold what neither the flags nor the syntax say. More than
+ * five parameters, because each call is one row of a table.
+ */
+export function define(
+  name: string,
+  syntax: string,
+  flags: string,
+  since: string,
+  summary: string,
+  run: (context: CommandContext) => void | Failure,
+  details: Details = {},
+): Command {
+  const words = name.split(" ");
+  const keys = keysOf(syntax, words.length);
+  return {
+    name: words[words.length - 1] ?? name,
+    arity: arityOf(syntax, words.length),
+    flags: readFlags(flags),
+    ...(keys === undefined ? {} : { keys }),
+    syntax,
+    summary,
+    since,
+    run,
+    ...details,
+  };
+}
+
+/** Returns a command that does nothing without one of its subcommands. */
+export function container(
+  name: string,
+  since: string,
+  summary: string,
+  subcommands: readonly Command[],
+): Command {
+  const syntax = "subcommand [arg ...]";
+  return { name, arity: arityOf(syntax, 1), flags: [], syntax, summary, since, subcommands };
+}
+
+/** The number of arguments, those of the name included; negative if brackets allow more. */
+function arityOf(syntax: string, nameWords: number): number {
+  const count = nameWords + requiredWords(syntax).length;
+  return syntax.includes("[") ? -count : count;
+}
+
+/** The words outside of brackets; of several forms those of the first. */
+function requiredWords(syntax: string): string[] {
+  let depth = 0;
+  let outside = "";
+  for (const character of syntax) {
+    if (character === "[") depth++;
+    else if (character === "]") depth--;
+    else if (depth === 0) outside += character;
+  }
+  const [firstForm = ""] = outside.split(" | ");
+  return firstForm.split(" ").filter(Boolean);
+}
+
+/** "key" → [1, 1, 1]; "key [key ...]" → [1, -1, 1]; "key value [key value ...]" → [1, -1, 2]. */
+function keysOf(syntax: string, nameWords: number): Command["keys"] {
+  const required = requiredWords(syntax);
+  const first = required.findIndex((word) => KEY_WORDS.has(word));
+  if (first < 0) return undefined;
+  const repeated = /\[(key[^\]]*) \.\.\.\]/.exec(syntax)?.[1];
+  if (repeated !== undefined) return [nameWords + first, -1, repeated.split(" ").length];
+  const last = required.findLastIndex((word) => KEY_WORDS.has(word));
+  return [nameWords + first, nameWords + last, 1];
+}
+
+function readFlags(text: string): CommandFlag[] {
+  return text.split(" ").map((flag) => {
+    if (isFlag(flag)) return flag;
+    throw new Error(`no flag of a command: "${flag}"`);
+  });
+}
+
+function isFlag(word: string): word is CommandFlag {
+  return FLAGS.has(word);
+}

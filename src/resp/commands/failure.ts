@@ -1,0 +1,22 @@
+// Errors that a command returns; the dispatcher writes them.
+
+/** The error of a command. Clients read its code, the first word, and some also its text. */
+export class Failure {
+  readonly message: string;
+
+  constructor(message: string) {
+    this.message = message;
+  }
+}
+
+export const SYNTAX_ERROR = new Failure("ERR syntax error");
+export const NOT_AN_INTEGER = new Failure("ERR value is not an integer or out of range");
+export const TOO_LARGE = new Failure(
+  "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+);
+export const LOADING = new Failure("LOADING Redis is loading the dataset in memory");
+export const FULL = new Failure("OOM command not allowed when used memory > 'maxmemory'.");
+
+export function wrongNumberOfArguments(name: string): Failure {
+  return new Failure(`ERR wrong number of arguments for '${name}' command`);
+}
