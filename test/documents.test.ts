@@ -1,9 +1,10 @@
-// The documents are true: their transcripts run, their tables are the code's,
-// what they name exists.
+// The documents are true: their transcripts run, their tables equal those of the code, and the
+// files, scripts and headings that they name exist.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { Glob } from "bun";
 
 import { BENCHES } from "../bench/benches.ts";
 import packageJson from "../package.json";
@@ -16,13 +17,23 @@ import { LONG_TESTS } from "./stress/long-tests.ts";
 const ROOT = new URL("../", import.meta.url).pathname;
 const PAGES = [
   "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
   "docs/protocol.md",
   "docs/operations.md",
   "docs/design.md",
+  "docs/benchmarks.md",
+  "docs/glossary.md",
+  "docs/releasing.md",
   "docs/security.md",
   "docs/snapshot-format.md",
   "bench/README.md",
 ];
+const LINE_COLUMNS_MAX = 120;
+const README_LINES_MAX = 120;
+/** A path of this repository as text writes it: `src/cache/ring.ts`, or a folder. Files in C are Redis's. */
+const PATH = /(?<![\w./-])(?:src|test|bench|docs|scripts)\/(?!\S*\.[ch]\b)[\w./-]*\w/g;
 
 interface Step {
   readonly command: string;
@@ -64,19 +75,66 @@ for (const page of PAGES) {
       for (const [, script = "", name = ""] of named) {
         expect([script, script in packageJson.scripts]).toEqual([script, true]);
         const names = { bench: BENCHES, stress: LONG_TESTS }[script];
-        if (names !== undefined && !["", "NAME"].includes(name))
+        if (names !== undefined && !["", "NAME"].includes(name)) {
           expect([name, name in names]).toEqual([name, true]);
+        }
       }
     });
 
-    test("links to files that exist", async () => {
-      for (const [, target = ""] of text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+    test("links to files and headings that exist", async () => {
+      for (const [, target = "", anchor] of text.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)) {
         if (target.includes("://")) continue;
-        const path = join(ROOT, dirname(page), target);
+        const path = target === "" ? join(ROOT, page) : join(ROOT, dirname(page), target);
         expect([target, existsSync(path)]).toEqual([target, true]);
+        if (anchor === undefined) continue;
+        expect(anchorsOf(await Bun.file(path).text())).toContain(anchor);
       }
     });
+
+    test("names paths that exist", () => {
+      expect(missingPaths(text)).toEqual([]);
+    });
+
+    test(`has no line of prose over ${LINE_COLUMNS_MAX} columns`, () => {
+      const prose = text.replace(/^ *```.*?^ *```$/gms, "").split("\n");
+      const long = prose.filter((line) => !line.startsWith("|") && line.length > LINE_COLUMNS_MAX);
+      expect(long).toEqual([]);
+    });
   });
+}
+
+test(`README.md has at most ${README_LINES_MAX} lines`, async () => {
+  const lines = (await Bun.file(join(ROOT, "README.md")).text()).split("\n");
+  expect(lines.length - 1).toBeLessThanOrEqual(README_LINES_MAX);
+});
+
+test("the comments of src name paths that exist", async () => {
+  const missing: string[] = [];
+  for await (const file of new Glob("src/**/*.{ts,css,html}").scan(ROOT)) {
+    const comments = commentsOf(await Bun.file(join(ROOT, file)).text());
+    for (const path of missingPaths(comments)) missing.push(`${file}: ${path}`);
+  }
+  expect(missing).toEqual([]);
+});
+
+function missingPaths(text: string): string[] {
+  const paths = [...text.matchAll(PATH)].map(([path]) => path);
+  return paths.filter((path) => !existsSync(join(ROOT, path)));
+}
+
+function commentsOf(source: string): string {
+  return [...source.matchAll(/^\s*\/\/.*$|\/\*.*?\*\//gms)].map(([comment]) => comment).join("\n");
+}
+
+/** The anchors that GitHub gives to the headings of a page. */
+function anchorsOf(page: string): string[] {
+  const headings = [...page.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) => heading);
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
 }
 
 /** The commands of all ```console blocks, each with the lines below it. */

@@ -226,7 +226,7 @@ export const OPTIONS = {
     min: 0.1,
     max: 86_400,
     unit: "seconds",
-    help: "time after which a Redis client is closed that sends a command or reads a reply at less than 64 KiB/s, or has not sent its token or finished its handshake",
+    help: "longest time for a Redis client to be slower than 64 KiB/s with a command or reply, to send its token, or to finish its handshake",
   },
   respIdleTimeout: {
     kind: "number",
