@@ -2,7 +2,7 @@
 // keys. It stops while the worker has neither requests nor hot keys.
 
 import type { Activity } from "../service/activity.ts";
-import type { LoopLag } from "../service/event-loop-lag.ts";
+import type { EventLoopMonitor } from "../service/event-loop-monitor.ts";
 import type { HotKeys } from "./hot-keys.ts";
 import type { WorkerRows } from "./workers.ts";
 
@@ -17,7 +17,7 @@ export function startHeartbeat(
   thread: number,
   hotKeys: HotKeys,
   requests: () => number,
-  { activity, lag }: { readonly activity: Activity; readonly lag: LoopLag },
+  { activity, lag }: { readonly activity: Activity; readonly lag: EventLoopMonitor },
 ): void {
   let tickedMs = 0;
   let counted = 0;

@@ -1,24 +1,30 @@
-// Upkeep of a cache in the background: frees what has expired, and tells when it is full.
+// Background work of a cache: frees expired entries, and reports that eviction has begun.
 
 import type { Cache } from "../cache/cache.ts";
 
-/** For the log. */
+/** The name of the log event. */
 export const EVICTION_BEGAN = "eviction began";
 
-/** While entries come, go or expire, every tick looks at a fiftieth of them: an expired one is freed within 5 s. */
-const SWEEP_EVERY_MS = 100;
-const SWEEP_SHARE = 1 / 50;
-const SWEEP_AT_LEAST = 1000;
-/** At rest a tick looks at so many, or a 60th: within 5 s for 100,000 entries, within a minute for any number. */
-const REST_EVERY_MS = 1000;
-const REST_SHARE = 1 / 60;
-const REST_AT_LEAST = 20_000;
-/** Ticks without a change after which it rests: all entries have been looked at once. */
+/**
+ * While entries are put, deleted or expire, each tick sweeps a fiftieth of the entries: an expired
+ * entry is freed within 5 s.
+ */
+const BUSY_TICK_MS = 100;
+const BUSY_SWEEP_RATIO = 1 / 50;
+const BUSY_ENTRIES_MIN = 1000;
+/**
+ * At rest each tick sweeps a 60th of the entries, 20,000 at least: an expired entry is freed within
+ * 5 s in a cache of 100,000 entries, and within a minute in any other.
+ */
+const REST_TICK_MS = 1000;
+const REST_SWEEP_RATIO = 1 / 60;
+const REST_ENTRIES_MIN = 20_000;
+/** After this number of ticks without a change the cache is at rest: each entry was swept once. */
 const TICKS_TO_REST = 50;
-/** While more than a twentieth of what a step looked at had expired, the tick goes on for so long. */
-const EXPIRED_SHARE = 1 / 20;
+/** A tick continues while more than this part of a step's entries had expired, up to TICK_MS_MAX. */
+const EXPIRED_RATIO = 1 / 20;
 const STEP_ENTRIES = 10_000;
-const LONGEST_TICK_MS = 25;
+const TICK_MS_MAX = 25;
 
 /** Sweeps until the thread ends; calls `evictionBegan` once. */
 export function startMaintenance(cache: Cache, evictionBegan: () => void): void {
@@ -33,26 +39,26 @@ export function startMaintenance(cache: Cache, evictionBegan: () => void): void 
     quietTicks = changes === changesBefore ? quietTicks + 1 : 0;
     changesBefore = changes;
     const isResting = quietTicks >= TICKS_TO_REST;
-    const [atLeast, share] = isResting
-      ? [REST_AT_LEAST, REST_SHARE]
-      : [SWEEP_AT_LEAST, SWEEP_SHARE];
-    if (expiring > 0) sweep(cache, Math.max(atLeast, Math.ceil(entries * share)));
-    setTimeout(tick, isResting || expiring === 0 ? REST_EVERY_MS : SWEEP_EVERY_MS);
+    const [entriesMin, ratio] = isResting
+      ? [REST_ENTRIES_MIN, REST_SWEEP_RATIO]
+      : [BUSY_ENTRIES_MIN, BUSY_SWEEP_RATIO];
+    if (expiring > 0) sweep(cache, Math.max(entriesMin, Math.ceil(entries * ratio)));
+    setTimeout(tick, isResting || expiring === 0 ? REST_TICK_MS : BUSY_TICK_MS);
   };
-  setTimeout(tick, SWEEP_EVERY_MS);
+  setTimeout(tick, BUSY_TICK_MS);
 }
 
-/** Looks at `atLeast` entries, and at more while that is worth it: as Redis's active expiry does. */
-function sweep(cache: Cache, atLeast: number): void {
-  // Notices that the machine has slept, which the time then makes up for.
+/** Sweeps `entries` entries, and more while many have expired: Redis's active expiry does the same. */
+function sweep(cache: Cache, entries: number): void {
+  // Reading the offset detects that the machine was suspended, and corrects the clock.
   void cache.clock.offsetMs;
   const nowMs = cache.clock.now();
-  const endMs = performance.now() + LONGEST_TICK_MS;
-  for (let left = atLeast; left > 0 || performance.now() < endMs; left -= STEP_ENTRIES) {
+  const endMs = performance.now() + TICK_MS_MAX;
+  for (let left = entries; left > 0 || performance.now() < endMs; left -= STEP_ENTRIES) {
     const step = left > 0 ? Math.min(left, STEP_ENTRIES) : STEP_ENTRIES;
     const before = cache.stats().expired;
     cache.sweep(nowMs, step);
     const freed = cache.stats().expired - before;
-    if (left <= STEP_ENTRIES && freed < step * EXPIRED_SHARE) return;
+    if (left <= STEP_ENTRIES && freed < step * EXPIRED_RATIO) return;
   }
 }

@@ -1,16 +1,16 @@
-// The claim of a starting service on its port. Workers share the port by SO_REUSEPORT,
-// and so could a second service, which would then get half of the connections unnoticed.
+// The claim of a starting service on its port. Workers share the port by SO_REUSEPORT. A second
+// service could share it too, and would take half of the connections unnoticed.
 //
-// The port is opened once without sharing it, which fails if anybody has it in any
-// way. From before that until all workers have it, a socket named after the port keeps
-// other starts waiting: in Linux's abstract namespace, which is as wide as that of
-// ports (one network namespace) and is cleaned up with the process, however it ends.
+// The claim opens the port once without sharing it, which fails if any socket has the port. A startup
+// lock makes other starts wait, from before that until all workers listen. The lock is a Unix socket
+// named after the port, in Linux's abstract namespace. Such a name is valid in one network namespace,
+// as a port is, and ends with its process.
 
 import type { TCPSocketListener, UnixSocketListener } from "bun";
 
 import { errorCode } from "../linux/error-code.ts";
 
-/** The address cannot be had: `code` as the operating system names it. */
+/** The address cannot be opened; `code` is the name that the operating system gives. */
 export class ListenError extends Error {
   readonly code: string;
   readonly port: number;
@@ -22,39 +22,41 @@ export class ListenError extends Error {
   }
 }
 
+type StartupLock = UnixSocketListener<undefined>;
+
 const SOCKET = { data() {} };
 /** Another start on the same port takes less than a second. */
 const WAIT_MS = 5000;
-const LOOK_EVERY_MS = 20;
+const RETRY_MS = 20;
 
 export class PortClaim {
-  /** The port that is claimed: the one asked for, or a free one for 0. */
+  /** The claimed port: the requested one, or a free one for 0. */
   readonly port: number;
-  readonly #sign: UnixSocketListener<undefined> | undefined;
+  readonly #startupLock: StartupLock | undefined;
 
-  private constructor(port: number, sign: UnixSocketListener<undefined> | undefined) {
+  private constructor(port: number, startupLock: StartupLock | undefined) {
     this.port = port;
-    this.#sign = sign;
+    this.#startupLock = startupLock;
   }
 
-  /** Claims the port until `release`. Throws ListenError if it cannot be had. */
+  /** Claims the port until `release`. Throws ListenError if the port cannot be opened. */
   static async take(host: string, port: number): Promise<PortClaim> {
-    const untilMs = performance.now() + WAIT_MS;
+    const endMs = performance.now() + WAIT_MS;
     for (;;) {
-      // A free port is only known once it is open.
-      const early = port === 0 ? undefined : putUpSign(port);
-      const probe = early === "taken" ? undefined : open(host, port);
-      const sign = probe !== undefined && port === 0 ? putUpSign(probe.port) : early;
+      // The number of a free port is known only once the port is open.
+      const early = port === 0 ? undefined : tryLockStartup(port);
+      const probe = early === "locked" ? undefined : open(host, port);
+      const lock = probe !== undefined && port === 0 ? tryLockStartup(probe.port) : early;
       probe?.stop(true);
-      if (probe !== undefined && sign !== "taken") return new PortClaim(probe.port, sign);
-      if (performance.now() > untilMs) throw new ListenError("EADDRINUSE", port);
-      await Bun.sleep(LOOK_EVERY_MS);
+      if (probe !== undefined && lock !== "locked") return new PortClaim(probe.port, lock);
+      if (performance.now() > endMs) throw new ListenError("EADDRINUSE", port);
+      await Bun.sleep(RETRY_MS);
     }
   }
 
-  /** The workers have the port: whoever opens it now hears that it is in use. */
+  /** Ends the claim once the workers listen: from then on, opening the port fails with EADDRINUSE. */
   release(): void {
-    this.#sign?.stop(true);
+    this.#startupLock?.stop(true);
   }
 }
 
@@ -67,13 +69,13 @@ function open(host: string, port: number): TCPSocketListener<undefined> {
   }
 }
 
-/** Undefined where there are no such names: there workers do not share a port either. */
-function putUpSign(port: number): UnixSocketListener<undefined> | "taken" | undefined {
+/** Returns undefined on other systems, where workers do not share a port either. */
+function tryLockStartup(port: number): StartupLock | "locked" | undefined {
   if (process.platform !== "linux") return undefined;
   try {
     return Bun.listen({ unix: `\0ringcache starts on ${port}`, socket: SOCKET });
   } catch (error) {
-    if (errorCode(error) === "EADDRINUSE") return "taken";
+    if (errorCode(error) === "EADDRINUSE") return "locked";
     throw error;
   }
 }

@@ -34,7 +34,7 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
   const lines = new LogLines(start.state.logLines);
   // The supervisor's thread writes: lines stay whole, and none is lost when this thread ends.
   const logger = new Logger(config.logFormat, config.logLevel, (line) => {
-    if (lines.maySend(start.thread, line)) supervisor.postMessage({ kind: "log", line });
+    if (lines.trySend(start.thread, line)) supervisor.postMessage({ kind: "log", line });
   });
   const saves = new PendingSaves(supervisor);
   const tokens = new Tokens(start.credentials.tokens);

@@ -150,10 +150,10 @@ export class ServiceProcess {
 
   /** Stops the service once; after a signal it drains first. A later signal ends the current step. */
   stop(reason: StopReason): void {
-    if ("signal" in reason) this.#signals.came(reason.signal);
+    if ("signal" in reason) this.#signals.record(reason.signal);
     if (this.#isStopping) return;
     this.#isStopping = true;
-    if ("command" in reason) this.#signals.came(reason.command);
+    if ("command" in reason) this.#signals.record(reason.command);
     void this.#stop(reason).then(this.#ended.resolve, this.#ended.reject);
   }
 
@@ -260,7 +260,7 @@ export class ServiceProcess {
   /** Writes a line, of a worker if given, and updates the count of dropped lines. */
   #writeLog(line: string, worker?: number): void {
     if (worker === undefined) this.#log.write(line);
-    else this.#log.writeOf(worker, line);
+    else this.#log.writeFrom(worker, line);
     this.#serviceState.set("droppedLogLines", this.#log.dropped);
   }
 

@@ -7,7 +7,7 @@ import { allocateWorkers, WorkerRows } from "../metrics/workers.ts";
 import { allocateResp, type RespMemory } from "../resp/memory.ts";
 import { allocateRejections, RejectionCounters } from "../security/rejections.ts";
 import { Activity } from "../service/activity.ts";
-import { LoopLag } from "../service/event-loop-lag.ts";
+import { EventLoopMonitor } from "../service/event-loop-monitor.ts";
 import { allocateLogLines } from "../service/log-lines.ts";
 import { allocateState, type Service, ServiceState } from "../service/service.ts";
 import { allocateBudget, ByteBudget } from "../shared-memory/byte-budget.ts";
@@ -66,6 +66,8 @@ export function attach(
   link: ProcessLink,
 ): ThreadContext {
   const activity = new Activity();
+  const lag = new EventLoopMonitor();
+  lag.start(activity);
   return {
     config,
     thread,
@@ -76,7 +78,7 @@ export function attach(
       rejections: new RejectionCounters(state.rejections, thread),
       budget: new ByteBudget(state.budget, thread, config.maxPendingBytes),
       activity,
-      lag: new LoopLag(activity),
+      lag,
     },
     httpMetrics: new HttpMetrics(state.http, thread),
     respMemory: state.resp,

@@ -1,10 +1,10 @@
-// SIGTERM and SIGINT: the first one stops the service, one that comes later ends the step that the
-// stop is at.
+// SIGTERM and SIGINT: the first signal stops the service, and each later one ends the current step of
+// the stop.
 //
-// Ctrl-C under `bun run` comes twice within milliseconds, from the terminal and from bun: the second
-// is the same wish.
+// Ctrl-C under `bun run` arrives twice within milliseconds, from the terminal and from bun. Signals
+// within REPEAT_MS therefore count as one request.
 
-const SAME_WISH_MS = 1000;
+const REPEAT_MS = 1000;
 
 export class StopSignals {
   readonly #now: () => number;
@@ -15,15 +15,15 @@ export class StopSignals {
     this.#now = now;
   }
 
-  /** Resolves with the name of the next signal that is another wish. */
+  /** Resolves with the name of the next request. */
   get next(): Promise<string> {
     return this.#next.promise;
   }
 
-  /** Takes a signal, or another wish to stop. */
-  came(name: string): void {
+  /** Records a signal, or another request to stop, by its name. */
+  record(name: string): void {
     const nowMs = this.#now();
-    if (nowMs - this.#lastMs < SAME_WISH_MS) return;
+    if (nowMs - this.#lastMs < REPEAT_MS) return;
     this.#lastMs = nowMs;
     this.#next.resolve(name);
     this.#next = Promise.withResolvers();

@@ -1,9 +1,8 @@
-// Starts the workers, starts one that fails again, and stops them all.
+// Starts the workers, restarts a worker that fails, and stops them all.
 //
-// A worker is lost when it throws or exits unasked. Its thread number is then
-// declared lost (the cache frees its locks) and given to the next one, while the
-// others serve on. When workers are lost faster than FAILURES in WINDOW_MS the
-// fault is not one that a new worker cures, and the supervisor gives up.
+// A worker is lost when it throws, or exits without a request to stop. The cache then frees the locks
+// of its thread, and a new worker gets its thread number, while the others keep serving. After
+// FAILURES losses within WINDOW_MS the supervisor gives up: a new worker would fail the same way.
 
 import { Worker } from "node:worker_threads";
 
@@ -18,23 +17,23 @@ import type { FromWorker, ServiceStart, ToWorker, WorkerStart } from "./messages
 
 const FAILURES = 5;
 const WINDOW_MS = 10_000;
-/** A worker that is to stop has this long beyond its grace. */
+/** A worker that has not stopped this long after its grace is terminated. */
 const CUT_OFF_MS = 500;
-/** Before a worker tries again that was refused the port, which somebody else may have for a moment. */
+/** Pause before the restart of a worker whose port was taken: another process may hold it briefly. */
 const LISTEN_RETRY_MS = 200;
 
 export interface SupervisorEvents {
-  /** A worker has this line for the log, with its end. */
+  /** A worker posted this line for the log, with its end. */
   log(thread: number, line: string): void;
   /** A worker has opened its listeners. */
   listening(): void;
-  /** A worker was lost and another is being started in its place. */
+  /** A worker was lost, and its successor is starting. */
   restarted(thread: number, reason: string): void;
-  /** A client wants a snapshot. Never rejects. */
+  /** A client asks for a snapshot. Never rejects. */
   save(): Promise<SaveOutcome>;
-  /** A client wants the service to stop, after a last snapshot if it `saves`. */
+  /** A client asks the service to stop, after a last snapshot if `saves` is true. */
   shutDown(saves: boolean): void;
-  /** Workers are lost as fast as they are started. The last one is not replaced. */
+  /** Workers fail as fast as they are started. The last one is not replaced. */
   gaveUp(thread: number, reason: string): void;
 }
 
@@ -47,17 +46,17 @@ export class Supervisor {
   readonly #workers: Worker[] = [];
   /** URLs of the workers that listen, by thread number. */
   readonly #urls = new Map<number, string>();
-  /** Threads that have been told something, and have not said that they go by it. */
-  readonly #told = new Set<number>();
+  /** Threads that have not replied to the last message yet. */
+  readonly #unconfirmed = new Set<number>();
   #changed = Promise.withResolvers<void>();
-  /** Why a worker could not open the port before all had it. */
-  #refused: ListenError | undefined;
+  /** Set if a worker could not open its port at the start. */
+  #listenError: ListenError | undefined;
   readonly #stopped: PromiseWithResolvers<void>[] = [];
-  /** When workers were lost, the latest last; FAILURES of them at most. */
-  #lostMs: number[] = [];
+  /** Times of the last FAILURES losses, the latest last. */
+  #lossesMs: number[] = [];
   #isStopping = false;
 
-  /** `cache` is the supervisor's own attachment; `script` is run in each thread, worker.ts or one that imports it. */
+  /** `cache` is the supervisor's own attachment. Each thread runs `script`, which calls `serve`. */
   constructor(
     cache: Cache,
     start: ServiceStart,
@@ -70,7 +69,7 @@ export class Supervisor {
     this.#script = script;
   }
 
-  /** Starts all workers; resolves with their URL when all of them listen. Throws ListenError. */
+  /** Starts all workers; resolves with their URL once all listen. Throws ListenError. */
   async start(): Promise<string> {
     for (let thread = 0; thread < this.#start.config.workers; thread++) {
       this.#stopped.push(Promise.withResolvers());
@@ -79,34 +78,34 @@ export class Supervisor {
     return await this.listening();
   }
 
-  /** Resolves with the workers' URL once all of them listen, those too that are being started again. */
+  /** Resolves with the workers' URL once all listen, restarting workers included. */
   async listening(): Promise<string> {
     while (this.#urls.size < this.#workers.length) {
       await this.#changed.promise;
-      if (this.#refused !== undefined) throw this.#refused;
+      if (this.#listenError !== undefined) throw this.#listenError;
     }
     return this.#urls.get(0) ?? "";
   }
 
   /**
-   * Tells all workers that the cache is loaded, as its state must say to those that start from now
-   * on; resolves when all of them serve.
+   * Tells all workers that the cache is loaded; resolves once all serve. The caller first sets the
+   * phase of the service, which later workers read.
    */
   async ready(): Promise<void> {
-    await this.#tellAll({ kind: "ready" });
+    await this.#postToAll({ kind: "ready" });
   }
 
-  /** Gives all workers, and those that start from now on, these credentials; resolves when all go by them. */
+  /** Gives these credentials to all workers, and to later ones; resolves once all use them. */
   async renew(credentials: Credentials): Promise<void> {
     this.#start = { ...this.#start, credentials };
-    await this.#tellAll({ kind: "renew", credentials });
+    await this.#postToAll({ kind: "renew", credentials });
   }
 
-  /** Tells all workers to stop and resolves when they have; what is not done after `graceMs` is cut off. */
+  /** Stops all workers; resolves once they have stopped. After `graceMs`, open requests are cut off. */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
-    for (const worker of this.#workers) this.#tell(worker, { kind: "stop", graceMs });
-    // A worker that hangs does not hear of it.
+    for (const worker of this.#workers) this.#post(worker, { kind: "stop", graceMs });
+    // A worker that hangs does not receive the message.
     const cutOff = setTimeout(() => {
       for (const worker of this.#workers) void worker.terminate();
     }, graceMs + CUT_OFF_MS);
@@ -129,18 +128,18 @@ export class Supervisor {
         case "listening":
           this.#urls.set(thread, message.url);
           this.#events.listening();
-          this.#told.delete(thread);
-          this.#wake();
+          this.#unconfirmed.delete(thread);
+          this.#notify();
           break;
         case "serving":
         case "renewed":
-          this.#told.delete(thread);
-          this.#wake();
+          this.#unconfirmed.delete(thread);
+          this.#notify();
           break;
         case "refused":
-          this.#refused = new ListenError(message.code, message.port);
-          this.#wake();
-          // Once the others serve, it is a failure like another.
+          this.#listenError = new ListenError(message.code, message.port);
+          this.#notify();
+          // Once all workers have started, this is a failure like any other.
           reason = `the port was refused: ${message.code}`;
           isRefused = true;
           void worker.terminate();
@@ -150,7 +149,7 @@ export class Supervisor {
           break;
         case "save":
           void this.#events.save().then((outcome) => {
-            this.#tell(worker, { kind: "saved", id: message.id, outcome });
+            this.#post(worker, { kind: "saved", id: message.id, outcome });
           });
           break;
         case "shutdown":
@@ -162,37 +161,37 @@ export class Supervisor {
     });
     worker.on("error", (error: unknown) => (reason = describeError(error)));
     worker.on("exit", (code: number) => {
-      this.#lost(thread, reason || `it exited with ${code}`, isRefused ? LISTEN_RETRY_MS : 0);
+      this.#replace(thread, reason || `it exited with ${code}`, isRefused ? LISTEN_RETRY_MS : 0);
     });
   }
 
-  /** Resolves when all workers go by what they are told, or have been started again. */
-  async #tellAll(message: ToWorker): Promise<void> {
+  /** Posts a message to all workers; resolves once each has replied, or was restarted. */
+  async #postToAll(message: ToWorker): Promise<void> {
     for (const [thread, worker] of this.#workers.entries()) {
-      this.#told.add(thread);
-      this.#tell(worker, message);
+      this.#unconfirmed.add(thread);
+      this.#post(worker, message);
     }
-    while (this.#told.size > 0) await this.#changed.promise;
+    while (this.#unconfirmed.size > 0) await this.#changed.promise;
   }
 
-  #tell(worker: Worker, message: ToWorker): void {
+  #post(worker: Worker, message: ToWorker): void {
     worker.postMessage(message);
   }
 
-  #wake(): void {
+  #notify(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
 
-  #lost(thread: number, reason: string, pauseMs: number): void {
+  #replace(thread: number, reason: string, pauseMs: number): void {
     this.#urls.delete(thread);
     this.#cache.recoverThread(thread);
     recoverBudget(this.#start.state.budget, thread);
-    new LogLines(this.#start.state.logLines).lost(thread);
+    new LogLines(this.#start.state.logLines).recover(thread);
     const nowMs = performance.now();
-    this.#lostMs = [...this.#lostMs, nowMs].slice(-FAILURES);
+    this.#lossesMs = [...this.#lossesMs, nowMs].slice(-FAILURES);
     const isHopeless =
-      this.#lostMs.length === FAILURES && nowMs - (this.#lostMs[0] ?? 0) < WINDOW_MS;
+      this.#lossesMs.length === FAILURES && nowMs - (this.#lossesMs[0] ?? 0) < WINDOW_MS;
     if (this.#isStopping || isHopeless) {
       this.#stopped[thread]?.resolve();
       if (!this.#isStopping) this.#events.gaveUp(thread, reason);

@@ -1,9 +1,9 @@
-// Work that a thread repeats while requests come in, and not while the service is at rest.
+// Periodic jobs of a thread that run while requests arrive, and stop while the service is at rest.
 //
 //   request → happened() → the timers of all jobs run
-//   no request for REST_AFTER_MS, and the job has nothing left to do → its timer stops
+//   no request for REST_AFTER_MS, and the job is done → its timer stops
 //
-// An idle worker that ran timers of 20, 50 and 100 ms took 1 % of a core.
+// Measured: timers of 20, 50 and 100 ms took 1 % of a core in an idle worker.
 
 const REST_AFTER_MS = 1000;
 
@@ -12,19 +12,19 @@ interface Job {
   readonly run: () => boolean;
   readonly begin: (() => void) | undefined;
   timer: Timer | undefined;
-  /** Value of `#count` at the last run. */
-  seen: number;
+  /** The value of `#requests` at the last run. */
+  requestsBefore: number;
   quietMs: number;
 }
 
 export class Activity {
   readonly #jobs = new Set<Job>();
-  #count = 0;
+  #requests = 0;
   #resting = 0;
 
-  /** Something has come in. O(1) while no job rests. */
+  /** Records a request. O(1) while no job rests. */
   happened(): void {
-    this.#count++;
+    this.#requests++;
     if (this.#resting > 0) this.wake();
   }
 
@@ -34,11 +34,12 @@ export class Activity {
   }
 
   /**
-   * Runs a job every so often while there is activity. `run` answers whether it has to go on though nothing
-   * comes in. `begin` is called when its timer starts. Returns what ends the job.
+   * Runs a job every `everyMs` while requests arrive. `run` returns whether the job must run again
+   * even without a request. `begin` runs when the timer starts. Returns a function that ends the job.
    */
   every(everyMs: number, run: () => boolean, begin?: () => void): () => void {
-    const job: Job = { everyMs, run, begin, timer: undefined, seen: this.#count, quietMs: 0 };
+    const requestsBefore = this.#requests;
+    const job: Job = { everyMs, run, begin, timer: undefined, requestsBefore, quietMs: 0 };
     this.#jobs.add(job);
     this.#resting++;
     this.#start(job);
@@ -54,8 +55,8 @@ export class Activity {
     job.quietMs = 0;
     job.begin?.();
     job.timer = setInterval(() => {
-      job.quietMs = job.seen === this.#count ? job.quietMs + job.everyMs : 0;
-      job.seen = this.#count;
+      job.quietMs = job.requestsBefore === this.#requests ? job.quietMs + job.everyMs : 0;
+      job.requestsBefore = this.#requests;
       if (job.run() || job.quietMs < REST_AFTER_MS || job.timer === undefined) return;
       clearInterval(job.timer);
       job.timer = undefined;

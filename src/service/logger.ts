@@ -1,15 +1,15 @@
-// Log lines: one line an event, as text for people or as JSON for programs.
-// A value of the cache never goes into a log.
+// The log: one line for each event, as text for people or as JSON for programs. No line contains a
+// value of the cache.
 
 export type LogFormat = "text" | "json";
 const LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LEVELS)[number];
 type Fields = Readonly<Record<string, string | number | boolean>>;
 
-/** Writes events of a level and of those that are worse to `write`, by default standard output. */
+/** Writes the events of a level, and of more severe levels, to `write`; the default is standard output. */
 export class Logger {
   readonly #format: LogFormat;
-  readonly #least: number;
+  readonly #levelMax: number;
   readonly #write: (line: string) => void;
 
   constructor(
@@ -18,13 +18,13 @@ export class Logger {
     write = (line: string): void => void process.stdout.write(line),
   ) {
     this.#format = format;
-    this.#least = LEVELS.indexOf(level);
+    this.#levelMax = LEVELS.indexOf(level);
     this.#write = write;
   }
 
-  /** Whether events of this level are written. */
+  /** Returns whether events of this level are written. */
   has(level: LogLevel): boolean {
-    return LEVELS.indexOf(level) <= this.#least;
+    return LEVELS.indexOf(level) <= this.#levelMax;
   }
 
   debug(event: string, fields: Fields = {}): void {
@@ -55,20 +55,20 @@ export class Logger {
   }
 }
 
-/** A value with anything but plain characters goes in quotes, so that a line stays a line. */
+/** Quotes a value that has a space, a quote or a control character, so that a line stays one line. */
 function quoted(value: string | number | boolean): string {
   const text = String(value);
   return /^[!-~]+$/.test(text) && !/["=]/.test(text) ? text : printable(text);
 }
 
-/** JSON in which no character can move a terminal's cursor or break a line. */
+/** Returns JSON without characters that move a terminal's cursor or break a line. */
 function printable(value: unknown): string {
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
 }
 
-/** An error as a log shows it: where it came from, if it says. */
+/** Returns the text of an error for the log: its stack, if it has one. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

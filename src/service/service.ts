@@ -1,45 +1,47 @@
-// The service as a whole, as its threads see it: whether it serves yet, how its snapshots
-// go, and what may be asked of it. The state is in shared memory, and the supervisor's
+// The service as a whole, as its threads see it: its phase, the state of its snapshots, and the
+// requests that a thread may make to the process. The state is in shared memory, and the supervisor's
 // thread is its only writer.
+//
+// Typed arrays: indexes are in range by construction.
 
 import type { Activity } from "./activity.ts";
 import type { Tokens } from "../security/tokens.ts";
 import type { ByteBudget } from "../shared-memory/byte-budget.ts";
-import type { LoopLag } from "./event-loop-lag.ts";
+import type { EventLoopMonitor } from "./event-loop-monitor.ts";
 import type { RejectionCounters } from "../security/rejections.ts";
 import type { TlsTexts } from "../security/tls.ts";
 
-const PLACES = {
+const FIELDS = {
   phase: 0,
-  /** Unix time in milliseconds of the last good snapshot, its file's or this process's; 0 without one. */
+  /** Unix time in milliseconds of the last good snapshot, loaded or saved; 0 without one. */
   savedMs: 1,
-  /** Of the last good snapshot of this process. */
+  /** Entries and bytes of the last good snapshot that this process has saved. */
   savedEntries: 2,
   savedBytes: 3,
   saveTookMs: 4,
-  /** Snapshots that were taken, and that failed, since the start. */
+  /** Snapshots that were saved, and that failed, since the start. */
   saves: 5,
   failedSaves: 6,
   isSaving: 7,
   hasSaveFailed: 8,
-  /** Changes of the cache, as `changesOf` counts them, that the last good snapshot has. */
+  /** Changes of the cache, by `changesOf`, that the last good snapshot contains. */
   savedChanges: 9,
   loadedEntries: 10,
-  /** Shards of the file that were damaged and left out. */
+  /** Damaged shards of the loaded file, which were skipped. */
   droppedShards: 11,
   hasFolder: 12,
-  /** Lines of the log that were dropped since the start, because it was not read. */
+  /** Log lines that were dropped since the start, because nobody read the log. */
   droppedLogLines: 13,
 } as const;
-export type StateField = Exclude<keyof typeof PLACES, "phase">;
+export type StateField = Exclude<keyof typeof FIELDS, "phase">;
 
-/** A service that drains serves all requests, and tells probes to send no more. */
+/** A draining service serves all requests, and answers /readyz with 503. */
 const PHASES = ["loading", "serving", "draining", "stopping"] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Memory for the state of a service, which is loading. */
+/** Memory for the state of a service, in phase "loading". */
 export function allocateState(): SharedArrayBuffer {
-  return new SharedArrayBuffer(Object.keys(PLACES).length * Float64Array.BYTES_PER_ELEMENT);
+  return new SharedArrayBuffer(Object.keys(FIELDS).length * Float64Array.BYTES_PER_ELEMENT);
 }
 
 /** One thread's view. An aligned 64-bit float is read and written whole. */
@@ -51,19 +53,19 @@ export class ServiceState {
   }
 
   get phase(): Phase {
-    return PHASES[this.#numbers[PLACES.phase] ?? 0] ?? "loading";
+    return PHASES[this.#numbers[FIELDS.phase]!]!;
   }
 
   set phase(phase: Phase) {
-    this.#numbers[PLACES.phase] = PHASES.indexOf(phase);
+    this.#numbers[FIELDS.phase] = PHASES.indexOf(phase);
   }
 
   get(field: StateField): number {
-    return this.#numbers[PLACES[field]] ?? 0;
+    return this.#numbers[FIELDS[field]]!;
   }
 
   set(field: StateField, value: number): void {
-    this.#numbers[PLACES[field]] = value;
+    this.#numbers[FIELDS[field]] = value;
   }
 
   add(field: StateField, change: number): void {
@@ -71,7 +73,7 @@ export class ServiceState {
   }
 }
 
-/** What a snapshot would have to follow: entries put, deleted and evicted since the start. */
+/** Returns the changes since the start that a new snapshot would contain: puts, deletes and evictions. */
 export function changesOf(stats: {
   readonly inserted: number;
   readonly deleted: number;
@@ -80,39 +82,39 @@ export function changesOf(stats: {
   return stats.inserted + stats.deleted + stats.evicted;
 }
 
-/** What became of a snapshot that was asked for. */
+/** The result of a request for a snapshot. */
 export type SaveOutcome =
   | {
       readonly isSaved: true;
       readonly entries: number;
-      /** Of the file. */
+      /** Size of the file. */
       readonly bytes: number;
       readonly tookMs: number;
     }
   | {
       readonly isSaved: false;
       readonly reason: string;
-      /** Whether there is an older snapshot, which stays. */
+      /** Whether an older snapshot exists, which is kept. */
       readonly keepsLast?: boolean;
     };
 
-/** What a protocol knows of the service, and may ask of it. */
+/** The service, as the protocols of one thread see it. */
 export interface Service {
   readonly state: ServiceState;
-  /** When the service started, on this thread's `performance.now()`, which a worker's own start comes after. */
+  /** The start of the service on this thread's `performance.now()`; negative in a worker. */
   readonly startedMs: number;
-  /** Who may do what. A reload may replace them. */
+  /** A reload may replace their values. */
   readonly tokens: Tokens;
   readonly rejections: RejectionCounters;
-  /** Bytes in flight on both ports, over all threads: --max-pending-bytes. */
+  /** Bytes in flight on both ports, over all threads, within --max-pending-bytes. */
   readonly budget: ByteBudget;
-  /** Of this thread: told of each request. */
+  /** The jobs of this thread. Each request calls `happened`. */
   readonly activity: Activity;
-  readonly lag: LoopLag;
-  /** Undefined where the ports speak in clear. */
+  readonly lag: EventLoopMonitor;
+  /** Undefined without TLS. */
   readonly tls: TlsTexts | undefined;
-  /** Takes a snapshot of what is in the cache now. Never rejects. Only with a data folder. */
+  /** Takes a snapshot of the cache. Never rejects. Needs a data folder. */
   save(): Promise<SaveOutcome>;
-  /** Ends the service, after a last snapshot if there is a data folder and it `saves`. */
+  /** Stops the service. With `saves` and a data folder, it takes a last snapshot. */
   shutDown(saves: boolean): void;
 }

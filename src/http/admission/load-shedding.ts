@@ -8,14 +8,14 @@
 // again: calls are answered at 0.82 of the full rate; where all are refused for as long as the loop is
 // late, at 0.15.
 
-import type { LoopLag } from "../../service/event-loop-lag.ts";
+import type { EventLoopMonitor } from "../../service/event-loop-monitor.ts";
 
 /** A refusal takes about 50 µs with all that the kernel does for it. */
 const REJECTIONS_PER_MS = 2;
 const REJECTIONS_BURST_MAX = 200;
 
 /** How late a timer ran the last time, and how long the next run is overdue. */
-type Lag = Pick<LoopLag, "lastMs" | "overdueMs">;
+type Lag = Pick<EventLoopMonitor, "lastMs" | "overdueMs">;
 
 export class LoadShedder {
   readonly #limitMs: number;

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 import { Activity } from "../../../src/service/activity.ts";
 import { LoadShedder } from "../../../src/http/admission/load-shedding.ts";
-import { LoopLag } from "../../../src/service/event-loop-lag.ts";
+import { EventLoopMonitor } from "../../../src/service/event-loop-monitor.ts";
 import { allocateClients, Clients } from "../../../src/resp/clients.ts";
 import { startService } from "../../lib/service.ts";
 
@@ -68,7 +68,8 @@ describe("a job of a worker", () => {
 
 test("after a rest a burst is seen to be late, and the rest is not", async () => {
   const { activity, restart, end } = watched();
-  const lag = new LoopLag(activity);
+  const lag = new EventLoopMonitor();
+  lag.start(activity);
   const shedder = new LoadShedder(50, lag);
   await restart();
   expect([shedder.wasLate, shedder.refuses(performance.now())]).toEqual([false, false]);

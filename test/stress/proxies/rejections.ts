@@ -1,8 +1,7 @@
 // Error responses through nginx and HAProxy with their defaults: each must reach the client, and none
 // may make the proxy take the service for dead.
 
-import { LoopLag } from "../../../src/service/event-loop-lag.ts";
-import { Activity } from "../../../src/service/activity.ts";
+import { EventLoopMonitor } from "../../../src/service/event-loop-monitor.ts";
 import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
 import { aService, serveParts, startService } from "../../lib/service.ts";
 import { HAPROXY, isInstalled, NGINX, type Proxy, startProxy } from "./proxies.ts";
@@ -55,7 +54,7 @@ const REJECTIONS: readonly Rejection[] = [
 ];
 
 /** An event loop that is late whenever a request comes. */
-class LateLoop extends LoopLag {
+class LateLoop extends EventLoopMonitor {
   override get lastMs(): number {
     return 1000;
   }
@@ -71,7 +70,7 @@ function serveLoading(): Backend {
 }
 
 function serveLate(): Backend {
-  const service = { ...aService(), lag: new LateLoop(new Activity()) };
+  const service = { ...aService(), lag: new LateLoop() };
   return serveParts({ service }, "--shed-after-ms", "50");
 }
 

@@ -1,4 +1,4 @@
-// A log that is not read costs lines, and no memory.
+// A log that nobody reads costs lines, and no memory.
 
 import { expect, test } from "bun:test";
 import { closeSync, constants, openSync, readSync } from "node:fs";
@@ -11,66 +11,66 @@ import {
   allocateLogLines,
   LogLines,
   LogOutput,
-  MOST_WAITING,
+  WAITING_CHARACTERS_MAX,
 } from "../../../src/service/log-lines.ts";
 import { freePort } from "../../lib/service.ts";
 
 const LINE = `${"x".repeat(1023)}\n`;
-const MOST_LINES = MOST_WAITING / LINE.length;
+const LINES_MAX = WAITING_CHARACTERS_MAX / LINE.length;
 
-/** An output whose stream takes lines only when it is told to. */
+/** An output whose stream finishes a line only when the test calls `done`. */
 function stalled(lines = new LogLines(allocateLogLines(1))) {
   const waiting: ((error?: Error | null) => void)[] = [];
-  const told: number[] = [];
+  const reported: number[] = [];
   const output = new LogOutput(
     (_line, done) => waiting.push(done),
     lines,
-    (dropped) => told.push(dropped),
+    (dropped) => reported.push(dropped),
   );
-  return { output, waiting, told };
+  return { output, waiting, reported };
 }
 
-test("a stream that takes nothing has at most so much waiting, and what is more is counted", () => {
-  const { output, waiting, told } = stalled();
+test("an output drops and counts the lines that exceed the room of a stalled stream", () => {
+  const { output, waiting, reported } = stalled();
   for (let n = 0; n < 5000; n++) output.write(LINE);
-  expect(waiting).toHaveLength(MOST_LINES);
-  expect(output.dropped).toBe(5000 - MOST_LINES);
-  expect(told).toEqual([]);
-  // It is told once, when half is free again.
+  expect(waiting).toHaveLength(LINES_MAX);
+  expect(output.dropped).toBe(5000 - LINES_MAX);
+  expect(reported).toEqual([]);
+  // The output reports the dropped lines once, when half of the room is free again.
   for (const done of waiting.splice(0)) done();
-  expect(told).toEqual([5000 - MOST_LINES]);
+  expect(reported).toEqual([5000 - LINES_MAX]);
   output.write(LINE);
   for (const done of waiting.splice(0)) done(null);
-  expect(told).toHaveLength(1);
+  expect(reported).toHaveLength(1);
 });
 
 test("a line that cannot be written counts as dropped", () => {
-  const { output, waiting, told } = stalled();
+  const { output, waiting, reported } = stalled();
   output.write(LINE);
   waiting.pop()?.(new Error("EPIPE"));
-  expect([output.dropped, told]).toEqual([1, []]);
+  expect([output.dropped, reported]).toEqual([1, []]);
 });
 
-test("lines of a worker wait within bounds of their own, also while nobody takes them", () => {
+test("each worker has its own bound for the lines that wait for the supervisor", () => {
   const memory = allocateLogLines(2);
   const worker = new LogLines(memory);
   const lines = new LogLines(memory);
-  const { output, waiting, told } = stalled(lines);
+  const { output, waiting, reported } = stalled(lines);
   let sent = 0;
-  while (worker.maySend(1, LINE)) sent++;
-  expect([sent, lines.dropped]).toEqual([MOST_LINES, 1]);
+  while (worker.trySend(1, LINE)) sent++;
+  expect([sent, lines.dropped]).toEqual([LINES_MAX, 1]);
   // The other worker has its own bound.
-  expect(worker.maySend(0, LINE)).toBe(true);
-  output.writeOf(1, LINE);
-  expect(worker.maySend(1, LINE)).toBe(true);
+  expect(worker.trySend(0, LINE)).toBe(true);
+  output.writeFrom(1, LINE);
+  expect(worker.trySend(1, LINE)).toBe(true);
   waiting.pop()?.();
-  expect(told).toEqual([1]);
-  // A worker that has ended leaves nothing behind.
-  lines.lost(1);
-  for (let n = 0; n < MOST_LINES; n++) expect(worker.maySend(1, LINE)).toBe(true);
+  expect(reported).toEqual([1]);
+  // No line of a worker waits after its end.
+  lines.recover(1);
+  for (let n = 0; n < LINES_MAX; n++) expect(worker.trySend(1, LINE)).toBe(true);
 });
 
-/** A service whose log goes into a FIFO that somebody has open, and that nobody reads. */
+/** A service whose log goes into a FIFO that the test has opened, and does not read. */
 async function startUnread() {
   const folder = await mkdtemp(join(tmpdir(), "ringcache-log-"));
   const fifo = join(folder, "log");
@@ -89,9 +89,9 @@ async function startUnread() {
   let log = "";
   return {
     ...{ service, url },
-    /** Reads until the log has this. */
-    async readUntil(wanted: RegExp): Promise<string> {
-      while (!wanted.test(log)) {
+    /** Reads until the log matches. */
+    async readUntil(pattern: RegExp): Promise<string> {
+      while (!pattern.test(log)) {
         try {
           log += chunk.toString("latin1", 0, readSync(reader, chunk));
         } catch (error) {
@@ -111,10 +111,10 @@ async function startUnread() {
   };
 }
 
-/** Lines of some KB: few of them fill the room for those that wait. */
+/** A path of 8,000 characters: few log lines with it fill the room for waiting lines. */
 const LONG_PATH = "p".repeat(8000);
 
-test("a service whose log is not read serves on, counts, and says so when it is read again", async () => {
+test("a service whose log is not read keeps serving, counts dropped lines, and logs their number later", async () => {
   await using unread = await startUnread();
   const { service, url } = unread;
   const dropped = async () => {
@@ -130,7 +130,7 @@ test("a service whose log is not read serves on, counts, and says so when it is 
   expect(await service.exited).toBe(0);
 });
 
-test("a service whose log is never read again ends at SIGTERM", async () => {
+test("a service whose log is never read again stops at SIGTERM", async () => {
   await using unread = await startUnread();
   const { service, url } = unread;
   for (let n = 0; n < 200; n++) await fetch(`${url}/${LONG_PATH}`);

@@ -4,7 +4,7 @@ import { type LogFormat, Logger } from "../../../src/service/logger.ts";
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /;
 
-test("a text line has time, level, event and fields, quoted where they are not plain", () => {
+test("a text line has time, level, event and fields, with quotes around values that need them", () => {
   const [line = ""] = lines("text", {
     plain: "/get",
     spaced: "a b",
@@ -44,7 +44,7 @@ function lines(format: LogFormat, fields: Record<string, string | number | boole
   return written;
 }
 
-test("what is less than the level is not written", () => {
+test("events that are less severe than the level are not written", () => {
   const written: string[] = [];
   const logger = new Logger("text", "warn", (line) => written.push(line));
   logger.error("one");
