@@ -16,7 +16,7 @@ FROM oven/bun:1.4.5-slim
 # The version in package.json, which a label cannot read; the test compares the two.
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="ringcache" \
-      org.opencontainers.image.description="An in-memory key-value cache service over HTTP, for Bun" \
+      org.opencontainers.image.description="An in-memory cache service over HTTP and the Redis protocol, for Bun" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
 WORKDIR /home/bun/app
