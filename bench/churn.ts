@@ -5,7 +5,7 @@
 import Table from "cli-table3";
 import { median } from "simple-statistics";
 
-import { bytesText } from "../src/config/config.ts";
+import { formatBytes } from "../src/config/config.ts";
 import { type ChurnFigures, WORKLOADS } from "./lib/churn-run.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
@@ -19,7 +19,7 @@ const { memory, rounds } = optionsOrExit("bench churn", {
 } as const);
 
 const machine = describeMachine();
-console.log(`${machine}\n${bytesText(memory)} of memory, written 20 times over`);
+console.log(`${machine}\n${formatBytes(memory)} of memory, written 20 times over`);
 const runs: (ChurnFigures & { readonly workload: string; readonly threads: number })[] = [];
 const table = new Table({
   head: ["", "threads", "RSS MB", "of at most", "useful", "at least", "puts/s", "p99.99 ms"],

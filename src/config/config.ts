@@ -1,4 +1,5 @@
-// The configuration of the service, from flags and environment through the table of options.
+// The configuration of the service: flags and environment, read by the table of options, and sizes that
+// fit the machine.
 
 import { version } from "../../package.json";
 import { anyAddress, withoutBrackets } from "../linux/addresses.ts";
@@ -9,11 +10,11 @@ import {
   fitSizes,
   type Machine,
   plannedBytes,
-  wantedConnections,
+  requestedConnections,
 } from "./memory-plan.ts";
 import { OPTIONS } from "./table.ts";
 import {
-  bytesText,
+  formatBytes,
   helpText,
   markdownTable,
   OptionError,
@@ -24,94 +25,96 @@ import {
 } from "./parse.ts";
 
 export { version };
-export { bytesText, OptionError };
+export { formatBytes, OptionError };
 
-/** A shard's positions are 32-bit integers. */
-const MAX_SHARD_BYTES = 2 ** 31 - 2 ** 16;
+/** Offsets in a shard are 32-bit integers. */
+const SHARD_BYTES_MAX = 2 ** 31 - 2 ** 16;
 const ENV_PREFIX = "RINGCACHE_";
 
-type Given = OptionValues<typeof OPTIONS>;
+/** The options before "auto" is resolved. */
+type RawOptions = OptionValues<typeof OPTIONS>;
 type Sized = "workers" | "memory" | "maxPendingBytes" | "maxConnections";
 
-export type Config = Omit<Given, Sized> & {
-  /** Threads to start. */
+export type Config = Omit<RawOptions, Sized> & {
+  /** Worker threads. */
   readonly workers: number;
   /** Bytes. */
   readonly memory: number;
   readonly maxPendingBytes: number;
-  /** Of each port. */
+  /** Most connections of each port. */
   readonly maxConnections: number;
-  /** How the sizes fit the machine. */
+  /** The memory and descriptors that these sizes need. */
   readonly plan: Plan;
 };
 
 export interface Plan {
-  /** Bytes that the service needs at most. */
+  /** The most bytes that the service needs. */
   readonly neededBytes: number;
   /** Bytes that the process may use. */
   readonly availableBytes: number;
-  /** Bytes of --memory that would fit; below 1 MiB where the rest alone is too much. */
+  /** The largest --memory that fits; below 1 MiB if the other parts alone need too much. */
   readonly fittingBytes: number;
-  /** --max-connections before the limit of open files lowered it. */
-  readonly wantedConnections: number;
+  /** --max-connections before the limit of open files reduced it. */
+  readonly requestedConnections: number;
   readonly descriptors: number;
 }
 
-/** Reads flags and environment; throws OptionError on the first bad one. */
+/** Reads flags and environment. Throws OptionError on the first bad option. */
 export function readConfig(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   machine: Machine = thisMachine(),
 ): Config {
-  const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
-  const { shards, defaultTtl, maxTtl } = given;
+  const options = readOptions(OPTIONS, args, env, ENV_PREFIX);
+  const { shards, defaultTtl, maxTtl } = options;
   if (maxTtl > 0 && defaultTtl > maxTtl) {
     throw new OptionError(
-      `--default-ttl ${defaultTtl} is longer than --max-ttl ${maxTtl}; it must be at most that`,
+      `--default-ttl ${defaultTtl} is longer than --max-ttl ${maxTtl}; it must be at most --max-ttl`,
     );
   }
-  if (given.respPort !== 0 && given.respPort === given.port) {
-    throw new OptionError(`--port and --resp-port are both ${given.port}; they must differ`);
+  if (options.respPort !== 0 && options.respPort === options.port) {
+    throw new OptionError(`--port and --resp-port are both ${options.port}; they must differ`);
   }
-  if (given.dataDir !== "" && given.store === "map") {
+  if (options.dataDir !== "" && options.store === "map") {
     throw new OptionError("--data-dir needs --store shared: snapshots are taken of shared memory");
   }
-  const workers = workersOf(given, machine);
-  const shardCopy = (memory: number) => (given.dataDir === "" ? 0 : shardBytesOf(given, memory));
-  const wanted = { ...given, workers, ports: given.respPort === 0 ? 1 : 2, shardCopy };
-  const fitted = fitSizes(wanted, machine);
+  const workers = resolveWorkers(options, machine);
+  const shardCopy = (memory: number) =>
+    options.dataDir === "" ? 0 : bytesPerShard(options, memory);
+  const requested = { ...options, workers, ports: options.respPort === 0 ? 1 : 2, shardCopy };
+  const fitted = fitSizes(requested, machine);
   const { memory, maxPendingBytes, maxConnections } = fitted;
-  if (memory > shards * MAX_SHARD_BYTES) {
-    const needed = Math.ceil(memory / MAX_SHARD_BYTES);
+  if (memory > shards * SHARD_BYTES_MAX) {
+    const needed = Math.ceil(memory / SHARD_BYTES_MAX);
     throw new OptionError(
-      `--memory ${bytesText(memory)} needs at least ${needed} --shards: one holds less than 2gb`,
+      `--memory ${formatBytes(memory)} needs at least ${needed} --shards: one holds less than 2gb`,
     );
   }
   const plan = {
     neededBytes: plannedBytes(fitted),
     availableBytes: machine.memoryBytes,
     fittingBytes: fitted.fittingMemory,
-    wantedConnections: wantedConnections(wanted, machine),
+    requestedConnections: requestedConnections(requested, machine),
     descriptors: machine.descriptors,
   };
   return {
-    ...given,
+    ...options,
     workers,
     memory,
     maxPendingBytes,
     maxConnections,
-    host: hostOf(given.host),
+    host: resolveHost(options.host),
     plan,
   };
 }
 
-/** Bytes of each shard of a cache of so many bytes. */
-function shardBytesOf(given: Given, memory: number): number {
-  return Math.ceil(memory / fitOptions(cacheOptionsOf({ ...given, memory })).shards);
+/** Returns the bytes of each shard of a cache of `memory` bytes. */
+function bytesPerShard(options: RawOptions, memory: number): number {
+  return Math.ceil(memory / fitOptions(cacheOptionsOf({ ...options, memory })).shards);
 }
 
-function hostOf(given: string): string {
-  return given === "auto" ? anyAddress() : withoutBrackets(given);
+function resolveHost(host: string): string {
+  return host === "auto" ? anyAddress() : withoutBrackets(host);
 }
 
 function thisMachine(): Machine {
@@ -122,22 +125,22 @@ function thisMachine(): Machine {
   };
 }
 
-/** Variables that look as if they were meant for this service, and are not. */
-export function variablesUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
+/** Returns variables with the prefix of this service that belong to no option. */
+export function unknownServiceVariables(
+  env: Readonly<Record<string, string | undefined>>,
+): string[] {
   return unknownVariables(OPTIONS, env, ENV_PREFIX);
 }
 
-/** Variables of options that Kubernetes has set for a service of that name; they are ignored. */
-export function variablesOfServiceLinks(
-  env: Readonly<Record<string, string | undefined>>,
-): string[] {
+/** Returns variables of options that Kubernetes has set for a service of that name; options ignore them. */
+export function serviceLinkVariables(env: Readonly<Record<string, string | undefined>>): string[] {
   return serviceLinks(OPTIONS, env, ENV_PREFIX);
 }
 
-/** Only Linux spreads the connections of a port over the sockets that share it. */
+/** Only Linux distributes the connections of a port among the sockets that share it. */
 export const SPREADS_CONNECTIONS = process.platform === "linux";
 
-function workersOf({ workers, store }: Given, machine: Machine): number {
+function resolveWorkers({ workers, store }: RawOptions, machine: Machine): number {
   if (store === "map") {
     if (workers === "auto" || workers === 1) return 1;
     throw new OptionError(
@@ -152,17 +155,17 @@ function workersOf({ workers, store }: Given, machine: Machine): number {
 }
 
 /** UTF-8 takes at most four bytes for a character. */
-const BYTES_PER_CHARACTER = 4;
+const CHARACTER_BYTES_MAX = 4;
 
 /** Longest key of the Redis protocol. */
-export const MAX_RESP_KEY_BYTES = 64 * 1024;
+export const RESP_KEY_BYTES_MAX = 64 * 1024;
 
-/** Milliseconds; 0 seconds are for ever. */
-function ttlMsOf(seconds: number): number {
+/** Returns milliseconds; Infinity for 0 seconds, which stand for no limit. */
+function ttlMsFrom(seconds: number): number {
   return seconds > 0 ? seconds * 1000 : Infinity;
 }
 
-/** What the cache needs to know. */
+/** Returns the options of the cache. */
 export function cacheOptionsOf(
   config: Omit<Config, "workers" | "plan" | "maxPendingBytes" | "maxConnections">,
 ) {
@@ -174,12 +177,12 @@ export function cacheOptionsOf(
     memoryBytes: config.memory,
     evicts: config.eviction !== "none",
     maxKeyBytes: Math.max(
-      config.maxKeyLength * BYTES_PER_CHARACTER,
-      config.respPort === 0 ? 0 : MAX_RESP_KEY_BYTES,
+      config.maxKeyLength * CHARACTER_BYTES_MAX,
+      config.respPort === 0 ? 0 : RESP_KEY_BYTES_MAX,
     ),
     maxValueBytes: config.maxValueBytes,
-    defaultTtlMs: ttlMsOf(config.defaultTtl),
-    maxTtlMs: ttlMsOf(config.maxTtl),
+    defaultTtlMs: ttlMsFrom(config.defaultTtl),
+    maxTtlMs: ttlMsFrom(config.maxTtl),
   };
 }
 
@@ -192,7 +195,7 @@ ${helpText(OPTIONS, ENV_PREFIX)}
 A flag takes precedence over its environment variable.
 docs/operations.md explains the options, docs/protocol.md the HTTP API and the Redis commands.`;
 
-/** The table of options as the README and docs/operations.md show it. */
+/** Returns the table of options in Markdown, for README.md and docs/operations.md. */
 export function optionsMarkdown(): string {
   return markdownTable(OPTIONS, ENV_PREFIX);
 }

@@ -1,23 +1,23 @@
-// Command-line options from a table: one row gives the flag, the environment
-// variable, the default, the range, the help text and the row of the documents.
+// Command-line options from a table: one row gives the flag, the environment variable, the default,
+// the range, the help text and the row in the documents.
 //
-// Precedence: flag, then environment, then default. Nothing here ends the
-// process or prints: a bad option is an OptionError, which the caller reports.
+// Precedence: flag, environment, default. This file neither prints nor ends the process: it throws
+// OptionError, and the caller reports the error.
 
 import { parseArgs } from "node:util";
 
-import { BYTE_FORMS, bytesOf, bytesText, isTime, TIME_FORMS, timeOf } from "./units.ts";
+import { BYTE_FORMS, formatBytes, isTime, parseBytes, parseTime, TIME_FORMS } from "./units.ts";
 
-export { bytesText };
+export { formatBytes };
 
 interface Row<T> {
   readonly help: string;
   readonly default: T;
-  /** One-letter or historical spellings of the flag, without dashes. */
+  /** Other spellings of the flag, without dashes. */
   readonly aliases?: readonly string[];
-  /** A variable read when the table's own one is not set. */
+  /** A second variable, which is read if the first one is not set. */
   readonly alsoEnv?: string;
-  /** Read from no variable. */
+  /** The option has no variable. */
   readonly flagOnly?: boolean;
 }
 export interface NumberOption extends Row<number> {
@@ -32,7 +32,7 @@ export interface AutoOption extends Row<"auto"> {
   readonly min: number;
   readonly max: number;
 }
-/** Bytes, with a unit or without, or the word "auto" where that is the default. */
+/** Bytes, with or without a unit; or the word "auto" if that is the default. */
 export interface BytesOption extends Row<number | "auto"> {
   readonly kind: "bytes";
   readonly min: number;
@@ -49,7 +49,7 @@ export interface TextOption extends Row<string> {
   readonly kind: "text";
   readonly placeholder: string;
 }
-/** Text that no message, table or log may repeat. */
+/** Text that never appears in a message, table or log. */
 export interface SecretOption extends Row<""> {
   readonly kind: "secret";
 }
@@ -59,7 +59,7 @@ export type Option =
 /** Options by their camel-case names: `maxKeyLength` is `--max-key-length`. */
 export type OptionTable = Readonly<Record<string, Option>>;
 
-/** What reading a table gives: each option's name with a value of its kind. */
+/** The values of a table's options, by option name. */
 export type OptionValues<T extends OptionTable> = {
   readonly [K in keyof T]: T[K] extends ChoiceOption<infer C>
     ? C
@@ -69,13 +69,13 @@ export type OptionValues<T extends OptionTable> = {
 };
 type Widen<T> = T extends number ? number : T extends boolean ? boolean : string;
 
-/** One line that names the option, the value and what is allowed. */
+/** A bad option. The message is one line with the option, the value and the allowed values. */
 export class OptionError extends Error {}
 
 /**
- * Reads arguments and environment through a table.
- * `envPrefix` with its underscore ("RINGCACHE_"), or undefined to read no environment.
- * Throws OptionError on the first unknown flag, missing or bad value, or stray argument.
+ * Reads arguments and environment by a table. `envPrefix` ends with an underscore ("RINGCACHE_");
+ * with undefined, the environment is not read. Throws OptionError on the first unknown flag, missing
+ * or bad value, or stray argument.
  */
 export function readOptions<T extends OptionTable>(
   table: T,
@@ -83,47 +83,47 @@ export function readOptions<T extends OptionTable>(
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string | undefined,
 ): OptionValues<T> {
-  const given = fromArguments(table, args);
-  if (envPrefix !== undefined) addFromEnvironment(given, table, env, envPrefix);
-  const values = Object.entries(table).map(([name, row]) => [name, given[name] ?? row.default]);
+  const rawValues = fromArguments(table, args);
+  if (envPrefix !== undefined) addFromEnvironment(rawValues, table, env, envPrefix);
+  const values = Object.entries(table).map(([name, row]) => [name, rawValues[name] ?? row.default]);
   return Object.fromEntries(values) as OptionValues<T>;
 }
 
-/** `maxKeyLength` to `--max-key-length`. */
+/** Returns "--max-key-length" for `maxKeyLength`. */
 export function flagOf(name: string): string {
   return `--${kebab(name)}`;
 }
 
-/** The variables an option is read from, in order: `maxKeyLength` to `RINGCACHE_MAX_KEY_LENGTH`. */
+/** Returns the variables of an option, in the order of reading: "RINGCACHE_MAX_KEY_LENGTH". */
 export function variablesOf(name: string, row: Option, envPrefix: string): string[] {
   if (row.flagOnly === true) return [];
   const own = envPrefix + kebab(name).replaceAll("-", "_").toUpperCase();
   return row.alsoEnv === undefined ? [own] : [own, row.alsoEnv];
 }
 
-/** Variables with the prefix that no option is read from: most likely misspelt. */
+/** Returns variables that have the prefix and belong to no option: they are probably misspelt. */
 export function unknownVariables(
   table: OptionTable,
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string,
 ): string[] {
-  const known = namesOf(table, envPrefix);
+  const known = allVariables(table, envPrefix);
   return Object.entries(env)
     .filter(([name, text = ""]) => !isServiceLink(name, text))
     .map(([name]) => name)
     .filter((name) => name.startsWith(envPrefix) && !known.includes(name));
 }
 
-/** Variables of options that Kubernetes has set for a service of that name; no option is read from them. */
+/** Returns variables of options that Kubernetes has set for a service of that name; options ignore them. */
 export function serviceLinks(
   table: OptionTable,
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string,
 ): string[] {
-  return namesOf(table, envPrefix).filter((name) => isServiceLink(name, env[name] ?? ""));
+  return allVariables(table, envPrefix).filter((name) => isServiceLink(name, env[name] ?? ""));
 }
 
-function namesOf(table: OptionTable, envPrefix: string): string[] {
+function allVariables(table: OptionTable, envPrefix: string): string[] {
   return Object.entries(table).flatMap(([name, row]) => variablesOf(name, row, envPrefix));
 }
 
@@ -138,8 +138,8 @@ function isServiceLink(name: string, text: string): boolean {
   return /_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(text);
 }
 
-/** What values a row takes, in words: "a whole number from 0 to 65535". */
-export function allowed(row: Option): string {
+/** Returns the allowed values of an option in words: "a whole number from 0 to 65535". */
+export function allowedValues(row: Option): string {
   switch (row.kind) {
     case "integer":
     case "number": {
@@ -150,7 +150,7 @@ export function allowed(row: Option): string {
     }
     case "bytes": {
       const auto = row.default === "auto" ? "auto or " : "";
-      return `${auto}${BYTE_FORMS}, from ${bytesText(row.min)} to ${bytesText(row.max)}`;
+      return `${auto}${BYTE_FORMS}, from ${formatBytes(row.min)} to ${formatBytes(row.max)}`;
     }
     case "auto":
       return `auto or a whole number from ${row.min} to ${row.max}`;
@@ -165,24 +165,24 @@ export function allowed(row: Option): string {
   }
 }
 
-/** The `--help` text of a table, three short lines an option: spellings, meaning, what is allowed. */
+/** Returns the --help text of a table: for each option its spellings, its meaning, and the allowed values. */
 export function helpText(table: OptionTable, envPrefix: string | undefined): string {
   const options = Object.entries(table).map(([name, row]) => {
     const flags = [flagOf(name), ...(row.aliases ?? []).map((alias) => `-${alias}`)];
     const variables = envPrefix === undefined ? [] : variablesOf(name, row, envPrefix);
-    const range = row.kind === "switch" ? "a switch" : `${allowed(row)}${defaultText(row)}`;
+    const range = row.kind === "switch" ? "a switch" : `${allowedValues(row)}${defaultText(row)}`;
     return `  ${[...flags, ...variables].join(", ")}\n      ${row.help}\n      ${range}`;
   });
   return options.join("\n");
 }
 
-/** The table as Markdown, as the README and docs/operations.md show it. */
+/** Returns the table in Markdown, for README.md and docs/operations.md. */
 export function markdownTable(table: OptionTable, envPrefix: string): string {
   const inEnvironment = Object.entries(table).filter(([, row]) => row.flagOnly !== true);
   const rows = inEnvironment.map(([name, row]) => {
     const variables = variablesOf(name, row, envPrefix).map((variable) => `\`${variable}\``);
-    const cells = [`\`${flagOf(name)}\``, variables.join(", "), `\`${shownDefault(row)}\``];
-    const range = row.kind === "switch" ? "nothing, `=true` or `=false`" : allowed(row);
+    const cells = [`\`${flagOf(name)}\``, variables.join(", "), `\`${defaultOf(row)}\``];
+    const range = row.kind === "switch" ? "nothing, `=true` or `=false`" : allowedValues(row);
     return `| ${[...cells, range, row.help].join(" | ")} |`;
   });
   return [
@@ -192,32 +192,32 @@ export function markdownTable(table: OptionTable, envPrefix: string): string {
   ].join("\n");
 }
 
-type Given = Record<string, number | string | boolean>;
+type RawValues = Record<string, number | string | boolean>;
 
-/** Adds what no argument has given; a variable behind a flag is not looked at. */
+/** Adds the options without a flag. The variable of an option that has a flag is not read. */
 function addFromEnvironment(
-  given: Given,
+  rawValues: RawValues,
   table: OptionTable,
   env: Readonly<Record<string, string | undefined>>,
   envPrefix: string,
 ): void {
   for (const [name, row] of Object.entries(table)) {
-    if (name in given) continue;
+    if (name in rawValues) continue;
     const variable = variablesOf(name, row, envPrefix).find((candidate) => {
       const text = env[candidate];
       if (text === undefined || isServiceLink(candidate, text)) return false;
       if (text.trim() !== "") return true;
-      // Compose gives `${TOKEN}` as an empty variable if it is not set: nobody may believe in a token
-      // or a folder that is not there. A number or a switch has its default then.
+      // Compose passes an unset `${TOKEN}` as an empty variable. An empty token or folder is an error, so
+      // that nobody relies on it. An empty number or switch takes its default.
       if (row.kind !== "text" && row.kind !== "secret") return false;
       const state = text === "" ? "empty" : "has only white space";
       throw new OptionError(`${candidate} is set and ${state}; give it a value, or unset it`);
     });
-    if (variable !== undefined) given[name] = parseValue(variable, row, env[variable] ?? "");
+    if (variable !== undefined) rawValues[name] = parseValue(variable, row, env[variable] ?? "");
   }
 }
 
-function fromArguments(table: OptionTable, args: readonly string[]): Given {
+function fromArguments(table: OptionTable, args: readonly string[]): RawValues {
   const names = new Map<string, string>();
   for (const [name, row] of Object.entries(table)) {
     for (const spelling of [kebab(name), ...(row.aliases ?? [])]) names.set(spelling, name);
@@ -225,15 +225,15 @@ function fromArguments(table: OptionTable, args: readonly string[]): Given {
   const types = [...names].map(([spelling, name]) => {
     return [spelling, { type: table[name]?.kind === "switch" ? "boolean" : "string" }] as const;
   });
-  // `-port 1` is `--port 1`: one dash or two, whatever the length of the name.
-  const doubled = args.map((arg) => (/^-[a-z]/.test(arg) ? `-${arg}` : arg));
+  // "-port 1" is "--port 1": every name takes one dash or two.
+  const normalized = args.map((arg) => (/^-[a-z]/.test(arg) ? `-${arg}` : arg));
   const { tokens } = parseArgs({
-    args: doubled,
+    args: normalized,
     options: Object.fromEntries(types),
     strict: false,
     tokens: true,
   });
-  const given: Given = {};
+  const rawValues: RawValues = {};
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
@@ -247,61 +247,62 @@ function fromArguments(table: OptionTable, args: readonly string[]): Given {
       throw new OptionError(`unknown option "${asGiven}"; the options are ${known}`);
     }
     if (token.value === undefined && row.kind !== "switch") {
-      throw new OptionError(`${token.rawName} needs a value: ${allowed(row)}`);
+      throw new OptionError(`${token.rawName} needs a value: ${allowedValues(row)}`);
     }
-    given[name] = parseValue(token.rawName, row, token.value ?? "true");
+    rawValues[name] = parseValue(token.rawName, row, token.value ?? "true");
   }
-  return given;
+  return rawValues;
 }
 
 function parseValue(source: string, row: Option, text: string): number | string | boolean {
-  const refuse = () => new OptionError(`${source}: "${text}" is not ${allowed(row)}`);
+  const invalid = () => new OptionError(`${source}: "${text}" is not ${allowedValues(row)}`);
   switch (row.kind) {
     case "auto":
     case "integer":
     case "number": {
       if (row.kind === "auto" && text === "auto") return text;
       const shape = row.kind === "number" ? /^-?(\d+\.?\d*|\.\d+)$/ : /^-?\d+$/;
-      const time = row.kind === "auto" ? undefined : timeOf(text, row.unit);
+      const time = row.kind === "auto" ? undefined : parseTime(text, row.unit);
       const plain = time === undefined ? text : String(time);
       const value = Number(plain);
-      if (!shape.test(plain) || value < row.min || value > row.max) throw refuse();
+      if (!shape.test(plain) || value < row.min || value > row.max) throw invalid();
       return value;
     }
     case "bytes": {
       if (text === row.default) return text;
-      const value = bytesOf(text);
-      if (!(value >= row.min && value <= row.max)) throw refuse();
+      const value = parseBytes(text);
+      if (!(value >= row.min && value <= row.max)) throw invalid();
       return value;
     }
     case "choice":
-      if (!row.of.includes(text)) throw refuse();
+      if (!row.of.includes(text)) throw invalid();
       return text;
     case "switch":
       if (/^(true|1|yes|on)$/i.test(text)) return true;
       if (/^(false|0|no|off)$/i.test(text)) return false;
-      throw refuse();
+      throw invalid();
     case "text":
-      if (text.trim() === "") throw refuse();
+      if (text.trim() === "") throw invalid();
       return text;
     case "secret":
-      if (!isSecret(text)) throw new OptionError(`${source}: it must be ${allowed(row)}`);
+      if (!isSecret(text)) throw new OptionError(`${source}: it must be ${allowedValues(row)}`);
       return text;
   }
 }
 
+/** Returns whether a text may be a secret: 1 to 512 visible characters of ASCII. */
 export function isSecret(text: string): boolean {
   return /^[!-~]{1,512}$/.test(text);
 }
 
 function defaultText(row: Option): string {
-  return row.default === "" ? "" : `; default ${shownDefault(row)}`;
+  return row.default === "" ? "" : `; default ${defaultOf(row)}`;
 }
 
-function shownDefault(row: Option): string {
+function defaultOf(row: Option): string {
   const { default: value } = row;
   if (value === "") return "none";
-  return row.kind === "bytes" && typeof value === "number" ? bytesText(value) : String(value);
+  return row.kind === "bytes" && typeof value === "number" ? formatBytes(value) : String(value);
 }
 
 function kebab(name: string): string {

@@ -1,25 +1,30 @@
-// Sizes and times with a unit, as people write them: "64mb", "512MiB", "2g", "5m", "1.5h".
+// Sizes and times with a unit: "64mb", "512MiB", "2g", "5m", "1.5h".
 
-/** 1,024 of each make one of the next. */
+/** Each unit is 1,024 of the one before. */
 const BYTE_UNITS = ["", "kb", "mb", "gb", "tb"];
 
-/** The forms of a size, for messages. */
+/** The units of a size, for messages. */
 export const BYTE_FORMS = "bytes, kb, mb, gb or tb";
-/** The forms of a time, for messages. */
+/** The units of a time, for messages. */
 export const TIME_FORMS = "or with ms, s, m, h or d";
 
-/** "1.5mb", "1.5m" and "1.5MiB" to 1,572,864; NaN for anything that is not a number of bytes. */
-export function bytesOf(text: string): number {
+/** Returns 1,572,864 for "1.5mb", "1.5m" and "1.5MiB"; NaN for a text that is not a size. */
+export function parseBytes(text: string): number {
   const [, digits, letter = ""] = /^(\d+\.?\d*|\.\d+)(?:b|([kmgt])(?:i?b)?)?$/i.exec(text) ?? [];
   const power = letter === "" ? 0 : " kmgt".indexOf(letter.toLowerCase());
   return digits === undefined ? NaN : Math.floor(Number(digits) * 1024 ** power);
 }
 
-/** 1,048,576 to "1mb": in the largest unit that leaves a whole number. */
-export function bytesText(bytes: number): string {
+/** Returns "1mb" for 1,048,576: the number in the largest unit in which it is whole. */
+export function formatBytes(bytes: number): string {
   let power = 0;
   while (power + 1 < BYTE_UNITS.length && bytes > 0 && bytes % 1024 ** (power + 1) === 0) power++;
   return `${bytes / 1024 ** power}${BYTE_UNITS[power]}`;
+}
+
+/** Returns whole megabytes, rounded up: "171mb". */
+export function formatMegabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)}mb`;
 }
 
 /** Units of time in milliseconds. */
@@ -31,19 +36,20 @@ const TIME_UNITS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** How many milliseconds one is. Only an option that counts one of these takes a unit. */
-const COUNTED: Readonly<Record<string, number>> = { milliseconds: 1, seconds: 1000 };
+/** The units of options that take a time, in milliseconds. */
+const OPTION_UNITS: Readonly<Record<string, number>> = { milliseconds: 1, seconds: 1000 };
 
+/** Returns whether an option of this unit takes a time with a unit. */
 export function isTime(unit: string | undefined): boolean {
-  return unit !== undefined && unit in COUNTED;
+  return unit !== undefined && unit in OPTION_UNITS;
 }
 
-/** "5m" to 300 of the unit "seconds"; undefined for anything that is not a number with a unit of time. */
-export function timeOf(text: string, unit: string | undefined): number | undefined {
-  const [, digits, given = ""] = /^(\d+\.?\d*|\.\d+)([a-z]+)$/i.exec(text) ?? [];
-  const ms = TIME_UNITS[given.toLowerCase()];
-  const counted = COUNTED[unit ?? ""];
-  if (digits === undefined || ms === undefined || counted === undefined) return undefined;
-  // A thousandth of the unit is more than any option tells apart.
-  return Math.round(((Number(digits) * ms) / counted) * 1e6) / 1e6;
+/** Returns 300 for "5m" and the unit "seconds"; undefined for a text that is not a time with a unit. */
+export function parseTime(text: string, unit: string | undefined): number | undefined {
+  const [, digits, name = ""] = /^(\d+\.?\d*|\.\d+)([a-z]+)$/i.exec(text) ?? [];
+  const ms = TIME_UNITS[name.toLowerCase()];
+  const optionUnitMs = OPTION_UNITS[unit ?? ""];
+  if (digits === undefined || ms === undefined || optionUnitMs === undefined) return undefined;
+  // Six decimals are finer than any option distinguishes.
+  return Math.round(((Number(digits) * ms) / optionUnitMs) * 1e6) / 1e6;
 }

@@ -4,7 +4,7 @@
 
 import { Cache, fitOptions } from "../cache/cache.ts";
 import {
-  bytesText,
+  formatBytes,
   cacheOptionsOf,
   type Config,
   HELP,
@@ -24,7 +24,7 @@ import type { Snapshots } from "../snapshot/snapshots.ts";
 import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
 import { allocateSharedState, type SharedState } from "./shared-state.ts";
-import { type Env, warnOfSettings } from "./start-warnings.ts";
+import { type Env, warnAboutSettings } from "./start-warnings.ts";
 import { StopSignals } from "./stop-signals.ts";
 import { Supervisor, type SupervisorEvents } from "./supervisor.ts";
 
@@ -114,15 +114,15 @@ export class ServiceProcess {
       redis: config.respPort === 0 ? "off" : config.respPort,
       workers: config.workers,
       shards: cacheOptions.shards,
-      memory: bytesText(config.memory),
+      memory: formatBytes(config.memory),
       max_connections: config.maxConnections,
-      max_pending_bytes: bytesText(config.maxPendingBytes),
+      max_pending_bytes: formatBytes(config.maxPendingBytes),
       ...(tls === undefined ? {} : { certificate_until: await validUntil(tls) }),
       version,
     });
     const settings = { config, credentials: this.#credentials, env };
-    const wanted = cacheOptionsOf(config);
-    warnOfSettings({ ...settings, wanted, fitted: cacheOptions }, this.logger);
+    const requested = cacheOptionsOf(config);
+    warnAboutSettings({ ...settings, requested, fitted: cacheOptions }, this.logger);
   }
 
   /** Reads tokens and certificates again. If they are wrong, logs the reason and keeps the old ones. */

@@ -1,17 +1,17 @@
-// The bytes in flight of the whole process: requests that have not been answered and answers that
-// have not been read, on both ports. All threads share one counter.
+// The bytes in flight of the whole process, on both ports: unfinished requests and unread responses.
+// All threads share one counter.
 //
 // A claim is a number of bytes that its owner keeps. To change a claim, the owner passes the old
 // and the new number. A claim always fits while it is the only one, so that a limit below the size
 // of one request does not stop the service.
 //
-// An owner that can wait asks for room within a quarter of the limit. The rest is for bytes that are
-// there already: 50 clients that begin a command of 1 MB at once have sent some 100 KB each before
-// they can be told to wait. Owners that hold a part and wait for the rest could wait for each
-// other for ever. So one owner of the process at a time has the lane: its bytes are not counted, and
+// An owner that can wait asks for room within a quarter of the limit. The rest is for bytes that have
+// already arrived: 50 clients that begin a command of 1 MB at once have sent about 100 KB each before
+// the service can make them wait. Owners that hold a part and wait for the rest could wait for each
+// other forever. So one owner of the process at a time has the lane: its bytes are not counted, and
 // it bounds them by the limit itself. The process then holds at most twice the limit.
 
-/** Claims are counted in units of 64 bytes: then 2^36 bytes fit a 32-bit word. */
+/** Claims are counted in units of 64 bytes, so that 2^36 bytes fit a 32-bit word. */
 const UNIT_BITS = 6;
 const TOTAL = 0;
 /** 1 + the thread that has the lane, or 0. */
@@ -23,14 +23,14 @@ export function allocateBudget(threads: number): SharedArrayBuffer {
   return new SharedArrayBuffer((FIRST_PART + threads) * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** Takes back the claims of a thread that has ended. */
+/** Releases the claims of a thread that has ended. */
 export function recoverBudget(memory: SharedArrayBuffer, thread: number): void {
   const words = new Int32Array(memory);
   Atomics.sub(words, TOTAL, Atomics.exchange(words, FIRST_PART + thread, 0));
   Atomics.compareExchange(words, LANE, 1 + thread, 0);
 }
 
-/** One thread's view. Guard: the total changes atomically; each part has its thread as only writer. */
+/** One thread's view. Guard: the total changes atomically; only its own thread writes a part. */
 export class ByteBudget {
   readonly #words: Int32Array;
   readonly #thread: number;
@@ -46,7 +46,7 @@ export class ByteBudget {
     this.#limit = unitsOf(limitBytes);
   }
 
-  /** Bytes that all threads have claimed. */
+  /** The bytes that all threads have claimed. */
   get usedBytes(): number {
     return Atomics.load(this.#words, TOTAL) * 2 ** UNIT_BITS;
   }
@@ -56,24 +56,24 @@ export class ByteBudget {
     return Atomics.load(this.#words, TOTAL) > this.#limit / 4;
   }
 
-  /** Changes a claim of `fromBytes` to `toBytes`. Returns false, and changes nothing, if that exceeds the limit. O(1). */
+  /** Changes a claim from `fromBytes` to `toBytes`. Returns false, without a change, if that exceeds the limit. O(1). */
   tryResize(fromBytes: number, toBytes: number): boolean {
     return this.#resizeWithin(fromBytes, toBytes, this.#limit);
   }
 
-  /** As `tryResize`, within a quarter of the limit: for an owner that can wait. */
+  /** Like `tryResize`, within a quarter of the limit: for an owner that can wait. */
   tryReserve(fromBytes: number, toBytes: number): boolean {
     return this.#resizeWithin(fromBytes, toBytes, this.#limit / 4);
   }
 
-  /** As `tryResize`, without asking: for a claim that shrinks, or for bytes that are there already. O(1). */
+  /** Like `tryResize`, without a limit: for a claim that shrinks, or for bytes that have already arrived. O(1). */
   resize(fromBytes: number, toBytes: number): void {
     const change = unitsOf(toBytes) - unitsOf(fromBytes);
     Atomics.add(this.#words, TOTAL, change);
     Atomics.add(this.#words, this.#part, change);
   }
 
-  /** Returns whether the lane was free, and is this thread's now. The thread knows for which owner. */
+  /** Takes the lane if it is free, and returns whether it was. The thread knows for which owner. */
   tryEnterLane(): boolean {
     return Atomics.compareExchange(this.#words, LANE, 0, 1 + this.#thread) === 0;
   }

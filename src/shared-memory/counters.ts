@@ -1,7 +1,9 @@
-// Counts in shared memory: each thread owns a row and is its only writer, a reader adds
-// the rows up. An aligned 64-bit float is read and written whole, and exact to 2^53.
+// Counters in shared memory: each thread owns a row and is its only writer, and a reader adds the
+// rows up. An aligned 64-bit float is read and written whole, and is exact up to 2^53.
+//
+// Typed arrays: indexes are in range by construction.
 
-/** Zeroed memory for `threads` threads that count so many things. */
+/** Zeroed memory for `width` counters of each of `threads` threads. */
 export function allocateCounterTable(threads: number, width: number): SharedArrayBuffer {
   return new SharedArrayBuffer(threads * width * Float64Array.BYTES_PER_ELEMENT);
 }
@@ -17,14 +19,15 @@ export class CounterTable {
     this.#width = width;
   }
 
-  add(place: number, count: number): void {
-    this.#own[place] = (this.#own[place] as number) + count;
+  /** Adds to this thread's counter number `index`. O(1). */
+  add(index: number, count: number): void {
+    this.#own[index]! += count;
   }
 
-  /** Over all threads. O(threads). */
-  sum(place: number): number {
+  /** Returns the sum of a counter over all threads. O(threads). */
+  sum(index: number): number {
     let sum = 0;
-    for (let at = place; at < this.#all.length; at += this.#width) sum += this.#all[at] as number;
+    for (let cell = index; cell < this.#all.length; cell += this.#width) sum += this.#all[cell]!;
     return sum;
   }
 }

@@ -1,7 +1,7 @@
 // The calls of the HTTP API: requests in, answers of the cache and the service out.
 
 import { ByteBuffer, type Bytes, type Cache, MISS } from "../../cache/cache.ts";
-import { bytesText, type Config } from "../../config/config.ts";
+import { formatBytes, type Config } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
 import { FoundResponse, keyNotFound, longJsonOf, ok, stored, ValuesAnswer } from "./respond.ts";
 import type { BodyHandler } from "../body.ts";
@@ -138,7 +138,7 @@ function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): Ht
   const { maxValueBytes: limit } = cache;
   const reason =
     limit < config.maxValueBytes
-      ? `which is what --memory ${bytesText(config.memory)} has room for`
+      ? `which is what --memory ${formatBytes(config.memory)} has room for`
       : "the limit set by --max-value-bytes";
   const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
   return new HttpError(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);

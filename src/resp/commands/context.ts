@@ -2,7 +2,7 @@
 
 import type { Access } from "../../security/tokens.ts";
 import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../../cache/cache.ts";
-import { type Config, MAX_RESP_KEY_BYTES } from "../../config/config.ts";
+import { type Config, RESP_KEY_BYTES_MAX } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
 import type { Argument } from "../protocol/parser.ts";
@@ -202,7 +202,7 @@ export class Updater {
     if (entry !== undefined && part === undefined) return true;
     const end = at + (part === undefined ? 0 : part.end - part.start);
     const keyBytes = this.#key.end - this.#key.start;
-    return end <= context.cache.maxValueBytes && keyBytes <= MAX_RESP_KEY_BYTES;
+    return end <= context.cache.maxValueBytes && keyBytes <= RESP_KEY_BYTES_MAX;
   }
 }
 const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
@@ -223,6 +223,6 @@ export function expiresAtOf({ cache, nowMs }: CommandContext, key: Bytes): numbe
 
 export function fits({ cache }: CommandContext, key: Bytes, value: Bytes): boolean {
   return (
-    value.end - value.start <= cache.maxValueBytes && key.end - key.start <= MAX_RESP_KEY_BYTES
+    value.end - value.start <= cache.maxValueBytes && key.end - key.start <= RESP_KEY_BYTES_MAX
   );
 }

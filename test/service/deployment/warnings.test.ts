@@ -5,7 +5,7 @@ import { expect, test } from "bun:test";
 import { readConfig } from "../../../src/config/config.ts";
 import type { Credentials } from "../../../src/security/credentials.ts";
 import { Logger } from "../../../src/service/logger.ts";
-import { warnOfSettings } from "../../../src/process/start-warnings.ts";
+import { warnAboutSettings } from "../../../src/process/start-warnings.ts";
 import { startService } from "../../lib/service.ts";
 
 const MB = 2 ** 20;
@@ -21,7 +21,7 @@ function warningsOf(options: readonly string[], changes = {}, credentials = OPEN
     ...({ store: "shared", shards: 64, virtualNodes: 8, memoryBytes: MB, evicts: true } as const),
     ...{ maxKeyBytes: 256, maxValueBytes: 256, defaultTtlMs: Infinity, maxTtlMs: Infinity },
   };
-  warnOfSettings({ config, credentials, wanted: cache, fitted: cache, env: {} }, logger);
+  warnAboutSettings({ config, credentials, requested: cache, fitted: cache, env: {} }, logger);
   return lines.map((line) => line.trimEnd().replace(/^\S+ warn /, ""));
 }
 

@@ -77,7 +77,7 @@ test("connections never exceed the open files that the process may have", () => 
   const { maxConnections, plan } = on(24_000, [], { descriptors: 1024 });
   expect(2 * maxConnections).toBeLessThan(1024);
   expect(maxConnections).toBeGreaterThan(400);
-  expect(plan.wantedConnections).toBe(10_000);
+  expect(plan.requestedConnections).toBe(10_000);
   expect(
     on(24_000, ["--max-connections", "5000"], { descriptors: 64 }).maxConnections,
   ).toBeLessThan(32);
