@@ -9,11 +9,11 @@ import Table from "cli-table3";
 import { plannedBytes } from "../src/config/memory-plan.ts";
 import type { MemoryLoad } from "./lib/memory-load.ts";
 import { HTTP_LOADS } from "./lib/memory-loads-http.ts";
-import { RESP_LOADS } from "./lib/memory-loads-resp.ts";
+import { RESP_LOADS, TOKEN } from "./lib/memory-loads-resp.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
 import { keepResult } from "./lib/results.ts";
-import { startService } from "./lib/server.ts";
+import { startService, startServiceIn } from "./lib/server.ts";
 
 const MB = 2 ** 20;
 const CGROUPS = "/sys/fs/cgroup/memory";
@@ -55,6 +55,12 @@ const options = optionsOrExit("bench memory", {
     help: "leave --memory and --max-pending-bytes to the service",
   },
 } as const);
+
+interface Stats {
+  readonly cache_memory_bytes: number;
+  readonly workers: number;
+  readonly max_pending_bytes: number;
+}
 
 interface Row {
   readonly load: string;
@@ -106,8 +112,11 @@ async function measure(load: MemoryLoad): Promise<Row> {
     ...(options.defaults ? [] : own),
     ...load.options,
   ];
-  await using service = await startService(undefined, ...["--resp-port", `${RESP_PORT}`, ...given]);
-  if (cgroup !== undefined) writeFileSync(`${cgroup}/cgroup.procs`, `${service.pid}`);
+  const all = ["--resp-port", `${RESP_PORT}`, ...given];
+  await using service = await (cgroup === undefined
+    ? startService(undefined, ...all)
+    : startServiceIn(cgroup, ...all));
+  const formulaMb = (await plannedBy(service.url, load.connections)) / MB;
   const ports = [new URL(service.url).port, `${RESP_PORT}`];
   const child = Bun.spawn([process.execPath, CHILD, load.name, ...ports], {
     stdout: "inherit",
@@ -117,15 +126,6 @@ async function measure(load: MemoryLoad): Promise<Row> {
   const survived = existsSync(`/proc/${service.pid}/status`) && (await isAlive(service.url));
   const refused = survived ? await refusedOf(service.url) : undefined;
   const peakMb = survived ? peakBytes(service.pid) / MB : 0;
-  const formulaMb =
-    plannedBytes({
-      memory: options.memory,
-      workers: options.workers,
-      maxPendingBytes: options.pending,
-      maxConnections: load.connections,
-      ports: 1,
-      shardCopy: 0,
-    }) / MB;
   await service[Symbol.asyncDispose]();
   if (cgroup !== undefined) rmdirSync(cgroup);
   return {
@@ -137,6 +137,20 @@ async function measure(load: MemoryLoad): Promise<Row> {
     survived,
     refused,
   };
+}
+
+/** Bytes that the formula allows a service of these sizes, with the connections of the load. */
+async function plannedBy(url: string, connections: number): Promise<number> {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const stats = (await (await fetch(`${url}/stats`, { headers })).json()) as Stats;
+  return plannedBytes({
+    memory: stats.cache_memory_bytes,
+    workers: stats.workers,
+    maxPendingBytes: stats.max_pending_bytes,
+    maxConnections: connections,
+    ports: 1,
+    shardCopy: 0,
+  });
 }
 
 /** Those of the reasons that are about bytes. */

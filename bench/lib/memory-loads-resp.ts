@@ -81,7 +81,9 @@ const random = (most: number) => Math.floor(Math.random() * most);
 const pipeline = (count: number, one: () => Uint8Array) =>
   Buffer.concat(Array.from({ length: count }, one));
 
-const AUTH: readonly string[] = ["--auth-token", "a-token-for-the-bench"];
+/** Token of the services that ask for one. */
+export const TOKEN = "a-token-for-the-bench";
+const AUTH: readonly string[] = ["--auth-token", TOKEN];
 
 export const RESP_LOADS: readonly MemoryLoad[] = [
   loop("SET 1 MB, 50 clients", 50, () => command("SET", `k${random(100)}`, value(1_000_000))),

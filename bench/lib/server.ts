@@ -37,6 +37,13 @@ export function startService(
   ]);
 }
 
+/** Starts the service in a memory cgroup (v1), so that its defaults follow the group's limit. */
+export function startServiceIn(cgroup: string, ...options: string[]): Promise<StartedServer> {
+  const join = ["sh", "-c", `echo $$ > ${cgroup}/cgroup.procs && exec "$@"`, "sh"];
+  const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0"];
+  return startCommand([...join, process.execPath, path("../../src/main.ts"), ...own, ...options]);
+}
+
 /** Starts a server with nothing but a static route, pinned to `core`. */
 export function startStatic(core: number): Promise<BenchServer> {
   return start(core, [path("static.ts")]);
@@ -49,11 +56,12 @@ export function pinned(core: number | undefined, command: readonly string[]): st
     : ["taskset", "-c", `${core}`, ...command];
 }
 
-async function start(core: number | undefined, args: readonly string[]): Promise<StartedServer> {
-  const child = Bun.spawn(pinned(core, [process.execPath, ...args]), {
-    stdout: "pipe",
-    stderr: "inherit",
-  });
+function start(core: number | undefined, args: readonly string[]): Promise<StartedServer> {
+  return startCommand(pinned(core, [process.execPath, ...args]));
+}
+
+async function startCommand(command: readonly string[]): Promise<StartedServer> {
+  const child = Bun.spawn([...command], { stdout: "pipe", stderr: "inherit" });
   let said = "";
   for await (const chunk of child.stdout) {
     said += Buffer.from(chunk).toString();
