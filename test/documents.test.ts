@@ -37,7 +37,7 @@ const PATH = /(?<![\w./-])(?:src|test|bench|docs|scripts)\/(?!\S*\.[ch]\b)[\w./-
 
 interface Step {
   readonly command: string;
-  /** What the command prints; "…" stands for anything. */
+  /** The output of the command; "…" matches any text. */
   readonly printed: string;
 }
 
@@ -47,25 +47,25 @@ for (const page of PAGES) {
 
     const steps = transcriptsOf(text);
     if (steps.length > 0) {
-      test("prints what it says", () => expectPrinted(steps, runCommand));
+      test("its commands print the output that it shows", () => expectPrinted(steps, runCommand));
 
       const programs = ["bash", "curl", "redis-cli"];
       test.skipIf(programs.some((program) => Bun.which(program) === null))(
-        "prints what it says, with curl and redis-cli",
+        "its commands print that output with curl and redis-cli too",
         () => expectPrinted(steps, runInShell),
       );
     }
 
     const table = /<!-- options -->(.*)<!-- \/options -->/s.exec(text)?.[1];
     if (table !== undefined) {
-      test("has the table of options that config.ts has", () => {
+      test("its table of options equals that of the service", () => {
         expect(cellsOf(table)).toEqual(cellsOf(optionsMarkdown()));
       });
     }
 
     const commands = /<!-- commands -->(.*)<!-- \/commands -->/s.exec(text)?.[1];
     if (commands !== undefined) {
-      test("has the table of commands that the service has", () => {
+      test("its table of commands equals that of the service", () => {
         expect(cellsOf(commands)).toEqual(cellsOf(commandsMarkdown()));
       });
     }
@@ -149,7 +149,7 @@ function transcriptsOf(text: string): Step[] {
   return steps;
 }
 
-/** Runs the commands as they stand, but on a service of their own. */
+/** Runs the commands with a service of their own, on free ports. */
 async function expectPrinted(
   steps: readonly Step[],
   run: (command: string) => Promise<string>,
