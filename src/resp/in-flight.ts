@@ -6,7 +6,7 @@
 // is refused. The connection that has the lane (see byte-budget.ts) does not ask.
 
 import type { ByteBudget } from "../shared-memory/byte-budget.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, isBlocked } from "./connection.ts";
 
 /** Bytes that each connection may hold without a claim: they are part of what a connection costs. */
 const FREE_BYTES = 1024;
@@ -20,6 +20,8 @@ export class InFlight {
   readonly #waiting: Connection[] = [];
   /** Connections that were let on and have not sent anything yet. */
   #granted: Connection[] = [];
+  /** Connections that have sent a large command. Their next one is as large, most likely. */
+  readonly #large = new Set<Connection>();
   #inLane: Connection | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #willWake = false;
@@ -55,6 +57,7 @@ export class InFlight {
     if (!this.#budget.tryResize(claimed, held)) return this.#enterLane(connection);
     connection.claimed = held;
     if (held < claimed) this.#wakeSoon();
+    else this.#pauseLarge(connection);
     return true;
   }
 
@@ -65,7 +68,13 @@ export class InFlight {
     if (this.#waiting.length > 0 && this.#waiting[0] !== connection) return false;
     if (!this.#budget.tryReserve(connection.claimed, bytes)) return false;
     connection.claimed = bytes;
+    this.#pauseLarge(connection);
     return true;
+  }
+
+  /** The connection has sent a command of `lastBytes`. */
+  sentLarge(connection: Connection): void {
+    this.#large.add(connection);
   }
 
   /**
@@ -91,6 +100,7 @@ export class InFlight {
     const place = connection.wants === 0 ? -1 : this.#waiting.indexOf(connection);
     if (place >= 0) this.#waiting.splice(place, 1);
     connection.wants = 0;
+    this.#large.delete(connection);
     this.settle(connection);
     this.leaveLane(connection);
   }
@@ -108,7 +118,26 @@ export class InFlight {
     this.#inLane = connection;
     this.#budget.resize(connection.claimed, 0);
     connection.claimed = 0;
+    // It may wait behind others for what it has now.
+    this.#wakeSoon();
     return true;
+  }
+
+  /**
+   * Above half of the limit, lets the connections wait that have nothing unread and may send a large
+   * command. Their kernels may hold 512 KiB of it each, which come at once and cannot wait. A pause takes
+   * effect before their next chunk is read, so the rest of the limit is for one chunk of each worker.
+   */
+  #pauseLarge(except: Connection): void {
+    if (this.#large.size === 0 || this.#budget.usedBytes * 2 <= this.limitBytes) return;
+    for (const connection of this.#large) {
+      const { unread, wants, claimed, isClosing, lastBytes, socket } = connection;
+      const isIdle = unread === undefined && wants === 0 && claimed === 0 && !isClosing;
+      if (!isIdle || isBlocked(connection) || connection === except) continue;
+      if (connection === this.#inLane) continue;
+      this.wait(connection, lastBytes);
+      socket.pause();
+    }
   }
 
   #look(): void {
@@ -131,16 +160,22 @@ export class InFlight {
   }
 
   #wake(): void {
+    const inLane = this.#inLane;
+    if (inLane !== undefined && inLane.wants > 0) this.#letOn(inLane);
     // A connection that is let on may wait again at once: its turn comes with the next look.
     for (let left = this.#waiting.length; left > 0; left--) {
       const [first] = this.#waiting;
       if (first === undefined) return;
       if (!this.#isGranted(first) && !this.#enterLane(first)) return;
-      this.#waiting.shift();
-      first.wants = 0;
-      this.#granted.push(first);
-      this.#resume(first);
+      this.#letOn(first);
     }
+  }
+
+  #letOn(connection: Connection): void {
+    this.#waiting.splice(this.#waiting.indexOf(connection), 1);
+    connection.wants = 0;
+    this.#granted.push(connection);
+    this.#resume(connection);
   }
 
   /**

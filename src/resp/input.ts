@@ -102,11 +102,12 @@ export class Input {
   #finish(connection: Connection, bytes: Buffer): void {
     const { unread, isClosing } = connection;
     const ownBytes = unread?.bytes === bytes ? bytes.length : 0;
-    connection.lastBytes = ownBytes;
     if (unread !== undefined || connection.claimed > 0) this.forget(connection);
-    // The next one is as large, most likely: others come first.
-    if (ownBytes < LARGE_BYTES || isClosing || isBlocked(connection)) return;
-    if (!this.#inFlight.isTight) return;
+    if (ownBytes < LARGE_BYTES || isClosing) return;
+    connection.lastBytes = ownBytes;
+    this.#inFlight.sentLarge(connection);
+    // Others come first.
+    if (isBlocked(connection) || !this.#inFlight.isTight) return;
     this.#inFlight.wait(connection, ownBytes);
     connection.socket.pause();
   }

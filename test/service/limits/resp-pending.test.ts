@@ -19,9 +19,9 @@ interface Bounded extends AsyncDisposable {
 }
 
 /** A service with 4 MiB for what is in flight, whose claims are looked at all the time. */
-function serveBounded(options: readonly string[] = []): Bounded {
-  const budget = new ByteBudget(allocateBudget(1), 0, LIMIT);
-  const service = serveRedis(options, undefined, { budget });
+function serveBounded(limitBytes = LIMIT): Bounded {
+  const budget = new ByteBudget(allocateBudget(1), 0, limitBytes);
+  const service = serveRedis([], undefined, { budget });
   let peak = 0;
   const looking = setInterval(() => (peak = Math.max(peak, budget.usedBytes)), 1);
   return {
@@ -68,6 +68,25 @@ describe("commands of all connections together", () => {
       while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
     });
   }
+
+  test("wait for room, and none is refused: large commands that all connections begin at once", async () => {
+    const limitBytes = 4 * LIMIT;
+    await using bounded = serveBounded(limitBytes);
+    const bytes = commandBytes("SET", "k", "v".repeat(1_000_000));
+    const clients = await Promise.all(
+      Array.from({ length: 50 }, () => connectRaw(bounded.service.port)),
+    );
+    for (let n = 1; n <= 3; n++) {
+      for (const client of clients) client.send(bytes);
+      for (const client of clients) {
+        expect(await client.until("+OK\r\n".repeat(n))).toBe("+OK\r\n".repeat(n));
+      }
+    }
+    for (const client of clients) client[Symbol.dispose]();
+    expect(bounded.service.told).toEqual([]);
+    while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
+    expect(bounded.peak()).toBeLessThanOrEqual(limitBytes);
+  });
 
   test("are refused where the bytes that have come do not fit", async () => {
     await using bounded = serveBounded();
