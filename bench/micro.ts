@@ -95,15 +95,10 @@ group("JSON", () => {
   const key = bytesOf("user:123456789");
   const value = bytesOf("v".repeat(100));
   const budget = new ByteBudget(allocateBudget(1), 0, 2 ** 25);
-  const pending = new BodyBudget(budget, { young() {}, all() {} });
-  const refuse = (refusal: HttpError) => refusal.toResponse();
-  const answer = new FoundResponse(
-    new LargeResponses(
-      ...([pending, refuse, 75] as const),
-      () => 0,
-      () => {},
-    ),
-  );
+  const bodies = new BodyBudget(budget, { young() {}, all() {} });
+  const reject = (error: HttpError) => error.toResponse();
+  const connections = { pendingRequests: 0, setTimeout() {} };
+  const answer = new FoundResponse(new LargeResponses(bodies, reject, connections, 75));
   const req = new Request("http://localhost/get");
   bench("answer of a /get", () => {
     answer.begin(key).appendRun(value.bytes, value.start, value.end);

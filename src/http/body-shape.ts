@@ -1,41 +1,41 @@
-// The structure that a JSON body may have, read off its text before it is parsed. A text of
-// 4 MiB can make 400 MB of objects: parsing it would be too late to refuse it.
+// The largest structure that a JSON body may have, checked on its text before it is parsed. A text of
+// 4 MiB can make 400 MB of objects: after parsing it would be too late to reject it.
 
 import type { Schema } from "./api/schemas.ts";
 import { HttpError } from "./error.ts";
 
-/** Room for what the schema does not know, so that the refusal can name it. */
-const MORE_MARKS = 16;
+/** Room for members that the schema does not know, so that the error can name them. */
+const UNKNOWN_MARKS_MAX = 16;
 
 export interface BodyShape {
-  /** Opening brackets, colons and commas. */
-  readonly marks: number;
-  readonly tooMany: HttpError;
+  /** Opening brackets, colons and commas outside of strings. */
+  readonly marksMax: number;
+  readonly error: HttpError;
 }
 
-/** The largest structure that fits the schema of a body. */
+/** Returns the largest structure that fits the schema of a body. */
 export function shapeOf(schema: Schema, maxBatchEntries: number): BodyShape {
   const isBatch = JSON.stringify(schema).includes('"array"');
   const limit = `${maxBatchEntries} entries or keys, the limit set by --max-batch-entries`;
   const names = Object.keys(propertiesOf(schema)).join(", ");
   return {
-    marks: marksOf(schema, maxBatchEntries) + MORE_MARKS,
-    tooMany: isBatch
+    marksMax: marksOf(schema, maxBatchEntries) + UNKNOWN_MARKS_MAX,
+    error: isBatch
       ? new HttpError(413, `the body has more elements than ${limit}`, { reason: "batch_size" })
       : new HttpError(400, `the body has too many members or elements; it may have ${names}`),
   };
 }
 
-/** Returns the number of marks, or the refusal of a text with too many of them. O(end). */
+/** Returns the number of marks, or the error of a text with too many of them. O(end). */
 export function checkShape(bytes: Uint8Array, end: number, shape: BodyShape): number | HttpError {
-  const most = shape.marks;
+  const { marksMax } = shape;
   let marks = 0;
-  for (let at = 0; at < end; at++) {
-    const byte = bytes[at];
+  for (let index = 0; index < end; index++) {
+    const byte = bytes[index];
     if (byte === QUOTE) {
-      at = endOfString(bytes, end, at + 1);
+      index = endOfString(bytes, end, index + 1);
     } else if (byte === COMMA || byte === COLON || byte === BRACKET || byte === BRACE) {
-      if (++marks > most) return shape.tooMany;
+      if (++marks > marksMax) return shape.error;
     }
   }
   return marks;
@@ -47,23 +47,25 @@ const COLON = 0x3a;
 const BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const BRACE = 0x7b;
-/** From here on the runtime's search is faster than a loop: it finds a megabyte's end in 30 µs. */
-const NEAR_BYTES = 128;
+/** Beyond this length the runtime's search is faster than a loop: it takes 30 µs for a megabyte. */
+const LOOP_BYTES_MAX = 128;
 
-/** The place of the quote that ends a string which begins at `from`; `end` without one. */
-function endOfString(bytes: Uint8Array, end: number, from: number): number {
-  const near = Math.min(end, from + NEAR_BYTES);
-  let at = from;
-  while (at < near) {
-    const byte = bytes[at];
-    if (byte === QUOTE) return at;
-    at += byte === BACKSLASH ? 2 : 1;
+/** Returns the index of the quote that ends the string from `start` on; `end` without one. */
+function endOfString(bytes: Uint8Array, end: number, start: number): number {
+  const loopEnd = Math.min(end, start + LOOP_BYTES_MAX);
+  let index = start;
+  while (index < loopEnd) {
+    const byte = bytes[index];
+    if (byte === QUOTE) return index;
+    index += byte === BACKSLASH ? 2 : 1;
   }
-  for (let found = bytes.indexOf(QUOTE, at); found >= 0; found = bytes.indexOf(QUOTE, found + 1)) {
-    let before = found - 1;
-    while (before >= from && bytes[before] === BACKSLASH) before--;
-    // Backslashes in pairs stand for themselves.
-    if ((found - before) % 2 === 1) return found;
+  let quote = bytes.indexOf(QUOTE, index);
+  while (quote >= 0) {
+    let before = quote - 1;
+    while (before >= start && bytes[before] === BACKSLASH) before--;
+    // An odd number of backslashes escapes the quote.
+    if ((quote - before) % 2 === 1) return quote;
+    quote = bytes.indexOf(QUOTE, quote + 1);
   }
   return end;
 }
@@ -76,10 +78,12 @@ function itemsOf({ items }: Schema): Schema {
   return (items ?? {}) as Schema;
 }
 
-/** A bracket, and for each member a colon and a comma, for each element a comma. */
-function marksOf(schema: Schema, most: number): number {
-  if (schema["type"] === "array") return 1 + most * (1 + marksOf(itemsOf(schema), most));
+/** Counts a bracket, for each member a colon and a comma, and for each element a comma. */
+function marksOf(schema: Schema, elementsMax: number): number {
+  if (schema["type"] === "array") {
+    return 1 + elementsMax * (1 + marksOf(itemsOf(schema), elementsMax));
+  }
   if (schema["type"] !== "object") return 0;
   const members = Object.values(propertiesOf(schema));
-  return members.reduce((sum, member) => sum + 2 + marksOf(member, most), 1);
+  return members.reduce((sum, member) => sum + 2 + marksOf(member, elementsMax), 1);
 }

@@ -8,15 +8,14 @@ export interface HttpErrorOptions {
   readonly reason?: RejectionReason<"http"> | undefined;
 }
 
-/** Makes answers of refusals, and counts those that have a reason. */
-export type Reject = (httpError: HttpError) => Response;
+/** Makes the response of an error, and counts the error if it has a reason. */
+export type Reject = (error: HttpError) => Response;
 
-/** Why a request is refused: what is wrong, and what would be right. */
 export class HttpError {
   readonly status: number;
   readonly message: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** What it is counted as, if it is. */
+  /** The counter of the error, if it is counted. */
   readonly reason: RejectionReason<"http"> | undefined;
 
   constructor(status: number, message: string, more: HttpErrorOptions = {}) {
@@ -26,7 +25,7 @@ export class HttpError {
     this.reason = more.reason;
   }
 
-  /** The same, and how far the request had come. */
+  /** The same error, with the progress of the request in its message. */
   after(progress: string): HttpError {
     return new HttpError(this.status, `${this.message}; ${progress}`, this);
   }
@@ -40,19 +39,26 @@ export class HttpError {
   }
 }
 
-/** Every call on entries while the event loop is late. */
-export const OVERLOADED = new HttpError(503, "overloaded; come again in a second", {
+const RETRY_SOON = { "retry-after": "1" };
+
+/** The error of requests for entries while the event loop is late. */
+export const OVERLOADED = new HttpError(503, "overloaded; retry in 1 s", {
   reason: "overload",
-  headers: { "retry-after": "1" },
+  headers: RETRY_SOON,
 });
-/** A body or an answer that finds no room among those that are on their way. */
+/** The error of a body or response that finds no room in the byte budget. */
 export const BUDGET_EXCEEDED = new HttpError(
   503,
-  "too many bytes are on their way, the limit set by --max-pending-bytes; come again in a second",
-  { reason: "pending_bodies", headers: { "retry-after": "1" } },
+  "too many bytes of requests and responses are in flight, the limit set by --max-pending-bytes; retry in 1 s",
+  { reason: "pending_bodies", headers: RETRY_SOON },
 );
-
-/** Every request while the cache is loaded, but for the routes that answer as ever. */
-export const LOADING = new HttpError(503, "loading", { headers: { "retry-after": "1" } });
-/** Every request while the service stops. */
+/** The error of each request while the snapshot is loaded, but for the routes with `whileLoading`. */
+export const LOADING = new HttpError(503, "loading", { headers: RETRY_SOON });
+/** The error of each request while the service stops. */
 export const STOPPING = new HttpError(503, "stopping", { headers: { connection: "close" } });
+
+/** The error of a body or response of more than --max-body-bytes. */
+export function sizeError(part: "body" | "answer", maxBodyBytes: number): HttpError {
+  const limit = `${maxBodyBytes} bytes, the limit set by --max-body-bytes`;
+  return new HttpError(413, `the ${part} is larger than ${limit}`, { reason: "body_size" });
+}

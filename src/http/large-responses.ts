@@ -1,117 +1,123 @@
-// Answers that are too large for the connection to pay for: claimed of the budget until the client
-// has read them, and sent piece by piece as it does.
+// Responses that are too large for the connection to pay for: each claims room in the byte budget until
+// the client has read it, and is sent piece by piece as the client reads.
 
 import { type BodyBudget, SMALL_BYTES } from "./admission/body-budget.ts";
-import { type Reject, BUDGET_EXCEEDED } from "./error.ts";
+import type { Connections } from "./connections.ts";
+import { BUDGET_EXCEEDED, type Reject } from "./error.ts";
 
 const PIECE_BYTES = 2 ** 18;
 /** UTF-8 takes at most three bytes for a UTF-16 unit. */
 const BYTES_PER_UNIT = 3;
-/** Garbage of an answer: the buffers that it outgrew. */
-const LEFT_PER_BYTE = 2;
+/** Garbage of a response: the buffers that it outgrew. */
+const GARBAGE_PER_BYTE = 2;
 /**
- * An answer is sent at once while it and as many others as requests are under way take less than
- * this: then little can be unread. Piece by piece costs more CPU.
+ * A response is sent in one piece while its size, times the requests in flight, is at most this:
+ * then little can be unread. Pieces cost more CPU.
  */
-const AT_ONCE_BYTES = 2 ** 21;
+const UNREAD_BYTES_MAX = 2 ** 21;
 /**
- * Until the kernel takes more of an answer, the client may have to read all that the kernel has:
- * 4 MB on Linux. A client that reads at least 64 KiB a second does so in this time.
+ * The kernel takes more of a response only when the client has read its buffer: 4 MB on Linux.
+ * A client that reads at least 64 KiB a second does so in this time.
  */
-const MOST_BUFFERED_SECONDS = 64;
+const KERNEL_BUFFER_SECONDS = 64;
 
-export type Sent = Response | Promise<Response>;
-/** Makes the answer to a request once more. */
-export type Remake = (req: Request) => Sent;
+export type MaybeLater = Response | Promise<Response>;
+/** Makes the response to a request again. */
+export type Remake = (req: Request) => MaybeLater;
+
+type Sending = Pick<Connections, "pendingRequests" | "setTimeout">;
 
 export class LargeResponses {
-  readonly #pending: BodyBudget;
-  readonly #refuse: Reject;
-  readonly #requests: () => number;
-  readonly #setTimeout: (req: Request, seconds: number) => void;
-  readonly #seconds: number;
-  /** A claim for the answer that is made again. */
+  readonly #budget: BodyBudget;
+  readonly #reject: Reject;
+  readonly #connections: Sending;
+  readonly #timeoutSeconds: number;
+  /** Bytes claimed for the response that is made again. */
   #granted = 0;
 
-  /**
-   * `requests`: how many are under way. `setTimeout`: gives a request's connection so many seconds from now on.
-   */
   constructor(
-    pending: BodyBudget,
+    budget: BodyBudget,
     reject: Reject,
-    idleTimeout: number,
-    requests: () => number,
-    setTimeout: (req: Request, seconds: number) => void,
+    connections: Sending,
+    idleTimeoutSeconds: number,
   ) {
-    this.#pending = pending;
-    this.#refuse = reject;
-    this.#requests = requests;
-    this.#setTimeout = setTimeout;
-    this.#seconds = idleTimeout === 0 ? 0 : Math.max(idleTimeout, MOST_BUFFERED_SECONDS);
+    this.#budget = budget;
+    this.#reject = reject;
+    this.#connections = connections;
+    this.#timeoutSeconds =
+      idleTimeoutSeconds === 0 ? 0 : Math.max(idleTimeoutSeconds, KERNEL_BUFFER_SECONDS);
   }
 
-  /** Whether an answer of this size needs no claim. */
+  /** Whether a response of this size needs no claim. */
   isSmall(bytes: number): boolean {
-    return bytes <= SMALL_BYTES || bytes * this.#requests() <= AT_ONCE_BYTES;
+    if (bytes <= SMALL_BYTES) return true;
+    return bytes * this.#connections.pendingRequests <= UNREAD_BYTES_MAX;
   }
 
-  /** An answer of this text. Waits as `send` does. */
-  sendText(req: Request, text: string, init: ResponseInit, again: Remake): Sent {
+  /** Returns a response with this text; waits for room as `send` does. */
+  sendText(req: Request, text: string, init: ResponseInit, remake: Remake): MaybeLater {
     if (text.length <= SMALL_BYTES / BYTES_PER_UNIT) return new Response(text, init);
     const bytes = Buffer.from(text);
     if (this.isSmall(bytes.length)) return new Response(bytes, init);
-    return this.send(req, bytes, init, again);
+    return this.send(req, bytes, init, remake);
   }
 
   /**
-   * An answer of these bytes, which begin their buffer and are the answer's from now on. Where there
-   * is no room they are dropped, and made `again` when there is; after a second without, a refusal.
+   * Returns a response with these bytes, which begin their buffer and belong to the response from now
+   * on. Without room the bytes are dropped, and `remake` is called when there is room; after a second
+   * without room the request is rejected.
    */
   send(
     req: Request,
     { buffer, length }: Buffer<ArrayBuffer>,
     init: ResponseInit,
-    again: Remake,
-  ): Sent {
+    remake: Remake,
+  ): MaybeLater {
     const granted = this.#granted;
     this.#granted = 0;
-    if (granted > 0) this.#pending.resize(granted, length);
-    else if (!this.#pending.tryClaim(length)) {
+    if (granted > 0) this.#budget.resize(granted, length);
+    else if (!this.#budget.tryClaim(length)) {
       buffer.transfer(0);
-      return this.#waitFor(length, req, again);
+      return this.#waitAndRemake(length, req, remake);
     }
     const bytes = new Uint8Array(buffer.transfer(length));
-    let at = 0;
-    const end = (): void => {
+    return new Response(this.#streamOf(req, bytes), init);
+  }
+
+  /** Sends claimed bytes piece by piece, and releases the claim with the last piece. */
+  #streamOf(req: Request, bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
+    const { length } = bytes;
+    let sent = 0;
+    const release = (): void => {
       if (bytes.buffer.detached) return;
       bytes.buffer.transfer(0);
-      this.#pending.resize(length, 0);
-      this.#pending.leave(LEFT_PER_BYTE * length);
+      this.#budget.resize(length, 0);
+      this.#budget.leave(GARBAGE_PER_BYTE * length);
     };
     const source = {
       pull: (controller: ReadableStreamDefaultController<Uint8Array>): void => {
-        this.#setTimeout(req, this.#seconds);
-        // A piece has been written when the next one is asked for.
-        const start = at;
-        at = Math.min(start + PIECE_BYTES, length - SMALL_BYTES);
-        if (at > start) return controller.enqueue(bytes.subarray(start, at));
-        // The last one is small: the connection pays for it, and the claim can end.
+        this.#connections.setTimeout(req, this.#timeoutSeconds);
+        // The runtime asks for the next piece once the last one has been written.
+        const start = sent;
+        sent = Math.min(start + PIECE_BYTES, length - SMALL_BYTES);
+        if (sent > start) return controller.enqueue(bytes.subarray(start, sent));
+        // The last piece is small: the connection pays for it, and the claim can end.
         controller.enqueue(bytes.slice(start));
-        end();
+        release();
         controller.close();
       },
-      cancel: end,
+      cancel: release,
     };
-    return new Response(new ReadableStream(source, { highWaterMark: 0 }), init);
+    return new ReadableStream(source, { highWaterMark: 0 });
   }
 
-  async #waitFor(length: number, req: Request, again: Remake): Promise<Response> {
-    if (!(await this.#pending.waitToClaim(length))) return this.#refuse(BUDGET_EXCEEDED);
+  async #waitAndRemake(length: number, req: Request, remake: Remake): Promise<Response> {
+    if (!(await this.#budget.waitToClaim(length))) return this.#reject(BUDGET_EXCEEDED);
     this.#granted = length;
-    const answer = again(req);
-    // Where the entry has gone meanwhile, the answer is a small one.
-    this.#pending.resize(this.#granted, 0);
+    const response = remake(req);
+    // If the entry has been deleted since, the response is small and takes no claim.
+    this.#budget.resize(this.#granted, 0);
     this.#granted = 0;
-    return await answer;
+    return await response;
   }
 }

@@ -1,27 +1,27 @@
-// What the workers count of HTTP requests: how many of each route by their status, and how
-// long they took. In shared memory.
+// The workers' counters of HTTP requests, in shared memory: the number of responses of each route by
+// their status, and the durations of the requests.
 
+import type { ProtocolStats } from "../metrics/protocol.ts";
 import { allocateCounterTable, CounterTable } from "../shared-memory/counters.ts";
 import { allocateHistogram, Histogram } from "../shared-memory/histogram.ts";
-import type { ProtocolStats } from "../metrics/protocol.ts";
 import { allocateConnections, ConnectionTable } from "./admission/connection-table.ts";
 
-/** What the requests of the routes are called in metrics; "other" are those of no route. */
+/** The names of the routes in metrics; "other" is a request of no route. */
 export const HTTP_COMMANDS = [
   ...(["put", "get", "delete", "mput", "mget", "snapshot", "stats", "ring"] as const),
   ...(["health", "livez", "readyz", "metrics", "openapi", "dashboard", "events", "other"] as const),
 ] as const;
 export type HttpCommand = (typeof HTTP_COMMANDS)[number];
 
-/** The statuses that are answered; the last place is for any other. */
+/** The statuses that have a counter; the last counter is for all others. */
 const STATUSES = [200, 400, 401, 403, 404, 405, 409, 413, 500, 503, 507, "other"] as const;
 const OTHER = STATUSES.length - 1;
-/** By status. */
-const PLACES = new Uint8Array(600).fill(OTHER);
-for (const [place, status] of STATUSES.entries()) {
-  if (status !== "other") PLACES[status] = place;
+/** The index of the counter, by status. */
+const COUNTER_OF_STATUS = new Uint8Array(600).fill(OTHER);
+for (const [index, status] of STATUSES.entries()) {
+  if (status !== "other") COUNTER_OF_STATUS[status] = index;
 }
-const WIDTH = HTTP_COMMANDS.length * STATUSES.length;
+const COUNTERS = HTTP_COMMANDS.length * STATUSES.length;
 
 export interface HttpMemory {
   readonly counts: SharedArrayBuffer;
@@ -30,10 +30,10 @@ export interface HttpMemory {
   readonly connections: SharedArrayBuffer;
 }
 
-/** Memory for the listeners of `threads` threads, which may have `maxConnections` connections. */
+/** Allocates the memory for `threads` threads, whose port may have `maxConnections` connections. */
 export function allocateHttp(threads: number, maxConnections: number): HttpMemory {
   return {
-    counts: allocateCounterTable(threads, WIDTH),
+    counts: allocateCounterTable(threads, COUNTERS),
     durations: allocateHistogram(threads, HTTP_COMMANDS.length),
     connections: allocateConnections(maxConnections),
   };
@@ -43,33 +43,33 @@ export class HttpMetrics implements ProtocolStats {
   readonly protocol = "http";
   readonly commands = HTTP_COMMANDS;
   readonly durations: Histogram;
-  /** Requests that this thread has answered. */
+  /** Requests that this thread has responded to. */
   answered = 0;
-  /** Of the listener, once it is known. */
+  /** The port of the listener, once it is open. */
   port = 0;
   readonly #counts: CounterTable;
   readonly connections: ConnectionTable;
 
   constructor(memory: HttpMemory, thread: number) {
-    this.#counts = new CounterTable(memory.counts, thread, WIDTH);
+    this.#counts = new CounterTable(memory.counts, thread, COUNTERS);
     this.durations = new Histogram(memory.durations, thread, HTTP_COMMANDS.length);
     this.connections = new ConnectionTable(memory.connections);
   }
 
-  /** A request has been answered. `command`: its number. O(1). */
+  /** Counts a response. `command`: index in HTTP_COMMANDS. O(1). */
   record(command: number, status: number, ms: number): void {
     this.answered++;
-    this.#counts.add(command * STATUSES.length + (PLACES[status] ?? OTHER), 1);
+    this.#counts.add(command * STATUSES.length + (COUNTER_OF_STATUS[status] ?? OTHER), 1);
     this.durations.observe(command, ms * 1000);
   }
 
   readonly statuses = (command: number): Record<string, number> => {
     const first = command * STATUSES.length;
     return Object.fromEntries(
-      STATUSES.map((status, place) => [String(status), this.#counts.sum(first + place)]),
+      STATUSES.map((status, index) => [String(status), this.#counts.sum(first + index)]),
     );
   };
 
-  /** Connections of the port at the last look of the supervisor's thread. */
+  /** Connections of the port when the supervisor's thread last counted them. */
   readonly clients = (): number | undefined => this.connections.count;
 }

@@ -1,4 +1,4 @@
-// The dashboard: bundled by Bun once, which takes 15 ms, and kept.
+// The dashboard: bundled by Bun once, which takes 15 ms, and kept in memory.
 
 import { HttpError } from "./error.ts";
 
@@ -7,7 +7,7 @@ const PAGE = new URL("../dashboard/page.html", import.meta.url).pathname;
 const FOLDER = "dashboard/";
 export const ASSETS = `/${FOLDER}`;
 
-/** The page runs its own code, speaks to its own service, and is shown in nobody's frame. */
+/** The page runs its own code, connects to its own service, and is shown in no frame. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -20,7 +20,7 @@ const POLICY = [
 ].join("; ");
 
 interface File {
-  /** All answers share it: an answer that is not read keeps no copy. */
+  /** All responses share it: a response that is not read keeps no copy. */
   readonly content: Blob;
   readonly type: string;
 }
@@ -28,35 +28,35 @@ interface File {
 export class Page {
   #files: Promise<ReadonlyMap<string, File>> | undefined;
 
-  /** Bundles the page, for the first request to find it. */
+  /** Bundles the page before the first request. */
   async prepare(): Promise<void> {
     await this.#bundled();
   }
 
   async html(): Promise<Response> {
-    return await this.#answer("", "no-cache");
+    return await this.#respond("", "no-cache");
   }
 
-  /** A script or style of the page. */
+  /** Returns a script or style of the page. */
   async asset(name: string): Promise<Response> {
-    return await this.#answer(name, "public, max-age=31536000, immutable");
+    return await this.#respond(name, "public, max-age=31536000, immutable");
   }
 
   #bundled(): Promise<ReadonlyMap<string, File>> {
     return (this.#files ??= bundle().catch((error: unknown) => {
-      // Without a free descriptor, for example: the next request tries again.
+      // For example no free descriptor: the next request tries again.
       this.#files = undefined;
       throw error;
     }));
   }
 
-  async #answer(name: string, caching: string): Promise<Response> {
+  async #respond(name: string, cacheControl: string): Promise<Response> {
     const file = (await this.#bundled()).get(name);
     if (file === undefined) return new HttpError(404, "no such file of the dashboard").toResponse();
     return new Response(file.content, {
       headers: {
         "content-type": file.type,
-        "cache-control": caching,
+        "cache-control": cacheControl,
         "content-security-policy": POLICY,
         "x-content-type-options": "nosniff",
         "referrer-policy": "no-referrer",
@@ -65,7 +65,7 @@ export class Page {
   }
 }
 
-/** The files by their names; that of the page itself is empty. */
+/** Returns the files by their names; the name of the page itself is empty. */
 async function bundle(): Promise<ReadonlyMap<string, File>> {
   const { outputs } = await Bun.build({
     entrypoints: [PAGE],

@@ -1,35 +1,53 @@
-// A route of the HTTP API: what Bun.serve is given, and what /openapi.json says of it.
+// A route of the HTTP API: what Bun.serve gets, and what /openapi.json says of it.
 
-import type { Handler } from "./api/handlers.ts";
 import type { AdmissionRule } from "./admission/admission.ts";
-import type { HttpCommand } from "./metrics.ts";
-import type { BodyHandler } from "./body.ts";
 import * as schemas from "./api/schemas.ts";
+import type { BodyHandler, Handler } from "./handler.ts";
+import type { HttpCommand } from "./metrics.ts";
 
 export type Method = "GET" | "POST" | "DELETE";
 
-/** An answer, which is JSON if it says no other type. */
+/** A response, which is JSON unless it has another type. */
 export interface ResponseDescription {
   readonly description: string;
   readonly type?: string;
   readonly schema?: schemas.Schema;
 }
 
-export interface Route extends AdmissionRule {
+export type ResponsesByStatus = Readonly<Record<number, ResponseDescription>>;
+
+interface Description extends AdmissionRule {
+  readonly summary: string;
+  /** Parameters of the query or the path, all of them required. */
+  readonly parameters?: Readonly<Record<string, schemas.Schema>>;
+  readonly responses: ResponsesByStatus;
+  /** Whether the route responds as usual while the snapshot is loaded. */
+  readonly whileLoading?: boolean;
+}
+
+/** Handles the request alone, or a JSON body of this schema. */
+export type RouteHandler =
+  | { readonly handle: Handler }
+  | { readonly body: schemas.Schema; readonly handleBody: BodyHandler };
+
+export type RouteOptions = Description & RouteHandler;
+
+export type Route = RouteOptions & {
   readonly method: Method;
   readonly path: string;
   readonly command: HttpCommand;
-  readonly summary: string;
-  /** Parameters of the query or the path, all of them needed. */
-  readonly parameters?: Readonly<Record<string, schemas.Schema>>;
-  readonly body?: schemas.Schema;
-  /** By status. */
-  readonly answers: Readonly<Record<number, ResponseDescription>>;
-  /** Whether it answers as ever while the cache is loaded. */
-  readonly whileLoading?: boolean;
-  /** What answers: of the request, or of its body. */
-  readonly call: { readonly handle: Handler } | { readonly answer: BodyHandler };
-}
+};
+
+type RouteConstructor = (path: string, command: HttpCommand, options: RouteOptions) => Route;
+
+const routeOf =
+  (method: Method): RouteConstructor =>
+  (path, command, options) => ({ method, path, command, ...options });
+
+export const get = routeOf("GET");
+export const post = routeOf("POST");
+/** A route with the method DELETE. */
+export const del = routeOf("DELETE");
 
 export const error = (description: string): ResponseDescription => ({
   description,

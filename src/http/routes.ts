@@ -1,32 +1,24 @@
-// The table of all routes: what Bun.serve is given, what metrics call them, and what
-// /openapi.json says of them come from it.
+// The table of all routes: Bun.serve, the metrics and /openapi.json are made from it. The order of the
+// routes is the order of the paths in the error of an unknown path.
 
-import type { Access } from "../security/tokens.ts";
-import type { Cache } from "../cache/cache.ts";
-import type { Config } from "../config/config.ts";
 import { LiveSampler } from "../metrics/live-sampler.ts";
-import type { PrometheusExporter } from "../metrics/exporter.ts";
-
-import type { Service } from "../service/service.ts";
-import { jsonOf, ok } from "./api/respond.ts";
-import { COMMON_HEADERS } from "./headers.ts";
-import { createHandlers } from "./api/handlers.ts";
-import { StatsEvents } from "./events.ts";
-import type { LargeResponses } from "./large-responses.ts";
+import { createHandlers, type Handlers } from "./api/handlers.ts";
 import { openApiOf } from "./api/openapi.ts";
-import { ASSETS, Page } from "./page.ts";
+import { jsonOf, ok } from "./api/respond.ts";
 import * as schemas from "./api/schemas.ts";
-import type { MetricsContext } from "../metrics/metric.ts";
-import type { Reject } from "./error.ts";
-import { type ResponseDescription, error, json, type Route } from "./route.ts";
+import { MetricsScrape } from "./api/scrape.ts";
+import type { HandlerContext } from "./context.ts";
+import { StatsEvents } from "./events.ts";
+import { ASSETS, Page } from "./page.ts";
+import { del, error, get, json, post, type ResponseDescription, type Route } from "./route.ts";
 
-/** What a worker serves over HTTP. */
+/** The HTTP API of one worker. */
 export interface Api {
   readonly routes: readonly Route[];
   readonly events: StatsEvents;
   /**
-   * Loads what /metrics and the dashboard are made of. The runtime closes the connection of a client
-   * that has closed its writing half if an answer takes longer than a turn of the event loop.
+   * Loads what /metrics and the dashboard need. The runtime closes the connection of a client that has
+   * closed its sending side if a response takes longer than a turn of the event loop.
    */
   prepare(): Promise<void>;
 }
@@ -39,186 +31,157 @@ const DOWN = {
   503: error("The service is loading its snapshot, draining, stopping, or overloaded."),
 };
 const OK = { 200: json("Done.", schemas.OK) };
-const FILE = (type: string): ResponseDescription => ({
-  description: "A file of the dashboard.",
-  type,
-});
 
-/** The routes of one worker, which count nothing by themselves. */
-export function apiOf(
-  cache: Cache,
-  config: Config,
-  service: Service,
-  sources: MetricsContext,
-  reject: Reject,
-  large: LargeResponses,
-): Api {
-  const handlers = createHandlers(cache, config, service, reject, large);
-  const events = new StatsEvents(new LiveSampler(sources));
+export function createApi(context: HandlerContext): Api {
+  const { config, metricsContext, large } = context;
+  const handlers = createHandlers(context);
+  const events = new StatsEvents(new LiveSampler(metricsContext));
+  const scrape = new MetricsScrape(metricsContext, large);
   const page = new Page();
-  const metricsAccess: Access = config.openMetrics ? "open" : "read";
-  let loading: Promise<PrometheusExporter> | undefined;
-  const load = (): Promise<PrometheusExporter> =>
-    (loading ??= metricsOf(sources).catch((error: unknown) => {
-      // Without a free descriptor, for example: the next request tries again.
-      loading = undefined;
-      throw error;
-    }));
-  let scraped: Promise<string> | undefined;
-  /** One reading for all who ask while it is made: it takes milliseconds, and a megabyte. */
-  const scrape = async (req: Request): Promise<Response> => {
-    const metrics = await load();
-    scraped ??= metrics.text().finally(() => (scraped = undefined));
-    const headers = { ...COMMON_HEADERS, "content-type": metrics.contentType };
-    return await large.sendText(req, await scraped, { headers }, scrape);
-  };
-  const routes: Route[] = [
-    {
-      ...{ method: "POST", path: "/put", command: "put" },
-      ...{ access: "write", isSheddable: true },
-      summary: "Stores a value under a key.",
-      body: schemas.PUT,
-      answers: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
-      call: { answer: handlers.put },
-    },
-    {
-      ...{ method: "GET", path: "/get", command: "get" },
-      ...{ access: "read", isSheddable: true },
-      summary: "The value of a key.",
-      parameters: { key: schemas.KEY },
-      answers: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
-      call: { handle: handlers.get },
-    },
-    {
-      ...{ method: "POST", path: "/delete", command: "delete" },
-      ...{ access: "write", isSheddable: true },
-      summary: "Deletes a key.",
-      body: schemas.KEY_BODY,
-      answers: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
-      call: { answer: handlers.delete },
-    },
-    {
-      ...{ method: "DELETE", path: "/delete", command: "delete" },
-      ...{ access: "write", isSheddable: true },
-      summary: "Deletes a key.",
-      parameters: { key: schemas.KEY },
-      answers: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
-      call: { handle: handlers.deleteByQuery },
-    },
-    {
-      ...{ method: "POST", path: "/mput", command: "mput" },
-      ...{ access: "write", isSheddable: true },
-      summary: "Stores several entries; all are checked before the first is stored.",
-      body: schemas.ENTRIES,
-      answers: { 200: json("Done.", schemas.STORED), ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
-      call: { answer: handlers.mput },
-    },
-    {
-      ...{ method: "POST", path: "/mget", command: "mget" },
-      ...{ access: "read", isSheddable: true },
-      summary: "The values of several keys.",
-      body: schemas.KEYS,
-      answers: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
-      call: { answer: handlers.mget },
-    },
-    {
-      ...{ method: "POST", path: "/snapshot", command: "snapshot" },
-      access: "write",
-      summary: "Takes a snapshot and answers when it is on the disk.",
-      answers: {
-        200: json("It is on the disk.", schemas.SNAPSHOT),
-        409: error("The service has no --data-dir."),
-        503: error("The snapshot failed; or the service is loading its last one, or stopping."),
-      },
-      call: { handle: handlers.snapshot },
-    },
-    {
-      ...{ method: "GET", path: "/stats", command: "stats" },
-      access: "read",
-      summary: "What the cache holds and has counted.",
-      answers: { 200: json("The figures.", schemas.STATS), ...DOWN },
-      call: { handle: handlers.stats },
-    },
-    {
-      ...{ method: "GET", path: "/ring", command: "ring" },
-      access: "read",
-      summary: "Each shard's part of the ring, and what it holds.",
-      answers: { 200: json("The shards.", schemas.RING), ...DOWN },
-      call: { handle: handlers.ring },
-    },
-    {
-      ...{ method: "GET", path: "/health", command: "health" },
-      access: "read",
-      summary: "Whether the service serves.",
-      answers: { ...OK, ...DOWN },
-      call: { handle: handlers.health },
-    },
-    {
-      ...{ method: "GET", path: "/livez", command: "livez" },
-      ...{ access: "open", isProbe: true },
-      summary: "Whether the service is alive: loading and stopping it is, too.",
-      answers: OK,
+  const routes: readonly Route[] = [
+    ...entryRoutes(handlers),
+    ...serviceRoutes(handlers),
+    get("/metrics", "metrics", {
+      access: config.openMetrics ? "open" : "read",
+      summary: "Metrics in the text format of Prometheus.",
+      responses: { 200: { description: "The metrics.", type: "text/plain" } },
       whileLoading: true,
-      call: { handle: () => ok() },
-    },
-    {
-      ...{ method: "GET", path: "/readyz", command: "readyz" },
-      ...{ access: "open", isProbe: true },
-      summary: "Whether the service serves; the message says why not.",
-      answers: { ...OK, ...DOWN },
-      call: { handle: handlers.health },
-    },
-    {
-      ...{ method: "GET", path: "/metrics", command: "metrics" },
-      access: metricsAccess,
-      summary: "Metrics as Prometheus reads them.",
-      answers: { 200: { description: "The metrics.", type: "text/plain" } },
-      whileLoading: true,
-      call: { handle: scrape },
-    },
-    {
-      ...{ method: "GET", path: "/openapi.json", command: "openapi" },
+      handle: scrape.respond,
+    }),
+    get("/openapi.json", "openapi", {
       access: "open",
       summary: "This description.",
-      answers: { 200: json("An OpenAPI document.", { type: "object" }) },
+      responses: { 200: json("An OpenAPI document.", { type: "object" }) },
       whileLoading: true,
-      call: { handle: () => jsonOf(document) },
-    },
-    {
-      ...{ method: "GET", path: "/events", command: "events" },
+      handle: () => jsonOf(document),
+    }),
+    get("/events", "events", {
       access: "read",
-      summary: "Live figures as server-sent events, once a second.",
-      answers: { 200: { description: "An endless stream.", type: "text/event-stream" }, ...DOWN },
+      summary: "Live stats as server-sent events, once a second.",
+      responses: { 200: { description: "An endless stream.", type: "text/event-stream" }, ...DOWN },
       whileLoading: true,
-      call: { handle: () => events.subscribe() },
-    },
-    {
-      ...{ method: "GET", path: "/", command: "dashboard" },
-      access: "open",
-      summary: "The dashboard, for browsers.",
-      answers: { 200: FILE("text/html") },
-      whileLoading: true,
-      call: { handle: () => page.html() },
-    },
-    {
-      ...{ method: "GET", path: `${ASSETS}:file`, command: "dashboard" },
-      access: "open",
-      summary: "Scripts and styles of the dashboard.",
-      parameters: { file: { type: "string" } },
-      answers: { 200: FILE("*/*"), 404: error("There is no such file.") },
-      whileLoading: true,
-      call: { handle: (req) => page.asset(req.url.replace(/^.*\//, "")) },
-    },
+      handle: () => events.subscribe(),
+    }),
+    ...dashboardRoutes(page),
   ];
   const document = openApiOf(routes);
   const prepare = async (): Promise<void> => {
-    // What fails here is tried again, and reported, by the first request that needs it.
-    await Promise.allSettled([load(), page.prepare()]);
+    // The first request that needs what failed here tries it again, and reports its failure.
+    await Promise.allSettled([scrape.prepare(), page.prepare()]);
   };
   return { routes, events, prepare };
 }
 
-async function metricsOf(sources: MetricsContext): Promise<PrometheusExporter> {
-  const { PrometheusExporter: Loaded } = await import("../metrics/exporter.ts");
-  return new Loaded(sources);
+function entryRoutes(handlers: Handlers): Route[] {
+  return [
+    post("/put", "put", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Stores a value under a key.",
+      responses: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
+      ...{ body: schemas.PUT, handleBody: handlers.put },
+    }),
+    get("/get", "get", {
+      ...{ access: "read", isSheddable: true },
+      summary: "The value of a key.",
+      parameters: { key: schemas.KEY },
+      responses: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
+      handle: handlers.get,
+    }),
+    post("/delete", "delete", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Deletes a key.",
+      responses: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.KEY_BODY, handleBody: handlers.delete },
+    }),
+    del("/delete", "delete", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Deletes a key.",
+      parameters: { key: schemas.KEY },
+      responses: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
+      handle: handlers.deleteByQuery,
+    }),
+    post("/mput", "mput", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Stores several entries; all are checked before the first is stored.",
+      responses: { 200: json("Done.", schemas.STORED), ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
+      ...{ body: schemas.ENTRIES, handleBody: handlers.mput },
+    }),
+    post("/mget", "mget", {
+      ...{ access: "read", isSheddable: true },
+      summary: "The values of several keys.",
+      responses: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.KEYS, handleBody: handlers.mget },
+    }),
+  ];
+}
+
+function serviceRoutes(handlers: Handlers): Route[] {
+  return [
+    post("/snapshot", "snapshot", {
+      access: "write",
+      summary: "Takes a snapshot and responds when it is on the disk.",
+      responses: {
+        200: json("It is on the disk.", schemas.SNAPSHOT),
+        409: error("The service has no --data-dir."),
+        503: error("The snapshot failed; or the service is loading its last one, or stopping."),
+      },
+      handle: handlers.snapshot,
+    }),
+    get("/stats", "stats", {
+      access: "read",
+      summary: "Counters and sizes of the cache and the service.",
+      responses: { 200: json("The stats.", schemas.STATS), ...DOWN },
+      handle: handlers.stats,
+    }),
+    get("/ring", "ring", {
+      access: "read",
+      summary: "Each shard's fraction of the ring, and its entries and memory.",
+      responses: { 200: json("The shards.", schemas.RING), ...DOWN },
+      handle: handlers.ring,
+    }),
+    get("/health", "health", {
+      access: "read",
+      summary: "Whether the service serves.",
+      responses: { ...OK, ...DOWN },
+      handle: handlers.health,
+    }),
+    get("/livez", "livez", {
+      ...{ access: "open", isProbe: true },
+      summary: "Whether the service is alive; it also is while it loads and stops.",
+      responses: OK,
+      whileLoading: true,
+      handle: () => ok(),
+    }),
+    get("/readyz", "readyz", {
+      ...{ access: "open", isProbe: true },
+      summary: "Whether the service serves; the message says why not.",
+      responses: { ...OK, ...DOWN },
+      handle: handlers.health,
+    }),
+  ];
+}
+
+const fileOf = (type: string): ResponseDescription => ({
+  description: "A file of the dashboard.",
+  type,
+});
+
+function dashboardRoutes(page: Page): Route[] {
+  return [
+    get("/", "dashboard", {
+      access: "open",
+      summary: "The dashboard, for browsers.",
+      responses: { 200: fileOf("text/html") },
+      whileLoading: true,
+      handle: () => page.html(),
+    }),
+    get(`${ASSETS}:file`, "dashboard", {
+      access: "open",
+      summary: "Scripts and styles of the dashboard.",
+      parameters: { file: { type: "string" } },
+      responses: { 200: fileOf("*/*"), 404: error("There is no such file.") },
+      whileLoading: true,
+      handle: (req) => page.asset(req.url.replace(/^.*\//, "")),
+    }),
+  ];
 }

@@ -132,11 +132,7 @@ function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedP
   let { port } = config;
   try {
     const http = serveHttp(
-      cache,
-      config,
-      service,
-      httpMetrics,
-      sources,
+      { cache, config, service, metrics: httpMetrics, metricsContext: sources },
       httpEvents(context, logger),
     );
     port = config.respPort;

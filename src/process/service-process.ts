@@ -198,7 +198,7 @@ export class ServiceProcess {
     this.#supervisor = new Supervisor(cache, start, this.#supervisorEvents());
     if (snapshots === undefined && this.#isLoading()) this.#serviceState.phase = "serving";
     const url = await this.#supervisor.start().catch((error: unknown) => this.#rejectStart(error));
-    new ConnectionWatch(config.maxConnections, this.#port, this.#state.http.connections);
+    ConnectionWatch.start(config.maxConnections, this.#port, this.#state.http.connections);
     for (const claim of claims) claim.release();
     if (snapshots !== undefined) await warm?.loadSnapshot(snapshots, config, this.logger);
     // A signal may have arrived while the snapshot was loaded.

@@ -51,8 +51,9 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const { httpMetrics: metrics, workers } = context;
   const { service = context.service, cache = context.cache, failed = throwing } = parts;
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
-  const server = serveHttp(cache, config, service, metrics, sources, { failed });
-  const watch = new ConnectionWatch(config.maxConnections, metrics.port, state.http.connections);
+  const http = { cache, config, service, metrics, metricsContext: sources };
+  const server = serveHttp(http, { failed });
+  const watch = ConnectionWatch.start(config.maxConnections, metrics.port, state.http.connections);
   const stop = (graceMs: number) => {
     watch.stop();
     return server.stop(graceMs);

@@ -1,28 +1,26 @@
-// What a request must pass before its call: the name that it gives the service, the place of its
-// connection, its token, the page that sends it, and the time that there is for it.
+// The checks of a request before its handler runs, in this order: the number of connections, the load
+// of the event loop, the Host, the token, and the origin of the page that sends it.
 
-import { type Access, mayDo } from "../../security/tokens.ts";
-import type { Config } from "../../config/config.ts";
-import type { Service } from "../../service/service.ts";
-
-import type { ConnectionTable } from "./connection-table.ts";
 import { keyOf } from "../../linux/endpoints.ts";
+import { type Access, mayDo } from "../../security/tokens.ts";
+import type { Service } from "../../service/service.ts";
+import type { Connections } from "../connections.ts";
+import type { HttpContext } from "../context.ts";
+import { HttpError, OVERLOADED } from "../error.ts";
+import type { ConnectionTable } from "./connection-table.ts";
 import type { LoadShedder } from "./load-shedding.ts";
 import { hostNameOf, hostNamesOf, isForeign } from "./origin.ts";
-import { HttpError, OVERLOADED } from "../error.ts";
 
-/** What of a route decides who may call it, and when. */
+/** The properties of a route that decide which requests it takes, and when. */
 export interface AdmissionRule {
   readonly access: Access;
-  /** Whether probes call it, by whatever name they know the service. */
+  /** Whether probes call it: they may use any name of the service. */
   readonly isProbe?: boolean;
-  /** Whether it is refused while the event loop is late. */
+  /** Whether its requests are rejected while the event loop is late. */
   readonly isSheddable?: boolean;
 }
 
-/** Who asks, if that is to be known: it costs a call of the runtime. */
-export type Asker = (req: Request) => { address: string; port: number } | null;
-
+/** Returns the error of a request that is not admitted. */
 export type Check = (req: Request, nowMs: number) => HttpError | undefined;
 
 const BEARER = 'Bearer realm="ringcache"';
@@ -36,7 +34,7 @@ const WRONG_TOKEN = new HttpError(401, "the token is wrong", {
 });
 const READ_ONLY = new HttpError(
   403,
-  "this token may read; to change anything takes the other one",
+  "this token may only read; to change entries, send the token of --auth-token",
   {
     reason: "read_only_token",
     headers: { "www-authenticate": `${BEARER}, error="insufficient_scope"` },
@@ -44,73 +42,72 @@ const READ_ONLY = new HttpError(
 );
 const FOREIGN = new HttpError(
   403,
-  "a page of another origin may not change anything here; send it from no browser, or from the dashboard",
+  "a page of another origin may not change anything; use the dashboard, or a client that is no browser",
   { reason: "foreign_origin" },
 );
 
 export class AdmissionControl {
   readonly #service: Service;
   readonly #hostNames: ReadonlySet<string> | undefined;
-  readonly #connections: ConnectionTable;
+  readonly #table: ConnectionTable;
+  readonly #connections: Pick<Connections, "clientAddressOf">;
   readonly #shedder: LoadShedder;
-  readonly #asker: Asker;
-  readonly #tooMany: HttpError;
+  readonly #tooManyConnections: HttpError;
 
   constructor(
-    config: Config,
-    service: Service,
+    { config, service, metrics }: HttpContext,
     shedder: LoadShedder,
-    connections: ConnectionTable,
-    asker: Asker,
+    connections: Pick<Connections, "clientAddressOf">,
   ) {
     this.#service = service;
     this.#hostNames = hostNamesOf(config.allowedHosts);
+    this.#table = metrics.connections;
     this.#connections = connections;
     this.#shedder = shedder;
-    this.#asker = asker;
-    const most = `${config.maxConnections} connections, the limit set by --max-connections`;
-    this.#tooMany = new HttpError(503, `the port has ${most}; close one, or come again`, {
-      reason: "connections",
-      headers: { "retry-after": "1", connection: "close" },
-    });
+    const limit = `${config.maxConnections} connections, the limit set by --max-connections`;
+    this.#tooManyConnections = new HttpError(
+      503,
+      `the port has ${limit}; close one, or retry in 1 s`,
+      { reason: "connections", headers: { "retry-after": "1", connection: "close" } },
+    );
   }
 
-  /** What refuses the requests of a route. */
-  of({ access, isProbe = false, isSheddable = false }: AdmissionRule): Check {
+  /** Returns the check of the requests of a route. */
+  checkOf({ access, isProbe = false, isSheddable = false }: AdmissionRule): Check {
     const { tokens } = this.#service;
     return (req, nowMs) => {
-      if (this.#connections.isExceeded && !this.#mayStay(req)) return this.#tooMany;
-      if (isSheddable && this.#shedder.refuses(nowMs)) return OVERLOADED;
+      if (this.#table.isExceeded && !this.#mayStay(req)) return this.#tooManyConnections;
+      if (isSheddable && this.#shedder.shouldReject(nowMs)) return OVERLOADED;
       if (this.#hostNames !== undefined && !isProbe) {
         const name = hostNameOf(req.headers.get("host"));
         if (!this.#hostNames.has(name)) return unknownHost(name);
       }
       if (tokens.areNeeded && access !== "open") {
-        const httpError = this.#checkToken(req.headers.get("authorization"), access);
-        if (httpError !== undefined) return httpError;
+        const error = this.#checkToken(req.headers.get("authorization"), access);
+        if (error !== undefined) return error;
       }
       return access === "write" && isForeign(req.headers) ? FOREIGN : undefined;
     };
   }
 
-  /** A connection that has ended meanwhile has no address, and its answer no reader. */
+  /** A connection that has closed has no address, and nobody reads its response. */
   #mayStay(req: Request): boolean {
-    const asker = this.#asker(req);
-    return asker === null || this.#connections.mayStay(keyOf(asker));
+    const address = this.#connections.clientAddressOf(req);
+    return address === null || this.#table.mayStay(keyOf(address));
   }
 
   #checkToken(header: string | null, access: Access): HttpError | undefined {
     const token = /^Bearer +(.+)$/i.exec(header ?? "")?.[1];
     if (token === undefined) return NO_TOKEN;
-    const has = this.#service.tokens.accessOf(token);
-    if (has === undefined) return WRONG_TOKEN;
-    return mayDo(has, access) ? undefined : READ_ONLY;
+    const granted = this.#service.tokens.accessOf(token);
+    if (granted === undefined) return WRONG_TOKEN;
+    return mayDo(granted, access) ? undefined : READ_ONLY;
   }
 }
 
 function unknownHost(name: string): HttpError {
   const shown = JSON.stringify(name.slice(0, 64));
-  return new HttpError(403, `the service is not called ${shown}; --allowed-hosts says what it is`, {
+  return new HttpError(403, `the service has no name ${shown}; --allowed-hosts lists its names`, {
     reason: "unknown_host",
   });
 }

@@ -1,21 +1,21 @@
-// The bytes that the requests and answers of one worker take: their claims on the budget of the
-// process, and the garbage that they leave.
+// The bytes of the requests and responses of one worker: their claims on the budget of the process, and
+// the garbage that they leave.
 
 import type { Service } from "../../service/service.ts";
 
-/** A body or an answer of this size claims nothing: the connection pays for it. */
+/** A body or response of this size claims nothing: the connection pays for it. */
 export const SMALL_BYTES = 16 * 1024;
 
-const MOST_WAIT_MS = 1000;
-const LOOK_EVERY_MS = 10;
+const WAIT_MS_MAX = 1000;
+const POLL_MS = 10;
 
 /**
- * Garbage after which the young objects are collected (0.3 ms), and after which all are (2 ms), in parts
- * of --max-pending-bytes. An object that was in use during a collection of the young ones is freed
- * by the other one only.
+ * Garbage, as fractions of --max-pending-bytes, after which the young objects are collected (0.3 ms),
+ * and after which all objects are (2 ms). Only the full collection frees an object that was in use
+ * during a young one.
  */
-const COLLECT_YOUNG_AFTER = 1 / 4;
-const COLLECT_ALL_AFTER = 1 / 2;
+const YOUNG_COLLECTION_RATIO = 1 / 4;
+const FULL_COLLECTION_RATIO = 1 / 2;
 
 /** The collections of the runtime. */
 export interface Collector {
@@ -33,7 +33,7 @@ interface Waiter {
 export class BodyBudget {
   readonly #budget: Service["budget"];
   readonly #collector: Collector;
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #waiters: Waiter[] = [];
   #timer: Timer | undefined;
   #youngBytes = 0;
@@ -49,46 +49,46 @@ export class BodyBudget {
     return this.#budget.tryResize(fromBytes, toBytes);
   }
 
-  /** The same without asking: for a claim that shrinks, or for bytes that will be there in any case. */
+  /** Changes a claim even without room: it shrinks, or its bytes are in memory already. */
   resize(fromBytes: number, toBytes: number): void {
     this.#budget.resize(fromBytes, toBytes);
-    if (toBytes < fromBytes && this.#waiters.length > 0) this.#look();
+    if (toBytes < fromBytes && this.#waiters.length > 0) this.#serveWaiters();
   }
 
-  /** Claims bytes for an answer. Returns false if there is no room, or others wait for it. */
+  /** Claims bytes for a response. Returns false if there is no room, or if others wait for room. */
   tryClaim(bytes: number): boolean {
     return this.#waiters.length === 0 && this.#budget.tryResize(0, bytes);
   }
 
-  /** Waits for room for an answer, at most a second, and claims it. Returns false if there was none. */
+  /** Waits at most WAIT_MS_MAX for room for a response, and claims it. Returns false without room. */
   waitToClaim(bytes: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const untilMs = performance.now() + MOST_WAIT_MS;
+    const untilMs = performance.now() + WAIT_MS_MAX;
     this.#waiters.push({ bytes, untilMs, resolve });
-    // For the room that other threads give back.
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    // For the room that other threads release.
+    this.#timer ??= setInterval(() => this.#serveWaiters(), POLL_MS);
     return promise;
   }
 
-  /** Counts garbage, and collects it if it is much. */
+  /** Counts garbage, and collects it once it is a fraction of the limit. */
   leave(bytes: number): void {
     this.#youngBytes += bytes;
     const { limitBytes } = this.#budget;
-    if (this.#youngBytes < COLLECT_YOUNG_AFTER * limitBytes) return;
+    if (this.#youngBytes < YOUNG_COLLECTION_RATIO * limitBytes) return;
     this.#allBytes += this.#youngBytes;
     this.#youngBytes = 0;
-    if (this.#allBytes < COLLECT_ALL_AFTER * limitBytes) return this.#collector.young();
+    if (this.#allBytes < FULL_COLLECTION_RATIO * limitBytes) return this.#collector.young();
     this.#allBytes = 0;
     this.#collector.all();
   }
 
-  /** Ends the waiting. */
+  /** Ends all waits without room. */
   stop(): void {
     clearInterval(this.#timer);
     for (const { resolve } of this.#waiters.splice(0)) resolve(false);
   }
 
-  #look(): void {
+  #serveWaiters(): void {
     const nowMs = performance.now();
     for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
       const fits = this.#budget.tryResize(0, first.bytes);

@@ -1,80 +1,87 @@
-// The watch over the number of HTTP connections: one thread of the service looks for all workers.
+// The watch over the number of HTTP connections: one thread of the service counts them for all workers.
 //
-//   nothing has come or gone since the last look     nothing is listed
-//   fewer than NEARLY of the limit                   they are listed once a second at most
-//   more than the limit                              those that came last may not stay
+//   no socket opened or closed since the last count    nothing is listed
+//   fewer than TRACK_FROM_RATIO of the limit           connections are listed once a second at most
+//   more than the limit                                the connections that opened last may not stay
 //
-// Of two that have come since the last look, the one with the lower inode came first, as a rule: each
-// core of the kernel gives out inodes in runs of 1,024.
+// Of two connections that opened since the last count, the one with the lower inode opened first, as a
+// rule: each core of the kernel gives out inodes in runs of 1,024.
 //
-// A look takes a time that grows with the connections; the pauses between two grow with it, so that
-// looks take at most a hundredth of the thread.
+// The time of a count grows with the connections. The pauses grow with it, so that counts take at most a
+// hundredth of the thread.
 
 import { connectionLister, type ListConnections, socketsAtMost } from "../../linux/connections.ts";
 import { ConnectionTable, type Verdict } from "./connection-table.ts";
 
-const REST_MS = 1000;
-const NEAR_MS = 250;
-/** A look of a millisecond is followed by a pause of at least so many. */
-const PAUSE_SHARE = 100;
-const LONGEST_PAUSE_MS = 2000;
-/** Part of the limit from which on the order is remembered. */
+const PAUSE_MS = 1000;
+/** The pause near the limit. */
+const NEAR_PAUSE_MS = 250;
+/** A count of 1 ms is followed by a pause of at least this number of ms. */
+const PAUSE_RATIO = 100;
+const PAUSE_MS_MAX = 2000;
+/** Above this fraction of the limit, the order in which connections opened is tracked. */
 const TRACK_FROM_RATIO = 0.8;
 
 export class ConnectionWatch {
   readonly #limit: number;
   readonly #port: number;
   readonly #table: ConnectionTable;
-  readonly #list: ListConnections | undefined;
   #timer: Timer | undefined;
-  /** What `socketsAtMost` answered at the last look. */
+  /** The result of `socketsAtMost` at the last count. */
   #sockets: number | undefined;
-  /** Those of the last look that may stay. */
+  /** The connections of the last count that may stay. */
   #admitted: ReadonlySet<string> = new Set();
 
-  /** Looks until `stop`. `memory`: of allocateConnections. */
-  constructor(limit: number, port: number, memory: SharedArrayBuffer) {
+  private constructor(limit: number, port: number, memory: SharedArrayBuffer) {
     this.#limit = limit;
     this.#port = port;
     this.#table = new ConnectionTable(memory);
-    this.#list = connectionLister();
-    if (this.#list !== undefined) this.#look(this.#list);
+  }
+
+  /** Counts until `stop`. `memory`: of allocateConnections. */
+  static start(limit: number, port: number, memory: SharedArrayBuffer): ConnectionWatch {
+    const watch = new ConnectionWatch(limit, port, memory);
+    const list = connectionLister();
+    if (list !== undefined) watch.#run(list);
+    return watch;
   }
 
   stop(): void {
     clearTimeout(this.#timer);
   }
 
-  #look(list: ListConnections): void {
+  #run(list: ListConnections): void {
     const startMs = performance.now();
     const sockets = socketsAtMost();
     const isNear = (sockets ?? 0) >= this.#limit * TRACK_FROM_RATIO;
     if (sockets !== this.#sockets || this.#table.isExceeded) {
-      // While it cannot be known, what was known holds.
-      this.#sockets = this.#judge(list) ? sockets : undefined;
+      // If the list cannot be read, the last verdict stays.
+      this.#sockets = this.#count(list) ? sockets : undefined;
     }
-    const tookMs = performance.now() - startMs;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, tookMs * PAUSE_SHARE);
-    this.#timer = setTimeout(() => this.#look(list), Math.max(isNear ? NEAR_MS : REST_MS, pauseMs));
+    const durationMs = performance.now() - startMs;
+    const pauseMs = Math.min(PAUSE_MS_MAX, durationMs * PAUSE_RATIO);
+    const restMs = Math.max(isNear ? NEAR_PAUSE_MS : PAUSE_MS, pauseMs);
+    this.#timer = setTimeout(() => this.#run(list), restMs);
   }
 
-  #judge(list: ListConnections): boolean {
+  /** Publishes the number of connections and the verdict on them. Returns false if the list cannot be read. */
+  #count(list: ListConnections): boolean {
     const admitted = new Set<string>();
-    const came: { readonly key: string; readonly inode: number }[] = [];
+    const opened: { readonly key: string; readonly inode: number }[] = [];
     const count = list(this.#port, (key, inode) => {
       if (this.#admitted.has(key)) admitted.add(key);
-      else came.push({ key, inode: inode === 0 ? Infinity : inode });
+      else opened.push({ key, inode: inode === 0 ? Infinity : inode });
     });
     if (count === undefined) return false;
-    came.sort((a, b) => a.inode - b.inode);
+    opened.sort((a, b) => a.inode - b.inode);
     const excess = new Set<string>();
-    for (const { key } of came) (admitted.size < this.#limit ? admitted : excess).add(key);
+    for (const { key } of opened) (admitted.size < this.#limit ? admitted : excess).add(key);
     this.#admitted = admitted;
     this.#table.publish(count, this.#verdictOn(excess));
     return true;
   }
 
-  /** A connection that comes before the next look may stay, unless there are more than twice the limit. */
+  /** A connection that opens before the next count may stay, unless there are more than twice the limit. */
   #verdictOn(excess: ReadonlySet<string>): Verdict | undefined {
     if (excess.size === 0) return undefined;
     const isFlood = excess.size > this.#limit;

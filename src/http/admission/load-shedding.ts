@@ -1,46 +1,42 @@
-// Whether the event loop is late: more has come in than it can answer in time.
+// Load shedding: requests for entries are rejected while the event loop is late.
 //
-//   late = its timer (loop-lag.ts) was late the last time, and it is late again
+//   late = its timer (event-loop-monitor.ts) was late the last time, and it is late again
 //
-// A process that has been stopped for a moment is late once, and refuses nobody. To refuse costs
-// time too, and who is refused may be back at once: so only as many are refused as take a tenth of
-// the time, and the rest waits. Measured with 1,500 connections that each ask for 1,000 keys again and
-// again: calls are answered at 0.82 of the full rate; where all are refused for as long as the loop is
-// late, at 0.15.
+// A process that was stopped for a moment is late once, and rejects no request. A rejection takes time
+// too, and its client may be back at once: so rejections take at most a tenth of the time, and all other
+// requests wait. Measured with 1,500 connections that each request 1,000 keys again and again: requests
+// are served at 0.82 of the full rate; with all requests rejected while the loop is late, at 0.15.
 
 import type { EventLoopMonitor } from "../../service/event-loop-monitor.ts";
 
-/** A refusal takes about 50 µs with all that the kernel does for it. */
+/** A rejection takes about 50 µs, the kernel's work included. */
 const REJECTIONS_PER_MS = 2;
 const REJECTIONS_BURST_MAX = 200;
 
-/** How late a timer ran the last time, and how long the next run is overdue. */
-type Lag = Pick<EventLoopMonitor, "lastMs" | "overdueMs">;
-
 export class LoadShedder {
   readonly #limitMs: number;
-  readonly #lag: Lag;
-  /** Refusals that may be made, as of `#rationedMs`. */
+  readonly #lag: Pick<EventLoopMonitor, "lastMs" | "overdueMs">;
+  /** Rejections that may be made, as of `#rationMs`. */
   #ration = 0;
-  #rationedMs = 0;
+  #rationMs = 0;
 
-  /** `limitMs`: Infinity is never late. */
-  constructor(limitMs: number, lag: Lag) {
+  /** `limitMs`: with Infinity the loop is never late. */
+  constructor(limitMs: number, lag: Pick<EventLoopMonitor, "lastMs" | "overdueMs">) {
     this.#limitMs = limitMs;
     this.#lag = lag;
   }
 
-  /** Whether it was late the last time, so that what comes may have to be refused. */
+  /** Whether the loop was late the last time, so that requests may have to be rejected. */
   get wasLate(): boolean {
     return this.#lag.lastMs > this.#limitMs;
   }
 
-  /** Whether a request is to be refused that has come in by now; if so, it is counted as refused. O(1). */
-  refuses(nowMs: number): boolean {
+  /** Whether to reject a request that has arrived; the rejection is taken off the ration. O(1). */
+  shouldReject(nowMs: number): boolean {
     if (!this.wasLate || this.#lag.overdueMs(nowMs) <= this.#limitMs) return false;
-    const earned = (nowMs - this.#rationedMs) * REJECTIONS_PER_MS;
+    const earned = (nowMs - this.#rationMs) * REJECTIONS_PER_MS;
     this.#ration = Math.min(REJECTIONS_BURST_MAX, this.#ration + earned);
-    this.#rationedMs = nowMs;
+    this.#rationMs = nowMs;
     if (this.#ration < 1) return false;
     this.#ration--;
     return true;

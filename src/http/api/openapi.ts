@@ -1,11 +1,11 @@
-// The description of the HTTP API for programs, made from the table of routes: OpenAPI 3.1.
+// /openapi.json: the description of the HTTP API for programs, made from the table of routes.
 
 import { version } from "../../config/config.ts";
-import { type ResponseDescription, error, type Route } from "../route.ts";
+import { error, type ResponseDescription, type ResponsesByStatus, type Route } from "../route.ts";
 
 const JSON_TYPE = "application/json";
 
-/** A document of OpenAPI 3.1 (spec.openapis.org/oas/v3.1.0), ready for JSON. */
+/** Returns a document of OpenAPI 3.1 (spec.openapis.org/oas/v3.1.0). */
 export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of routes) {
@@ -18,7 +18,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
     info: {
       title: "ringcache",
       version,
-      description: "An in-memory key-value cache. Every answer in JSON has a status, OK or ERROR.",
+      description: "An in-memory key-value cache. Each JSON response has a status, OK or ERROR.",
       license: { name: "MIT", identifier: "MIT" },
     },
     // Relative to the document: a proxy may serve it under a path of its own.
@@ -33,8 +33,8 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
 }
 
 function operationOf(route: Route) {
-  const { method, path, summary, parameters, body, access } = route;
-  const answers = { ...route.answers, ...errorResponses(route) };
+  const { method, path, summary, parameters, access } = route;
+  const responses = { ...route.responses, ...admissionErrors(route) };
   const named = Object.entries(parameters ?? {}).map(([name, schema]) => {
     return { name, in: path.includes(`:${name}`) ? "path" : "query", required: true, schema };
   });
@@ -43,24 +43,24 @@ function operationOf(route: Route) {
     operationId: `${method.toLowerCase()}_${name === "" ? "dashboard" : name}`,
     summary,
     ...(named.length > 0 ? { parameters: named } : {}),
-    // Where the service runs without a token, it takes requests without.
+    // A service without a token takes requests without one.
     ...(access === "open" ? {} : { security: [{ token: [] }, {}] }),
-    ...(body
-      ? { requestBody: { required: true, content: { [JSON_TYPE]: { schema: body } } } }
+    ...("body" in route
+      ? { requestBody: { required: true, content: { [JSON_TYPE]: { schema: route.body } } } }
       : {}),
     responses: Object.fromEntries(
-      Object.entries(answers).map(([status, answer]) => [status, responseOf(answer)]),
+      Object.entries(responses).map(([status, response]) => [status, responseOf(response)]),
     ),
   };
 }
 
-/** What the guard answers in place of the route. */
-function errorResponses({ access, isProbe }: Route): Readonly<Record<number, ResponseDescription>> {
+/** Returns the errors of AdmissionControl. */
+function admissionErrors({ access, isProbe }: Route): ResponsesByStatus {
   if (isProbe === true) return {};
   const unknownHost = "The Host is not one of --allowed-hosts";
-  const forbidden = `${unknownHost}, the token may only read, or a page of another origin asks.`;
+  const forbidden = `${unknownHost}, the token may only read, or a page of another origin sends the request.`;
   return {
-    ...(access === "open" ? {} : { 401: error("There is no token, or a wrong one.") }),
+    ...(access === "open" ? {} : { 401: error("The request has no token, or a wrong one.") }),
     403: error(access === "write" ? forbidden : `${unknownHost}.`),
   };
 }

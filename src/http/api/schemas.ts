@@ -1,25 +1,25 @@
-// What bodies and answers of the HTTP API look like, as JSON Schema 2020-12: for
-// /openapi.json, and for the tests that hold every answer to it.
+// The bodies of requests and responses as JSON Schema 2020-12: for /openapi.json, for the check of
+// large bodies (body-shape.ts), and for the tests that compare each response with it.
 
 export type Schema = Readonly<Record<string, unknown>>;
 
 const text = (description: string): Schema => ({ type: "string", description });
 const count = (description: string): Schema => ({ type: "integer", minimum: 0, description });
-const figure = (description: string): Schema => ({ type: "number", minimum: 0, description });
+const number = (description: string): Schema => ({ type: "number", minimum: 0, description });
 
-/** An object with just these members, all of them there but for those named `optional`. */
+/** An object with these members and no others; all are required but those named `optional`. */
 function object(properties: Readonly<Record<string, Schema>>, ...optional: string[]): Schema {
   const required = Object.keys(properties).filter((name) => !optional.includes(name));
   return { type: "object", properties, required, additionalProperties: false };
 }
 
-/** An answer of 200 with these members behind its status. */
+/** The body of a response of 200, with these members after its status. */
 const okWith = (properties: Readonly<Record<string, Schema>>, ...optional: string[]): Schema =>
   object({ status: { const: "OK" }, ...properties }, ...optional);
 
 const ENCODING: Schema = {
   const: "base64",
-  description: "There if the value is not text in UTF-8: then it is its bytes in base64.",
+  description: "Present if the value is not text in UTF-8: `value` is then its bytes in base64.",
 };
 const VALUE = text("The value.");
 const TTL: Schema = {
@@ -61,61 +61,61 @@ export const VALUES = okWith({
 export const SNAPSHOT = okWith({
   entries: count("Entries in the snapshot."),
   bytes: count("Size of the file."),
-  ms: figure("Milliseconds that it took."),
+  ms: number("Duration in milliseconds."),
 });
 export const RING = okWith({
   shards: count("Shards."),
-  virtual_nodes: count("Points on the ring for each shard."),
+  virtual_nodes: count("Points of each shard on the ring."),
   ring: {
     type: "array",
     items: object({
       shard: count("Its number."),
-      share: { type: "number", minimum: 0, maximum: 1, description: "Its part of the ring." },
-      entries: count("Entries held."),
-      bytes: count("Of their keys and values."),
-      dead_bytes: count("What has left and is not free yet."),
-      used_bytes: count("What the shard takes."),
-      memory_bytes: count("What it may take."),
-      ghosts: count("Keys remembered of entries evicted not long ago."),
+      share: { type: "number", minimum: 0, maximum: 1, description: "Its fraction of the ring." },
+      entries: count("Entries in the shard."),
+      bytes: count("Bytes of their keys and values."),
+      dead_bytes: count("Bytes of removed entries that are not free yet."),
+      used_bytes: count("Bytes that the shard takes."),
+      memory_bytes: count("Bytes that it may take."),
+      ghosts: count("Keys of recently evicted entries that are remembered."),
       evicted: count("Entries freed to make room."),
-      expired: count("Entries freed because their time was over."),
+      expired: count("Entries freed because they had expired."),
     }),
   },
 });
 
 export const STATS = okWith({
-  total_items: count("entries held; one that has expired counts until it is swept, within 5 s"),
-  hit_rate: figure("hits in per cent of gets; 0 before the first get"),
-  memory_usage_percent: figure("resident memory in per cent of what the process may use"),
-  put_count: count("keys put since the start; each key of /mput counts"),
-  get_count: count("keys asked for since the start; each key of /mget counts"),
-  hit_count: count("of these the ones that were there"),
-  miss_count: count("of these the ones that were not"),
-  uptime_seconds: figure("since the start"),
-  requests_per_second: figure("puts, gets and deletes over the whole uptime"),
-  allocated_memory_mb: figure("resident memory of the process, in MiB"),
-  system_memory_mb: figure("memory that the process may use, in MiB"),
+  total_items: count("entries in the cache; an expired one counts until it is swept, within 5 s"),
+  hit_rate: number("hits in per cent of gets; 0 before the first get"),
+  memory_usage_percent: number("resident memory in per cent of what the process may use"),
+  put_count: count("keys put since the start; /mput counts each of its keys"),
+  get_count: count("keys requested since the start; /mget counts each of its keys"),
+  hit_count: count("requested keys that were found"),
+  miss_count: count("requested keys that were not found"),
+  uptime_seconds: number("seconds since the start"),
+  requests_per_second: number("puts, gets and deletes over the whole uptime"),
+  allocated_memory_mb: number("resident memory of the process, in MiB"),
+  system_memory_mb: number("memory that the process may use, in MiB"),
   evicted_count: count("entries freed to make room"),
-  expired_count: count("entries freed because their time was over"),
+  expired_count: count("entries freed because they had expired"),
   overwritten_count: count("puts that replaced an entry"),
   delete_count: count("entries deleted"),
-  cache_memory_bytes: count("what the cache may take"),
-  cache_used_bytes: count("what it takes: log, index, tables"),
-  live_bytes: count("keys and values held"),
-  dead_bytes: count("what has left and is not free yet"),
-  ghost_count: count("keys remembered of entries evicted not long ago"),
-  shards: count("as started"),
-  virtual_nodes: count("as configured"),
-  workers: count("threads that serve"),
+  cache_memory_bytes: count("bytes that the cache may take"),
+  cache_used_bytes: count("bytes that the cache takes: log, index, tables"),
+  live_bytes: count("bytes of the keys and values of all entries"),
+  dead_bytes: count("bytes of removed entries that are not free yet"),
+  ghost_count: count("keys of recently evicted entries that are remembered"),
+  shards: count("number of shards"),
+  virtual_nodes: count("points of each shard on the ring"),
+  workers: count("threads that serve requests"),
   max_connections: count("connections that each port may have"),
-  max_pending_bytes: count("bytes of requests and answers that may be on their way"),
+  max_pending_bytes: count("bytes of requests and responses that may be in flight"),
   planned_memory_bytes: count("resident memory that the process needs at most"),
-  worker_restarts: count("workers that failed and were started again"),
+  worker_restarts: count("workers that failed and were restarted"),
   shards_emptied: count("shards that lost their entries because a worker failed in a write"),
-  loaded_count: count("entries that the start took from the snapshot"),
+  loaded_count: count("entries that were loaded from the snapshot at the start"),
   snapshot_time: count("Unix time in seconds of the last good snapshot; 0 without one"),
   snapshot_count: count("snapshots taken since the start"),
   snapshot_failed_count: count("snapshots that failed since the start"),
-  snapshot_shards_dropped: count("shards of the snapshot that were damaged when it was loaded"),
-  version: text("of the service"),
+  snapshot_shards_dropped: count("damaged shards of the snapshot that were not loaded"),
+  version: text("version of the service"),
 });

@@ -1,4 +1,4 @@
-// What /stats and /ring answer.
+// The members of the responses of /stats and /ring.
 
 import type { Cache } from "../../cache/cache.ts";
 import { type Config, version } from "../../config/config.ts";
@@ -51,17 +51,17 @@ export function statsOf(cache: Cache, config: Config, service: Service): Record<
 }
 
 export function ringOf(cache: Cache): Record<string, unknown> {
-  const shares = cache.ring.shares();
+  const fractions = cache.ring.shares();
   const shards = cache.shardStats().map((stats, shard) => {
     const { entries, bytes, dead, used, memory, ghosts, evicted, expired } = stats;
-    const memories = { bytes, dead_bytes: dead, used_bytes: used, memory_bytes: memory };
-    const counts = { ghosts, evicted, expired };
-    return { shard, share: shares[shard], entries, ...memories, ...counts };
+    const sizes = { bytes, dead_bytes: dead, used_bytes: used, memory_bytes: memory };
+    const counters = { ghosts, evicted, expired };
+    return { shard, share: fractions[shard], entries, ...sizes, ...counters };
   });
   return { shards: cache.ring.shards, virtual_nodes: cache.ring.virtualNodes, ring: shards };
 }
 
-/** Three decimals are enough for people and for plots. */
+/** Rounds to three decimals: enough for people and for plots. */
 export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

@@ -97,7 +97,9 @@ onChromium("with the token for reading shows figures, and says why it cannot put
   const { page } = view;
   await give(page, READ);
   await page.locator("#state").getByText("serving", { exact: true }).waitFor();
-  expect(await put(page)).toBe("this token may read; to change anything takes the other one");
+  expect(await put(page)).toBe(
+    "this token may only read; to change entries, send the token of --auth-token",
+  );
   expect(await page.isHidden("#token-section")).toBeTrue();
 });
 

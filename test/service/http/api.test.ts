@@ -122,7 +122,7 @@ describe("the limits of memory", () => {
     const [status, body] = await to("/mput", { entries });
     expect(status).toBe(507);
     const { message } = body as { message: string };
-    expect(message).toStartWith("the cache is full, and with --eviction none it keeps what it has");
+    expect(message).toStartWith("the cache is full, and --eviction none keeps all entries");
     const stored = Number(/(\d+) were stored$/.exec(message)?.[1]);
     const [, stats] = await call("GET", "/stats", undefined, fresh.url);
     expect(stats).toMatchObject({ total_items: stored, evicted_count: 0 });

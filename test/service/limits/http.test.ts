@@ -269,7 +269,7 @@ describe("an event loop that is late", () => {
     const shedder = new LoadShedder(50, lag);
     const refusedAt = (nowMs: number) => {
       let refused = 0;
-      for (let n = 0; n < 10_000; n++) if (shedder.refuses(nowMs)) refused++;
+      for (let n = 0; n < 10_000; n++) if (shedder.shouldReject(nowMs)) refused++;
       return refused;
     };
     // A machine that stood still looks the same.
@@ -301,7 +301,7 @@ describe("an event loop that is late", () => {
       refused = answers.find(({ status }) => status === 503);
     }
     expect(refused.headers.get("retry-after")).toBe("1");
-    expect(await refused.text()).toContain("overloaded; come again in a second");
+    expect(await refused.text()).toContain("overloaded; retry in 1 s");
     expect(await errorResponses(server.url, "overload")).toBeGreaterThan(0);
   });
 });

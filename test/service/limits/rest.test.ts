@@ -72,14 +72,14 @@ test("after a rest a burst is seen to be late, and the rest is not", async () =>
   lag.start(activity);
   const shedder = new LoadShedder(50, lag);
   await restart();
-  expect([shedder.wasLate, shedder.refuses(performance.now())]).toEqual([false, false]);
+  expect([shedder.wasLate, shedder.shouldReject(performance.now())]).toEqual([false, false]);
   activity.happened();
   while (!shedder.wasLate) {
     occupy(120);
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   occupy(120);
-  expect(shedder.refuses(performance.now())).toBeTrue();
+  expect(shedder.shouldReject(performance.now())).toBeTrue();
   expect(lag.takeLongestMs()).toBeGreaterThan(50);
   lag.stop();
   end();

@@ -1,15 +1,16 @@
-// Large bodies are parsed one by one. After some time of it other requests have a turn of the event loop.
+// Large bodies are parsed one at a time. After SLICE_MS of parsing, the event loop runs other requests
+// before the next body.
 
-/** Time for bodies between two turns of the event loop. */
+/** Parsing time between two turns of the event loop. */
 const SLICE_MS = 10;
 
-export class Turns {
+export class ParseTurns {
   readonly #waiters: (() => void)[] = [];
   #isTaken = false;
   #startMs = 0;
   #usedMs = 0;
 
-  /** Takes a turn at once, or waits for it. */
+  /** Takes the turn at once and returns undefined, or returns the wait for it. */
   begin(): Promise<void> | undefined {
     if (!this.#isTaken) {
       this.#start();

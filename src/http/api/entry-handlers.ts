@@ -1,0 +1,119 @@
+// The handlers of the routes for entries: /get, /put, /delete, /mget, /mput.
+
+import { ByteBuffer, type Bytes, type Cache, MISS } from "../../cache/cache.ts";
+import { formatBytes, type Config } from "../../config/config.ts";
+import type { HandlerContext } from "../context.ts";
+import { HttpError, sizeError } from "../error.ts";
+import type { BodyHandler, Handler } from "../handler.ts";
+import type { MaybeLater } from "../large-responses.ts";
+import {
+  type PutRequest,
+  readDelete,
+  readKeys,
+  readPut,
+  readPuts,
+  readQueryKey,
+} from "./decode.ts";
+import { FoundResponse, keyNotFound, ok, stored, ValuesResponse } from "./respond.ts";
+
+const FULL = new HttpError(
+  507,
+  "the cache is full, and --eviction none keeps all entries: delete entries or raise --memory",
+);
+
+export interface EntryHandlers extends Readonly<
+  Record<"put" | "delete" | "mput" | "mget", BodyHandler> & Record<"get" | "deleteByQuery", Handler>
+> {}
+
+/** Creates the handlers of one worker. */
+export function createEntryHandlers(context: HandlerContext): EntryHandlers {
+  const { cache, config, reject, large } = context;
+  // One buffer each for all requests: no `await` lies between filling and using them.
+  const keyBytes = new ByteBuffer();
+  const valueBytes = new ByteBuffer();
+  const foundResponse = new FoundResponse(large);
+  const valuesResponse = new ValuesResponse(large);
+
+  const put = ({ key, value, ttlMs }: PutRequest, nowMs: number): HttpError | undefined => {
+    const valueSlice: Bytes =
+      typeof value === "string"
+        ? encode(valueBytes, value)
+        : { bytes: value, start: 0, end: value.length };
+    if (valueSlice.end > cache.maxValueBytes) return valueTooLarge(value, cache, config);
+    const expiresAtMs = cache.expiresAtMs(ttlMs, nowMs);
+    return cache.put(encode(keyBytes, key), valueSlice, expiresAtMs, nowMs) ? undefined : FULL;
+  };
+  const remove = (key: string | HttpError): Response => {
+    if (key instanceof HttpError) return reject(key);
+    return cache.delete(encode(keyBytes, key), cache.clock.now()) ? stored() : keyNotFound();
+  };
+  const get: Handler = (req) => {
+    const key = readQueryKey(req.url, config);
+    if (key instanceof HttpError) return reject(key);
+    const nowMs = cache.clock.now();
+    const length = cache.get(encode(keyBytes, key), nowMs, foundResponse.begin(keyBytes));
+    return length === MISS ? keyNotFound() : foundResponse.end(req, get);
+  };
+  const getAll = (keys: readonly string[], req: Request): MaybeLater => {
+    const nowMs = cache.clock.now();
+    valuesResponse.begin();
+    for (const key of keys) {
+      const length = cache.get(encode(keyBytes, key), nowMs, valuesResponse.beginValue());
+      valuesResponse.endValue(length !== MISS);
+      // A body with a few bytes for each key may name the longest value again and again.
+      if (valuesResponse.length > config.maxBodyBytes) {
+        return reject(sizeError("answer", config.maxBodyBytes));
+      }
+    }
+    return valuesResponse.end(req, () => getAll(keys, req));
+  };
+  const putAll = (entries: readonly PutRequest[]): Response => {
+    for (const { value } of entries) {
+      if (Buffer.byteLength(value) > cache.maxValueBytes) {
+        return reject(valueTooLarge(value, cache, config));
+      }
+    }
+    const nowMs = cache.clock.now();
+    for (const [index, entry] of entries.entries()) {
+      const error = put(entry, nowMs);
+      if (error !== undefined) return reject(error.after(`${index} were stored`));
+    }
+    return ok({ stored: entries.length });
+  };
+
+  return {
+    put: (body) => {
+      const entry = readPut(body, config);
+      if (entry instanceof HttpError) return reject(entry);
+      const error = put(entry, cache.clock.now());
+      return error === undefined ? stored() : reject(error);
+    },
+    get,
+    delete: (body) => remove(readDelete(body, config)),
+    deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
+    mput: (body) => {
+      const entries = readPuts(body, config);
+      return entries instanceof HttpError ? reject(entries) : putAll(entries);
+    },
+    mget: (body, req) => {
+      const keys = readKeys(body, config);
+      return keys instanceof HttpError ? reject(keys) : getAll(keys, req);
+    },
+  };
+}
+
+/** Fills the buffer with the text in UTF-8, and returns the buffer. */
+function encode(buffer: ByteBuffer, text: string): ByteBuffer {
+  buffer.setText(text);
+  return buffer;
+}
+
+function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): HttpError {
+  const { maxValueBytes: limit } = cache;
+  const reason =
+    limit < config.maxValueBytes
+      ? `which is what --memory ${formatBytes(config.memory)} has room for`
+      : "the limit set by --max-value-bytes";
+  const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
+  return new HttpError(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);
+}

@@ -1,0 +1,25 @@
+// What the parts of one worker's HTTP server share.
+
+import type { Cache } from "../cache/cache.ts";
+import type { Config } from "../config/config.ts";
+import type { MetricsContext } from "../metrics/metric.ts";
+import type { Service } from "../service/service.ts";
+import type { Reject } from "./error.ts";
+import type { LargeResponses } from "./large-responses.ts";
+import type { HttpMetrics } from "./metrics.ts";
+
+export interface HttpContext {
+  readonly cache: Cache;
+  readonly config: Config;
+  readonly service: Service;
+  /** The counters of this protocol. */
+  readonly metrics: HttpMetrics;
+  /** What /metrics and /events are read from. */
+  readonly metricsContext: MetricsContext;
+}
+
+/** What the handlers of the routes need besides. */
+export interface HandlerContext extends HttpContext {
+  readonly reject: Reject;
+  readonly large: LargeResponses;
+}

@@ -1,0 +1,14 @@
+// Functions that respond to requests.
+
+import type { JsonObject } from "./json.ts";
+
+export type Handler = (req: Request) => Response | Promise<Response>;
+
+/** Responds to a request with this body. */
+export type BodyHandler = (body: JsonObject, req: Request) => Response | Promise<Response>;
+
+/** Responds to a request that began at `startMs`. */
+export type TimedHandler = (req: Request, startMs: number) => Response | Promise<Response>;
+
+/** Records a response before it is sent, and returns it. */
+export type RecordResponse = (req: Request, response: Response, startMs: number) => Response;
