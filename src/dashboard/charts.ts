@@ -1,4 +1,4 @@
-// The charts over time: what each shows, in which colour and unit.
+// The charts over time: their lines, colours and units.
 
 import { byId } from "./elements.ts";
 import { bytes, count, milliseconds, percent, rounded, text } from "./format.ts";
@@ -16,7 +16,7 @@ const rates: Axis = {
   range: (_, greatest) => [0, greatest > 0 ? greatest * 1.15 : 10],
 };
 
-/** 1 B, 2 B, 4 B and so on: labels at round numbers of bytes. */
+/** Powers of two, so that the labels of the axis are round numbers of bytes. */
 const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 const PLANS: readonly ChartPlan[] = [
@@ -113,7 +113,7 @@ const PLANS: readonly ChartPlan[] = [
   },
 ];
 
-/** Puts the charts into the page; the result draws what the history then holds. */
+/** Adds the charts to the page; returns a function that draws the current history. */
 export function makeCharts(history: History): () => void {
   const host = byId("charts", HTMLElement);
   const charts = PLANS.map((plan) => new TimeChart(host, plan, history));
@@ -121,7 +121,7 @@ export function makeCharts(history: History): () => void {
   return () => charts.forEach((chart) => chart.draw());
 }
 
-/** Whole powers of ten around the values, for milliseconds from one microsecond on. */
+/** Returns powers of ten below and above the values; the lowest is one microsecond. */
 function decades(least: number, greatest: number): [number, number] {
   if (!(greatest > 0)) return [0.1, 10];
   const low = Math.floor(Math.log10(Math.max(least, 0.001)));

@@ -1,15 +1,15 @@
-// Finding, making and changing elements. What the service says only ever becomes text.
+// Functions that find, create and change elements. Data of the service is only ever set as text.
 
 type Constructor<T> = abstract new (...args: never[]) => T;
 
-/** The element of the page with this id; throws if it is missing or of another kind. */
+/** Returns the element with this id; throws if it is missing or of another type. */
 export function byId<T extends Element>(id: string, kind: Constructor<T>): T {
   const element = document.getElementById(id);
   if (element instanceof kind) return element;
   throw new Error(`the page has no ${kind.name} "${id}"`);
 }
 
-/** A new HTML element with a class and children, of which strings become text. */
+/** Creates an HTML element with a class and children; strings become text nodes. */
 export function make<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   className = "",
@@ -21,7 +21,7 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A new SVG element with these attributes. */
+/** Creates an SVG element with these attributes. */
 export function makeSvg<Name extends keyof SVGElementTagNameMap>(
   name: Name,
   attributes: Readonly<Record<string, string>> = {},
@@ -32,8 +32,8 @@ export function makeSvg<Name extends keyof SVGElementTagNameMap>(
 }
 
 /**
- * Sets text only if it differs: what has not changed is not laid out or read out again. An element
- * that holds text keeps its node, so that figures do not leave thousands of them a minute behind.
+ * Sets text only if it differs, so that unchanged text causes no layout and no speech output. The
+ * text node is reused; new nodes would be thousands per minute.
  */
 export function setText(element: Element, text: string): void {
   const { firstChild } = element;

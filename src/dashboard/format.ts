@@ -1,34 +1,26 @@
-// Numbers as people read them, in English and with three significant digits. Zeros at the end stay,
-// so that a figure that changes once a second does not change its width.
+// Numbers as text, in English and with three significant digits. Trailing zeros stay, so that a
+// value that changes once a second keeps its width.
+
+import { formatBytes, type Quantity, scaled, threeDigits } from "../live/bytes.ts";
 
 const COUNT_UNITS = ["", "k", "M", "G", "T"];
-// Powers of 1024, as the options of the service count them.
-const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-/** A number and its unit, which tiles set in different sizes. */
-export interface Quantity {
-  readonly number: string;
-  readonly unit: string;
-}
-
-/** 1234 to 1.23 and "k". */
+/** Returns 1234 as "1.23" and "k". */
 export function count(value: number): Quantity {
   return scaled(value, 1000, COUNT_UNITS);
 }
 
-/** Bytes: 36_175_872 to 34.5 and "MB". */
-export function bytes(value: number): Quantity {
-  return scaled(value, 1024, BYTE_UNITS);
-}
+/** Returns 36_175_872 as "34.5" and "MiB". */
+export const bytes = formatBytes;
 
-/** Milliseconds: 0.84 and "ms", 2.4 and "s", 12 and "µs". */
+/** Returns milliseconds as "0.84" and "ms", "2.40" and "s", or "12.0" and "µs". */
 export function milliseconds(value: number): Quantity {
-  if (value >= 1000) return { number: digits(value / 1000), unit: "s" };
-  if (value > 0 && value < 0.01) return { number: digits(value * 1000), unit: "µs" };
-  return { number: digits(value), unit: "ms" };
+  if (value >= 1000) return { number: threeDigits(value / 1000), unit: "s" };
+  if (value > 0 && value < 0.01) return { number: threeDigits(value * 1000), unit: "µs" };
+  return { number: threeDigits(value), unit: "ms" };
 }
 
-/** 0 to 1 as per cent; 100 only if it is all, 0 only if it is nothing. */
+/** Returns a ratio, 0 to 1, as a percentage. Only the ratio 1 is "100", and only 0 is "0". */
 export function percent(ratio: number): Quantity {
   const inPercent = ratio * 100;
   if (ratio < 1 && inPercent >= 99.95) return { number: "> 99.9", unit: "%" };
@@ -38,7 +30,7 @@ export function percent(ratio: number): Quantity {
   return { number, unit: "%" };
 }
 
-/** Seconds, in its two largest units: "3 d 4 h", "12 min 5 s". */
+/** Returns a duration in its two largest units: "3 d 4 h", "12 min 5 s". */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
   const parts = [
@@ -53,44 +45,26 @@ export function duration(seconds: number): string {
   return shown.map(([amount, unit]) => `${amount}\u00a0${unit}`).join(" ");
 }
 
-/** The same without zeros at the end of a fraction, for the labels of an axis and for settings. */
+/** Removes trailing zeros of the fraction, for labels of an axis and for settings. */
 export function rounded({ number, unit }: Quantity): Quantity {
   return { number: number.replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""), unit };
 }
 
-/** A quantity in one piece; the space does not break. */
+/** Returns a quantity as one text with a non-breaking space. */
 export function text({ number, unit }: Quantity): string {
   return unit === "" ? number : `${number}\u00a0${unit}`;
 }
 
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** 1234567 to "1,234,567". */
+/** Returns 1234567 as "1,234,567". */
 export function exact(value: number): string {
   return WHOLE.format(value);
 }
 
 const TIME_OF_DAY = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
-/** Unix time in milliseconds to the browser's time of day, "03:12:45". */
+/** Returns a Unix time in milliseconds as the browser's time of day, "03:12:45". */
 export function timeOfDay(unixMs: number): string {
   return TIME_OF_DAY.format(unixMs);
-}
-
-function scaled(value: number, base: number, units: readonly string[]): Quantity {
-  let power = 0;
-  let rest = value;
-  // What would be rounded up to a whole base belongs to the next unit.
-  while (rest >= base - 0.5 && power + 1 < units.length) {
-    rest /= base;
-    power++;
-  }
-  const isWhole = power === 0 && Number.isInteger(value);
-  return { number: isWhole ? String(value) : digits(rest), unit: units[power] ?? "" };
-}
-
-function digits(value: number): string {
-  if (value === 0) return "0";
-  if (value >= 99.95) return value.toFixed(0);
-  return value.toFixed(value >= 9.995 ? 1 : 2);
 }

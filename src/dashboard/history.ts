@@ -1,20 +1,20 @@
-// The figures of the last five minutes, one point a second, as columns for the charts.
+// The stats of the last five minutes, one point per second, as columns for the charts.
 
 import type { LiveStats } from "../live/stats.ts";
 
-/** Seconds that are kept, which is also the most points. */
+/** Seconds of history, and also the maximum number of points. */
 export const KEPT_SECONDS = 300;
-/** Without figures for so long the lines of a chart have a gap. */
+/** After this time without stats, the lines of a chart have a gap. */
 const GAP_SECONDS = 2.5;
 
-/** What is kept of each moment; null where there is nothing to say. */
+/** The value of each column for one sample; null is no value. */
 const COLUMNS = {
   requests: (now: LiveStats) => now.requestsPerSecond,
   hitRatio: (now: LiveStats) => now.hitRatio,
   p50: (now: LiveStats) => now.latencyMs?.p50 ?? null,
   p99: (now: LiveStats) => now.latencyMs?.p99 ?? null,
   p999: (now: LiveStats) => now.latencyMs?.p999 ?? null,
-  // Cumulative: each line is the upper edge of its layer, the lowest of them what lives.
+  // Cumulative: each line is the upper edge of its layer; live bytes are the lowest layer.
   toLive: ({ memory }: LiveStats) => memory.liveBytes,
   toDead: ({ memory }: LiveStats) => memory.liveBytes + memory.deadBytes,
   toExpired: ({ memory }: LiveStats) => memory.liveBytes + memory.deadBytes + memory.expiredBytes,
@@ -33,12 +33,12 @@ export class History {
   readonly times: number[] = [];
   readonly #columns = new Map<Column, (number | null)[]>(NAMES.map((name) => [name, []]));
 
-  /** The values of a column, one for each time. */
+  /** Returns the values of a column, one per time. */
   column(name: Column): (number | null)[] {
     return this.#columns.get(name) ?? [];
   }
 
-  /** Adds a moment. One that is not later than the last starts anew: the clock was set back. */
+  /** Adds a sample. A sample that is not later than the last clears the history: the clock was set back. */
   add(stats: LiveStats): void {
     const time = stats.timeMs / 1000;
     const last = this.times.at(-1);

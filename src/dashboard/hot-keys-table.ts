@@ -1,5 +1,5 @@
-// The keys that are asked for most, as a sample of the reads tells. A key is whatever a client
-// chose: it is shown as text on one or two lines, and its signs for what cannot be seen are ours.
+// The table of the most frequently read keys of a sample. A key may contain any characters, so it is
+// shown as text on at most two lines, with signs for invisible characters.
 
 import { byId, make, setText } from "./elements.ts";
 import type { HotKey, LiveStats } from "../live/stats.ts";
@@ -7,10 +7,10 @@ import { exact } from "./format.ts";
 import { rowHead, Rows } from "./rows.ts";
 import { clipped, visibleLine } from "./visible-text.ts";
 
-/** UTF-16 units of a key; what the style sheet shows of them is less. */
+/** Most UTF-16 units of a key in the table; the style sheet shows fewer. */
 const SHOWN_LENGTH = 600;
 
-/** Returns what shows the hot keys in their table. */
+/** Returns a function that shows the hot keys in their table. */
 export function makeHotKeysTable(): (hotKeys: LiveStats["hotKeys"]) => void {
   const words = byId("hot-keys-words", HTMLElement);
   const table = byId("hot-keys", HTMLTableElement);
@@ -27,7 +27,7 @@ export function makeHotKeysTable(): (hotKeys: LiveStats["hotKeys"]) => void {
     return { element, key, encoding, sure, maybe, reads };
   });
   return ({ sampled, oneIn, keys }) => {
-    setText(words, explained(sampled, oneIn, keys.length));
+    setText(words, describeSample(sampled, oneIn, keys.length));
     table.hidden = keys.length === 0;
     const longest = keys[0]?.count ?? 1;
     rows.show(keys, (row, { key, encoding, count, error }: HotKey) => {
@@ -41,9 +41,9 @@ export function makeHotKeysTable(): (hotKeys: LiveStats["hotKeys"]) => void {
   };
 }
 
-function explained(sampled: number, oneIn: number, keys: number): string {
+function describeSample(sampled: number, oneIn: number, keys: number): string {
   if (sampled === 0) return "No reads have been sampled yet.";
-  const part = oneIn === 1 ? "every read" : `one read in ${exact(oneIn)}`;
-  if (keys === 0) return `${exact(sampled)} reads sampled, ${part}: no key stands out.`;
-  return `${exact(sampled)} reads sampled, ${part}. A range is the least and the most that a key can have had of them.`;
+  const rate = oneIn === 1 ? "every read" : `one read in ${exact(oneIn)}`;
+  if (keys === 0) return `${exact(sampled)} reads sampled, ${rate}: no key stands out.`;
+  return `${exact(sampled)} reads sampled, ${rate}. A range gives the lowest and highest possible count of a key.`;
 }

@@ -1,18 +1,18 @@
-// The form that gets, puts and deletes one key. A value is shown only when asked for: who looks
-// over a shoulder, or at a shared screen, should not read what others have stored.
+// The form that gets, puts and deletes one key. A value stays hidden until the user reveals it,
+// because other people may see the screen.
 
 import { byId, setText } from "./elements.ts";
 import { bytes, exact, text } from "./format.ts";
-import type { Answer, KeyCalls } from "./key-calls.ts";
+import type { KeyApi, KeyResponse } from "./key-api.ts";
 import { clipped, visibleLine, visibleLines } from "./visible-text.ts";
 
-/** UTF-16 units of a value that are shown; a longer one would only freeze the page. */
+/** Most UTF-16 units of a value that are shown; more would freeze the page. */
 const SHOWN_LENGTH = 100_000;
 
 const ACTIONS = ["get", "put", "delete"] as const;
 type Action = (typeof ACTIONS)[number];
 
-/** What is said while an action goes on and when it is done. */
+/** The status during an action and after it. */
 const WORDS: Readonly<Record<Action, readonly [doing: string, done: string]>> = {
   get: ["Getting …", "Found"],
   put: ["Putting …", "Stored"],
@@ -25,22 +25,22 @@ export class KeyForm {
   readonly #value = byId("value", HTMLTextAreaElement);
   readonly #ttl = byId("ttl", HTMLInputElement);
   readonly #status = byId("key-status", HTMLElement);
-  readonly #answerKey = byId("answer-key", HTMLElement);
+  readonly #shownKey = byId("answer-key", HTMLElement);
   readonly #reveal = byId("answer-reveal", HTMLButtonElement);
-  readonly #answer = byId("answer-value", HTMLElement);
-  /** Counts actions, so that a slow answer does not replace a later one. */
+  readonly #shownValue = byId("answer-value", HTMLElement);
+  /** Counts actions, so that a slow response does not replace a later one. */
   #actions = 0;
-  #found: Answer | undefined;
-  readonly #calls: KeyCalls;
+  #response: KeyResponse | undefined;
+  readonly #api: KeyApi;
 
-  constructor(calls: KeyCalls) {
-    this.#calls = calls;
+  constructor(api: KeyApi) {
+    this.#api = api;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const name = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "get";
-      void this.#act(ACTIONS.find((action) => action === name) ?? "get");
+      void this.#run(ACTIONS.find((action) => action === name) ?? "get");
     });
-    // A key may have line feeds, so its field is a text area; Enter still means get.
+    // A key may contain line feeds, so its field is a text area; Enter without Shift submits.
     this.#key.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -49,74 +49,79 @@ export class KeyForm {
     this.#reveal.addEventListener("click", () => this.#toggleValue());
   }
 
-  async #act(action: Action): Promise<void> {
+  async #run(action: Action): Promise<void> {
     const number = ++this.#actions;
     const key = this.#key.value;
-    const [doing, done] = WORDS[action];
-    this.#forget();
-    setText(this.#answerKey, visibleLine(clipped(key, SHOWN_LENGTH)));
-    this.#answerKey.hidden = key === "";
-    this.#say(doing);
-    const answer = await this.#call(action, key);
+    const [running, done] = WORDS[action];
+    this.#reset();
+    setText(this.#shownKey, visibleLine(clipped(key, SHOWN_LENGTH)));
+    this.#shownKey.hidden = key === "";
+    this.#showStatus(running);
+    const response = await this.#send(action, key);
     if (number !== this.#actions) return;
-    if (answer.status !== "OK") return this.#say(answer.message ?? "The service refused.", true);
-    if (action !== "get") return this.#say(`${done}.`);
-    this.#found = answer;
+    if (response.status !== "OK") {
+      return this.#showStatus(response.message ?? "The service returned an error.", true);
+    }
+    if (action !== "get") return this.#showStatus(`${done}.`);
+    this.#response = response;
     this.#reveal.hidden = false;
-    this.#say(`${done}: ${sizeWords(answer)}. The value is hidden.`);
+    this.#showStatus(`${done}: ${describeSize(response)}. The value is hidden.`);
   }
 
-  #call(action: Action, key: string): Promise<Answer> | Answer {
+  #send(action: Action, key: string): Promise<KeyResponse> | KeyResponse {
     if (!key.isWellFormed() || !this.#value.value.isWellFormed())
-      return { status: "ERROR", message: "Half of a surrogate pair cannot be sent." };
-    if (action === "get") return this.#calls.get(key);
-    if (action === "delete") return this.#calls.delete(key);
+      return {
+        status: "ERROR",
+        message: "A key or value with half of a surrogate pair is invalid.",
+      };
+    if (action === "get") return this.#api.get(key);
+    if (action === "delete") return this.#api.delete(key);
     const ttlText = this.#ttl.value.trim();
-    if (ttlText === "") return this.#calls.put(key, this.#value.value);
+    if (ttlText === "") return this.#api.put(key, this.#value.value);
     const ttl = Number(ttlText);
     if (!Number.isFinite(ttl))
       return { status: "ERROR", message: "The lifetime must be a number of seconds." };
-    return this.#calls.put(key, this.#value.value, ttl);
+    return this.#api.put(key, this.#value.value, ttl);
   }
 
-  #forget(): void {
-    this.#found = undefined;
+  #reset(): void {
+    this.#response = undefined;
     this.#reveal.hidden = true;
     this.#hideValue();
   }
 
   #hideValue(): void {
-    this.#answer.hidden = true;
-    this.#answer.textContent = "";
+    this.#shownValue.hidden = true;
+    this.#shownValue.textContent = "";
     this.#reveal.ariaExpanded = "false";
     setText(this.#reveal, "Show value");
   }
 
   #toggleValue(): void {
-    if (this.#found === undefined) return;
+    if (this.#response === undefined) return;
     if (this.#reveal.ariaExpanded === "true") {
       this.#hideValue();
-      return this.#say("The value is hidden.");
+      return this.#showStatus("The value is hidden.");
     }
-    const { value = "", encoding } = this.#found;
-    this.#answer.textContent = visibleLines(clipped(value, SHOWN_LENGTH));
-    this.#answer.hidden = false;
+    const { value = "", encoding } = this.#response;
+    this.#shownValue.textContent = visibleLines(clipped(value, SHOWN_LENGTH));
+    this.#shownValue.hidden = false;
     this.#reveal.ariaExpanded = "true";
     setText(this.#reveal, "Hide value");
-    const part = value.length > SHOWN_LENGTH ? ", its beginning only" : "";
-    this.#say(`The value is shown${part}${encoding === undefined ? "." : ", as base64."}`);
+    const part = value.length > SHOWN_LENGTH ? `, its first ${exact(SHOWN_LENGTH)} characters` : "";
+    this.#showStatus(`The value is shown${part}${encoding === undefined ? "." : ", as base64."}`);
   }
 
-  #say(words: string, isError = false): void {
+  #showStatus(words: string, isError = false): void {
     setText(this.#status, words);
     this.#status.classList.toggle("error", isError);
   }
 }
 
-function sizeWords({ value = "", encoding }: Answer): string {
+function describeSize({ value = "", encoding }: KeyResponse): string {
   if (encoding === "base64") {
     const padding = value.endsWith("==") ? 2 : value.endsWith("=") ? 1 : 0;
-    return `${text(bytes((value.length / 4) * 3 - padding))} that are not text`;
+    return `${text(bytes((value.length / 4) * 3 - padding))} of binary data`;
   }
   let characters = 0;
   for (const _ of value) characters++;

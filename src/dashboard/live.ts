@@ -1,47 +1,47 @@
-// The stream of figures, read by fetch: an EventSource sends no token, gives up after an answer that
-// is no stream (503 while the service stops), and waits for ever on a connection that looks open.
+// The stream of stats, read with fetch. An EventSource sends no token, stops after a response that is
+// no stream (503 while the service stops), and waits forever on a dead connection.
 
 import { EventParser } from "../live/events.ts";
 import type { LiveStats } from "../live/stats.ts";
 import type { Token } from "./token.ts";
 
-/** Milliseconds without figures, which come once a second, after which a connection is given up. */
+/** The service sends stats once a second. A connection without stats for this time is closed. */
 const SILENCE_MS = 5000;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 5000;
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_MAX = 5000;
 
 interface LiveEvents {
   readonly stats: (stats: LiveStats) => void;
-  /** The connection broke; it is tried again until figures come. */
+  /** The connection broke; the page reconnects until stats arrive. */
   readonly lost: () => void;
-  /** The service wants a token, and is asked again when there is one. */
+  /** The service requires a token; the page reconnects when the user gives one. */
   readonly locked: () => void;
 }
 
-/** Subscribes to the figures of the service at `url` for as long as the page lives. */
+/** Subscribes to the stats of the service at `url` until the page is closed. */
 export async function subscribe(url: string, token: Token, events: LiveEvents): Promise<never> {
-  let retryMs = FIRST_RETRY_MS;
-  const heard = (stats: LiveStats): void => {
-    retryMs = FIRST_RETRY_MS;
+  let retryMs = RETRY_MS_MIN;
+  const receive = (stats: LiveStats): void => {
+    retryMs = RETRY_MS_MIN;
     events.stats(stats);
   };
   for (;;) {
-    if (await isLocked(url, token, heard)) {
+    if (await requiresToken(url, token, receive)) {
       events.locked();
       await token.given();
       continue;
     }
     events.lost();
     await new Promise((resolve) => setTimeout(resolve, retryMs));
-    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
+    retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
   }
 }
 
-/** Reads one connection to its end; whether the end is that it wants another token. */
-async function isLocked(
+/** Reads one connection to its end. Returns whether it ended because the service requires a token. */
+async function requiresToken(
   url: string,
   token: Token,
-  heard: (stats: LiveStats) => void,
+  receive: (stats: LiveStats) => void,
 ): Promise<boolean> {
   const aborter = new AbortController();
   let silence = 0;
@@ -60,11 +60,11 @@ async function isLocked(
       for (const { event, data } of parser.feed(read.value)) {
         if (event !== "figures") continue;
         watch();
-        heard(JSON.parse(data) as LiveStats);
+        receive(JSON.parse(data) as LiveStats);
       }
     }
   } catch {
-    // It broke, was silent, or sent what are no figures: for the page that is all the same.
+    // A broken or silent connection and invalid stats have the same consequence: reconnect.
   } finally {
     clearTimeout(silence);
     aborter.abort();

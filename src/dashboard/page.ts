@@ -1,5 +1,5 @@
-// The dashboard: figures come once a second, are kept for the charts and shown. Nothing is drawn
-// while nobody can see it.
+// The dashboard: it receives stats once a second, adds them to the history and shows them. A hidden
+// page is not drawn.
 
 import { makeCharts } from "./charts.ts";
 import { byId, setText } from "./elements.ts";
@@ -7,7 +7,7 @@ import type { LiveStats } from "../live/stats.ts";
 import { bytes, text } from "./format.ts";
 import { History } from "./history.ts";
 import { makeHotKeysTable } from "./hot-keys-table.ts";
-import { KeyCalls } from "./key-calls.ts";
+import { KeyApi } from "./key-api.ts";
 import { KeyForm } from "./key-form.ts";
 import { subscribe } from "./live.ts";
 import { ShardsSection } from "./shards-section.ts";
@@ -25,7 +25,7 @@ const showWorkers = makeWorkersTable();
 const shards = new ShardsSection();
 const resident = byId("resident", HTMLElement);
 const token = new Token();
-new KeyForm(new KeyCalls(token));
+new KeyForm(new KeyApi(token));
 
 let latest: LiveStats | undefined;
 

@@ -1,5 +1,5 @@
-// The ring: an arc for each shard, as long as its share of the hash space. A shard's virtual nodes
-// are spread all around; here they are put together.
+// The ring: one arc per shard, as long as the shard's share of the hash space. The virtual nodes of a
+// shard are distributed over the ring; the view joins them to one arc.
 
 import { makeSvg } from "./elements.ts";
 import type { ShardView } from "../live/stats.ts";
@@ -7,21 +7,21 @@ import type { ShardView } from "../live/stats.ts";
 const CENTRE = 200;
 const OUTER = 192;
 const INNER = 150;
-/** More arcs than this would be nothing but the seams between them. */
-const MOST_SEAMS = 256;
-/** Difference from the mean, 0.05 is 5 %, that is one shade more or less, and shades to each side. */
+/** Above this number of arcs no seams are drawn, because they would cover the arcs. */
+const SEAMS_MAX = 256;
+/** Each 5 % of difference from the mean is one shade, up to SHADES above and below. */
 const SHADE_STEP = 0.05;
 const SHADES = 2;
 
 export class RingView {
   readonly #svg: SVGSVGElement;
   #shares: readonly number[] = [];
-  /** Where each shard's arc ends, 0 to 1. */
+  /** The end of each shard's arc, 0 to 1. */
   #ends: readonly number[] = [];
   #arcs: readonly SVGPathElement[] = [];
   readonly #mark = makeSvg("path", { class: "mark" });
 
-  /** Draws into `svg`; `point` hears of the shard under the pointer, null if there is none. */
+  /** Draws into `svg`. Calls `point` with the shard under the pointer, or null without one. */
   constructor(svg: SVGSVGElement, point: (shard: number | null) => void) {
     this.#svg = svg;
     svg.setAttribute("viewBox", `0 0 ${2 * CENTRE} ${2 * CENTRE}`);
@@ -33,12 +33,12 @@ export class RingView {
     });
   }
 
-  /** Shades the arcs by how far each shard is from the mean; moves them only if shares changed. */
+  /** Shades the arcs by each shard's difference from the mean; moves them only if shares changed. */
   show(shards: readonly ShardView[], meanEntries: number): void {
     const isSame =
       shards.length === this.#shares.length &&
       shards.every(({ share }, index) => share === this.#shares[index]);
-    if (!isSame) this.#lay(shards);
+    if (!isSame) this.#layOut(shards);
     for (const [index, { entries }] of shards.entries()) {
       const difference = meanEntries === 0 ? 0 : entries / meanEntries - 1;
       const steps = Math.round(difference / SHADE_STEP);
@@ -57,7 +57,7 @@ export class RingView {
     this.#mark.setAttribute("d", path);
   }
 
-  #lay(shards: readonly ShardView[]): void {
+  #layOut(shards: readonly ShardView[]): void {
     this.#shares = shards.map(({ share }) => share);
     let end = 0;
     this.#ends = this.#shares.map((share) => (end += share));
@@ -65,7 +65,7 @@ export class RingView {
       const to = this.#ends[index] ?? 0;
       return makeSvg("path", { d: arcPath(to - share, to, 0) });
     });
-    this.#svg.classList.toggle("seams", shards.length > 1 && shards.length <= MOST_SEAMS);
+    this.#svg.classList.toggle("seams", shards.length > 1 && shards.length <= SEAMS_MAX);
     this.#svg.replaceChildren(...this.#arcs, this.#mark);
   }
 
@@ -82,20 +82,20 @@ export class RingView {
   }
 }
 
-/** A piece of the ring from one part of a turn to another, clockwise from the top. */
-function arcPath(from: number, to: number, more: number): string {
-  // An arc that ends where it starts is none at all, so a whole turn stops just short.
+/** Returns the path of an arc between two fractions of a turn, clockwise from the top. */
+function arcPath(from: number, to: number, margin: number): string {
+  // SVG draws no arc that ends at its start, so a whole turn ends just before it.
   const last = Math.min(to, from + 0.99999);
   const isLong = last - from > 0.5 ? 1 : 0;
-  const outer = OUTER + more;
-  const inner = INNER - more;
+  const outer = OUTER + margin;
+  const inner = INNER - margin;
   return [
-    `M${at(from, outer)}A${outer} ${outer} 0 ${isLong} 1 ${at(last, outer)}`,
-    `L${at(last, inner)}A${inner} ${inner} 0 ${isLong} 0 ${at(from, inner)}Z`,
+    `M${pointAt(from, outer)}A${outer} ${outer} 0 ${isLong} 1 ${pointAt(last, outer)}`,
+    `L${pointAt(last, inner)}A${inner} ${inner} 0 ${isLong} 0 ${pointAt(from, inner)}Z`,
   ].join("");
 }
 
-function at(turn: number, radius: number): string {
+function pointAt(turn: number, radius: number): string {
   const angle = turn * 2 * Math.PI;
   const x = CENTRE + radius * Math.sin(angle);
   const y = CENTRE - radius * Math.cos(angle);

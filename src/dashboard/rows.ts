@@ -1,8 +1,8 @@
-// The rows of a table whose figures change once a second: rows stay, their text changes.
+// The rows of a table whose values change once a second: the rows are reused, their text changes.
 
 import { make } from "./elements.ts";
 
-/** One row and the parts of it that change. */
+/** One row, and in subtypes its changing parts. */
 export interface Row {
   readonly element: HTMLTableRowElement;
 }
@@ -12,14 +12,14 @@ export class Rows<R extends Row> {
   readonly #make: (index: number) => R;
   readonly #rows: R[] = [];
 
-  /** Rows of a new body of the table, made as they are needed. */
+  /** Adds a body to the table; `makeRow` creates its rows when they are needed. */
   constructor(table: HTMLTableElement, makeRow: (index: number) => R) {
     this.#body = make("tbody");
     this.#make = makeRow;
     table.append(this.#body);
   }
 
-  /** One row for each item. */
+  /** Shows one row per item. */
   show<Item>(items: readonly Item[], fill: (row: R, item: Item) => void): void {
     while (this.#rows.length > items.length) this.#rows.pop()?.element.remove();
     for (const [index, item] of items.entries()) {
@@ -36,7 +36,7 @@ export class Rows<R extends Row> {
   }
 }
 
-/** The head cell of a row, which screen readers name the row by. */
+/** Creates the head cell of a row; screen readers use it as the row's name. */
 export function rowHead(className: string, ...children: (Node | string)[]): HTMLElement {
   const cell = make("th", className, ...children);
   cell.scope = "row";

@@ -1,4 +1,4 @@
-// Entries of each shard as bars, with the mean as a line: 1 to 1024 of them on one canvas.
+// The entries of each shard as bars, with the mean as a line: 1 to 1,024 bars on one canvas.
 
 import type { ShardView } from "../live/stats.ts";
 import { count, text } from "./format.ts";
@@ -8,8 +8,10 @@ import { colour } from "./theme.ts";
 const LEFT = 52;
 const TOP = 10;
 const BOTTOM = 24;
-/** Bars narrower than this have no gap between them. */
-const LEAST_WITH_GAP = 3;
+/** Narrower bars have no gap between them. */
+const PITCH_WITH_GAP_MIN = 3;
+/** Smallest distance between the labels of the mean and of zero. */
+const LABEL_DISTANCE_MIN = 14;
 
 export class ShardBars {
   readonly #canvas: HTMLCanvasElement;
@@ -17,7 +19,7 @@ export class ShardBars {
   #mean = 0;
   #marked: number | null = null;
 
-  /** Draws on `canvas`; `point` hears of the shard under the pointer, null if there is none. */
+  /** Draws on `canvas`. Calls `point` with the shard under the pointer, or null without one. */
   constructor(canvas: HTMLCanvasElement, point: (shard: number | null) => void) {
     this.#canvas = canvas;
     const onPointer = (event: PointerEvent): void => point(this.#shardAt(event));
@@ -35,7 +37,7 @@ export class ShardBars {
     this.draw();
   }
 
-  /** Draws the bar of one shard in the ink of text, or none. */
+  /** Highlights the bar of one shard, or no bar. */
   mark(shard: number | null): void {
     this.#marked = shard;
     this.draw();
@@ -54,9 +56,9 @@ export class ShardBars {
     const most = Math.max(...this.#shards.map(({ entries }) => entries), 1);
     const top = (entries: number): number => bottom - (entries / (most * 1.08)) * (bottom - TOP);
     const pitch = (clientWidth - LEFT) / Math.max(this.#shards.length, 1);
-    // Thin bars are put on whole pixels, or their edges would blur into stripes.
+    // Edges lie on whole pixels; otherwise thin bars would blur into stripes.
     const edge = (shard: number): number => Math.round((LEFT + shard * pitch) * scale) / scale;
-    const gap = pitch < LEAST_WITH_GAP ? 0 : Math.min(pitch * 0.25, 4);
+    const gap = pitch < PITCH_WITH_GAP_MIN ? 0 : Math.min(pitch * 0.25, 4);
 
     for (const [index, { entries }] of this.#shards.entries()) {
       context.fillStyle = colour(index === this.#marked ? "ink-2" : "bar");
@@ -83,7 +85,9 @@ export class ShardBars {
     context.fillStyle = colour("ink-2");
     context.textAlign = "right";
     context.textBaseline = "middle";
-    context.fillText(text(count(Math.round(this.#mean))), LEFT - 8, meanTop);
+    if (bottom - meanTop >= LABEL_DISTANCE_MIN) {
+      context.fillText(text(count(Math.round(this.#mean * 10) / 10)), LEFT - 8, meanTop);
+    }
     context.fillText("0", LEFT - 8, bottom);
     context.textBaseline = "bottom";
     const last = this.#shards.length - 1;
@@ -93,8 +97,8 @@ export class ShardBars {
   }
 
   #shardAt({ offsetX }: PointerEvent): number | null {
-    const part = (offsetX - LEFT) / (this.#canvas.clientWidth - LEFT);
-    const shard = Math.floor(part * this.#shards.length);
+    const fraction = (offsetX - LEFT) / (this.#canvas.clientWidth - LEFT);
+    const shard = Math.floor(fraction * this.#shards.length);
     return shard >= 0 && shard < this.#shards.length ? shard : null;
   }
 }

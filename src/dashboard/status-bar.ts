@@ -1,4 +1,4 @@
-// The head of the page: whether the service is up, and how fresh the figures are.
+// The head of the page: the state of the service, and the age of the stats.
 
 import { byId, setAttribute, setText } from "./elements.ts";
 import type { LiveStats } from "../live/stats.ts";
@@ -13,7 +13,7 @@ export class StatusBar {
   readonly #notice = byId("notice", HTMLElement);
   #lastMs = 0;
 
-  /** Figures came: the service is in the state that it says. */
+  /** Shows the state in stats that just arrived. */
   show({ state, version, uptimeSeconds, timeMs }: LiveStats): void {
     this.#lastMs = timeMs;
     this.#set(state, state);
@@ -22,21 +22,21 @@ export class StatusBar {
     this.#notice.hidden = true;
   }
 
-  /** No connection: what the page shows is old. */
+  /** Shows that the connection is lost and that the stats on the page are old. */
   lost(): void {
-    this.#set("lost", "connection lost, trying again");
+    this.#set("lost", "connection lost, retrying");
     setText(
       this.#notice,
       this.#lastMs === 0
-        ? "The service cannot be reached. There are no figures yet."
-        : `No figures since ${timeOfDay(this.#lastMs)}. What this page shows is from then.`,
+        ? "The service cannot be reached. The page has no stats yet."
+        : `No stats since ${timeOfDay(this.#lastMs)}. The page shows the stats of that time.`,
     );
     this.#notice.hidden = false;
   }
 
-  /** The service is there and wants a token. */
+  /** Shows that the service requires a token. */
   locked(): void {
-    this.#set("locked", "asks for a token");
+    this.#set("locked", "requires a token");
     this.#notice.hidden = true;
   }
 

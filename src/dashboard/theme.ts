@@ -1,4 +1,4 @@
-// The colours of the style sheet, for what is drawn on a canvas.
+// The colours of the style sheet, for drawing on a canvas.
 
 const NAMES = [
   ...(["ink-2", "line", "blue", "orange", "pink", "grey", "bar"] as const),
@@ -8,16 +8,16 @@ export type Colour = (typeof NAMES)[number];
 
 const colours = new Map<Colour, string>();
 
-/** A colour of the style sheet in the scheme of this moment, as CSS. */
+/** Returns a colour of the style sheet in the current scheme, as CSS. */
 export function colour(name: Colour): string {
   if (colours.size === 0) {
     const style = getComputedStyle(document.documentElement);
-    for (const each of NAMES) colours.set(each, style.getPropertyValue(`--${each}`).trim());
+    for (const key of NAMES) colours.set(key, style.getPropertyValue(`--${key}`).trim());
   }
   return colours.get(name) ?? "";
 }
 
-/** Calls `redraw` whenever the person changes between light and dark. */
+/** Calls `redraw` when the scheme changes between light and dark. */
 export function onSchemeChange(redraw: () => void): void {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     colours.clear();

@@ -1,25 +1,16 @@
-// The figures of this moment, one tile each, those that say most first.
+// The current stats, one tile each; the most important tiles come first.
 
 import { byId, make, setText } from "./elements.ts";
+import type { Quantity } from "../live/bytes.ts";
 import type { LiveStats } from "../live/stats.ts";
-import {
-  bytes,
-  count,
-  duration,
-  exact,
-  milliseconds,
-  percent,
-  type Quantity,
-  rounded,
-  text,
-} from "./format.ts";
+import { bytes, count, duration, exact, milliseconds, percent, rounded, text } from "./format.ts";
 import type { Column, History } from "./history.ts";
 
 interface Reading {
   readonly quantity: Quantity;
   readonly note: string;
   /** Drawn as a bar, 0 to 1. */
-  readonly part?: number;
+  readonly ratio?: number;
   readonly isWarning?: boolean;
 }
 
@@ -29,10 +20,10 @@ const plain = (number: string, unit = ""): Quantity => ({ number, unit });
 const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Reading>> = {
   "Requests/s": ({ requestsPerSecond }, history) => ({
     quantity: count(Math.round(requestsPerSecond)),
-    note: `5 min peak ${text(count(Math.round(Math.max(...kept(history, "requests"), 0))))}`,
+    note: `5 min peak ${text(count(Math.round(Math.max(...values(history, "requests"), 0))))}`,
   }),
   "Hit ratio": ({ hitRatio }, history) => {
-    const ratios = kept(history, "hitRatio");
+    const ratios = values(history, "hitRatio");
     const low = ratios.length === 0 ? "" : `5 min low ${text(percent(Math.min(...ratios)))}`;
     if (hitRatio === null) return { quantity: NONE, note: low === "" ? "no reads yet" : low };
     return { quantity: percent(hitRatio), note: low };
@@ -44,11 +35,11 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
     return { quantity: milliseconds(p99), note };
   },
   "Memory used": ({ memory, evictionsPerSecond }) => {
-    const part = memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0;
+    const ratio = memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0;
     const evicting = Math.round(evictionsPerSecond);
     const suffix = evicting > 0 ? `, evicting ${text(count(evicting))}/s` : "";
-    const note = `${Math.round(part * 100)} % of ${text(rounded(bytes(memory.maxBytes)))}${suffix}`;
-    return { quantity: bytes(memory.usedBytes), note, part };
+    const note = `${Math.round(ratio * 100)} % of ${text(rounded(bytes(memory.maxBytes)))}${suffix}`;
+    return { quantity: bytes(memory.usedBytes), note, ratio };
   },
   Entries: ({ entries, shards }) => ({
     quantity: count(entries),
@@ -65,7 +56,7 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
   }),
   "Last snapshot": ({ snapshot, timeMs }) => {
     const { isEnabled, lastMs, hasFailed } = snapshot;
-    if (!isEnabled) return { quantity: plain("off"), note: "no data folder" };
+    if (!isEnabled) return { quantity: plain("off"), note: "no --data-dir" };
     const quantity =
       lastMs === 0 ? plain("none") : plain(duration((timeMs - lastMs) / 1000), "ago");
     const note = hasFailed ? "the latest attempt failed" : lastMs === 0 ? "not yet" : "succeeded";
@@ -73,7 +64,7 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
   },
 };
 
-/** Puts the tiles into the page; the result shows figures in them. */
+/** Adds the tiles to the page; returns a function that shows stats in them. */
 export function makeTiles(history: History): (stats: LiveStats) => void {
   const host = byId("tiles", HTMLElement);
   const tiles = Object.entries(TILES).map(([name, read]) => ({ read, tile: new Tile(host, name) }));
@@ -98,17 +89,17 @@ class Tile {
     host.append(this.#element);
   }
 
-  show({ quantity, note, part, isWarning = false }: Reading): void {
+  show({ quantity, note, ratio, isWarning = false }: Reading): void {
     setText(this.#number, quantity.number);
     setText(this.#unit, quantity.unit);
     setText(this.#note, note);
     this.#element.classList.toggle("warning", isWarning);
-    if (part === undefined) return;
-    this.#bar.style.transform = `scaleX(${Math.min(part, 1)})`;
+    if (ratio === undefined) return;
+    this.#bar.style.transform = `scaleX(${Math.min(ratio, 1)})`;
     this.#bar.parentElement?.removeAttribute("hidden");
   }
 }
 
-function kept(history: History, column: Column): number[] {
+function values(history: History, column: Column): number[] {
   return history.column(column).filter((value) => value !== null);
 }

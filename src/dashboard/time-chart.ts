@@ -1,5 +1,5 @@
-// One line chart over the last five minutes, with its values in words: the latest, or those of the
-// moment under the pointer or chosen with the arrow keys, which all charts share.
+// One line chart of the last five minutes, with its values as text: the latest values, or those of
+// the selected time. The pointer or the arrow keys select a time, for all charts together.
 
 import uPlot from "uplot";
 
@@ -11,7 +11,7 @@ import { type Colour, colour } from "./theme.ts";
 const HEIGHT_PX = 200;
 const AXIS_FONT = "12px system-ui, sans-serif";
 const SYNC = { key: "moment" };
-/** Points that a key moves the shown moment by. */
+/** Points by which a key moves the selected time. */
 const STEPS = new Map([
   ["ArrowLeft", -1],
   ["ArrowDown", -1],
@@ -26,7 +26,7 @@ const STEPS = new Map([
 export interface Line {
   readonly name: string;
   readonly column: Column;
-  /** For a layer of a stack: its lower edge, so that the words tell its height. */
+  /** The lower edge of a layer in a stack, so that the text gives the layer's height. */
   readonly above?: Column;
   readonly colour: Colour;
   readonly fill?: Colour;
@@ -37,10 +37,10 @@ export interface Line {
 
 export interface Axis {
   readonly words: (value: number) => string;
-  /** The ends of the axis for the least and the greatest value shown. */
+  /** Returns the ends of the axis for the lowest and the highest value. */
   readonly range: (least: number, greatest: number) => [number, number];
   readonly isLogarithmic?: boolean;
-  /** Distances that labels may have. */
+  /** Allowed distances between labels. */
   readonly steps?: number[];
 }
 
@@ -48,7 +48,7 @@ export interface ChartPlan {
   readonly title: string;
   readonly unit?: string;
   readonly lines: readonly Line[];
-  /** Later lines are drawn first, so that each layer covers the one above it down to zero. */
+  /** Later lines are drawn first, because each layer is filled down to zero. */
   readonly isStack?: boolean;
   readonly left: Axis;
   readonly right?: Axis;
@@ -62,10 +62,10 @@ export class TimeChart {
   readonly #moment = make("span", "moment");
   readonly #values = new Map<Line, HTMLElement>();
   readonly #chart: uPlot;
-  /** Of the moment shown; 0 or less. */
+  /** Distance of the selected time from the latest; 0 or less. */
   #secondsAgo = 0;
 
-  /** Appends a figure to `host`. */
+  /** Appends the chart to `host`. */
   constructor(host: Element, plan: ChartPlan, history: History) {
     this.#plan = plan;
     this.#history = history;
@@ -82,15 +82,15 @@ export class TimeChart {
     }).observe(this.#plot);
   }
 
-  /** Draws what the history holds. */
+  /** Draws the current history. */
   draw(): void {
     this.#chart.setData(this.#data());
     this.#describe();
-    // Nobody who is on the chart wants to hear it once a second.
-    if (document.activeElement !== this.#plot) this.#say();
+    // While the chart has the focus, a screen reader would read the change every second.
+    if (document.activeElement !== this.#plot) this.#announce();
   }
 
-  /** Draws the same in other colours. */
+  /** Draws the same data in the colours of the current scheme. */
   redraw(): void {
     this.#chart.redraw();
   }
@@ -106,7 +106,7 @@ export class TimeChart {
     return make("li", "", swatch, `${line.name} `, value);
   }
 
-  // To people who do not see it a chart is a slider over time that says its values.
+  // For screen readers a chart is a slider over time that reads its values.
   #makePlot(): HTMLElement {
     const plot = make("div", "plot");
     plot.tabIndex = 0;
@@ -130,17 +130,17 @@ export class TimeChart {
     this.#choose(Math.min(Math.max(index, 0), last));
   }
 
-  /** Shows one moment, or the latest again, on every chart. */
+  /** Selects a time on every chart; null selects the latest. */
   #choose(index: number | null): void {
     const time = index === null ? undefined : this.#history.times[index];
     for (const chart of uPlot.sync(SYNC.key).plots) {
       const left = time === undefined ? -10 : chart.valToPos(time, "x");
       chart.setCursor({ left, top: time === undefined ? -10 : 0 }, true);
     }
-    this.#say();
+    this.#announce();
   }
 
-  /** Shows the values of the chosen moment, or the latest, in the legend. */
+  /** Shows the values of the selected time in the legend. */
   #describe(): void {
     const { times } = this.#history;
     const last = times.length - 1;
@@ -156,8 +156,8 @@ export class TimeChart {
     this.#secondsAgo = Math.round(time - (times[last] ?? time));
   }
 
-  /** Says to screen readers what the legend shows. */
-  #say(): void {
+  /** Gives the values in the legend to screen readers. */
+  #announce(): void {
     const values = [...this.#values].map(([line, value]) => `${line.name} ${value.textContent}`);
     const words = `${this.#moment.textContent}: ${values.join(", ")}`;
     setAttribute(this.#plot, "aria-valuenow", String(this.#secondsAgo));
@@ -214,7 +214,7 @@ function scaleOf({ range, isLogarithmic }: Axis): uPlot.Scale {
   const ends: uPlot.Range.MinMax = range(NaN, NaN);
   return {
     distr: isLogarithmic === true ? 3 : 1,
-    // uPlot asks before there is any value, too.
+    // uPlot calls this also before the first value.
     range: (_, least, greatest) =>
       Number.isFinite(least) && Number.isFinite(greatest) ? range(least, greatest) : ends,
   };
@@ -234,7 +234,7 @@ function axisOf({ words, steps, isLogarithmic }: Axis, scale: "y" | "right"): uP
       show: !isRight,
       stroke: () => colour("line"),
       width: 1,
-      // Of a logarithmic axis only the powers of ten.
+      // A logarithmic axis has grid lines only at powers of ten.
       filter: (_, values) =>
         values.map((value) =>
           isLogarithmic === true && Math.log10(value) % 1 !== 0 ? null : value,

@@ -1,4 +1,4 @@
-// The token of a service that asks for one: in the memory of this tab, and nowhere else.
+// The token of a service that requires one. It is kept only in the memory of this tab.
 
 import { byId, setText } from "./elements.ts";
 
@@ -15,16 +15,18 @@ export class Token {
       event.preventDefault();
       const text = this.#input.value.trim();
       this.#input.value = "";
-      // Nothing else fits into a header.
-      if (!/^[!-~]+$/.test(text)) return this.#say("A token is visible characters of ASCII.", true);
+      // A header can contain no other characters.
+      if (!/^[!-~]+$/.test(text)) {
+        return this.#showStatus("A token contains only visible ASCII characters.", true);
+      }
       this.#text = text;
-      this.#say("Asking …");
+      this.#showStatus("Checking …");
       this.#given.resolve();
       this.#given = Promise.withResolvers();
     });
   }
 
-  /** As `fetch`, with the token; shows the form if the service wants another. */
+  /** Calls `fetch` with the token; shows the form if the service responds 401. */
   async fetch(path: string, init: RequestInit = {}): Promise<Response> {
     const used = this.#text;
     const headers: HeadersInit = used === "" ? {} : { authorization: `Bearer ${used}` };
@@ -34,19 +36,19 @@ export class Token {
     return response;
   }
 
-  /** Resolves when the next token has been given. */
+  /** Resolves when the user enters the next token. */
   async given(): Promise<void> {
     await this.#given.promise;
   }
 
   #ask(wasWrong: boolean): void {
-    this.#say(wasWrong ? "That token is wrong." : "", wasWrong);
+    this.#showStatus(wasWrong ? "The token is wrong." : "", wasWrong);
     if (!this.#section.hidden) return;
     this.#section.hidden = false;
     this.#input.focus();
   }
 
-  #say(words: string, isError = false): void {
+  #showStatus(words: string, isError = false): void {
     setText(this.#status, words);
     this.#status.classList.toggle("error", isError);
   }

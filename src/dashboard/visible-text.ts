@@ -1,5 +1,5 @@
-// Keys and values of a cache may hold any character. Those that cannot be seen, or that would move
-// the text around them, are shown by a sign; the result is still only ever set as text.
+// Keys and values may contain any character. Invisible characters, and those that would move the text
+// around them, are replaced by a sign. The result is still only ever set as text.
 
 // Controls, soft hyphen, zero-width and directional marks, line separators, byte order mark,
 // interlinear and tag characters. Joiners (U+200C, U+200D) stay: emoji are made with them.
@@ -7,17 +7,17 @@ const UNSEEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 const UNSEEN_BUT_LINES = new RegExp(`(?![\\n\\t])${UNSEEN.source}`, "g");
 
-/** One line: a line feed is "‹LF›", a mark without a short name of its own "‹U+202E›". */
+/** Returns the text as one line: a line feed becomes "‹LF›", a mark without a short name "‹U+202E›". */
 export function visibleLine(text: string): string {
   return text.replace(UNSEEN, sign);
 }
 
-/** The same, but line feeds and tabs stay what they are. */
+/** Returns the text with line feeds and tabs; other invisible characters are replaced. */
 export function visibleLines(text: string): string {
   return text.replace(UNSEEN_BUT_LINES, sign);
 }
 
-/** At most `length` UTF-16 units of a text, no character cut in half. */
+/** Returns at most `length` UTF-16 units of a text, and cuts no character in half. */
 export function clipped(text: string, length: number): string {
   if (text.length <= length) return text;
   const last = text.charCodeAt(length - 1);
@@ -25,7 +25,7 @@ export function clipped(text: string, length: number): string {
   return `${text.slice(0, isHalf ? length - 1 : length)}…`;
 }
 
-// Unicode has pictures of control characters, but many systems have no font with them.
+// Unicode has symbols for control characters, but many systems have no font with these symbols.
 const SHORT_NAMES = new Map([
   ["\0", "NUL"],
   ["\t", "TAB"],

@@ -1,11 +1,11 @@
-// The threads that serve, and how busy each is.
+// The table of workers and their load.
 
 import { byId, make, setText } from "./elements.ts";
 import type { WorkerView } from "../live/stats.ts";
 import { count, text } from "./format.ts";
 import { rowHead, Rows } from "./rows.ts";
 
-/** Returns what shows workers in their table. */
+/** Returns a function that shows the workers in their table. */
 export function makeWorkersTable(): (workers: readonly WorkerView[]) => void {
   const rows = new Rows(byId("workers", HTMLTableElement), () => {
     const head = rowHead("");
@@ -16,10 +16,10 @@ export function makeWorkersTable(): (workers: readonly WorkerView[]) => void {
     return { element: make("tr", "", head, loadCell, requests), head, bar, load, requests };
   });
   return (workers) => {
-    rows.show(workers, ({ head, bar, load, requests }, { worker, load: part, ...view }) => {
-      setText(head, String(worker));
-      bar.style.transform = `scaleX(${Math.min(Math.max(part, 0), 1)})`;
-      setText(load, `${Math.round(part * 100)}\u00a0%`);
+    rows.show(workers, ({ head, bar, load, requests }, view) => {
+      setText(head, String(view.worker));
+      bar.style.transform = `scaleX(${Math.min(Math.max(view.load, 0), 1)})`;
+      setText(load, `${Math.round(view.load * 100)}\u00a0%`);
       setText(requests, text(count(Math.round(view.requestsPerSecond))));
     });
   };

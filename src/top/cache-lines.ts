@@ -1,4 +1,4 @@
-// What the screen says of the cache: does it help, is it full, what is hot.
+// The lines about the cache: requests, hit ratio, latency, memory, entries, shards and hot keys.
 
 import type { HotKey, LiveStats } from "../live/stats.ts";
 import type { Curves } from "./history.ts";
@@ -15,31 +15,32 @@ import {
 import { printable } from "./printable.ts";
 import { bar, bytes, counted, milliseconds, percent, short, sparkline, whole } from "./quantity.ts";
 
-/** Columns of a figure that has a curve beside it. */
-const STAT_COLUMNS = 13;
-const FULL_MEMORY = 0.95;
-const MAX_BAR_COLUMNS = 60;
+/** Columns of a value that has a curve beside it. */
+const VALUE_COLUMNS = 13;
+/** Above this fraction of its limit, memory is shown as a warning. */
+const FULL_RATIO = 0.95;
+const BAR_COLUMNS_MAX = 60;
 
-/** Requests a second, and their curve, which is as high as its peak. */
+/** Requests per second, and their curve; the top of the curve is its peak. */
 export function requestsLine(stats: LiveStats, curves: Curves): Line {
   const values = curves.requestsPerSecond;
   const peak = Math.max(0, ...values.map((value) => value ?? 0));
-  const figure = [whole(stats.requestsPerSecond), unit("/s")];
-  return curved("requests", figure, values, peak, ` of ${short(peak)}/s`);
+  const value = [whole(stats.requestsPerSecond), unit("/s")];
+  return curved("requests", value, values, peak, ` of ${short(peak)}/s`);
 }
 
-/** The hit ratio, and its curve, which is as high as all of them. */
+/** The hit ratio, and its curve; the top of the curve is 100 %. */
 export function hitRatioLine({ hitRatio }: LiveStats, curves: Curves): Line {
-  const figure = hitRatio === null ? [unit("no reads")] : percent(hitRatio, 2);
-  return curved("hit ratio", figure, curves.hitRatio, 1, " of 100 %");
+  const value = hitRatio === null ? [unit("no reads")] : percent(hitRatio, 2);
+  return curved("hit ratio", value, curves.hitRatio, 1, " of 100 %");
 }
 
-/** Columns that are left for a curve between its figure and its scale. */
+/** Returns the columns between a value and the scale of its curve. */
 export function curveColumns(columns: number): number {
-  return Math.max(0, columns - LABEL_COLUMNS - STAT_COLUMNS - " of 1.23M/s".length);
+  return Math.max(0, columns - LABEL_COLUMNS - VALUE_COLUMNS - " of 1.23M/s".length);
 }
 
-/** Percentiles of the last second's requests. */
+/** Percentiles of the durations of the last second's requests. */
 export function latencyLines({ latencyMs: latency }: LiveStats, columns: number): Line[] {
   if (latency === null) return flow("latency", [[unit("no requests")]], columns);
   const item = (name: string, ms: number): Line => [unit(`${name} `), ...milliseconds(ms)];
@@ -47,20 +48,20 @@ export function latencyLines({ latencyMs: latency }: LiveStats, columns: number)
   return flow("latency", items, columns);
 }
 
-/** Memory in use of what there may be, as a bar and in numbers. */
+/** Memory in use and its limit, as a bar and as numbers. */
 export function memoryLine({ memory }: LiveStats, columns: number): Line {
   const { usedBytes, maxBytes } = memory;
-  const share = maxBytes > 0 ? usedBytes / maxBytes : 0;
-  const isFull = share >= FULL_MEMORY;
+  const ratio = maxBytes > 0 ? usedBytes / maxBytes : 0;
+  const isFull = ratio >= FULL_RATIO;
   const text: Line = [...bytes(usedBytes), unit(" of "), ...bytes(maxBytes)];
-  const ratio: Line = isFull ? [warning(`${(share * 100).toFixed(1)} %`)] : percent(share, 1);
-  const left = columns - LABEL_COLUMNS - widthOf(text) - widthOf(ratio) - 4;
-  const drawn = bar(share, Math.max(0, Math.min(MAX_BAR_COLUMNS, left)));
+  const used: Line = isFull ? [warning(`${(ratio * 100).toFixed(1)} %`)] : percent(ratio, 1);
+  const left = columns - LABEL_COLUMNS - widthOf(text) - widthOf(used) - 4;
+  const drawn = bar(ratio, Math.max(0, Math.min(BAR_COLUMNS_MAX, left)));
   const span: Span = isFull ? warning(drawn) : drawn;
-  return [labelled("memory"), span, drawn === "" ? "" : "  ", ...ratio, "  ", ...text];
+  return [labelled("memory"), span, drawn === "" ? "" : "  ", ...used, "  ", ...text];
 }
 
-/** What the memory in use is made of. */
+/** The parts of the memory in use. */
 export function memoryPartLines({ memory }: LiveStats, columns: number): Line[] {
   const { usedBytes, liveBytes, deadBytes, expiredBytes } = memory;
   const overheadBytes = Math.max(0, usedBytes - liveBytes - deadBytes - expiredBytes);
@@ -77,7 +78,7 @@ export function memoryPartLines({ memory }: LiveStats, columns: number): Line[] 
   );
 }
 
-/** Entries, and how many of them go. */
+/** Number of entries, and the rates of evictions and expirations. */
 export function entryLines(stats: LiveStats, columns: number): Line[] {
   const rate = (name: string, perSecond: number): Line => [
     unit(`${name} `),
@@ -92,7 +93,7 @@ export function entryLines(stats: LiveStats, columns: number): Line[] {
   return flow("entries", items, columns);
 }
 
-/** How evenly the shards are filled. */
+/** Number of shards, and the distribution of the entries over them. */
 export function shardLines({ shards }: LiveStats, columns: number): Line[] {
   const counts = shards.map(({ entries }) => entries);
   const mean = counts.reduce((sum, count) => sum + count, 0) / Math.max(1, counts.length);
@@ -105,7 +106,7 @@ export function shardLines({ shards }: LiveStats, columns: number): Line[] {
   return flow("shards", items, columns);
 }
 
-/** The heading of a table, and a line for each key; no lines without keys. */
+/** A heading and a line per key; without keys, one line that says so. */
 export function hotKeyLines({ hotKeys }: LiveStats, columns: number): Line[] {
   const { keys, sampled, oneIn } = hotKeys;
   const sample = `${whole(sampled)} requests sampled, one in ${whole(oneIn)}`;
@@ -130,17 +131,17 @@ export function hotKeyLines({ hotKeys }: LiveStats, columns: number): Line[] {
   return [titled, ...keys.map(row)];
 }
 
-/** A figure with its curve and what the top of the curve is; alone while there is no curve. */
+/** A value, its curve and the value at the top of the curve; without samples only the value. */
 function curved(
   label: string,
-  figure: Line,
+  value: Line,
   values: Curves["hitRatio"],
   max: number,
   scale: string,
 ): Line {
-  if (values.every((value) => value === undefined)) return [labelled(label), ...figure];
-  const gap = " ".repeat(Math.max(1, STAT_COLUMNS - widthOf(figure)));
-  return [labelled(label), ...figure, gap, sparkline(values, max), unit(scale)];
+  if (values.every((sample) => sample === undefined)) return [labelled(label), ...value];
+  const gap = " ".repeat(Math.max(1, VALUE_COLUMNS - widthOf(value)));
+  return [labelled(label), ...value, gap, sparkline(values, max), unit(scale)];
 }
 
 function widest(texts: readonly string[]): number {

@@ -1,29 +1,29 @@
-// The figures of a service as they come: one connection of server-sent events,
-// or one after another for as long as somebody looks.
+// The stream of stats from a service: one connection of server-sent events, or one connection after
+// another until the caller stops.
 
 import { errorCode } from "../linux/error-code.ts";
 import type { LiveStats } from "../live/stats.ts";
 import { EventParser, EventTooLong } from "../live/events.ts";
 import { printable } from "./printable.ts";
-import { statsOf } from "./received.ts";
+import { parseStats } from "./received.ts";
 
-/** A service sends something each second; one that is silent for so long is gone, whatever TCP says. */
+/** A service sends an event every second. After this time without one, its connection is closed. */
 const SILENCE_MS = 5000;
 const RETRY_MS = 1000;
-const MAX_RETRY_MS = 5000;
+const RETRY_MS_MAX = 5000;
 
-/** There are no figures, or no more; the message is the reason, in a few words. */
-export class NoAnswer extends Error {
-  /** Whether somebody answers, though not with figures. */
-  readonly isThere: boolean;
+/** The service sends no stats. The message gives the reason in a few words. */
+export class StatsUnavailable extends Error {
+  /** Whether a server responded, but without stats. */
+  readonly hasResponse: boolean;
 
-  constructor(message: string, isThere = false) {
+  constructor(message: string, hasResponse = false) {
     super(message);
-    this.isThere = isThere;
+    this.hasResponse = hasResponse;
   }
 }
 
-/** The figures of one connection. Throws NoAnswer where it ends, and never ends otherwise. */
+/** Yields the stats of one connection. Throws StatsUnavailable when the connection ends. */
 export async function* readStats(
   service: URL,
   token = "",
@@ -31,15 +31,15 @@ export async function* readStats(
 ): AsyncGenerator<LiveStats, never> {
   const aborter = new AbortController();
   const parser = new EventParser();
-  /** Waits for the service; not for whoever takes the figures, who may be slow. */
+  /** Limits the wait for the service. The caller may take as long as it needs between two stats. */
   const unlessSilent = async <T>(work: Promise<T>): Promise<T> => {
     const timer = setTimeout(() => aborter.abort(), silenceMs);
     try {
       return await work;
     } catch (error) {
       throw aborter.signal.aborted
-        ? new NoAnswer(`silent for ${silenceMs / 1000} s`)
-        : new NoAnswer(reasonOf(error));
+        ? new StatsUnavailable(`no data for ${silenceMs / 1000} s`)
+        : new StatsUnavailable(describeError(error));
     } finally {
       clearTimeout(timer);
     }
@@ -48,33 +48,35 @@ export async function* readStats(
     const authorization = token === "" ? undefined : { Authorization: `Bearer ${token}` };
     const headers = { Accept: "text/event-stream", ...authorization };
     const request = fetch(new URL("events", service), { headers, signal: aborter.signal });
-    const reader = bodyOf(await unlessSilent(request), token).getReader();
+    const reader = eventStream(await unlessSilent(request), token).getReader();
     while (true) {
       const { value, done } = await unlessSilent(reader.read());
-      if (done) throw new NoAnswer("connection closed");
+      if (done) throw new StatsUnavailable("connection closed");
       for (const { event, data } of parser.feed(value)) {
         if (event !== "figures") continue;
-        const stats = statsOf(data);
-        if (stats === undefined) throw new NoAnswer("figures of another version of ringcache");
+        const stats = parseStats(data);
+        if (stats === undefined) {
+          throw new StatsUnavailable("the stats are of another version of ringcache");
+        }
         yield stats;
       }
     }
   } catch (error) {
-    throw error instanceof EventTooLong ? new NoAnswer("no events that end") : error;
+    throw error instanceof EventTooLong ? new StatsUnavailable("an event is too long") : error;
   } finally {
     aborter.abort();
   }
 }
 
 /**
- * Figures, and a NoAnswer each time there are none; then it connects again, for ever.
- * `retryMs` is the wait after that many failures in a row.
+ * Yields stats, and a StatsUnavailable each time a connection fails or ends; then it connects again,
+ * forever. `retryMs` returns the pause after a number of consecutive failures.
  */
 export async function* followStats(
   service: URL,
   token = "",
-  retryMs = (failures: number) => Math.min(failures * RETRY_MS, MAX_RETRY_MS),
-): AsyncGenerator<LiveStats | NoAnswer, never> {
+  retryMs = (failures: number) => Math.min(failures * RETRY_MS, RETRY_MS_MAX),
+): AsyncGenerator<LiveStats | StatsUnavailable, never> {
   let failures = 0;
   while (true) {
     try {
@@ -83,22 +85,22 @@ export async function* followStats(
         yield stats;
       }
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
+      if (!(error instanceof StatsUnavailable)) throw error;
       yield error;
     }
     await Bun.sleep(retryMs(++failures));
   }
 }
 
-function bodyOf(response: Response, token: string): ReadableStream<Uint8Array> {
+function eventStream(response: Response, token: string): ReadableStream<Uint8Array> {
   if (response.status === 401) {
-    const right = "it asks for a token: use --auth-token-file FILE or RINGCACHE_AUTH_TOKEN";
-    throw new NoAnswer(token === "" ? right : "the token is wrong", true);
+    const missing = "it requires a token: use --auth-token-file FILE or RINGCACHE_AUTH_TOKEN";
+    throw new StatsUnavailable(token === "" ? missing : "the token is wrong", true);
   }
-  if (!response.ok) throw new NoAnswer(`it says HTTP ${response.status}`, true);
+  if (!response.ok) throw new StatsUnavailable(`the response is HTTP ${response.status}`, true);
   const type = response.headers.get("Content-Type") ?? "";
   if (response.body === null || !/^text\/event-stream\b/i.test(type)) {
-    throw new NoAnswer("it sends no events", true);
+    throw new StatsUnavailable("the response is no stream of events", true);
   }
   return response.body;
 }
@@ -109,7 +111,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "no such host",
 };
 
-function reasonOf(error: unknown): string {
+function describeError(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error));
   return REASONS[errorCode(error)] ?? printable(error.message);
 }

@@ -1,5 +1,5 @@
-// The whole screen for a moment: what matters most is there on any screen, and
-// the rest comes with more rows.
+// One frame: all lines of the screen at one moment. The most important lines are on every screen;
+// a screen with more rows has more lines.
 
 import type { LiveStats } from "../live/stats.ts";
 import {
@@ -21,15 +21,15 @@ import { processLines, snapshotLines, titleLines, workerLines } from "./service-
 
 export interface View {
   readonly service: URL;
-  /** The last ones; undefined if there were none yet. */
+  /** The last stats; undefined before the first. */
   readonly stats: LiveStats | undefined;
-  /** When they came, by the clock of `history`. */
+  /** Time at which the stats arrived, on the clock of `history`. */
   readonly statsMs: number;
   readonly history: History;
   readonly nowMs: number;
-  /** Why there is no answer at present. */
+  /** The reason, while the service does not respond. */
   readonly trouble?: string | undefined;
-  /** What a person may press, if the screen stays. */
+  /** The keys that a user may press; "" for a single frame. */
   readonly hint: string;
 }
 
@@ -38,20 +38,20 @@ export interface Size {
   readonly rows: number;
 }
 
-/** Lines that stay together, or are left out together. */
+/** Lines that are shown together, or left out together. */
 interface Block {
   readonly lines: readonly Line[];
-  /** Blocks get their rows in this order, lowest first, until one does not fit. */
+  /** Blocks get their rows by rank, lowest first, until one does not fit. */
   readonly rank: number;
 }
 
-/** Hot keys that come before the screen gets its blank lines. */
+/** Hot keys that are shown before the screen gets blank lines. */
 const FIRST_HOT_KEYS = 3;
-/** Of all rows, so many at most show workers one by one: an eighth. */
-const WORKER_ROWS = 1 / 8;
+/** Workers are shown one by one in at most this fraction of all rows. */
+const WORKER_ROWS_RATIO = 1 / 8;
 const BLANK_RANK = 50;
 
-/** The lines of the screen, none wider and not more of them than fit. */
+/** Returns the lines of the screen; they fit its rows and columns. */
 export function frame(view: View, size: Size, hasColour: boolean): string[] {
   const { columns, rows } = size;
   const curves = view.history.curves(curveColumns(columns), view.nowMs);
@@ -60,7 +60,7 @@ export function frame(view: View, size: Size, hasColour: boolean): string[] {
     statusBlock(view, columns, curves.seconds),
     ...(view.stats === undefined ? [] : statBlocks(view.stats, curves, size)),
   ];
-  const lines = fitting(blocks, rows).flatMap((block) => block.lines);
+  const lines = selectBlocks(blocks, rows).flatMap((block) => block.lines);
   return lines.map((line) => paint(line, columns, hasColour));
 }
 
@@ -73,7 +73,7 @@ function headBlock({ service, stats, trouble }: View, columns: number): Block {
   return { lines, rank: 0 };
 }
 
-/** What there is to say about the figures: that they are old, or what the curves are. */
+/** Whether the stats are current: their age and the reason if not, else the period of the curves. */
 function statusBlock(view: View, columns: number, curveSeconds: number): Block {
   const { stats, trouble, hint } = view;
   if (trouble === undefined && stats !== undefined) {
@@ -83,17 +83,17 @@ function statusBlock(view: View, columns: number, curveSeconds: number): Block {
   const items: Line[] = [];
   if (trouble === undefined) items.push(["connecting"]);
   else {
-    items.push([warning(`no answer from ${addressOf(view.service)}: trying again`)]);
+    items.push([warning(`no stats from ${addressOf(view.service)}: retrying`)]);
     items.push([unit(`(${trouble})`)]);
   }
   if (stats !== undefined) {
-    items.push([warning(`figures are ${age((view.nowMs - view.statsMs) / 1000)} old`)]);
+    items.push([warning(`stats are ${age((view.nowMs - view.statsMs) / 1000)} old`)]);
   }
   return { lines: flow("", [...items, [unit(hint)]], columns), rank: 1 };
 }
 
 function statBlocks(stats: LiveStats, curves: Curves, { columns, rows }: Size): Block[] {
-  const workers = workerLines(stats, columns, Math.max(1, Math.floor(rows * WORKER_ROWS)));
+  const workers = workerLines(stats, columns, Math.max(1, Math.floor(rows * WORKER_ROWS_RATIO)));
   const hotKeys = hotKeyLines(stats, columns);
   const [first, more] = [hotKeys.slice(0, FIRST_HOT_KEYS + 1), hotKeys.slice(FIRST_HOT_KEYS + 1)];
   const blank = (): Block => ({ lines: [[]], rank: BLANK_RANK });
@@ -116,8 +116,8 @@ function statBlocks(stats: LiveStats, curves: Curves, { columns, rows }: Size): 
   ];
 }
 
-/** The blocks that there are rows for, in the order of the screen. */
-function fitting(blocks: readonly Block[], rows: number): Block[] {
+/** Returns the blocks that fit the rows, in the order of the screen. */
+function selectBlocks(blocks: readonly Block[], rows: number): Block[] {
   let left = rows;
   const chosen = new Set<Block>();
   for (const block of blocks.toSorted((a, b) => a.rank - b.rank)) {

@@ -1,14 +1,14 @@
-// Lines of a screen: spans of text with a tone, whose width is known before they
-// become escape codes.
+// Lines of a screen. A line has spans of text with a tone, so its width is known before it gets
+// escape codes.
 
 import { clip } from "./printable.ts";
 
-/** What a text is, from which follows how it looks. */
+/** The role of a text, which determines its style. */
 export type Tone = "heading" | "unit" | "warning";
 export type Span = string | readonly [Tone, string];
 export type Line = readonly Span[];
 
-/** Columns that the names of the figures take, at the left. */
+/** Columns of the labels at the left. */
 export const LABEL_COLUMNS = 11;
 const GAP = "  ";
 /** Bold, dim, yellow. */
@@ -18,27 +18,27 @@ export function heading(text: string): Span {
   return ["heading", text];
 }
 
-/** Units and names of figures: what need not be read twice. */
+/** A unit or a name beside a value, in a dim style. */
 export function unit(text: string): Span {
   return ["unit", text];
 }
 
-/** What somebody should look at. */
+/** A text that needs the user's attention. */
 export function warning(text: string): Span {
   return ["warning", text];
 }
 
-/** Columns that a line takes. */
+/** Returns the number of columns of a line. */
 export function widthOf(line: Line): number {
-  return line.reduce((sum, span) => sum + Bun.stringWidth(textOf(span)), 0);
+  return line.reduce((sum, span) => sum + Bun.stringWidth(spanText(span)), 0);
 }
 
-/** A line as the terminal gets it, at most so many columns wide. */
+/** Returns a line with its escape codes, cut to `columns`. */
 export function paint(line: Line, columns: number, hasColour: boolean): string {
   let painted = "";
   let left = columns;
   for (const span of line) {
-    const text = clip(textOf(span), left);
+    const text = clip(spanText(span), left);
     left -= Bun.stringWidth(text);
     if (text === "") continue;
     painted +=
@@ -47,7 +47,7 @@ export function paint(line: Line, columns: number, hasColour: boolean): string {
   return painted;
 }
 
-/** Items one after the other behind a label, in as many lines as they need. */
+/** Returns a label and its items, wrapped into as many lines as they need. */
 export function flow(label: string, items: readonly Line[], columns: number): Line[] {
   const indent = label === "" ? "" : " ".repeat(LABEL_COLUMNS);
   const lines: Line[] = [];
@@ -65,11 +65,11 @@ export function flow(label: string, items: readonly Line[], columns: number): Li
   return [...lines, line];
 }
 
-/** The name of a figure, as wide as all of them. */
+/** Returns a label, padded to LABEL_COLUMNS. */
 export function labelled(label: string): Span {
   return heading(label.padEnd(LABEL_COLUMNS));
 }
 
-function textOf(span: Span): string {
+function spanText(span: Span): string {
   return typeof span === "string" ? span : span[1];
 }

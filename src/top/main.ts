@@ -1,11 +1,10 @@
-// `bun run top`: the figures of a running service in a terminal, in place, or as
-// lines where there is none.
+// `bun run top`: shows the stats of a running service, on a terminal in place, else as lines.
 
 import "../config/runtime-version.ts";
 import { OptionError } from "../config/parse.ts";
 import { errorCode } from "../linux/error-code.ts";
 import { EXIT_IO, EXIT_UNAVAILABLE, EXIT_USAGE } from "../service/exit.ts";
-import { NoAnswer, readStats } from "./feed.ts";
+import { readStats, StatsUnavailable } from "./feed.ts";
 import { frame } from "./frame.ts";
 import { History } from "./history.ts";
 import { showLive } from "./live.ts";
@@ -15,19 +14,19 @@ import { Screen } from "./screen.ts";
 
 const options = readOrExit();
 const isTerminal = process.stdout.isTTY && process.env["TERM"] !== "dumb" && !options.plain;
-// https://no-color.org: set and not empty.
+// https://no-color.org: colours are off if the variable is set and not empty.
 const hasColour = isTerminal && !process.env["NO_COLOR"];
 
 if (isTerminal && !options.once) await showLive(options.url, options.token, hasColour);
 process.stdout.on("error", (error) => {
-  // Whoever read the lines has gone, and has what it wanted.
+  // The reader of the lines closed the pipe, as `head` does; this is a normal end.
   if (errorCode(error) === "EPIPE") process.exit(0);
   exitWith(EXIT_IO, `cannot write: ${error.message}`);
 });
 try {
   for await (const stats of readStats(options.url, options.token)) {
     if (isTerminal) {
-      // Of one reading there is no curve.
+      // One reading has no curves, so the history stays empty.
       const history = new History();
       const view = { service: options.url, stats, statsMs: 0, history, nowMs: 0, hint: "" };
       const size = { columns: new Screen().size.columns, rows: Infinity };
@@ -37,14 +36,14 @@ try {
   }
   process.exit(0);
 } catch (error) {
-  if (!(error instanceof NoAnswer)) throw error;
-  const advice = error.isThere ? "" : "; start the service with: bun run start";
-  const trouble = error.isThere ? "no figures" : "no answer";
+  if (!(error instanceof StatsUnavailable)) throw error;
+  const advice = error.hasResponse ? "" : "; start the service with: bun run start";
+  const trouble = error.hasResponse ? "no stats" : "no response";
   const from = addressOf(options.url);
   exitWith(EXIT_UNAVAILABLE, `${trouble} from ${from}: ${error.message}${advice}`);
 }
 
-/** Resolves when the line is written, so that lines do not pile up before a slow reader. */
+/** Resolves when the line is written, so that lines do not accumulate in front of a slow reader. */
 async function print(text: string): Promise<void> {
   const written = Promise.withResolvers<void>();
   process.stdout.write(`${text}\n`, () => written.resolve());
@@ -66,7 +65,7 @@ function readOrExit(): TopOptions {
 }
 
 function exitWith(code: number, message: string): never {
-  // Not console.error, which Bun colours where colours are forced.
+  // console.error would add colours when FORCE_COLOR is set.
   process.stderr.write(`top: ${message}\n`);
   process.exit(code);
 }

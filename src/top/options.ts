@@ -9,7 +9,7 @@ import {
 } from "../config/parse.ts";
 import { secretOf } from "../security/secret-file.ts";
 
-/** The service's own default, for an address that names no port. */
+/** The service's default port, for an address without a port. */
 const DEFAULT_PORT = 7171;
 
 const OPTIONS = {
@@ -18,25 +18,25 @@ const OPTIONS = {
     flagOnly: true,
     default: `http://localhost:${DEFAULT_PORT}`,
     placeholder: "a URL or host:port",
-    help: "where the service's HTTP port is; without http:// the port may be left out too",
+    help: `address of the service's HTTP port; host alone means port ${DEFAULT_PORT}`,
   },
   authToken: {
     kind: "secret",
     default: "",
-    help: "token of a service that asks for one; better in a file or the environment",
+    help: "token of the service, if it requires one; a file or the environment is safer",
   },
   authTokenFile: {
     kind: "text",
     default: "",
-    placeholder: "a file that holds the token and nothing else",
-    help: "the token from a file",
+    placeholder: "a file that contains only the token",
+    help: "file with the token of the service",
   },
   once: { kind: "switch", default: false, flagOnly: true, help: "print one reading and stop" },
   plain: {
     kind: "switch",
     flagOnly: true,
     default: false,
-    help: "print a line of name=value pairs a second, as where there is no terminal",
+    help: "print one line of name=value pairs per second; the default without a terminal",
   },
   help: {
     kind: "switch",
@@ -50,7 +50,7 @@ const OPTIONS = {
 const ENV_PREFIX = "RINGCACHE_";
 
 export type TopOptions = Omit<OptionValues<typeof OPTIONS>, "url"> & {
-  /** The service's root, which ends with a slash. */
+  /** The root of the service; it ends with a slash. */
   readonly url: URL;
   /** "" without one. */
   readonly token: string;
@@ -58,42 +58,42 @@ export type TopOptions = Omit<OptionValues<typeof OPTIONS>, "url"> & {
 
 export const HELP = `usage: bun run top [options]
 
-The figures of a running service, once a second; q or Ctrl-C ends it.
+Shows the stats of a running service once a second. q or Ctrl-C quits.
 
 ${helpText(OPTIONS, ENV_PREFIX)}
 
 NO_COLOR in the environment turns colours off.
-Exit code: 64 a bad option, 69 there is no answer from the service.`;
+Exit code: 64 an invalid option, 69 the service sends no stats.`;
 
 /** Reads the command line; throws OptionError on the first bad option. */
 export function readTopOptions(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): TopOptions {
-  const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
-  const token = secretOf(given.authToken, given.authTokenFile, "--auth-token");
-  return { ...given, url: serviceUrl(given.url), token };
+  const values = readOptions(OPTIONS, args, env, ENV_PREFIX);
+  const token = secretOf(values.authToken, values.authTokenFile, "--auth-token");
+  return { ...values, url: serviceUrl(values.url), token };
 }
 
-/** The service as a person names it, on the screen and in errors. */
+/** Returns the address of the service for the screen and for errors. */
 export function addressOf(service: URL): string {
   return service.href.replace(/\/$/, "");
 }
 
-/** `host`, `host:port` or a URL, as the URL of the service's root. */
+/** Parses `host`, `host:port` or a URL into the URL of the service's root. */
 function serviceUrl(text: string): URL {
-  const refuse = (why: string) => new OptionError(`--url: ${JSON.stringify(text)} ${why}`);
+  const invalid = (reason: string) => new OptionError(`--url: ${JSON.stringify(text)} ${reason}`);
   const hasScheme = text.includes("://");
   const url = URL.parse(hasScheme ? text : `http://${text}`);
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw refuse("is not a URL of http or https, nor host:port");
+    throw invalid("is neither an http or https URL nor host:port");
   }
-  // It would be shown on the screen and in errors.
+  // The screen and errors would show the password.
   if (url.username !== "" || url.password !== "") {
-    throw new OptionError("--url: a URL with a user or a password is not taken");
+    throw new OptionError("--url: a URL with a user or a password is not allowed");
   }
-  if (url.search !== "" || url.hash !== "") throw refuse("must end with its path");
-  // A URL forgets ":80", so the text tells whether a port was named.
+  if (url.search !== "" || url.hash !== "") throw invalid("must end with its path");
+  // URL drops the port ":80", so the text decides whether a port was given.
   const authority = text.split("/", 1)[0] ?? "";
   if (!hasScheme && !/:\d+$/.test(authority)) url.port = `${DEFAULT_PORT}`;
   if (!url.pathname.endsWith("/")) url.pathname += "/";

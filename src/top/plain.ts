@@ -1,11 +1,11 @@
-// One line of name=value pairs for a reading: for pipes, files and programs.
-// The names and their order stay the same from line to line; "-" stands for no value.
+// A reading as one line of name=value pairs, for pipes, files and programs. Every line has the same
+// names in the same order; "-" means no value.
 
 import type { LiveStats } from "../live/stats.ts";
 import { quoted } from "./printable.ts";
 
-/** Digits behind the point that mean anything in a second's figures. */
-const DIGITS = 4;
+/** Decimals of a value; more would be noise in the stats of one second. */
+const DECIMALS = 4;
 
 type Value = number | string | null | undefined;
 
@@ -40,21 +40,21 @@ const PAIRS: readonly (readonly [string, (stats: LiveStats) => Value])[] = [
   ["snapshot_age_seconds", (stats) => snapshotAgeSeconds(stats)],
   ["hot_key_count", ({ hotKeys }) => hotKeys.keys[0]?.count],
   ["hot_key_encoding", ({ hotKeys: { keys } }) => keys[0] && (keys[0].encoding ?? "text")],
-  // The last one, since it alone may hold spaces.
+  // The last pair, because only its value may contain spaces.
   ["hot_key", ({ hotKeys: { keys } }) => keys[0] && quoted(keys[0].key)],
 ];
 
-/** The line, without its end; of printable ASCII only. */
+/** Returns the line without a line feed; it has printable ASCII characters only. */
 export function plainLine(stats: LiveStats): string {
-  return PAIRS.map(([name, valueOf]) => `${name}=${text(valueOf(stats))}`).join(" ");
+  return PAIRS.map(([name, read]) => `${name}=${text(read(stats))}`).join(" ");
 }
 
 function text(value: Value): string {
   if (typeof value !== "number") return value ?? "-";
-  return `${Number(value.toFixed(DIGITS))}`;
+  return `${Number(value.toFixed(DECIMALS))}`;
 }
 
-/** As it stands if it is one word, else in quotes. */
+/** Returns a single word unchanged, and any other text in quotes. */
 function word(value: string): string {
   return /^[!-~]+$/.test(value) && !/["=]/.test(value) ? value : quoted(value);
 }

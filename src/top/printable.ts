@@ -1,12 +1,12 @@
-// Text from elsewhere, made safe for a terminal and cut to a width.
+// Untrusted text, made safe for a terminal and cut to a width.
 //
-// Keys may hold anything: what moves a cursor, changes colours, runs from right to
-// left or is not one or two columns wide on every terminal is shown as an escape.
+// A key may contain any character. Characters that move the cursor, change colours, run from right to
+// left, or have no certain width of one or two columns are shown as escapes.
 
 /**
- * Controls, formats (bidirectional, joiners), surrogates, private and unassigned
- * characters; marks, which pile up on a neighbour; spaces other than the space;
- * emoji, of whose width terminals have different ideas. And the escape itself.
+ * Controls, formats (bidirectional, joiners), surrogates, private and unassigned characters; marks,
+ * which combine with a neighbour; spaces other than U+0020; emoji, whose width depends on the
+ * terminal; and the backslash, which starts an escape.
  */
 const UNSAFE = /[\p{C}\p{M}\p{Zl}\p{Zp}\p{Emoji_Presentation}\\]|(?! )\p{Zs}/gu;
 
@@ -17,30 +17,30 @@ const SHORT: Readonly<Record<string, string>> = {
   "\t": "\\t",
 };
 
-/** The text with all that is not plainly visible as `\n`, `\x1b` or `\u{1f600}`. */
+/** Returns the text with unsafe characters as `\n`, `\x1b` or `\u{1f600}`. */
 export function printable(text: string): string {
   return text.replace(UNSAFE, (character) => SHORT[character] ?? escaped(character));
 }
 
-/** JSON of nothing but ASCII, so that a line stays one line on any terminal. */
+/** Returns the text as a JSON string of printable ASCII, so that it stays on one line. */
 export function quoted(text: string): string {
   return JSON.stringify(text).replace(/[^ -~]/g, (unit) => {
     return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
 }
 
-/** Printable text in at most so many columns; "…" stands for what was cut. */
+/** Cuts printable text to at most `columns`; "…" marks the cut. */
 export function clip(text: string, columns: number): string {
   if (Bun.stringWidth(text) <= columns) return text;
   if (columns < 1) return "";
-  let kept = "";
+  let head = "";
   let width = 1;
   for (const character of text) {
     width += Bun.stringWidth(character);
     if (width > columns) break;
-    kept += character;
+    head += character;
   }
-  return `${kept}…`;
+  return `${head}…`;
 }
 
 function escaped(character: string): string {

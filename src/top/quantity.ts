@@ -1,17 +1,17 @@
-// Numbers as people read them, and as small drawings.
+// Numbers as text, as bars and as sparklines.
 
+import { formatBytes } from "../live/bytes.ts";
 import { type Line, unit } from "./line.ts";
 
-const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const SPARKS = "▁▂▃▄▅▆▇█";
 
-/** 1234.5 as "1,235"; less than ten with a decimal. */
+/** Returns 1234.5 as "1,235"; a number below ten has one decimal. */
 export function whole(value: number): string {
   const digits = Math.abs(value) < 10 && !Number.isInteger(value) ? 1 : 0;
   return value.toLocaleString("en", { maximumFractionDigits: digits });
 }
 
-/** At most five characters: "999", "12.3k", "1.23M". */
+/** Returns a number in at most five characters: "999", "12.3k", "1.23M". */
 export function short(value: number): string {
   return value
     .toLocaleString("en", {
@@ -21,17 +21,15 @@ export function short(value: number): string {
     .replace("K", "k");
 }
 
-/** A part of the whole, 0 to 1, as per cent. */
-export function percent(share: number, digits: number): Line {
-  return [(share * 100).toFixed(digits), unit(" %")];
+/** Returns a ratio, 0 to 1, as a percentage. */
+export function percent(ratio: number, digits: number): Line {
+  return [(ratio * 100).toFixed(digits), unit(" %")];
 }
 
+/** Returns a size as "34.5 MiB". */
 export function bytes(count: number): Line {
-  let power = 0;
-  while (power + 1 < BINARY_UNITS.length && Math.abs(count) >= 1000 * 1024 ** power) power++;
-  const scaled = count / 1024 ** power;
-  const digits = power === 0 || scaled >= 100 ? 0 : scaled >= 10 ? 1 : 2;
-  return [scaled.toFixed(digits), unit(` ${BINARY_UNITS[power] ?? ""}`)];
+  const size = formatBytes(count);
+  return [size.number, unit(` ${size.unit}`)];
 }
 
 export function milliseconds(value: number): Line {
@@ -43,7 +41,7 @@ export function milliseconds(value: number): Line {
   return [text, unit(" ms")];
 }
 
-/** "12 s", "3 min 20 s", "5 h 2 min", "12 d 4 h": two units at most. */
+/** Returns a time in at most two units: "12 s", "3 min 20 s", "5 h 2 min", "12 d 4 h". */
 export function age(seconds: number): string {
   const { days, hours, minutes, rest } = clock(seconds);
   if (days > 0) return `${days} d ${hours} h`;
@@ -51,7 +49,7 @@ export function age(seconds: number): string {
   return minutes > 0 ? `${minutes} min ${rest} s` : `${rest} s`;
 }
 
-/** "03:20:07", "12 d 03:20:07": as wide from one second to the next. */
+/** Returns "03:20:07" or "12 d 03:20:07": the width stays the same from second to second. */
 export function uptime(seconds: number): string {
   const { days, hours, minutes, rest } = clock(seconds);
   const time = [hours, minutes, rest].map((part) => `${part}`.padStart(2, "0")).join(":");
@@ -68,13 +66,13 @@ function clock(seconds: number) {
   };
 }
 
-/** A part of the whole, 0 to 1, as a bar. */
-export function bar(share: number, columns: number): string {
-  const filled = Math.round(Math.min(1, Math.max(0, share)) * columns);
+/** Returns a ratio, 0 to 1, as a bar. */
+export function bar(ratio: number, columns: number): string {
+  const filled = Math.round(Math.min(1, Math.max(0, ratio)) * columns);
   return "█".repeat(filled) + "░".repeat(columns - filled);
 }
 
-/** A column for each value from 0 to `max`, blank where there is none. */
+/** Returns one column per value, 0 to `max`; undefined is a blank column. */
 export function sparkline(values: readonly (number | undefined)[], max: number): string {
   const columns = values.map((value) => {
     if (value === undefined) return " ";
@@ -84,7 +82,7 @@ export function sparkline(values: readonly (number | undefined)[], max: number):
   return columns.join("");
 }
 
-/** "1 worker", "4 workers". */
+/** Returns "1 worker" or "4 workers". */
 export function counted(count: number, noun: string): Line {
   return [whole(count), unit(` ${noun}${count === 1 ? "" : "s"}`)];
 }

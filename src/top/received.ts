@@ -1,11 +1,10 @@
-// Figures as they came over the wire: checked before anything relies on them,
-// since another version of the service, or another program, may have sent them.
-// What is more than asked for is passed over.
+// Validates stats from the wire, because another version of the service or another program may have
+// sent them. Additional members are ignored.
 
 import type { HotKey, LiveStats, Percentiles, ShardView, WorkerView } from "../live/stats.ts";
 
 type Check<T> = (value: unknown) => value is T;
-/** A check for every field, so that a field that figures.ts gains is missed here by the compiler. */
+/** A check per field: the compiler reports a field of live/stats.ts that has no check here. */
 type Checks<T> = { readonly [K in keyof T]-?: Check<T[K]> };
 
 const isNumber: Check<number> = (value): value is number => Number.isFinite(value);
@@ -63,8 +62,8 @@ const isStats = fields<LiveStats>({
   }),
 });
 
-/** The figures in the data of an event; undefined if it holds something else. */
-export function statsOf(data: string): LiveStats | undefined {
+/** Returns the stats in the data of an event; undefined if the data is something else. */
+export function parseStats(data: string): LiveStats | undefined {
   try {
     const value: unknown = JSON.parse(data);
     return isStats(value) ? value : undefined;

@@ -1,32 +1,32 @@
-// The terminal as a screen that is drawn over and over: entered, drawn, left. What
-// was on the terminal before is there again afterwards, however the process ends.
+// The terminal as a full screen: enter, draw, leave. After the process ends in any way, the terminal
+// shows its previous content again.
 
 import { writeSync } from "node:fs";
 
 import { errorCode } from "../linux/error-code.ts";
 
-/** Alternate screen, no cursor, and no wrapping: a character that is wider than thought moves no line. */
+/** Alternate screen, no cursor, no wrapping: a character that is wider than expected moves no line. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";
 const ERASE_LINE = "\x1b[K";
 const ERASE_BELOW = "\x1b[J";
 
-/** What a terminal that does not know its size most likely has. */
+/** The size if the terminal does not report one. */
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
-/** A terminal on a slow line may be full when it is left. */
+/** A slow terminal may be full (EAGAIN) when the screen is left. */
 const LEAVE_ATTEMPTS = 100;
 const LEAVE_RETRY_MS = 10;
 
-/** What is pressed: one character or an escape sequence. */
+/** Called with the pressed key: one character or an escape sequence. */
 type KeyListener = (key: string) => void;
 
-/** The terminal at standard output, with keys from standard input if that is one too. */
+/** The terminal at standard output. Keys come from standard input if it is a terminal too. */
 export class Screen {
   #isEntered = false;
-  /** A frame is still on its way: a slow line gets fewer frames, not older ones. */
+  /** A frame is being written. A slow terminal skips frames, so that it never shows old ones. */
   #isBusy = false;
 
   get size(): { readonly columns: number; readonly rows: number } {
@@ -34,19 +34,19 @@ export class Screen {
     return { columns: columns || DEFAULT_COLUMNS, rows: rows || DEFAULT_ROWS };
   }
 
-  /** Takes the terminal. It is given back by `leave`, which the end of the process calls too. */
+  /** Enters the screen. The end of the process calls `leave`. */
   enter(pressed: KeyListener, resized: () => void): void {
     this.#isEntered = true;
     process.on("exit", () => this.leave());
     process.stdout.write(ENTER);
     process.stdout.on("resize", resized);
     if (!process.stdin.isTTY) return;
-    // Keys come one by one, unseen, and Ctrl-C as one of them.
+    // In raw mode keys arrive one by one, without an echo, and Ctrl-C is a key.
     process.stdin.setRawMode(true);
     process.stdin.on("data", (keys: Buffer) => pressed(keys.toString("latin1")));
   }
 
-  /** Draws lines that are no wider and no more than the screen; skipped while the last are written. */
+  /** Draws lines that fit the screen. Skips the frame while the previous one is being written. */
   draw(lines: readonly string[]): void {
     if (!this.#isEntered || this.#isBusy) return;
     this.#isBusy = true;
@@ -55,18 +55,18 @@ export class Screen {
     });
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   leave(): void {
     if (!this.#isEntered) return;
     this.#isEntered = false;
     if (process.stdin.isTTY) process.stdin.setRawMode(false);
-    // Not the stream, which may write when the process has gone.
+    // The stream might write only after the process has ended, so write to the descriptor.
     for (let attempt = 0; attempt < LEAVE_ATTEMPTS; attempt++) {
       try {
         writeSync(process.stdout.fd, LEAVE);
         return;
       } catch (error) {
-        // Else the terminal has gone, and its state with it.
+        // Any other error means that the terminal was closed.
         if (errorCode(error) !== "EAGAIN") return;
         Bun.sleepSync(LEAVE_RETRY_MS);
       }
@@ -74,10 +74,10 @@ export class Screen {
   }
 }
 
-/** A frame over the one before, in one piece: lines end by erasing what was longer. */
+/** Returns a frame as one string. Each line erases the rest of the previous frame's line. */
 function drawing(lines: readonly string[], size: Screen["size"]): string {
   const drawn = lines.map((line) => {
-    // After the last column the cursor still stands on it, and would erase it.
+    // After a full line the cursor stays on the last column, so ERASE_LINE would erase that column.
     return Bun.stringWidth(line) < size.columns ? line + ERASE_LINE : line;
   });
   const below = lines.length < size.rows ? `\r\n${ERASE_BELOW}` : "";

@@ -1,5 +1,4 @@
-// What the screen says of the service as a process: is it up, who talks to it, are
-// its threads busy.
+// The lines about the service: state, process, clients, snapshot and workers.
 
 import type { LiveStats, WorkerView } from "../live/stats.ts";
 import { flow, heading, type Line, unit, warning } from "./line.ts";
@@ -8,15 +7,15 @@ import { age, bar, bytes, counted, percent, short, uptime, whole } from "./quant
 
 const WORKER_BAR_COLUMNS = 5;
 
-/** Name, version, state, age and address of the service, which may not answer any more. */
+/** Name, version, state, uptime and address of the service. */
 export function titleLines(
   stats: LiveStats,
   address: string,
-  isAnswering: boolean,
+  isConnected: boolean,
   columns: number,
 ): Line[] {
   const { version, uptimeSeconds, workers, workerRestarts: restarts } = stats;
-  const state = isAnswering ? stats.state : "no answer";
+  const state = isConnected ? stats.state : "not connected";
   const items: Line[] = [
     [heading("ringcache"), ` ${printable(version)}`],
     [state === "serving" ? state : warning(state)],
@@ -28,7 +27,7 @@ export function titleLines(
   return flow("", [...items, [address]], columns);
 }
 
-/** Memory of the whole process, and connections of each protocol. */
+/** Memory of the whole process, and the connections of each protocol. */
 export function processLines({ clients, residentBytes }: LiveStats, columns: number): Line[] {
   const items: Line[] = [
     [...bytes(residentBytes), unit(" resident")],
@@ -38,18 +37,18 @@ export function processLines({ clients, residentBytes }: LiveStats, columns: num
   return flow("process", items, columns);
 }
 
-/** How old the last snapshot is, or that the last one failed. */
+/** The age of the last snapshot, or that the last snapshot failed. */
 export function snapshotLines({ snapshot, timeMs }: LiveStats, columns: number): Line[] {
   const { isEnabled, lastMs, hasFailed } = snapshot;
-  if (!isEnabled) return flow("snapshot", [[unit("none is kept: no --data-dir")]], columns);
+  if (!isEnabled) return flow("snapshot", [[unit("off (no --data-dir)")]], columns);
   const last: Line =
     lastMs > 0 ? [age((timeMs - lastMs) / 1000), unit(" ago")] : [unit("none yet")];
   if (!hasFailed) return flow("snapshot", [last], columns);
-  const good: Line = lastMs > 0 ? [unit("the last good one "), ...last] : last;
+  const good: Line = lastMs > 0 ? [unit("last good snapshot "), ...last] : last;
   return flow("snapshot", [[warning("FAILED")], good], columns);
 }
 
-/** A bar for each worker if they take no more than `maxLines`, else a summary. */
+/** A bar per worker if the bars fit into `maxLines`, else a summary. */
 export function workerLines(stats: LiveStats, columns: number, maxLines: number): Line[] {
   const { workers } = stats;
   const digits = `${Math.max(0, ...workers.map(({ worker }) => worker))}`.length;
@@ -70,10 +69,10 @@ export function workerLines(stats: LiveStats, columns: number, maxLines: number)
 }
 
 function workerItem({ worker, load, requestsPerSecond }: WorkerView, digits: number): Line {
-  const share = `${(load * 100).toFixed(0)}`.padStart(4);
+  const loadPercent = `${(load * 100).toFixed(0)}`.padStart(4);
   return [
     unit(`${worker}`.padStart(digits)),
-    ` ${bar(load, WORKER_BAR_COLUMNS)}${share}`,
+    ` ${bar(load, WORKER_BAR_COLUMNS)}${loadPercent}`,
     unit(" %"),
     ` ${short(requestsPerSecond).padStart(5)}`,
     unit("/s"),

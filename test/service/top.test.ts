@@ -1,8 +1,8 @@
-// `bun run top` as a process: in a pipe and in a terminal of its own.
+// The process of `bun run top`, in a pipe and in a terminal.
 
 import { describe, expect, test } from "bun:test";
 
-import { eventOf, serveFigures, someFigures } from "../lib/live-figures.ts";
+import { eventOf, serveStats, sampleStats } from "../lib/live-stats.ts";
 import { freePort, startService } from "../lib/service.ts";
 import { temporaryFolder } from "../unit/snapshot/saved.ts";
 
@@ -13,48 +13,48 @@ const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 describe("in a pipe", () => {
   test("--once prints one line and ends", async () => {
-    await using server = serveFigures(eventOf(someFigures()));
+    await using server = serveStats(eventOf(sampleStats()));
     const { code, stdout, stderr } = await run("--url", server.url, "--once");
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^time_ms=\d+ state=serving [ -~]+ hot_key="user:1001"\n$/);
   });
 
-  test("host:port will do for a URL", async () => {
-    await using server = serveFigures(eventOf(someFigures()));
+  test("--url accepts host:port", async () => {
+    await using server = serveStats(eventOf(sampleStats()));
     const { code, stdout } = await run("--url", new URL(server.url).host, "--once");
     expect([code, stdout.split("\n").length]).toEqual([0, 2]);
   });
 
-  test("a line comes with each reading, until the service hangs up: exit code 69", async () => {
-    await using server = serveFigures(eventOf(someFigures({ entries: 1 })));
+  test("each reading is one line; when the service closes the stream, the exit code is 69", async () => {
+    await using server = serveStats(eventOf(sampleStats({ entries: 1 })));
     const child = spawn("--url", server.url, "--plain");
     const lines = linesOf(child.stdout);
     expect(await lines.next()).toContain(" entries=1 ");
-    server.send(eventOf(someFigures({ entries: 2 })));
+    server.send(eventOf(sampleStats({ entries: 2 })));
     expect(await lines.next()).toContain(" entries=2 ");
     server.hangUp();
     expect(await lines.next()).toBeUndefined();
     expect([await child.exited, await new Response(child.stderr).text()]).toEqual([
       69,
-      `top: no answer from ${server.url}: connection closed; start the service with: bun run start\n`,
+      `top: no response from ${server.url}: connection closed; start the service with: bun run start\n`,
     ]);
   });
 
-  test("it ends quietly when the reader goes away", async () => {
-    await using server = serveFigures(eventOf(someFigures({ entries: 1 })));
+  test("it ends without an error when the reader closes the pipe", async () => {
+    await using server = serveStats(eventOf(sampleStats({ entries: 1 })));
     const child = spawn("--url", server.url);
     const lines = linesOf(child.stdout);
     await lines.next();
     await lines.close();
-    // More than the pipe may still take before its end is closed.
-    server.send(eventOf(someFigures()).repeat(300));
+    // More than the pipe can buffer.
+    server.send(eventOf(sampleStats()).repeat(300));
     expect([await child.exited, await new Response(child.stderr).text()]).toEqual([0, ""]);
   });
 
   const hasBash = ["bash", "head"].every((program) => Bun.which(program) !== null);
-  test.skipIf(!hasBash)("head gets its lines, and nobody complains (bash, head)", async () => {
-    // More than a pipe holds: the writer must notice.
-    await using server = serveFigures(eventOf(someFigures()).repeat(300));
+  test.skipIf(!hasBash)("head gets its lines, and no error is printed (bash, head)", async () => {
+    // More than the pipe can buffer, so that the writer gets EPIPE.
+    await using server = serveStats(eventOf(sampleStats()).repeat(300));
     const command = `"$0" "$1" --url "$2" --plain | head -n 3; echo "\${PIPESTATUS[*]}"`;
     const child = Bun.spawn(["bash", "-c", command, process.execPath, MAIN, server.url], {
       stdout: "pipe",
@@ -65,19 +65,19 @@ describe("in a pipe", () => {
     expect(await new Response(child.stderr).text()).toBe("");
   });
 
-  test("no service is one line and exit code 69", async () => {
+  test("a missing service is one line on stderr and exit code 69", async () => {
     const url = `http://127.0.0.1:${freePort()}`;
     for (const option of ["--once", "--plain"]) {
       expect(await run("--url", url, option)).toEqual({
         code: 69,
         stdout: "",
-        stderr: `top: no answer from ${url}: connection refused; start the service with: bun run start\n`,
+        stderr: `top: no response from ${url}: connection refused; start the service with: bun run start\n`,
       });
     }
   });
 });
 
-describe("a service that asks for a token", () => {
+describe("a service that requires a token", () => {
   const token = "the-token";
   const once = async (url: string, args: readonly string[], env: Record<string, string> = {}) => {
     const child = Bun.spawn([process.execPath, MAIN, "--url", url, "--once", ...args], {
@@ -110,13 +110,13 @@ describe("a service that asks for a token", () => {
     }
   });
 
-  test("is told so where there is none, or a wrong one", async () => {
+  test("is reported when the token is missing or wrong", async () => {
     await using service = await startService(["--auth-token", token]);
-    const trouble = `top: no figures from ${service.url}:`;
+    const trouble = `top: no stats from ${service.url}:`;
     expect(await once(service.url, [])).toEqual({
       code: 69,
       stdout: "",
-      stderr: `${trouble} it asks for a token: use --auth-token-file FILE or RINGCACHE_AUTH_TOKEN\n`,
+      stderr: `${trouble} it requires a token: use --auth-token-file FILE or RINGCACHE_AUTH_TOKEN\n`,
     });
     const wrong = await once(service.url, ["--auth-token", "another"]);
     expect(wrong.stderr).toBe(`${trouble} the token is wrong\n`);
@@ -129,14 +129,14 @@ describe("a service that asks for a token", () => {
 });
 
 describe("wrong use", () => {
-  test("a bad option is one line and exit code 64", async () => {
+  test("an invalid option is one line on stderr and exit code 64", async () => {
     const known = "--url, --auth-token, --auth-token-file, --once, --plain, --help";
     const bad: readonly (readonly [readonly string[], string])[] = [
       [["--nope"], `unknown option "--nope"; the options are ${known}`],
       [["--url"], "--url needs a value: a URL or host:port"],
-      [["--url", "ftp://x"], '--url: "ftp://x" is not a URL of http or https, nor host:port'],
-      [["--url", "a b"], '--url: "a b" is not a URL of http or https, nor host:port'],
-      [["--url", "http://u:p@x"], "--url: a URL with a user or a password is not taken"],
+      [["--url", "ftp://x"], '--url: "ftp://x" is neither an http or https URL nor host:port'],
+      [["--url", "a b"], '--url: "a b" is neither an http or https URL nor host:port'],
+      [["--url", "http://u:p@x"], "--url: a URL with a user or a password is not allowed"],
       [["--url", "http://x/?y"], '--url: "http://x/?y" must end with its path'],
       [["x"], 'unexpected argument "x"; options start with --'],
     ];
@@ -157,17 +157,17 @@ describe("wrong use", () => {
 });
 
 describe("in a terminal", () => {
-  test("it draws in place, again for each reading, and q gives the terminal back", async () => {
-    await using server = serveFigures(eventOf(someFigures({ entries: 111_111 })));
+  test("it redraws in place for each reading, and q restores the terminal", async () => {
+    await using server = serveStats(eventOf(sampleStats({ entries: 111_111 })));
     await using top = inTerminal("--url", server.url);
     await top.shows("111,111");
-    server.send(eventOf(someFigures({ entries: 222_222 })));
+    server.send(eventOf(sampleStats({ entries: 222_222 })));
     await top.shows("222,222");
     top.press("q");
     expect(await top.exited).toBe(0);
     expect(top.written()).toStartWith(ENTER);
     expect(top.written()).toEndWith(LEAVE);
-    // Nothing of the keys, which hold these: a second clearing, a title, a newline that is raw.
+    // The keys contain a clear code, a title code and raw newlines; the frames must not.
     const frames = top.written().slice(ENTER.length).replace("\x1b[2J", "");
     expect(frames).not.toMatch(/\x1b\[2J|\x1b\]|\x9b|[^\r]\n/);
   });
@@ -178,9 +178,9 @@ describe("in a terminal", () => {
     ["SIGTERM", (top) => top.kill("SIGTERM"), 143],
     ["SIGHUP", (top) => top.kill("SIGHUP"), 129],
   ];
-  for (const [what, end, code] of endings) {
-    test(`${what} ends it with exit code ${code}, and the terminal is given back`, async () => {
-      await using server = serveFigures(eventOf(someFigures()));
+  for (const [cause, end, code] of endings) {
+    test(`${cause} ends it with exit code ${code} and restores the terminal`, async () => {
+      await using server = serveStats(eventOf(sampleStats()));
       await using top = inTerminal("--url", server.url);
       await top.shows("user:1001");
       end(top);
@@ -189,18 +189,18 @@ describe("in a terminal", () => {
     });
   }
 
-  test("it says that there is no answer, tries again, and shows the service that has come", async () => {
+  test("it shows that the service does not respond, retries, and shows the stats when they come", async () => {
     const port = freePort();
     await using top = inTerminal("--url", `127.0.0.1:${port}`);
-    await top.shows(`no answer from http://127.0.0.1:${port}: trying again`);
-    await using server = serveFigures(eventOf(someFigures()), port);
+    await top.shows(`no stats from http://127.0.0.1:${port}: retrying`);
+    await using server = serveStats(eventOf(sampleStats()), port);
     await top.shows("user:1001");
     server.hangUp();
-    await top.shows("figures are ");
+    await top.shows("stats are ");
   });
 
-  test("it is drawn anew for another size", async () => {
-    await using server = serveFigures(eventOf(someFigures()));
+  test("it is redrawn for another size", async () => {
+    await using server = serveStats(eventOf(sampleStats()));
     await using top = inTerminal("--url", server.url);
     await top.shows("requests sampled");
     top.resize(50, 12);
@@ -208,8 +208,8 @@ describe("in a terminal", () => {
     await top.shows("\r\n4\x1b[2m workers");
   });
 
-  test("NO_COLOR leaves no colours, and --once leaves the terminal alone", async () => {
-    await using server = serveFigures(eventOf(someFigures()));
+  test("NO_COLOR removes colours, and --once does not enter the full screen", async () => {
+    await using server = serveStats(eventOf(sampleStats()));
     await using plain = inTerminal("--url", server.url, "--once", "NO_COLOR=1");
     expect(await plain.exited).toBe(0);
     expect(plain.written()).toContain("user:1001");
@@ -220,8 +220,8 @@ describe("in a terminal", () => {
     expect(coloured.written()).not.toContain("\x1b[?");
   });
 
-  test("--plain prints lines there too", async () => {
-    await using server = serveFigures(eventOf(someFigures()));
+  test("--plain prints lines in a terminal too", async () => {
+    await using server = serveStats(eventOf(sampleStats()));
     await using top = inTerminal("--url", server.url, "--plain", "--once");
     expect(await top.exited).toBe(0);
     expect(top.written()).toMatch(/^time_ms=[ -~]+\r\n$/);
@@ -230,10 +230,10 @@ describe("in a terminal", () => {
 
 type InTerminal = ReturnType<typeof inTerminal>;
 
-/** Runs it in a pseudo-terminal of 80 columns and 24 rows; `NAME=value` is for its environment. */
-function inTerminal(...given: string[]) {
-  const variables = given.filter((text) => /^[A-Z_]+=/.test(text));
-  const args = given.filter((text) => !variables.includes(text));
+/** Runs top in a pseudo-terminal of 80 columns and 24 rows; `NAME=value` sets an environment variable. */
+function inTerminal(...words: string[]) {
+  const variables = words.filter((text) => /^[A-Z_]+=/.test(text));
+  const args = words.filter((text) => !variables.includes(text));
   const { NO_COLOR: _unset, ...environment } = process.env;
   const decoder = new TextDecoder();
   let written = "";
@@ -255,27 +255,27 @@ function inTerminal(...given: string[]) {
       exit: () => closed.resolve(),
     },
   });
-  /** With all that it wrote. */
+  /** Resolves when the process has ended and all output has arrived. */
   const exited = (async () => {
     const code = await child.exited;
     await closed.promise;
     return code;
   })();
-  /** Where the next `shows` looks from. */
-  let seen = 0;
+  /** Offset in `written` at which the next `shows` starts. */
+  let searched = 0;
   return {
     exited,
     written: () => written,
     press: (keys: string) => void child.terminal?.write(keys),
     resize: (columns: number, rows: number) => child.terminal?.resize(columns, rows),
     kill: (signal: NodeJS.Signals) => child.kill(signal),
-    /** Resolves when this has been written, after what was waited for before. */
+    /** Resolves when a text is written, after the text of the previous call. */
     async shows(text: string): Promise<void> {
       const found = Promise.withResolvers<void>();
       const look = () => {
-        const at = written.indexOf(text, seen);
-        if (at < 0) return;
-        seen = at + text.length;
+        const index = written.indexOf(text, searched);
+        if (index < 0) return;
+        searched = index + text.length;
         found.resolve();
       };
       waiting.add(look);
@@ -295,12 +295,12 @@ function spawn(...args: string[]) {
   return Bun.spawn([process.execPath, MAIN, ...args], {
     stdout: "pipe",
     stderr: "pipe",
-    // As under `bun test` in a terminal: what is not a terminal gets no colours all the same.
+    // `bun test` sets FORCE_COLOR in a terminal; top must write no colours into a pipe even then.
     env: { ...process.env, FORCE_COLOR: "1" },
   });
 }
 
-/** Runs it to its end. */
+/** Runs top until it ends. */
 async function run(...args: string[]) {
   const child = spawn(...args);
   const [stdout, stderr] = await Promise.all([
@@ -310,7 +310,7 @@ async function run(...args: string[]) {
   return { code: await child.exited, stdout, stderr };
 }
 
-/** One line after the other; undefined at the end. */
+/** Reads a stream by lines; `next` returns undefined at the end. */
 function linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

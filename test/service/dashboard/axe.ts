@@ -1,10 +1,10 @@
-// What axe-core finds on a page, and what else is to be asked of it from the debugger's side: the page's
-// policy allows no script but its own.
+// Checks of a page with axe-core. They run through the debugger, because the page's content security
+// policy allows only the page's own scripts.
 
 import type { Page } from "playwright-core";
 
-/** Runs an expression and answers its value. */
-async function evaluatorOf(page: Page): Promise<(expression: string) => Promise<unknown>> {
+/** Returns a function that evaluates an expression in the page and returns its value. */
+async function createEvaluator(page: Page): Promise<(expression: string) => Promise<unknown>> {
   const session = await page.context().newCDPSession(page);
   return async (expression) => {
     const options = { awaitPromise: true, returnByValue: true };
@@ -13,9 +13,9 @@ async function evaluatorOf(page: Page): Promise<(expression: string) => Promise<
   };
 }
 
-/** Impact, rule and number of places of what is serious or critical. */
+/** Returns impact, rule and number of elements of each serious or critical violation. */
 export async function seriousViolations(page: Page): Promise<readonly unknown[]> {
-  const evaluate = await evaluatorOf(page);
+  const evaluate = await createEvaluator(page);
   const axe = await Bun.file(Bun.resolveSync("axe-core/axe.min.js", import.meta.dir)).text();
   await evaluate(`${axe};0`);
   const violations = await evaluate(
@@ -28,6 +28,6 @@ export async function seriousViolations(page: Page): Promise<readonly unknown[]>
 
 export async function fitsItsWidth(page: Page): Promise<unknown> {
   return await (
-    await evaluatorOf(page)
+    await createEvaluator(page)
   )("document.documentElement.scrollWidth <= innerWidth");
 }

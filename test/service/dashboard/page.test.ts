@@ -1,4 +1,4 @@
-// The dashboard of a real service in a real Chromium, where there is one on PATH.
+// The dashboard of a service in Chromium; skipped without Chromium on PATH.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { freePort, startService, type ServiceProcess } from "../../lib/service.t
 import { fitsItsWidth, seriousViolations } from "./axe.ts";
 
 const CHROMIUM = Bun.which("chromium");
-/** For each wait: a slow machine starts a browser in a minute. */
-const PATIENCE_MS = 100_000;
+/** Limit of each wait: a slow machine starts a browser in a minute. */
+const TIMEOUT_MS = 100_000;
 const EMOJI_KEY = "🎉".repeat(256);
 const NASTY = "<script>window.hacked=1</script><img src=x onerror='window.hacked=1'>";
-/** With SHOTS=folder the page is photographed there, to be looked at. */
+/** SHOTS=folder writes screenshots to this folder. */
 const SHOTS = process.env["SHOTS"];
 const VIEWS = [
   ["light", 1280],
@@ -28,13 +28,13 @@ let service: ServiceProcess;
 
 beforeAll(async () => {
   if (CHROMIUM === null) return;
-  // None that another connection may take while the service is started again.
+  // A fixed port, because the restarted service must have the same address.
   service = await startService(["--workers", "2", "--port", `${freePort()}`]);
-  // It runs as root in containers, where its own sandbox does not.
+  // In containers Chromium runs as root, and its sandbox does not work there.
   browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ["--no-sandbox"],
-    timeout: PATIENCE_MS,
+    timeout: TIMEOUT_MS,
   });
 });
 
@@ -46,9 +46,9 @@ afterAll(async () => {
 
 interface View extends AsyncDisposable {
   readonly page: Page;
-  /** What the console has of errors and warnings. */
+  /** Errors and warnings on the console. */
   readonly errors: readonly string[];
-  /** Hosts that requests went to. */
+  /** Hosts of all requests. */
   readonly hosts: ReadonlySet<string>;
 }
 
@@ -58,7 +58,7 @@ async function open(scheme: "light" | "dark" = "light", width = 1280): Promise<V
     colorScheme: scheme,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   const errors: string[] = [];
   const hosts = new Set<string>();
   page.on("console", (message) => {
@@ -73,7 +73,7 @@ async function open(scheme: "light" | "dark" = "light", width = 1280): Promise<V
   return { page, errors, hosts, [Symbol.asyncDispose]: () => context.close() };
 }
 
-/** Presses a button of the form and answers what it says. */
+/** Presses a button of the form and returns the status when the action is done. */
 async function press(page: Page, button: "get" | "put" | "delete"): Promise<string> {
   await page.click(`button[value=${button}]`);
   await page
@@ -87,22 +87,25 @@ async function put(key: string, value: string): Promise<void> {
   await fetch(`${service.url}/put`, { method: "POST", body: JSON.stringify({ key, value }) });
 }
 
-onChromium("loads without an error and asks no other host; figures move under load", async () => {
-  await using view = await open();
-  const { page } = view;
-  const tiles = page.locator("#tiles");
-  const before = await tiles.innerText();
-  for (let n = 0; (await tiles.innerText()) === before; n++) {
-    await put(`k${n}`, "v");
-    await fetch(`${service.url}/get?key=${n % 3 === 0 ? "hot" : `k${n}`}`);
-  }
-  expect(await page.locator(".uplot canvas").count()).toBe(4);
-  expect(view.errors).toEqual([]);
-  expect([...view.hosts]).toEqual([new URL(service.url).host]);
-});
+onChromium(
+  "loads without errors and from one host only, and the stats change under load",
+  async () => {
+    await using view = await open();
+    const { page } = view;
+    const tiles = page.locator("#tiles");
+    const before = await tiles.innerText();
+    for (let index = 0; (await tiles.innerText()) === before; index++) {
+      await put(`k${index}`, "v");
+      await fetch(`${service.url}/get?key=${index % 3 === 0 ? "hot" : `k${index}`}`);
+    }
+    expect(await page.locator(".uplot canvas").count()).toBe(4);
+    expect(view.errors).toEqual([]);
+    expect([...view.hosts]).toEqual([new URL(service.url).host]);
+  },
+);
 
 onChromium(
-  "gets, puts and deletes a key of 256 emoji whose value has a script, as text",
+  "gets, puts and deletes a key of 256 emoji, and shows a value with a script as text",
   async () => {
     await using view = await open();
     const { page } = view;
@@ -123,13 +126,13 @@ onChromium(
     expect(await press(page, "delete")).toBe("Deleted.");
     expect(await press(page, "delete")).toBe("Key not found.");
     expect(await page.evaluate("'hacked' in window")).toBe(false);
-    // Chromium logs an answer of 400 or 404, which is the service's and no error of the page.
+    // Chromium logs responses with 400 or 404; they are no errors of the page.
     const own = view.errors.filter((error) => !/status of 40[04]/.test(error));
     expect(own).toEqual([]);
   },
 );
 
-onChromium("shows hot keys as text, whatever is in them", async () => {
+onChromium("shows hot keys with any characters as text", async () => {
   const key = `${NASTY}\n\u0000\u202e`;
   const query = encodeURIComponent(key);
   for (let n = 0; n < 1000; n++) await fetch(`${service.url}/get?key=${query}`);
@@ -141,7 +144,7 @@ onChromium("shows hot keys as text, whatever is in them", async () => {
   expect(await page.evaluate("'hacked' in window")).toBe(false);
 });
 
-onChromium("is lost and found again when the service is started again", async () => {
+onChromium("shows a lost connection, and reconnects when the service is restarted", async () => {
   const port = new URL(service.url).port;
   await using view = await open();
   const { page } = view;
@@ -149,7 +152,7 @@ onChromium("is lost and found again when the service is started again", async ()
   await service.exit;
   await page
     .locator("#state")
-    .getByText(/trying again/)
+    .getByText(/retrying/)
     .waitFor();
   service = await startService(["--workers", "2", "--port", port]);
   await page.locator("#state").getByText("serving", { exact: true }).waitFor();
@@ -158,7 +161,7 @@ onChromium("is lost and found again when the service is started again", async ()
 
 for (const [scheme, width] of VIEWS) {
   onChromium(
-    `has nothing serious for axe, and no sideways scroll: ${scheme}, ${width} px`,
+    `has no serious accessibility violations and no horizontal scrolling: ${scheme}, ${width} px`,
     async () => {
       await put("shown", NASTY);
       await using view = await open(scheme, width);

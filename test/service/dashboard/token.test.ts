@@ -1,4 +1,4 @@
-// The dashboard of a service that asks for a token, in a real Chromium, where there is one on PATH.
+// The dashboard of a service that requires a token, in Chromium; skipped without Chromium on PATH.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { startService, type ServiceProcess } from "../../lib/service.ts";
 import { fitsItsWidth, seriousViolations } from "./axe.ts";
 
 const CHROMIUM = Bun.which("chromium");
-/** For each wait: a slow machine starts a browser in a minute. */
-const PATIENCE_MS = 100_000;
+/** Limit of each wait: a slow machine starts a browser in a minute. */
+const TIMEOUT_MS = 100_000;
 const FULL = "the-full-token";
 const READ = "the-read-token";
-/** With SHOTS=folder the page is photographed there, to be looked at. */
+/** SHOTS=folder writes screenshots to this folder. */
 const SHOTS = process.env["SHOTS"];
 
 const onChromium = (name: string, body: () => Promise<void>) =>
@@ -23,11 +23,11 @@ let service: ServiceProcess;
 beforeAll(async () => {
   if (CHROMIUM === null) return;
   service = await startService(["--workers", "2", "--auth-token", FULL, "--read-token", READ]);
-  // It runs as root in containers, where its own sandbox does not.
+  // In containers Chromium runs as root, and its sandbox does not work there.
   browser = await chromium.launch({
     executablePath: CHROMIUM,
     args: ["--no-sandbox"],
-    timeout: PATIENCE_MS,
+    timeout: TIMEOUT_MS,
   });
 });
 
@@ -43,11 +43,11 @@ async function open(scheme: "light" | "dark" = "light", width = 1280) {
     colorScheme: scheme,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   const urls: string[] = [];
   page.on("request", (request) => urls.push(request.url()));
   await page.goto(service.url);
-  await page.locator("#state").getByText("asks for a token", { exact: true }).waitFor();
+  await page.locator("#state").getByText("requires a token", { exact: true }).waitFor();
   return { page, urls, [Symbol.asyncDispose]: () => context.close() };
 }
 
@@ -65,34 +65,31 @@ async function put(page: Page): Promise<string> {
   return await status.innerText();
 }
 
-onChromium(
-  "asks for the token until it is right, and then shows figures and puts keys",
-  async () => {
-    await using view = await open();
-    const { page, urls } = view;
-    expect(await page.evaluate("document.activeElement.id")).toBe("token");
-    await give(page, "wrong");
-    await page.locator("#token-status").getByText("That token is wrong.").waitFor();
-    await give(page, "no tök\u20acn");
-    await page.locator("#token-status").getByText("visible characters of ASCII").waitFor();
-    // The form for keys says the same.
-    expect(await put(page)).toBe("the token is wrong");
-    await give(page, FULL);
-    await page.locator("#state").getByText("serving", { exact: true }).waitFor();
-    await page.locator("#token-section").waitFor({ state: "hidden" });
-    expect(await put(page)).toBe("Stored.");
+onChromium("asks for the token until it is right, then shows stats and puts keys", async () => {
+  await using view = await open();
+  const { page, urls } = view;
+  expect(await page.evaluate("document.activeElement.id")).toBe("token");
+  await give(page, "wrong");
+  await page.locator("#token-status").getByText("The token is wrong.").waitFor();
+  await give(page, "no tök\u20acn");
+  await page.locator("#token-status").getByText("only visible ASCII characters").waitFor();
+  // The key form shows the same error.
+  expect(await put(page)).toBe("the token is wrong");
+  await give(page, FULL);
+  await page.locator("#state").getByText("serving", { exact: true }).waitFor();
+  await page.locator("#token-section").waitFor({ state: "hidden" });
+  expect(await put(page)).toBe("Stored.");
 
-    expect(urls.filter((url) => url.includes(FULL))).toEqual([]);
-    expect(await page.content()).not.toContain(FULL);
-    expect(await page.inputValue("#token")).toBe("");
-    expect(await page.evaluate("localStorage.length + sessionStorage.length")).toBe(0);
-    expect(await page.context().cookies()).toEqual([]);
-    await page.reload();
-    await page.locator("#state").getByText("asks for a token", { exact: true }).waitFor();
-  },
-);
+  expect(urls.filter((url) => url.includes(FULL))).toEqual([]);
+  expect(await page.content()).not.toContain(FULL);
+  expect(await page.inputValue("#token")).toBe("");
+  expect(await page.evaluate("localStorage.length + sessionStorage.length")).toBe(0);
+  expect(await page.context().cookies()).toEqual([]);
+  await page.reload();
+  await page.locator("#state").getByText("requires a token", { exact: true }).waitFor();
+});
 
-onChromium("with the token for reading shows figures, and says why it cannot put", async () => {
+onChromium("with the read token shows stats, and shows why a put is rejected", async () => {
   await using view = await open();
   const { page } = view;
   await give(page, READ);
@@ -108,12 +105,12 @@ for (const [scheme, width] of [
   ["dark", 360],
 ] as const) {
   onChromium(
-    `has nothing serious for axe, and no sideways scroll: ${scheme}, ${width} px`,
+    `has no serious accessibility violations and no horizontal scrolling: ${scheme}, ${width} px`,
     async () => {
       await using view = await open(scheme, width);
       const { page } = view;
       await give(page, "wrong");
-      await page.locator("#token-status").getByText("That token is wrong.").waitFor();
+      await page.locator("#token-status").getByText("The token is wrong.").waitFor();
       if (SHOTS !== undefined) {
         await page.screenshot({ path: join(SHOTS, `token-${scheme}-${width}.png`) });
       }

@@ -1,40 +1,41 @@
-// The parts of the dashboard that need no browser.
+// The parts of the dashboard that run without a browser.
 
 import { expect, test } from "bun:test";
 
+import { describeDistribution } from "../../../src/dashboard/distribution.ts";
 import * as format from "../../../src/dashboard/format.ts";
 import { History, KEPT_SECONDS } from "../../../src/dashboard/history.ts";
 import { clipped, visibleLine, visibleLines } from "../../../src/dashboard/visible-text.ts";
-import { someFigures } from "../../lib/live-figures.ts";
+import { sampleStats } from "../../lib/live-stats.ts";
 
-test("the history keeps five minutes, however often figures come", () => {
+test("the history keeps five minutes, also if stats arrive five times a second", () => {
   const history = new History();
-  for (let n = 0; n < 5000; n++) history.add(someFigures({ timeMs: 1e12 + n * 200 }));
+  for (let tick = 0; tick < 5000; tick++) history.add(sampleStats({ timeMs: 1e12 + tick * 200 }));
   expect(history.times.length).toBe(KEPT_SECONDS);
-  for (let n = 0; n < 1000; n++) history.add(someFigures({ timeMs: 2e12 + n * 1000 }));
+  for (let tick = 0; tick < 1000; tick++) history.add(sampleStats({ timeMs: 2e12 + tick * 1000 }));
   expect(history.times.length).toBe(KEPT_SECONDS);
   expect(history.times).toEqual(history.times.toSorted((a, b) => a - b));
   expect(history.column("requests").length).toBe(KEPT_SECONDS);
 });
 
-test("where figures are missing the lines have a gap, and a clock set back starts anew", () => {
+test("missing stats leave a gap in the lines, and a clock that was set back clears the history", () => {
   const history = new History();
-  history.add(someFigures({ timeMs: 1_000_000, requestsPerSecond: 1 }));
-  history.add(someFigures({ timeMs: 1_010_000, requestsPerSecond: 2 }));
+  history.add(sampleStats({ timeMs: 1_000_000, requestsPerSecond: 1 }));
+  history.add(sampleStats({ timeMs: 1_010_000, requestsPerSecond: 2 }));
   expect(history.column("requests")).toEqual([1, null, 2]);
-  history.add(someFigures({ timeMs: 500_000, requestsPerSecond: 3 }));
+  history.add(sampleStats({ timeMs: 500_000, requestsPerSecond: 3 }));
   expect(history.column("requests")).toEqual([3]);
 });
 
-test("numbers have three digits and their unit", () => {
-  const shown = (value: number) => [format.count, format.bytes].map((of) => format.text(of(value)));
+test("numbers have three digits and a unit", () => {
+  const shown = (value: number) => [format.count(value), format.bytes(value)].map(format.text);
   expect([0, 999, 999.6, 1234, 999_960, 12_345_678].map(shown)).toEqual([
     ["0", "0\u00a0B"],
     ["999", "999\u00a0B"],
-    ["1.00\u00a0k", "1000\u00a0B"],
-    ["1.23\u00a0k", "1.21\u00a0kB"],
-    ["1.00\u00a0M", "977\u00a0kB"],
-    ["12.3\u00a0M", "11.8\u00a0MB"],
+    ["1.00\u00a0k", "0.98\u00a0KiB"],
+    ["1.23\u00a0k", "1.21\u00a0KiB"],
+    ["1.00\u00a0M", "977\u00a0KiB"],
+    ["12.3\u00a0M", "11.8\u00a0MiB"],
   ]);
   expect([0, 0.002, 0.84, 1200].map((ms) => format.text(format.milliseconds(ms)))).toEqual([
     "0\u00a0ms",
@@ -57,7 +58,27 @@ test("numbers have three digits and their unit", () => {
   ]);
 });
 
-test("what cannot be seen is shown by a sign, and no character is cut in half", () => {
+test("a small cache is described by its total, a larger one by its mean and largest deviation", () => {
+  const described = (...counts: number[]) =>
+    describeDistribution(
+      counts.map((entries, shard) => ({ shard, share: 1 / counts.length, entries, bytes: 0 })),
+    );
+  expect(described()).toBe("No entries yet.");
+  expect(described(0, 0)).toBe("No entries yet.");
+  expect(described(1)).toBe("The only shard has 1 entry.");
+  const one = Array.from({ length: 64 }, (_, shard) => (shard === 7 ? 1 : 0));
+  expect(described(...one)).toBe("1 entry in 64 shards, at most 1 in one shard.");
+  expect(described(9, 3)).toBe("12 entries in 2 shards, at most 9 in one shard.");
+  expect(described(20, 20)).toBe(
+    "The mean is 20 entries per shard. All shards have the same number.",
+  );
+  expect(described(1100, 1000, 900, 1200)).toBe(
+    "The mean is 1.05\u00a0k entries per shard. " +
+      "Shard 2 deviates most: 900 entries, 14.3\u00a0% below the mean.",
+  );
+});
+
+test("invisible characters are shown by a sign, and no character is cut in half", () => {
   expect(visibleLine("a\n\0\u202eb👨‍👩‍👧")).toBe("a‹LF›‹NUL›‹U+202E›b👨‍👩‍👧");
   expect(visibleLines("a\nb\t\u001b")).toBe("a\nb\t‹ESC›");
   expect(clipped("a🎉🎉", 2)).toBe("a…");

@@ -1,10 +1,10 @@
-// Server-sent events: the same events wherever the stream is cut.
+// Server-sent events: the parser returns the same events for every split of the stream.
 
 import { describe, expect, test } from "bun:test";
 
 import { EventParser, EventTooLong, type ServerEvent } from "../../../src/live/events.ts";
 
-/** Line ends of all kinds, comments, fields without a value, characters of one to four bytes. */
+/** All kinds of line ends, comments, fields without a value, characters of one to four bytes. */
 const STREAM = [
   '\ufeffevent: figures\ndata: {"a":1}\n\n',
   ": keep-alive\n\n",
@@ -29,29 +29,30 @@ const EVENTS: readonly ServerEvent[] = [
 const BYTES = new TextEncoder().encode(STREAM);
 
 describe("a stream of events", () => {
-  test("is read in one piece", () => {
+  test("is parsed in one piece", () => {
     expect(parse([BYTES])).toEqual([...EVENTS]);
   });
 
-  test("is read the same, cut in two at any byte", () => {
-    for (let at = 0; at <= BYTES.length; at++) {
-      expect([at, parse([BYTES.subarray(0, at), BYTES.subarray(at)])]).toEqual([at, [...EVENTS]]);
+  test("is parsed the same when it is split in two at any byte", () => {
+    for (let split = 0; split <= BYTES.length; split++) {
+      const events = parse([BYTES.subarray(0, split), BYTES.subarray(split)]);
+      expect([split, events]).toEqual([split, [...EVENTS]]);
     }
   });
 
-  test("is read the same byte by byte, with empty chunks between them", () => {
+  test("is parsed the same byte by byte, with empty chunks between the bytes", () => {
     const chunks = Array.from(BYTES, (byte) => [Uint8Array.of(byte), new Uint8Array()]).flat();
     expect(parse(chunks)).toEqual([...EVENTS]);
   });
 
-  test("gives an event with the byte that ends it", () => {
+  test("returns an event at the byte that ends it", () => {
     const parser = new EventParser();
     expect(parser.feed(new TextEncoder().encode("data: now\r\n\r"))).toEqual([
       { event: "message", data: "now" },
     ]);
   });
 
-  test("of an event that never ends is refused, in one line or in many", () => {
+  test("throws for an event that never ends, in one line or in many", () => {
     for (const text of [
       "data: xxxxxxxxxxxxxxxxxxxxxxxxxxx",
       "data: xxxxxxxxxxxxxxxxxxxxxxxxxx\n",

@@ -1,58 +1,58 @@
-// Figures from a service that answers, that does not, and that comes back.
+// The stream of stats: of a service that responds, of one that does not, and of one that comes back.
 
 import { describe, expect, test } from "bun:test";
 
-import { followStats, NoAnswer, readStats } from "../../../src/top/feed.ts";
-import { eventOf, serveFigures, someFigures } from "../../lib/live-figures.ts";
+import { followStats, StatsUnavailable, readStats } from "../../../src/top/feed.ts";
+import { eventOf, serveStats, sampleStats } from "../../lib/live-stats.ts";
 
 describe("one connection", () => {
-  test("gives the figures as they come, and says when it ends", async () => {
-    const sent = [1, 2, 3].map((entries) => someFigures({ entries }));
-    await using server = serveFigures(`: hello\n\n${sent.map(eventOf).join("")}`);
+  test("yields the stats of each event, and throws when the connection ends", async () => {
+    const sent = [1, 2, 3].map((entries) => sampleStats({ entries }));
+    await using server = serveStats(`: hello\n\n${sent.map(eventOf).join("")}`);
     const feed = readStats(new URL(server.url));
     for (const stats of sent) expect(await feed.next()).toEqual({ value: stats, done: false });
-    server.send(`event: other\ndata: x\n\n${eventOf(someFigures({ entries: 4 }))}`);
+    server.send(`event: other\ndata: x\n\n${eventOf(sampleStats({ entries: 4 }))}`);
     expect((await feed.next()).value).toMatchObject({ entries: 4 });
     server.hangUp();
-    await expect(feed.next()).rejects.toThrow(new NoAnswer("connection closed"));
+    await expect(feed.next()).rejects.toThrow(new StatsUnavailable("connection closed"));
   });
 
-  test("is asked for below the path of the service", async () => {
+  test("requests /events below the path of the service", async () => {
     await using server = answering((req) => {
-      return pathOf(req) === "/behind/events" ? stream(eventOf(someFigures())) : new Response("");
+      return pathOf(req) === "/behind/events" ? stream(eventOf(sampleStats())) : new Response("");
     });
-    expect(await reasonOf(`${server.url}/behind/`)).toBe("there are figures");
-    expect(await reasonOf(server.url)).toBe("it sends no events");
+    expect(await reasonOf(`${server.url}/behind/`)).toBe("stats arrived");
+    expect(await reasonOf(server.url)).toBe("the response is no stream of events");
   });
 
-  test("that is silent is given up", async () => {
-    await using server = serveFigures(": nothing\n\n");
-    expect(await reasonOf(server.url, 10)).toBe("silent for 0.01 s");
+  test("is closed when the service is silent", async () => {
+    await using server = serveStats(": nothing\n\n");
+    expect(await reasonOf(server.url, 10)).toBe("no data for 0.01 s");
   });
 
   const answers: readonly (readonly [string, () => Response, string])[] = [
-    ["does not know the path", () => new Response("no", { status: 404 }), "it says HTTP 404"],
-    ["sends a page", () => new Response("<html>"), "it sends no events"],
+    ["responds 404", () => new Response("no", { status: 404 }), "the response is HTTP 404"],
+    ["sends a page", () => new Response("<html>"), "the response is no stream of events"],
     [
-      "sends what is not JSON",
+      "sends invalid JSON",
       () => stream("event: figures\ndata: {\n\n"),
-      "figures of another version of ringcache",
+      "the stats are of another version of ringcache",
     ],
     [
       "sends an event without an end",
       () => stream(`data: ${"x".repeat(2 ** 21)}`),
-      "no events that end",
+      "an event is too long",
     ],
   ];
-  for (const [what, answer, reason] of answers) {
-    test(`to a server that ${what} says so`, async () => {
+  for (const [behaviour, answer, reason] of answers) {
+    test(`reports a server that ${behaviour}`, async () => {
       await using server = answering(answer);
       expect(await reasonOf(server.url)).toBe(reason);
     });
   }
 
-  test("to a server whose figures lack any field, or have one of another kind, says so", async () => {
-    const whole = someFigures();
+  test("reports stats in which any field is missing or has another type", async () => {
+    const whole = sampleStats();
     const damaged = [
       ...Object.keys(whole).map((name) => ({ ...whole, [name]: undefined })),
       ...Object.keys(whole).map((name) => ({ ...whole, [name]: [{}] })),
@@ -69,14 +69,14 @@ describe("one connection", () => {
       const reason = await reasonOf(`${server.url}/${index}/`);
       expect([damaged[index], reason]).toEqual([
         damaged[index],
-        "figures of another version of ringcache",
+        "the stats are of another version of ringcache",
       ]);
     }
   });
 });
 
-test("figures are followed over connections that end, and a service that is away", async () => {
-  await using server = serveFigures(eventOf(someFigures()));
+test("followStats reconnects after a connection that ended, and after a refused one", async () => {
+  await using server = serveStats(eventOf(sampleStats()));
   const waits: number[] = [];
   const feed = followStats(new URL(server.url), "", (failures) => {
     waits.push(failures);
@@ -85,23 +85,23 @@ test("figures are followed over connections that end, and a service that is away
   for (let connection = 0; connection < 3; connection++) {
     expect((await feed.next()).value).toMatchObject({ state: "serving" });
     server.hangUp();
-    expect((await feed.next()).value).toEqual(new NoAnswer("connection closed"));
+    expect((await feed.next()).value).toEqual(new StatsUnavailable("connection closed"));
   }
   await server[Symbol.asyncDispose]();
   for (let attempt = 0; attempt < 3; attempt++) {
-    expect((await feed.next()).value).toEqual(new NoAnswer("connection refused"));
+    expect((await feed.next()).value).toEqual(new StatsUnavailable("connection refused"));
   }
-  // One failure after each connection, then one after the other.
+  // The count starts again after each connection with stats.
   expect(waits).toEqual([1, 1, 1, 2, 3]);
 });
 
-/** Why a service has no figures. */
+/** Returns the reason why a service sends no stats. */
 async function reasonOf(url: string, silenceMs?: number): Promise<string> {
   try {
     await readStats(new URL(url), "", silenceMs).next();
-    return "there are figures";
+    return "stats arrived";
   } catch (error) {
-    if (error instanceof NoAnswer) return error.message;
+    if (error instanceof StatsUnavailable) return error.message;
     throw error;
   }
 }

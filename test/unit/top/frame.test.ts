@@ -1,11 +1,11 @@
-// The screen for given figures: it fits, it answers, and nothing of a key gets through.
+// The screen for given stats: it fits its size, has the important values, and escapes keys.
 
 import { describe, expect, test } from "bun:test";
 
 import type { LiveStats } from "../../../src/live/stats.ts";
 import { frame, type Size, type View } from "../../../src/top/frame.ts";
 import { History } from "../../../src/top/history.ts";
-import { NASTY_KEYS, someFigures } from "../../lib/live-figures.ts";
+import { NASTY_KEYS, sampleStats } from "../../lib/live-stats.ts";
 
 const SIZES: readonly Size[] = [
   { columns: 80, rows: 24 },
@@ -17,9 +17,9 @@ const SIZES: readonly Size[] = [
 ];
 const NORMAL: Size = { columns: 80, rows: 24 };
 
-const FIGURES: Readonly<Record<string, LiveStats>> = {
-  busy: someFigures(),
-  idle: someFigures({
+const STATS: Readonly<Record<string, LiveStats>> = {
+  busy: sampleStats(),
+  idle: sampleStats({
     requestsPerSecond: 0,
     hitRatio: null,
     latencyMs: null,
@@ -27,8 +27,8 @@ const FIGURES: Readonly<Record<string, LiveStats>> = {
     hotKeys: { sampled: 0, oneIn: 16, keys: [] },
     snapshot: { isEnabled: false, lastMs: 0, hasFailed: false },
   }),
-  empty: someFigures({ workers: [], shards: [], memory: zeroMemory() }),
-  huge: someFigures({
+  empty: sampleStats({ workers: [], shards: [], memory: zeroMemory() }),
+  huge: sampleStats({
     version: "\x1b[31m\n".repeat(20),
     requestsPerSecond: 1e15,
     entries: 1e18,
@@ -37,7 +37,7 @@ const FIGURES: Readonly<Record<string, LiveStats>> = {
       return { worker, load: 1, requestsPerSecond: 1e9 };
     }),
   }),
-  absurd: someFigures({
+  absurd: sampleStats({
     requestsPerSecond: -1,
     hitRatio: 7,
     memory: { ...zeroMemory(), maxBytes: -5, usedBytes: 1e300 },
@@ -47,8 +47,8 @@ const FIGURES: Readonly<Record<string, LiveStats>> = {
 };
 
 describe("the screen", () => {
-  for (const [what, stats] of Object.entries(FIGURES)) {
-    test(`of a service that is ${what} fits screens of all sizes`, () => {
+  for (const [kind, stats] of Object.entries(STATS)) {
+    test(`fits every size, with ${kind} stats`, () => {
       for (const size of SIZES) {
         for (const trouble of [undefined, "connection refused"]) {
           const lines = frame(viewOf(stats, { trouble }), size, true);
@@ -59,7 +59,7 @@ describe("the screen", () => {
       }
     });
 
-    test(`of a service that is ${what} holds no escape but its own tones, and none without colour`, () => {
+    test(`has no escape codes except its own tones, with ${kind} stats`, () => {
       for (const size of SIZES) {
         const coloured = frame(viewOf(stats), size, true);
         const plain = frame(viewOf(stats), size, false);
@@ -69,8 +69,8 @@ describe("the screen", () => {
     });
   }
 
-  test("answers on 80 columns and 24 rows whether it is up, helps, is full, and what is hot", () => {
-    const text = textOf(someFigures());
+  test("shows state, rates, memory and hot keys on 80 columns and 24 rows", () => {
+    const text = textOf(sampleStats());
     for (const part of [
       "ringcache 0.1.0  serving  up 3 d 03:52:08  4 workers  http://localhost:7171",
       "123,456/s",
@@ -91,17 +91,17 @@ describe("the screen", () => {
     }
   });
 
-  test("has what matters most on 40 columns and 15 rows", () => {
-    const text = textOf(someFigures(), { columns: 40, rows: 15 });
+  test("shows the most important values on 40 columns and 15 rows", () => {
+    const text = textOf(sampleStats(), { columns: 40, rows: 15 });
     for (const part of ["serving", "123,456/s", "93.41 %", "p99 0.456", "71.2 %", "user:1001"]) {
       expect(text).toContain(part);
     }
   });
 
-  test("shows more keys where there are more rows, and never one without its heading", () => {
+  test("shows more keys on more rows, and never a key without the heading", () => {
     let before = 0;
     for (let rows = 1; rows <= 40; rows++) {
-      const text = textOf(someFigures(), { columns: 80, rows });
+      const text = textOf(sampleStats(), { columns: 80, rows });
       const keys = text.split("\n").filter((line) => /^ {11} *[\d,]+ +\d+ {2}/.test(line)).length;
       expect([rows, keys >= before || before <= 3]).toEqual([rows, true]);
       expect([rows, keys > 0]).toEqual([rows, text.includes("hot keys")]);
@@ -110,27 +110,27 @@ describe("the screen", () => {
     expect(before).toBe(NASTY_KEYS.length);
   });
 
-  test("sums up workers that would take too many rows", () => {
+  test("shows a summary of workers that would need too many rows", () => {
     const workers = Array.from({ length: 32 }, (_, worker) => {
       return { worker, load: worker / 62, requestsPerSecond: 1000 };
     });
-    const text = textOf(someFigures({ workers }));
+    const text = textOf(sampleStats({ workers }));
     expect(text).toContain("32 workers  load mean 25 %  most 50 %");
   });
 
   test("shows keys that are not text as base64", () => {
     const keys = [{ key: "AAEC/w==", encoding: "base64" as const, count: 5, error: 0 }];
-    expect(textOf(someFigures({ hotKeys: { sampled: 5, oneIn: 1, keys } }))).toContain(
+    expect(textOf(sampleStats({ hotKeys: { sampled: 5, oneIn: 1, keys } }))).toContain(
       "base64 AAEC/w==",
     );
   });
 
-  test("shows how the figures were, the latest at the right", () => {
+  test("shows curves of earlier stats, the latest at the right", () => {
     const history = new History();
     for (let second = 0; second < 300; second++) {
-      history.add(someFigures({ requestsPerSecond: second, hitRatio: 1 }), second * 1000);
+      history.add(sampleStats({ requestsPerSecond: second, hitRatio: 1 }), second * 1000);
     }
-    const view = { ...viewOf(someFigures()), history, nowMs: 299_999 };
+    const view = { ...viewOf(sampleStats()), history, nowMs: 299_999 };
     const [requests = "", hitRatio = ""] = frame(view, NORMAL, false).slice(2);
     expect(requests).toMatch(/ ▁+▂+▃+▄+▅+▆+▇+█+ of 29\d\/s$/);
     expect(hitRatio).toMatch(/ █{40,} of 100 %$/);
@@ -139,15 +139,15 @@ describe("the screen", () => {
 
 describe("warnings", () => {
   const warned = (changes: Partial<LiveStats>, trouble?: string) => {
-    const lines = frame(viewOf(someFigures(changes), { trouble }), NORMAL, true).join("\n");
+    const lines = frame(viewOf(sampleStats(changes), { trouble }), NORMAL, true).join("\n");
     return [...lines.matchAll(/\x1b\[33m(.*?)\x1b\[0m/g)].map(([, text]) => text);
   };
 
-  test("are none for a service that is well, however low its hit ratio", () => {
+  test("do not appear for a healthy service, also with a low hit ratio", () => {
     expect(warned({ hitRatio: 0.01 })).toEqual([]);
   });
 
-  test("are a state that is not serving, restarts, a full memory and a failed snapshot", () => {
+  test("appear for a state other than serving, restarts, full memory and a failed snapshot", () => {
     expect(warned({ state: "stopping" })).toEqual(["stopping"]);
     expect(warned({ workerRestarts: 2 })).toEqual(["2 restarts"]);
     const snapshot = { isEnabled: true, lastMs: 0, hasFailed: true };
@@ -156,21 +156,20 @@ describe("warnings", () => {
     expect(warned({ memory })).toEqual([expect.stringMatching(/^█+░+$/), "95.0 %"]);
   });
 
-  test("are that there is no answer, why, and how old the figures are", () => {
+  test("appear while the service does not respond, with the reason and the age of the stats", () => {
     expect(warned({}, "connection refused")).toEqual([
-      "no answer",
-      "no answer from http://localhost:7171: trying again",
-      "figures are 7 s old",
+      "not connected",
+      "no stats from http://localhost:7171: retrying",
+      "stats are 7 s old",
     ]);
     const view = {
-      ...viewOf(someFigures(), { trouble: "connection refused" }),
+      ...viewOf(sampleStats(), { trouble: "connection refused" }),
       stats: undefined,
     };
     const lines = frame(view, NORMAL, false);
     expect(lines).toEqual([
       "ringcache  http://localhost:7171",
-      "no answer from http://localhost:7171: trying again  (connection refused)",
-      "q quits",
+      "no stats from http://localhost:7171: retrying  (connection refused)  q quits",
     ]);
   });
 });

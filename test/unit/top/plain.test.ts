@@ -1,11 +1,11 @@
-// Lines for programs: the same names in the same order, whatever the figures are.
+// Lines for programs: the same names in the same order for all stats.
 
 import { expect, test } from "bun:test";
 
 import { plainLine } from "../../../src/top/plain.ts";
-import { NASTY_KEYS, someFigures } from "../../lib/live-figures.ts";
+import { NASTY_KEYS, sampleStats } from "../../lib/live-stats.ts";
 
-const NOTHING = someFigures({
+const NOTHING = sampleStats({
   hitRatio: null,
   latencyMs: null,
   workers: [],
@@ -14,8 +14,8 @@ const NOTHING = someFigures({
   snapshot: { isEnabled: false, lastMs: 0, hasFailed: false },
 });
 
-test("a line has each figure with its name and unit", () => {
-  expect(pairsOf(plainLine(someFigures()))).toMatchObject({
+test("a line has each value with its name and unit", () => {
+  expect(pairsOf(plainLine(sampleStats()))).toMatchObject({
     time_ms: "1800000000000",
     state: "serving",
     version: "0.1.0",
@@ -33,9 +33,9 @@ test("a line has each figure with its name and unit", () => {
   });
 });
 
-test("what there is no value for is a dash, under the same name", () => {
+test("a missing value is a dash under the same name", () => {
   const nothing = pairsOf(plainLine(NOTHING));
-  expect(Object.keys(nothing)).toEqual(Object.keys(pairsOf(plainLine(someFigures()))));
+  expect(Object.keys(nothing)).toEqual(Object.keys(pairsOf(plainLine(sampleStats()))));
   expect(nothing).toMatchObject({
     hit_ratio: "-",
     p50_ms: "-",
@@ -48,16 +48,16 @@ test("what there is no value for is a dash, under the same name", () => {
   });
 });
 
-test("whatever a key or a version holds, a line stays one line of ASCII", () => {
+test("a line is one line of ASCII for any key and version", () => {
   for (const key of NASTY_KEYS) {
     const hotKeys = { sampled: 1, oneIn: 1, keys: [{ key, count: 1, error: 0 }] };
-    const line = plainLine(someFigures({ hotKeys, version: key }));
+    const line = plainLine(sampleStats({ hotKeys, version: key }));
     expect(line).toMatch(/^[ -~]+$/);
     expect(JSON.parse(pairsOf(line)["hot_key"] ?? "")).toBe(key);
   }
 });
 
-/** The hot key, which is the last, may hold spaces. */
+/** Parses a line; the hot key, which is the last pair, may contain spaces. */
 function pairsOf(line: string): Record<string, string> {
   const pairs = [...line.matchAll(/(\w+)=("(?:[^"\\]|\\.)*"|\S+)/g)];
   return Object.fromEntries(pairs.map(([, name = "", value = ""]) => [name, value]));

@@ -1,4 +1,4 @@
-// Whatever a key holds, what is shown of it is harmless and as wide as it seems.
+// Escaped keys: harmless on a terminal, and as wide as measured.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -7,8 +7,8 @@ import { clip, printable, quoted } from "../../../src/top/printable.ts";
 
 const anyText = fc.string({ unit: "binary" });
 
-describe("text from elsewhere", () => {
-  test("is shown as it is where it is plain, and escaped where it is not", () => {
+describe("untrusted text", () => {
+  test("keeps plain characters and escapes all others", () => {
     const shown: Readonly<Record<string, string>> = {
       "user:1 ä 漢 +~": "user:1 ä 漢 +~",
       "\x1b[31m": "\\x1b[31m",
@@ -23,7 +23,7 @@ describe("text from elsewhere", () => {
     for (const [text, expected] of Object.entries(shown)) expect(printable(text)).toBe(expected);
   });
 
-  test("never holds a control, format or combining character afterwards", () => {
+  test("contains no control, format or combining character after escaping", () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(printable(text)).not.toMatch(/[\p{C}\p{M}\p{Emoji_Presentation}\p{Zl}\p{Zp}]/u);
@@ -31,7 +31,7 @@ describe("text from elsewhere", () => {
     );
   });
 
-  test("differs for texts that differ", () => {
+  test("is escaped differently if it differs", () => {
     fc.assert(
       fc.property(anyText, anyText, (one, other) => {
         expect(printable(one) === printable(other)).toBe(one === other);
@@ -39,7 +39,7 @@ describe("text from elsewhere", () => {
     );
   });
 
-  test("is clipped to any width, and only if it is wider", () => {
+  test("is clipped to any width, but only if it is wider", () => {
     fc.assert(
       fc.property(anyText, fc.nat(40), (text, columns) => {
         const shown = printable(text);
@@ -50,7 +50,7 @@ describe("text from elsewhere", () => {
     );
   });
 
-  test("is ASCII in quotes, and JSON that gives it back", () => {
+  test("is quoted as ASCII that JSON.parse reads back", () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(quoted(text)).toMatch(/^"[ -~]*"$/);

@@ -1,10 +1,10 @@
-// Figures for `bun run top` to show, and a service that sends nothing else.
+// Sample stats for `bun run top` and the dashboard, and a server that sends only stats.
 
 import type { HotKey, LiveStats } from "../../src/live/stats.ts";
 
 const MIB = 2 ** 20;
 
-/** Keys that do what no key may do to a terminal. */
+/** Keys with characters that would change a terminal if they were printed unescaped. */
 export const NASTY_KEYS: readonly string[] = [
   "user:1001",
   "\x1b[2J\x1b]0;owned\x07",
@@ -18,8 +18,8 @@ export const NASTY_KEYS: readonly string[] = [
   "lone \ud800 surrogate",
 ];
 
-/** A busy service with four workers and 64 shards, changed as the test needs it. */
-export function someFigures(changes: Partial<LiveStats> = {}): LiveStats {
+/** Returns the stats of a busy service with four workers and 64 shards, with `changes`. */
+export function sampleStats(changes: Partial<LiveStats> = {}): LiveStats {
   return {
     timeMs: 1_800_000_000_000,
     state: "serving",
@@ -54,33 +54,30 @@ export function someFigures(changes: Partial<LiveStats> = {}): LiveStats {
   };
 }
 
-function hotKey(key: string, place: number): HotKey {
-  return { key, count: 1300 - 100 * place, error: 12 * place };
+function hotKey(key: string, rank: number): HotKey {
+  return { key, count: 1300 - 100 * rank, error: 12 * rank };
 }
 
-/** Figures as one event of the stream. */
+/** Returns stats as one event of the stream. */
 export function eventOf(stats: LiveStats): string {
   return `event: figures\ndata: ${JSON.stringify(stats)}\n\n`;
 }
 
-export interface FiguresServer extends AsyncDisposable {
+export interface StatsServer extends AsyncDisposable {
   readonly url: string;
-  /** To all who listen at present. */
+  /** Sends a text on all open streams. */
   send(text: string): void;
-  /** Ends what it sends at present. */
+  /** Ends all open streams. */
   hangUp(): void;
 }
 
-/**
- * Serves `/events` on the loopback, on a free port if none is given; `greeting` is
- * what every listener gets first.
- */
-export function serveFigures(greeting: string, port = 0): FiguresServer {
+/** Serves `/events` on the loopback. Each stream starts with `greeting`. Port 0 is a free port. */
+export function serveStats(greeting: string, port = 0): StatsServer {
   const listeners = new Set<ReadableStreamDefaultController<string>>();
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port,
-    // A test that waits sends nothing.
+    // Streams stay open while a test waits.
     idleTimeout: 0,
     routes: {
       "/events": () => {
