@@ -10,13 +10,13 @@ export class CallGuard {
   /** A shard is held by this thread, or no longer. */
   addHeld(change: 1 | -1): void {
     this.#held += change;
-    this.#update();
+    this.isOn = this.#isShowing || this.#held > 0;
   }
 
   /** An entry is shown to a callback from now on, or no longer. */
   setShowing(isShowing: boolean): void {
     this.#isShowing = isShowing;
-    this.#update();
+    this.isOn = isShowing || this.#held > 0;
   }
 
   get isHolding(): boolean {
@@ -40,9 +40,5 @@ export class CallGuard {
   /** Before shards are taken. Throws if this thread holds some already, or shows an entry. */
   checkFree(): void {
     this.check(false);
-  }
-
-  #update(): void {
-    this.isOn = this.#isShowing || this.#held > 0;
   }
 }

@@ -65,7 +65,8 @@ export class Changer {
     }
     if (wanted.value === undefined) return this.#revise(hash, key, slot, wanted, nowMs);
     const value = this.#outside(wanted.value);
-    return storing.store(layout, hash, key, value, wanted.expiresAtMs, nowMs, { slot });
+    const options = { slot, usesReserve: false, slackBytes: 0 };
+    return storing.store(layout, hash, key, value, wanted.expiresAtMs, nowMs, options);
   }
 
   /** In the entry's place if it can be, else by way of a copy. */
@@ -88,7 +89,8 @@ export class Changer {
     const slack =
       bytes > old && recordBytes >= LEAST_WITH_SLACK ? (recordBytes * SLACK_SHARE) & -8 : 0;
     const slackBytes = recordBytes + slack <= this.#largestExtent ? slack : 0;
-    return storing.store(layout, hash, key, whole, expiresAtMs, nowMs, { slot, slackBytes });
+    const options = { slot, usesReserve: false, slackBytes };
+    return storing.store(layout, hash, key, whole, expiresAtMs, nowMs, options);
   }
 
   /** False if the record has no room for the deadline, or there is none behind it. */

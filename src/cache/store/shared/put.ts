@@ -10,16 +10,20 @@ import * as log from "./log.ts";
 import * as reclaim from "./reclaim.ts";
 import type { SavedEntry } from "./copy.ts";
 
-/** How an entry is stored; most writes need none of it. */
-export interface StoringOptions {
-  /** The slot of the entry with this key, or NO_SLOT, where the caller knows it. */
-  readonly slot?: number;
-  /** Whether the entry may take the room that a shard without eviction keeps. */
-  readonly usesReserve?: boolean;
-  /** Bytes behind the entry that it may grow into, if it has to move. */
-  readonly slackBytes?: number;
+/**
+ * The rest of what a write may ask for. All have the same members in the same order, so that JSC sees
+ * one shape in the functions that read them.
+ */
+export interface StoreOptions {
+  /** The slot of the entry with this key, or NO_SLOT; undefined if the caller does not know it. */
+  readonly slot: number | undefined;
+  /** Whether the entry may take the segments that a shard without eviction keeps. */
+  readonly usesReserve: boolean;
+  /** Bytes behind the record for the value to grow into, if the record has to move. */
+  readonly slackBytes: number;
 }
-const NO_OPTIONS: StoringOptions = {};
+const DEFAULTS: StoreOptions = { slot: undefined, usesReserve: false, slackBytes: 0 };
+export const USING_RESERVE: StoreOptions = { slot: undefined, usesReserve: true, slackBytes: 0 };
 
 /** False if the shard is full and does not evict; then nothing is lost. */
 export function store(
@@ -29,7 +33,7 @@ export function store(
   value: Bytes,
   expiresAtMs: number,
   nowMs: number,
-  options = NO_OPTIONS,
+  options = DEFAULTS,
 ): boolean {
   const { slot = index.find(layout, hash, key) } = options;
   const recordBytes = layout.extentFor(key.end - key.start, value.end - value.start, expiresAtMs);
@@ -40,8 +44,6 @@ export function store(
   if (isStored) layout.addToCounter("inserted", 1);
   return isStored;
 }
-
-export const USING_RESERVE: StoringOptions = { usesReserve: true };
 
 /** As `store`, for an entry of a snapshot: it goes where eviction had it. */
 export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: number): boolean {
@@ -77,7 +79,7 @@ function insert(
   expiresAtMs: number,
   nowMs: number,
   recordBytes: number,
-  { usesReserve = false }: StoringOptions,
+  { usesReserve }: StoreOptions,
   wanted?: Queue,
 ): boolean {
   if (!reclaim.reserveSlot(layout, nowMs, usesReserve)) return false;
@@ -99,7 +101,7 @@ function overwrite(
   expiresAtMs: number,
   nowMs: number,
   recordBytes: number,
-  { usesReserve = false, slackBytes = 0 }: StoringOptions,
+  { usesReserve, slackBytes }: StoreOptions,
 ): boolean {
   const old = layout.recordAt(slot);
   layout.markHit(slot, old);

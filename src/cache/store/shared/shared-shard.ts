@@ -20,6 +20,7 @@ import { SequenceLock } from "./lock.ts";
 import * as log from "./log.ts";
 import { Reader } from "./read.ts";
 import { type Change, type Entry, type Facts, type Shard, type ShardStats } from "../shard.ts";
+import type { CallGuard } from "../call-guard.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
 import { shardBytes } from "./shard-size.ts";
 import * as storing from "./put.ts";
@@ -38,6 +39,7 @@ export function randomSeed(): number {
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
+  readonly #guard: CallGuard;
   /** By `lock`: what this thread does until `unlock` is one critical section. */
   #isHeld = false;
   readonly #reader: Reader;
@@ -83,6 +85,7 @@ export class SharedShard implements Shard {
   constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
     this.#layout = new Layout(memory);
     this.#lock = lock;
+    this.#guard = lock.guard;
     this.#reader = new Reader(this.#layout, lock);
     this.#changer = new Changer(this.#layout);
   }
@@ -225,7 +228,7 @@ export class SharedShard implements Shard {
     try {
       const slot = index.find(this.#layout, hash, key);
       // Nothing is half written while `change` works: it may throw.
-      this.#lock.guard.setShowing(true);
+      this.#guard.setShowing(true);
       const wanted = change(
         slot === index.NO_SLOT ? undefined : walk.entryAt(this.#layout, slot, nowMs, this.#shown),
       );
@@ -238,7 +241,7 @@ export class SharedShard implements Shard {
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
-      this.#lock.guard.setShowing(false);
+      this.#guard.setShowing(false);
       this.#exit();
     }
   }
@@ -251,10 +254,10 @@ export class SharedShard implements Shard {
   ): number {
     this.#enter();
     try {
-      this.#lock.guard.setShowing(true);
+      this.#guard.setShowing(true);
       return walk.scan(this.#layout, nowMs, position, count, visit, this.#shown);
     } finally {
-      this.#lock.guard.setShowing(false);
+      this.#guard.setShowing(false);
       this.#exit();
     }
   }
@@ -273,12 +276,12 @@ export class SharedShard implements Shard {
   lock(): void {
     this.#lock.lock(this.#layout.words);
     this.#isHeld = true;
-    this.#lock.guard.addHeld(1);
+    this.#guard.addHeld(1);
   }
 
   unlock(): void {
     this.#isHeld = false;
-    this.#lock.guard.addHeld(-1);
+    this.#guard.addHeld(-1);
     this.#exit();
   }
 
@@ -365,7 +368,7 @@ export class SharedShard implements Shard {
   }
 
   #checkCall(): void {
-    if (this.#lock.guard.isOn) this.#lock.guard.check(this.#isHeld);
+    if (this.#guard.isOn) this.#guard.check(this.#isHeld);
   }
 
   #enter(): void {
