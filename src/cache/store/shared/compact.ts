@@ -8,7 +8,7 @@
 //
 // Guard: the shard's lock, in a write.
 
-import * as entries from "./records.ts";
+import * as records from "./records.ts";
 import * as index from "./key-index.ts";
 import { type Layout, NO_SEGMENT } from "./layout.ts";
 import * as log from "./log.ts";
@@ -24,7 +24,7 @@ export function makeHole(layout: Layout, span: number): void {
   const longest = longestHole(layout);
   if (longest >= span) return;
   const window = cheapestRange(layout, (range) => range.segments >= span, longest);
-  if (window !== undefined && vacate(layout, window)) return;
+  if (window !== undefined && evacuate(layout, window)) return;
   const region = cheapestRange(layout, (range) => range.free >= span, Infinity);
   if (region === undefined) throw new Error(`a log has fewer than ${span} free segments`);
   slide(layout, region);
@@ -38,7 +38,7 @@ export function moveRun(layout: Layout, run: number, to: number): void {
   layout.bytes.copyWithin(start, from, from + end - start);
   for (let record = start; record < end; record += layout.recordBytesAt(record)) {
     if (layout.isDead(record)) continue;
-    const hash = entries.hashOf(layout, layout.keyOf(record));
+    const hash = records.hashOf(layout, layout.keyOf(record));
     const slot = index.slotOf(layout, hash, record - start + from);
     index.replace(layout, slot, record, layout.hitsAt(slot));
   }
@@ -63,7 +63,7 @@ function slide(layout: Layout, { first, end }: Range): void {
 }
 
 /** False if a run finds no hole outside. */
-function vacate(layout: Layout, { first, end }: Range): boolean {
+function evacuate(layout: Layout, { first, end }: Range): boolean {
   for (let run = first; run < end;) {
     const span = layout.segment(run, "span");
     if (span > 0) {

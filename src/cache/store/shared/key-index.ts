@@ -10,27 +10,27 @@
 // or err, but it ends and stays inside the memory.
 
 import type { Bytes } from "../../bytes.ts";
-import { BYTES_PER_SLOT, type Layout, MAX_HITS, recordOf, wholeGroups } from "./layout.ts";
+import { BYTES_PER_SLOT, type Layout, HITS_MAX, recordOf, wholeGroups } from "./layout.ts";
 
 export const NO_SLOT = -1;
 
-const FIRST_SLOTS = 64;
+const SLOTS_MIN = 64;
 /** Full above this: 3 probes for a hit, 13 for a miss on average. */
-const MAX_LOAD = 0.8;
+const LOAD_MAX = 0.8;
 /** Of an index that is about to grow. */
-export const BYTES_AN_ENTRY = Math.ceil(BYTES_PER_SLOT / MAX_LOAD);
+export const BYTES_PER_ENTRY = Math.ceil(BYTES_PER_SLOT / LOAD_MAX);
 const GROWTH = 1.25;
 /** Where segments have to be vacated for it. */
 const TIGHT_GROWTH = 1.05;
 /** Below this it shrinks. */
-const MIN_LOAD = 0.2;
+const LOAD_MIN = 0.2;
 const LOAD_AFTER_SHRINKING = 0.5;
 
 /**
  * Where the slots wait while an index of this thread grows. Measured with a million entries put:
  * 21 B of memory an entry beyond key and value; with a copy made for each growth, 32 B.
  */
-let scratch = new Int32Array(2 * FIRST_SLOTS);
+let scratch = new Int32Array(2 * SLOTS_MIN);
 
 /** The slot of the record with this key, or NO_SLOT. O(1) on average. */
 export function find(layout: Layout, hash: number, key: Bytes): number {
@@ -69,20 +69,20 @@ export function slotOf(layout: Layout, hash: number, record: number): number {
 
 /** Whether one more fits without the index growing. */
 export function hasRoom(layout: Layout): boolean {
-  return layout.field("entries") + 1 <= layout.field("slots") * MAX_LOAD;
+  return layout.field("entries") + 1 <= layout.field("slots") * LOAD_MAX;
 }
 
 /** Slots to grow to, by a quarter or by a twentieth; as many as there are if it has its most. */
 export function nextSlots(layout: Layout, isTight: boolean): number {
   const slots = layout.field("slots");
-  const wanted = wholeGroups(slots * (isTight ? TIGHT_GROWTH : GROWTH) + 1);
-  return Math.min(layout.maxSlots, Math.max(FIRST_SLOTS, wanted));
+  const grown = wholeGroups(slots * (isTight ? TIGHT_GROWTH : GROWTH) + 1);
+  return Math.min(layout.maxSlots, Math.max(SLOTS_MIN, grown));
 }
 
 /** Adds a record whose key is not in the index, which has room. Counts it in `entries`. O(1) on average. */
 export function insert(layout: Layout, hash: number, record: number): void {
   layout.addToField("entries", 1);
-  place(layout, hash, record, 0, layout.field("slots"));
+  insertAt(layout, hash, record, 0, layout.field("slots"));
 }
 
 /** Lets the slot name another record of the same key. */
@@ -104,8 +104,8 @@ export function remove(layout: Layout, slot: number): void {
   layout.addToField("entries", -1);
   // A sweep need not pass the empty slots that millions of entries have left.
   const entries = layout.field("entries");
-  if (slots > FIRST_SLOTS && entries < slots * MIN_LOAD) {
-    resize(layout, Math.max(FIRST_SLOTS, wholeGroups(entries / LOAD_AFTER_SHRINKING)));
+  if (slots > SLOTS_MIN && entries < slots * LOAD_MIN) {
+    resize(layout, Math.max(SLOTS_MIN, wholeGroups(entries / LOAD_AFTER_SHRINKING)));
   }
 }
 
@@ -132,7 +132,7 @@ export function resize(layout: Layout, slots: number): void {
     const reference = scratch[word + 1] ?? 0;
     const record = recordOf(reference);
     const hash = (scratch[word] ?? 0) >>> 0;
-    if (record !== 0) place(layout, hash, record, reference & MAX_HITS, slots);
+    if (record !== 0) insertAt(layout, hash, record, reference & HITS_MAX, slots);
   }
 }
 
@@ -155,7 +155,7 @@ function copySlots(layout: Layout, slots: number): void {
   }
 }
 
-function place(layout: Layout, hash: number, record: number, hits: number, slots: number): void {
+function insertAt(layout: Layout, hash: number, record: number, hits: number, slots: number): void {
   let slot = homeOf(hash, slots);
   while (layout.recordAt(slot) !== 0) slot = after(slot, slots);
   layout.setSlot(slot, hash, record, hits);

@@ -68,31 +68,31 @@ const GROUP_WORDS = GROUP * 2 + GROUP / 2;
 const GHOSTS_OFFSET = GROUP * 2;
 export const BYTES_PER_SLOT = (GROUP_WORDS * 4) / GROUP;
 const UNIT = 8;
-const MAX_RUN_BYTES = 2 ** 16;
+const RUN_BYTES_MAX = 2 ** 16;
 /** A shard has at least so many usual runs: two are open, one is a victim, two are free. */
 const RUNS = 256;
 /** Where those were shorter than this, fewer: they are to hold several records of 100 bytes. */
 const TINY_RUNS = 64;
 const TINY_RUN_BYTES = 2 ** 10;
 /** Of a usual run; its segments are not shorter than this unless it is. */
-const MAX_RUN_SEGMENTS = 8;
-const LEAST_SPLIT_BYTES = 2 ** 12;
+const RUN_SEGMENTS_MAX = 8;
+const SEGMENT_BYTES_MIN = 2 ** 12;
 /** A record of more segments than this, and longer than a usual run, is long. */
 const LONG_SEGMENTS = 4;
 /** The most that index and ghosts may have: the shortest records, of 16 bytes, use it up. */
-const INDEX_SHARE = 1 / 2;
+const INDEX_RATIO_MAX = 1 / 2;
 const KEY_LENGTH_MASK = 2 ** 20 - 1;
 const DEAD = 1 << 20;
-const HAS_DEADLINE_ROOM = 1 << 21;
+const HAS_EXPIRY_ROOM = 1 << 21;
 /** Dead bytes that are no record; the second word is their extent. */
 const FILLER = 1 << 22;
 /** Values from this length on have room for a deadline. */
 const ROOMY_BYTES = 2 ** 10;
 
-export const MAX_HITS = 3;
+export const HITS_MAX = 3;
 /** No segment: the value of the fields that name one while there is none. */
 export const NO_SEGMENT = -1;
-export const MAX_KEY_BYTES = KEY_LENGTH_MASK;
+export const KEY_BYTES_MAX = KEY_LENGTH_MASK;
 
 /** The queues of S3-FIFO, as a segment's row has them. */
 export const SMALL = 0;
@@ -151,9 +151,9 @@ export class Layout {
     this.#halfWords = new Uint16Array(memory, 0, total / 2);
     this.#floats = new Float64Array(memory, 0, total / 8);
     const wanted = Math.max(total / RUNS, Math.min(TINY_RUN_BYTES, total / TINY_RUNS));
-    const runBytes = 2 ** Math.floor(Math.log2(Math.min(MAX_RUN_BYTES, wanted)));
-    const least = Math.min(runBytes, LEAST_SPLIT_BYTES);
-    this.segmentBytes = Math.max(least, runBytes / MAX_RUN_SEGMENTS);
+    const runBytes = 2 ** Math.floor(Math.log2(Math.min(RUN_BYTES_MAX, wanted)));
+    const least = Math.min(runBytes, SEGMENT_BYTES_MIN);
+    this.segmentBytes = Math.max(least, runBytes / RUN_SEGMENTS_MAX);
     this.runSegments = runBytes / this.segmentBytes;
     this.longBytes = Math.max(runBytes, LONG_SEGMENTS * this.segmentBytes);
     const room = total - HEADER_BYTES - UNIT;
@@ -161,7 +161,7 @@ export class Layout {
     const tableEnd = HEADER_BYTES + this.segments * SEGMENT_ROW_BYTES;
     this.logStart = Math.ceil(tableEnd / UNIT) * UNIT;
     this.#indexEnd = total / 4;
-    this.maxSlots = wholeGroups((total * INDEX_SHARE) / BYTES_PER_SLOT - GROUP);
+    this.maxSlots = wholeGroups((total * INDEX_RATIO_MAX) / BYTES_PER_SLOT - GROUP);
   }
 
   /** Segments that the log may have while the index has so many slots. */
@@ -205,20 +205,20 @@ export class Layout {
   }
 
   hitsAt(slot: number): number {
-    return this.words[this.slotWord(slot) + 1]! & MAX_HITS;
+    return this.words[this.slotWord(slot) + 1]! & HITS_MAX;
   }
 
   /** Counts a hit of the record, with or without the lock; one that another gets in the way of is lost. */
   markHit(slot: number, record: number): void {
     const word = this.slotWord(slot) + 1;
     const seen = this.words[word]!;
-    if ((seen & MAX_HITS) === MAX_HITS || recordOf(seen) !== record) return;
+    if ((seen & HITS_MAX) === HITS_MAX || recordOf(seen) !== record) return;
     Atomics.compareExchange(this.words, word, seen, seen + 1);
   }
 
   setHits(slot: number, hits: number): void {
     const word = this.slotWord(slot) + 1;
-    this.words[word] = (this.words[word]! & ~MAX_HITS) | hits;
+    this.words[word] = (this.words[word]! & ~HITS_MAX) | hits;
   }
 
   setSlot(slot: number, hash: number, record: number, hits: number): void {
@@ -304,13 +304,13 @@ export class Layout {
 
   // Records
   /** The extent of a record that is to be written anew. */
-  extentFor(keyBytes: number, valueBytes: number, expiresAtMs: number): number {
+  recordBytesFor(keyBytes: number, valueBytes: number, expiresAtMs: number): number {
     return recordBytesOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, expiresAtMs));
   }
 
   writeHeader(record: number, keyBytes: number, valueBytes: number, expiresAtMs: number): void {
     const isRoomy = this.#isRoomy(valueBytes, expiresAtMs);
-    this.words[record >> 2] = isRoomy ? keyBytes | HAS_DEADLINE_ROOM : keyBytes;
+    this.words[record >> 2] = isRoomy ? keyBytes | HAS_EXPIRY_ROOM : keyBytes;
     this.words[(record >> 2) + 1] = valueBytes;
     if (isRoomy) this.#floats[(record >> 3) + 1] = expiresAtMs;
   }
@@ -320,7 +320,7 @@ export class Layout {
   }
 
   /** Only of a record that has room for it. */
-  setDeadline(record: number, expiresAtMs: number): void {
+  setExpiry(record: number, expiresAtMs: number): void {
     this.#floats[(record >> 3) + 1] = expiresAtMs;
   }
 
@@ -338,8 +338,8 @@ export class Layout {
     return (this.words[record >> 2]! & DEAD) !== 0;
   }
 
-  hasDeadlineRoom(record: number): boolean {
-    return (this.words[record >> 2]! & HAS_DEADLINE_ROOM) !== 0;
+  hasExpiryRoom(record: number): boolean {
+    return (this.words[record >> 2]! & HAS_EXPIRY_ROOM) !== 0;
   }
 
   hasExpiry(record: number): boolean {
@@ -348,14 +348,14 @@ export class Layout {
 
   /** Milliseconds; Infinity for a record that does not expire. */
   expiresAtOf(record: number): number {
-    return this.hasDeadlineRoom(record) ? this.#floats[(record >> 3) + 1]! : Infinity;
+    return this.hasExpiryRoom(record) ? this.#floats[(record >> 3) + 1]! : Infinity;
   }
 
   recordBytesAt(record: number): number {
     const head = this.words[record >> 2]!;
     const second = this.words[(record >> 2) + 1]!;
     if ((head & FILLER) !== 0) return second;
-    return recordBytesOf(head & KEY_LENGTH_MASK, second, (head & HAS_DEADLINE_ROOM) !== 0);
+    return recordBytesOf(head & KEY_LENGTH_MASK, second, (head & HAS_EXPIRY_ROOM) !== 0);
   }
 
   keyLengthOf(record: number): number {
@@ -390,7 +390,7 @@ export class Layout {
   }
 
   keyStart(record: number): number {
-    return record + (this.hasDeadlineRoom(record) ? 2 * UNIT : UNIT);
+    return record + (this.hasExpiryRoom(record) ? 2 * UNIT : UNIT);
   }
 
   valueStart(record: number): number {

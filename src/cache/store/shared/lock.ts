@@ -31,7 +31,7 @@ const SPINS = 100;
 const NEEDS_FENCE = process.arch !== "x64";
 
 /** Most threads that can share a lock. */
-export const MAX_THREADS = OWNER_MASK;
+export const THREADS_MAX = OWNER_MASK;
 
 /** One thread's hand on the locks of all shards; `words` is a shard's memory, which begins with its lock. */
 export class SequenceLock {
@@ -46,7 +46,7 @@ export class SequenceLock {
    * each time that a lock was not free at once.
    */
   constructor(thread: number, waited: (micros: number) => void = () => {}) {
-    if (thread >= MAX_THREADS) throw new RangeError(`thread ${thread} of at most ${MAX_THREADS}`);
+    if (thread >= THREADS_MAX) throw new RangeError(`thread ${thread} of at most ${THREADS_MAX}`);
     this.#owner = thread + 1;
     this.#waited = waited;
   }

@@ -20,15 +20,15 @@
 import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 
 /** Records up to this part of a usual run are short. */
-const SHORT_SHARE = 1 / 16;
+const SHORT_RECORD_RATIO = 1 / 16;
 /** The part of a run that medium records of one length may leave empty, where a run is so to be had. */
-const WASTE_SHARE = 1 / 10;
+const WASTE_RATIO_MAX = 1 / 10;
 /** The most segments of a run of medium records, in units of the longest one. */
-const MEDIUM_RUN = 2;
+const MEDIUM_RUN_MAX = 2;
 /** How many runs of either queue back; more would be too old to take what is new. */
-const RECENT_RUNS = 16;
+const RECENT_RUNS_MAX = 16;
 /** Fields that name a run. */
-const NAMED = ["smallOpen", "mainOpen", "victim", "fresh"] as const;
+const RUN_FIELDS = ["smallOpen", "mainOpen", "victim", "fresh"] as const;
 
 /** An empty log, whatever there was before. O(segments). */
 export function reset(layout: Layout): void {
@@ -38,7 +38,7 @@ export function reset(layout: Layout): void {
     layout.setField(field, 0);
   }
   layout.setField("freeSegments", layout.field("logSegments"));
-  for (const field of NAMED) layout.setField(field, NO_SEGMENT);
+  for (const field of RUN_FIELDS) layout.setField(field, NO_SEGMENT);
 }
 
 /** Segments that `recordBytes` bytes need. */
@@ -49,18 +49,18 @@ export function spanOf(layout: Layout, recordBytes: number): number {
 /** Segments of a run that is opened for records of this length. */
 export function runSpanOf(layout: Layout, recordBytes: number): number {
   const { segmentBytes, runSegments, longBytes } = layout;
-  if (recordBytes <= runSegments * segmentBytes * SHORT_SHARE) return runSegments;
+  if (recordBytes <= runSegments * segmentBytes * SHORT_RECORD_RATIO) return runSegments;
   const least = spanOf(layout, recordBytes);
   if (recordBytes > longBytes) return least;
   let best = least;
   let leastWaste = 1;
-  const most = (MEDIUM_RUN * longBytes) / segmentBytes;
+  const most = (MEDIUM_RUN_MAX * longBytes) / segmentBytes;
   for (let span = Math.max(least, runSegments); span <= most; span++) {
     const waste = ((span * segmentBytes) % recordBytes) / (span * segmentBytes);
     if (waste >= leastWaste) continue;
     best = span;
     leastWaste = waste;
-    if (waste <= WASTE_SHARE) break;
+    if (waste <= WASTE_RATIO_MAX) break;
   }
   return best;
 }
@@ -69,7 +69,7 @@ export function runSpanOf(layout: Layout, recordBytes: number): number {
  * Offset of `recordBytes` free bytes in the queue, which now count as used and are to be written before
  * anything else happens; 0 if there is no run for them that leaves `spare` segments free.
  */
-export function reserve(layout: Layout, queue: Queue, recordBytes: number, spare: number): number {
+export function allocate(layout: Layout, queue: Queue, recordBytes: number, spare: number): number {
   const isLong = recordBytes > layout.longBytes;
   let run = isLong ? NO_SEGMENT : openOf(layout, queue);
   if (run === NO_SEGMENT || roomIn(layout, run) < recordBytes) {
@@ -83,7 +83,7 @@ export function reserve(layout: Layout, queue: Queue, recordBytes: number, spare
 }
 
 /** Marks the record dead, and frees its run if that was the last live one. */
-export function release(layout: Layout, record: number): void {
+export function markDead(layout: Layout, record: number): void {
   const run = layout.segmentOf(record);
   countDead(layout, run, layout.recordBytesAt(record));
   layout.markDead(record);
@@ -116,7 +116,7 @@ export function refit(layout: Layout, record: number, recordBytes: number): bool
   return true;
 }
 
-/** Makes bytes at the end of what `reserve` returned dead, for the record before them to grow into. */
+/** Makes bytes at the end of what `allocate` returned dead, for the record before them to grow into. */
 export function leaveSlack(layout: Layout, at: number, bytes: number): void {
   layout.writeFiller(at, bytes);
   countDead(layout, layout.segmentOf(at), bytes);
@@ -166,7 +166,7 @@ export function rename(layout: Layout, run: number, to: number): void {
   if (layout.field("victim") === run) {
     layout.addToField("victimAt", layout.segmentStart(to) - layout.segmentStart(run));
   }
-  for (const field of NAMED) if (layout.field(field) === run) layout.setField(field, to);
+  for (const field of RUN_FIELDS) if (layout.field(field) === run) layout.setField(field, to);
 }
 
 /** Leaves the log its first `segments`; what lies behind them is to be vacated by the caller. */
@@ -297,11 +297,11 @@ function giveBack(layout: Layout, first: number, end: number): void {
 
 /** A run of the queue, closed of late, that has room for a record of medium length, or NO_SEGMENT. */
 function recentWithRoom(layout: Layout, queue: Queue, recordBytes: number): number {
-  const isShort = recordBytes < layout.runSegments * layout.segmentBytes * SHORT_SHARE;
+  const isShort = recordBytes < layout.runSegments * layout.segmentBytes * SHORT_RECORD_RATIO;
   // A run that was closed has less room than a segment.
   if (isShort || recordBytes > layout.segmentBytes) return NO_SEGMENT;
   return bestClosed(layout, (run) => {
-    const isRecent = age(layout, run) < RECENT_RUNS && layout.queueOf(run) === queue;
+    const isRecent = age(layout, run) < RECENT_RUNS_MAX && layout.queueOf(run) === queue;
     const isInLog = run + layout.segment(run, "span") <= layout.field("logSegments");
     const room = roomIn(layout, run);
     // The tightest.

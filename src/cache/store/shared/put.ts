@@ -1,8 +1,8 @@
-// Storing an entry in a shard: in the place of the old value where that fits, else at
+// Storing an entry in a shard: in the current of the old value where that fits, else at
 // the end of the log. Guard: the shard's lock, in a write.
 
 import type { Bytes } from "../../bytes.ts";
-import * as entries from "./records.ts";
+import * as records from "./records.ts";
 import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
 import { type Layout, MAIN, type Queue, SMALL } from "./layout.ts";
@@ -36,7 +36,11 @@ export function store(
   options = DEFAULTS,
 ): boolean {
   const { slot = index.find(layout, hash, key) } = options;
-  const recordBytes = layout.extentFor(key.end - key.start, value.end - value.start, expiresAtMs);
+  const recordBytes = layout.recordBytesFor(
+    key.end - key.start,
+    value.end - value.start,
+    expiresAtMs,
+  );
   const isStored =
     slot === index.NO_SLOT
       ? insert(layout, hash, key, value, expiresAtMs, nowMs, recordBytes, options)
@@ -48,7 +52,11 @@ export function store(
 /** As `store`, for an entry of a snapshot: it goes where eviction had it. */
 export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: number): boolean {
   const { key, value, expiresAtMs, isMain, hits } = entry;
-  const recordBytes = layout.extentFor(key.end - key.start, value.end - value.start, expiresAtMs);
+  const recordBytes = layout.recordBytesFor(
+    key.end - key.start,
+    value.end - value.start,
+    expiresAtMs,
+  );
   const slot = index.find(layout, hash, key);
   const isStored =
     slot === index.NO_SLOT
@@ -80,15 +88,15 @@ function insert(
   nowMs: number,
   recordBytes: number,
   { usesReserve }: StoreOptions,
-  wanted?: Queue,
+  fixedQueue?: Queue,
 ): boolean {
-  if (!reclaim.reserveSlot(layout, nowMs, usesReserve)) return false;
-  const queue = wanted ?? (ghosts.take(layout, hash) ? MAIN : SMALL);
-  const record = reclaim.reserve(layout, queue, recordBytes, nowMs, usesReserve);
+  if (!reclaim.makeIndexRoom(layout, nowMs, usesReserve)) return false;
+  const queue = fixedQueue ?? (ghosts.take(layout, hash) ? MAIN : SMALL);
+  const record = reclaim.makeRoom(layout, queue, recordBytes, nowMs, usesReserve);
   if (record === 0) return false;
-  entries.write(layout, record, key, value, expiresAtMs);
+  records.write(layout, record, key, value, expiresAtMs);
   index.insert(layout, hash, record);
-  reclaim.payFor(layout, record, nowMs);
+  reclaim.reclaimAfterWrite(layout, record, nowMs);
   return true;
 }
 
@@ -106,29 +114,29 @@ function overwrite(
   const old = layout.recordAt(slot);
   layout.markHit(slot, old);
   const reason = layout.expiresAtOf(old) > nowMs ? "overwritten" : "expired";
-  entries.count(layout, old, -1);
+  records.count(layout, old, -1);
   if (layout.recordBytesAt(old) === recordBytes || log.refit(layout, old, recordBytes)) {
-    entries.write(layout, old, key, value, expiresAtMs);
+    records.write(layout, old, key, value, expiresAtMs);
     layout.addToCounter(reason, 1);
     return true;
   }
-  entries.count(layout, old, 1);
+  records.count(layout, old, 1);
   const hits = layout.hitsAt(slot);
   const queue = layout.queueOf(layout.segmentOf(old));
-  const record = reclaim.reserve(layout, queue, recordBytes + slackBytes, nowMs, usesReserve);
+  const record = reclaim.makeRoom(layout, queue, recordBytes + slackBytes, nowMs, usesReserve);
   if (record === 0) return false;
-  entries.write(layout, record, key, value, expiresAtMs);
+  records.write(layout, record, key, value, expiresAtMs);
   if (slackBytes > 0) log.leaveSlack(layout, record + recordBytes, slackBytes);
-  // Making room may have moved the old one, or evicted it.
-  const place = index.find(layout, hash, key);
-  if (place === index.NO_SLOT) index.insert(layout, hash, record);
+  // Making room may have replaced the old one, or evicted it.
+  const current = index.find(layout, hash, key);
+  if (current === index.NO_SLOT) index.insert(layout, hash, record);
   else {
-    const moved = layout.recordAt(place);
-    index.replace(layout, place, record, hits);
-    entries.count(layout, moved, -1);
+    const replaced = layout.recordAt(current);
+    index.replace(layout, current, record, hits);
+    records.count(layout, replaced, -1);
     layout.addToCounter(reason, 1);
-    log.release(layout, moved);
+    log.markDead(layout, replaced);
   }
-  reclaim.payFor(layout, record, nowMs);
+  reclaim.reclaimAfterWrite(layout, record, nowMs);
   return true;
 }

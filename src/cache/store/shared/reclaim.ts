@@ -23,107 +23,111 @@
 // 3.6 (cleaning). Guard: the shard's lock, in a write.
 
 import * as compact from "./compact.ts";
-import * as entries from "./records.ts";
+import * as records from "./records.ts";
 import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
 import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 
 /** Bytes that a write looks through for each of its own, and past its own at most, in usual runs. */
-const RATE = 32;
-const MOST_RUNS = 8;
+const SCAN_BYTES_PER_BYTE = 32;
+const EXTRA_RUNS_MAX = 8;
 /** What a run that goes to a queue's end as it is counts as. */
 const REQUEUE_BYTES = 128;
 /** Bytes that a write without room looks through, for each of its own, before what was hit must go too. */
-const PATIENCE = 4;
+const UNFORCED_BYTES_PER_BYTE = 4;
 /** While there is room: five for one keep a log in which each append kills a record a quarter dead. */
-const IDLE_RATE = 5;
-const IDLE_DEAD_SHARE = 1 / 4;
+const IDLE_BYTES_PER_BYTE = 5;
+const IDLE_DEAD_RATIO = 1 / 4;
 /** From this part on a full shard cleans a run before it evicts. */
-const DEAD_SHARE = 1 / 16;
-/** Runs need not be looked at while the whole log has less. */
-const LEAST_DEAD_SHARE = 1 / 64;
-/** Of the segments of a shard without eviction: kept for entries that get another key (RENAME). */
-const KEPT_SHARE = 1 / 16;
+const CLEANING_DEAD_RATIO = 1 / 16;
+/** Runs need not be scanned at while the whole log has less. */
+const DEAD_RATIO_MIN = 1 / 64;
+/** Of the segments of a shard without eviction: reserved for entries that get another key (RENAME). */
+const RESERVED_RATIO = 1 / 16;
 /**
  * The part of the log that may be free and scattered before it is compacted. Keys and values of 65,536
  * to 1,048,576 bytes fill so 90 % of the memory, and 0.08 bytes are copied for each that is put; with
  * a thirty-second 93 % and 0.50, with none 95 % and 1.38.
  */
-const SCATTERED_SHARE = 1 / 12;
+const SCATTERED_RATIO = 1 / 12;
 /** The small queue's part of the log. */
-const SMALL_SHARE = 1 / 10;
+const SMALL_QUEUE_RATIO = 1 / 10;
 
 /** Segments that a shard without eviction keeps for entries that get another key. */
-function keptSegments(layout: Layout, usesReserve: boolean): number {
+function reservedSegments(layout: Layout, usesReserve: boolean): number {
   if (usesReserve || layout.field("evicts") !== 0) return 0;
-  return Math.floor(layout.segments * KEPT_SHARE);
+  return Math.floor(layout.segments * RESERVED_RATIO);
 }
 
 /** Where a new record may be written, at once; 0 if the shard is full and does not evict. */
-export function reserve(
+export function makeRoom(
   layout: Layout,
   queue: Queue,
   recordBytes: number,
   nowMs: number,
   usesReserve: boolean,
 ): number {
-  const spare = spareOf(layout, recordBytes) + keptSegments(layout, usesReserve);
-  const record = log.reserve(layout, queue, recordBytes, spare);
+  const spare = spareOf(layout, recordBytes) + reservedSegments(layout, usesReserve);
+  const record = log.allocate(layout, queue, recordBytes, spare);
   if (record !== 0) return record;
   const span = log.spanOf(layout, recordBytes);
-  if (!makeFree(layout, span + spare, recordBytes, nowMs)) return 0;
-  const most = span + spare + layout.field("logSegments") * SCATTERED_SHARE;
-  for (let looked = 0; ;) {
-    const found = log.reserve(layout, queue, recordBytes, spare);
+  if (!freeUpSegments(layout, span + spare, recordBytes, nowMs)) return 0;
+  const most = span + spare + layout.field("logSegments") * SCATTERED_RATIO;
+  for (let scanned = 0; ;) {
+    const found = log.allocate(layout, queue, recordBytes, spare);
     if (found !== 0) return found;
     if (layout.field("evicts") === 0 || layout.field("freeSegments") >= most) break;
-    const more = work(layout, Infinity, nowMs, looked > patienceOf(layout, recordBytes));
+    const more = reclaimStep(layout, Infinity, nowMs, scanned > unforcedBytes(layout, recordBytes));
     if (more === 0) break;
-    looked += more;
+    scanned += more;
   }
   // Enough is free, and scattered.
   compact.makeHole(layout, span);
-  return log.reserve(layout, queue, recordBytes, spare);
+  return log.allocate(layout, queue, recordBytes, spare);
 }
 
 /** Lets the index take one entry more; false if the shard is full and does not evict. */
-export function reserveSlot(layout: Layout, nowMs: number, usesReserve: boolean): boolean {
-  const kept = keptSegments(layout, usesReserve);
-  for (let looked = 0; !index.hasRoom(layout);) {
+export function makeIndexRoom(layout: Layout, nowMs: number, usesReserve: boolean): boolean {
+  const reserved = reservedSegments(layout, usesReserve);
+  for (let scanned = 0; !index.hasRoom(layout);) {
     const isTight = layout.field("freeSegments") <= spareOf(layout, 0) + 2 * layout.runSegments;
     const slots = index.nextSlots(layout, isTight);
     if (
       slots > layout.field("slots") &&
-      vacate(layout, layout.segmentsBeside(slots), nowMs, kept)
+      shrinkLog(layout, layout.segmentsBeside(slots), nowMs, reserved)
     ) {
       index.resize(layout, slots);
     } else if (layout.field("evicts") === 0) return false;
-    else looked += work(layout, Infinity, nowMs, looked > patienceOf(layout, 0));
+    else scanned += reclaimStep(layout, Infinity, nowMs, scanned > unforcedBytes(layout, 0));
   }
   return true;
 }
 
 /** After the write of this record: its part of the work that keeps segments free. */
-export function payFor(layout: Layout, record: number, nowMs: number): void {
+export function reclaimAfterWrite(layout: Layout, record: number, nowMs: number): void {
   const recordBytes = layout.recordBytesAt(record);
   const wanted =
     spareOf(layout, recordBytes) +
     Math.min(log.runSpanOf(layout, recordBytes), 2 * layout.runSegments);
   const isLow = layout.field("freeSegments") < wanted;
-  if (!isLow && layout.field("deadBytes") < layout.field("usedBytes") * IDLE_DEAD_SHARE) return;
+  if (!isLow && layout.field("deadBytes") < layout.field("usedBytes") * IDLE_DEAD_RATIO) return;
   layout.setField("fresh", layout.segmentOf(record));
   if (isLow) {
-    let budget = Math.min(recordBytes * RATE, recordBytes + MOST_RUNS * runBytes(layout));
+    let budget = Math.min(
+      recordBytes * SCAN_BYTES_PER_BYTE,
+      recordBytes + EXTRA_RUNS_MAX * runBytes(layout),
+    );
     while (budget > 0 && layout.field("freeSegments") < wanted) {
-      const looked = work(layout, budget, nowMs, false);
-      if (looked === 0) break;
-      budget -= looked;
+      const scanned = reclaimStep(layout, budget, nowMs, false);
+      if (scanned === 0) break;
+      budget -= scanned;
     }
   } else {
-    if (layout.field("victim") === NO_SEGMENT) take(layout, log.deadest(layout, IDLE_DEAD_SHARE));
+    if (layout.field("victim") === NO_SEGMENT)
+      setVictim(layout, log.deadest(layout, IDLE_DEAD_RATIO));
     if (layout.field("victim") !== NO_SEGMENT) {
-      lookThrough(layout, recordBytes * IDLE_RATE, nowMs, false);
+      processVictim(layout, recordBytes * IDLE_BYTES_PER_BYTE, nowMs, false);
     }
   }
   layout.setField("fresh", NO_SEGMENT);
@@ -138,41 +142,46 @@ function runBytes(layout: Layout): number {
   return layout.runSegments * layout.segmentBytes;
 }
 
-function patienceOf(layout: Layout, recordBytes: number): number {
-  return PATIENCE * recordBytes + MOST_RUNS * runBytes(layout);
+function unforcedBytes(layout: Layout, recordBytes: number): number {
+  return UNFORCED_BYTES_PER_BYTE * recordBytes + EXTRA_RUNS_MAX * runBytes(layout);
 }
 
 /** Works until so many segments are free; false if they are not to be had, as in a shard that does not evict. */
-function makeFree(layout: Layout, segments: number, recordBytes: number, nowMs: number): boolean {
-  const patience = patienceOf(layout, recordBytes);
-  for (let looked = 0; layout.field("freeSegments") < segments;) {
-    const more = work(layout, Infinity, nowMs, looked > patience);
+function freeUpSegments(
+  layout: Layout,
+  segments: number,
+  recordBytes: number,
+  nowMs: number,
+): boolean {
+  const limit = unforcedBytes(layout, recordBytes);
+  for (let scanned = 0; layout.field("freeSegments") < segments;) {
+    const more = reclaimStep(layout, Infinity, nowMs, scanned > limit);
     if (more === 0) return false;
-    looked += more;
+    scanned += more;
   }
   return true;
 }
 
 /**
- * Looks through `budget` bytes of the victim, or of the next one. `mustFree`: what was hit does not
- * stay. Returns the bytes looked through; 0 if there is nothing to be had.
+ * Looks through `budget` bytes of the victim, or of the next one. `isForced`: what was hit does not
+ * stay. Returns the bytes scanned through; 0 if there is nothing to be had.
  */
-function work(layout: Layout, budget: number, nowMs: number, mustFree: boolean): number {
-  if (layout.field("victim") === NO_SEGMENT) take(layout, nextVictim(layout));
+function reclaimStep(layout: Layout, budget: number, nowMs: number, isForced: boolean): number {
+  if (layout.field("victim") === NO_SEGMENT) setVictim(layout, selectVictim(layout));
   if (layout.field("victim") === NO_SEGMENT) return 0;
-  return lookThrough(layout, budget, nowMs, mustFree);
+  return processVictim(layout, budget, nowMs, isForced);
 }
 
-function nextVictim(layout: Layout): number {
-  if (layout.field("deadBytes") >= layout.field("usedBytes") * LEAST_DEAD_SHARE) {
-    const run = log.deadest(layout, DEAD_SHARE);
+function selectVictim(layout: Layout): number {
+  if (layout.field("deadBytes") >= layout.field("usedBytes") * DEAD_RATIO_MIN) {
+    const run = log.deadest(layout, CLEANING_DEAD_RATIO);
     if (run !== NO_SEGMENT || layout.field("evicts") === 0) return run;
   } else if (layout.field("evicts") === 0) return NO_SEGMENT;
   return evictionVictim(layout);
 }
 
 function evictionVictim(layout: Layout): number {
-  const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * SMALL_SHARE;
+  const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * SMALL_QUEUE_RATIO;
   const queues = isSmallDue ? [SMALL, MAIN] : [MAIN, SMALL];
   for (const queue of queues as Queue[]) {
     const run = log.oldest(layout, queue);
@@ -186,17 +195,17 @@ function evictionVictim(layout: Layout): number {
   return NO_SEGMENT;
 }
 
-function take(layout: Layout, run: number): void {
+function setVictim(layout: Layout, run: number): void {
   if (run === NO_SEGMENT) return;
   log.close(layout, run);
   layout.setField("victim", run);
   layout.setField("victimAt", layout.segmentStart(run));
   const dead = layout.segment(run, "dead") / layout.segment(run, "used");
-  layout.setField("isCleaning", dead >= DEAD_SHARE ? 1 : 0);
+  layout.setField("isCleaning", dead >= CLEANING_DEAD_RATIO ? 1 : 0);
 }
 
 /** Whether the run has one record alone, at its beginning; then it reaches no further than that. */
-function isAlone(layout: Layout, run: number, record: number): boolean {
+function isOnlyRecord(layout: Layout, run: number, record: number): boolean {
   const live = layout.segment(run, "used") - layout.segment(run, "dead");
   if (record !== layout.segmentStart(run) || layout.recordBytesAt(record) !== live) return false;
   log.trim(layout, run, live);
@@ -205,58 +214,58 @@ function isAlone(layout: Layout, run: number, record: number): boolean {
 
 /**
  * Settles what lives in the victim's next `budget` bytes; a victim that is done is free. Returns the
- * bytes looked through, 0 if a record can neither be moved nor evicted.
+ * bytes scanned through, 0 if a record can neither be moved nor evicted.
  */
-function lookThrough(layout: Layout, budget: number, nowMs: number, mustFree: boolean): number {
+function processVictim(layout: Layout, budget: number, nowMs: number, isForced: boolean): number {
   const isCleaning = layout.field("isCleaning") !== 0;
-  for (let looked = 0; ;) {
+  for (let scanned = 0; ;) {
     // Compaction may move the victim.
     const victim = layout.field("victim");
     const record = layout.field("victimAt");
     if (record >= log.endOf(layout, victim)) {
       layout.setField("victim", NO_SEGMENT);
       log.free(layout, victim);
-      return Math.max(1, looked);
+      return Math.max(1, scanned);
     }
-    if (looked >= budget) return looked;
+    if (scanned >= budget) return scanned;
     const recordBytes = layout.recordBytesAt(record);
     if (!layout.isDead(record)) {
       if (isCleaning) {
-        if (!keep(layout, record, nowMs, mustFree)) return 0;
-      } else judge(layout, record, nowMs, mustFree);
-      if (layout.field("victim") === NO_SEGMENT) return looked + REQUEUE_BYTES;
+        if (!relocate(layout, record, nowMs, isForced)) return 0;
+      } else evictOrPromote(layout, record, nowMs, isForced);
+      if (layout.field("victim") === NO_SEGMENT) return scanned + REQUEUE_BYTES;
     }
     layout.addToField("victimAt", recordBytes);
-    looked += recordBytes;
+    scanned += recordBytes;
   }
 }
 
 /** Cleaning: the entry moves to the end of its queue. False if it cannot and must not be evicted. */
-function keep(layout: Layout, record: number, nowMs: number, mustFree: boolean): boolean {
+function relocate(layout: Layout, record: number, nowMs: number, isForced: boolean): boolean {
   if (layout.expiresAtOf(record) > nowMs) {
     const victim = layout.field("victim");
-    if (isAlone(layout, victim, record)) {
+    if (isOnlyRecord(layout, victim, record)) {
       layout.setField("victim", NO_SEGMENT);
       return true;
     }
-    const slot = entries.slotOf(layout, record);
+    const slot = records.slotOf(layout, record);
     const queue = layout.queueOf(victim);
-    if (move(layout, slot, queue, layout.hitsAt(slot))) return true;
+    if (moveRecord(layout, slot, queue, layout.hitsAt(slot))) return true;
     if (layout.field("evicts") === 0) return false;
   }
-  judge(layout, record, nowMs, mustFree);
+  evictOrPromote(layout, record, nowMs, isForced);
   return true;
 }
 
 /** Eviction: the entry at its queue's tail goes, or stays because it was hit. */
-function judge(layout: Layout, record: number, nowMs: number, mustFree: boolean): void {
+function evictOrPromote(layout: Layout, record: number, nowMs: number, isForced: boolean): void {
   const victim = layout.field("victim");
-  const slot = entries.slotOf(layout, record);
+  const slot = records.slotOf(layout, record);
   const hits = layout.hitsAt(slot);
   const wasSmall = layout.queueOf(victim) === SMALL;
-  if (hits > 0 && !mustFree && layout.expiresAtOf(record) > nowMs) {
+  if (hits > 0 && !isForced && layout.expiresAtOf(record) > nowMs) {
     const left = wasSmall ? 0 : hits - 1;
-    if (!isAlone(layout, victim, record) && move(layout, slot, MAIN, left)) return;
+    if (!isOnlyRecord(layout, victim, record) && moveRecord(layout, slot, MAIN, left)) return;
     layout.setHits(slot, left);
     const run = layout.field("victim");
     layout.setField("victim", NO_SEGMENT);
@@ -264,24 +273,24 @@ function judge(layout: Layout, record: number, nowMs: number, mustFree: boolean)
     return;
   }
   const hash = layout.hashAt(slot);
-  const wasEvicted = entries.remove(layout, slot, nowMs, "evicted");
+  const wasEvicted = records.remove(layout, slot, nowMs, "evicted");
   if (wasEvicted && wasSmall) ghosts.add(layout, hash);
 }
 
-/** As entries.move, and where what is free is scattered it is first made one hole. */
-function move(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
-  if (entries.move(layout, slot, queue, hits)) return true;
+/** As records.move, and where what is free is scattered it is first made one hole. */
+function moveRecord(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
+  if (records.move(layout, slot, queue, hits)) return true;
   const span = log.spanOf(layout, layout.recordBytesAt(layout.recordAt(slot)));
   if (layout.field("freeSegments") < span) return false;
   compact.makeHole(layout, span);
-  return entries.move(layout, slot, queue, hits);
+  return records.move(layout, slot, queue, hits);
 }
 
 /** Leaves the log its first `segments`; false if what lies behind finds no room and must not be evicted. */
-function vacate(layout: Layout, segments: number, nowMs: number, kept: number): boolean {
+function shrinkLog(layout: Layout, segments: number, nowMs: number, reserved: number): boolean {
   const behind = layout.field("logSegments") - segments;
   if (behind <= 0) return true;
-  if (!makeFree(layout, behind + spareOf(layout, 0) + kept, 0, nowMs)) return false;
+  if (!freeUpSegments(layout, behind + spareOf(layout, 0) + reserved, 0, nowMs)) return false;
   log.shrink(layout, segments);
   for (const run of log.runsBehind(layout, segments)) {
     const span = layout.segment(run, "span");

@@ -46,7 +46,7 @@ export function remove(layout: Layout, slot: number, nowMs: number, reason: Stor
   layout.addToCounter(wasAlive ? reason : "expired", 1);
   count(layout, record, -1);
   index.remove(layout, slot);
-  log.release(layout, record);
+  log.markDead(layout, record);
   return wasAlive;
 }
 
@@ -54,10 +54,10 @@ export function remove(layout: Layout, slot: number, nowMs: number, reason: Stor
 export function move(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
   const from = layout.recordAt(slot);
   const recordBytes = layout.recordBytesAt(from);
-  const to = log.reserve(layout, queue, recordBytes, 0);
+  const to = log.allocate(layout, queue, recordBytes, 0);
   if (to === 0) return false;
   layout.bytes.copyWithin(to, from, from + recordBytes);
   index.replace(layout, slot, to, hits);
-  log.release(layout, from);
+  log.markDead(layout, from);
   return true;
 }

@@ -9,13 +9,13 @@
 // Source of the idea of a position that outlives resizing: redis, src/dict.c, above dictScan.
 
 import type { Bytes } from "../../bytes.ts";
-import * as entries from "./records.ts";
+import * as records from "./records.ts";
 import { homeOf } from "./key-index.ts";
 import type { Layout } from "./layout.ts";
 import { type Entry, NEVER, SCAN_END } from "../shard.ts";
 
 /** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
-const SLOTS_AN_ENTRY = 16;
+const SLOTS_PER_ENTRY = 16;
 
 /** Where a shard shows its entries, one after the other in the same place: each by itself would be garbage. */
 export interface ShownEntry {
@@ -66,7 +66,7 @@ export function scan(
   };
   let slot = homeOf(position, slots);
   for (let seen = 0; slot < slots && seen < count; slot++) {
-    seen += layout.recordAt(slot) === 0 ? 1 / SLOTS_AN_ENTRY : 1;
+    seen += layout.recordAt(slot) === 0 ? 1 / SLOTS_PER_ENTRY : 1;
     // One that was pushed on over the end of the index is of the last hashes, not of these.
     if (homeOf(layout.hashAt(slot), slots) <= slot) show(slot, SCAN_END);
   }
@@ -100,11 +100,11 @@ export function sweep(layout: Layout, nowMs: number, maxEntries: number): number
   let seen = 0;
   while (seen < maxEntries && slot < layout.field("slots")) {
     const record = layout.recordAt(slot);
-    seen += record === 0 ? 1 / SLOTS_AN_ENTRY : 1;
+    seen += record === 0 ? 1 / SLOTS_PER_ENTRY : 1;
     if (record !== 0 && layout.expiresAtOf(record) <= nowMs) {
       // That may move another entry into this slot, which is looked at next, or all of them.
       layout.setField("sweepSlot", slot);
-      entries.remove(layout, slot, nowMs, "expired");
+      records.remove(layout, slot, nowMs, "expired");
       slot = layout.field("sweepSlot");
     } else slot++;
   }

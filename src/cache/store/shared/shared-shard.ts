@@ -1,4 +1,4 @@
-// A shard in shared memory: each thread that attaches to it reads and writes the same entries.
+// A shard in shared memory: each thread that attaches to it reads and writes the same records.
 // Index, log and ghosts lie in one SharedArrayBuffer (layout.ts), whose size bounds the shard.
 //
 //   get:  sequence; find in index; copy out; same sequence? mark the hit : again
@@ -11,8 +11,8 @@
 
 import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
 import { Changer, RECORD_SHARE_MAX } from "./change.ts";
-import { checkShard } from "./verify.ts";
-import * as entries from "./records.ts";
+import { verifyShard } from "./verify.ts";
+import * as records from "./records.ts";
 import { statsOf } from "./stats.ts";
 import * as index from "./key-index.ts";
 import { recordBytesOf, isRoomy, Layout } from "./layout.ts";
@@ -23,8 +23,8 @@ import { type Change, type Entry, type Facts, type Shard, type ShardStats } from
 import type { CallGuard } from "../call-guard.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
 import { shardBytes } from "./shard-size.ts";
-import * as storing from "./put.ts";
-import * as walk from "./scan.ts";
+import * as puts from "./put.ts";
+import * as scans from "./scan.ts";
 
 /** Looks before a reader takes the lock instead. */
 const READ_ATTEMPTS = 8;
@@ -43,12 +43,12 @@ export class SharedShard implements Shard {
   /** By `lock`: what this thread does until `unlock` is one critical section. */
   #isHeld = false;
   readonly #reader: Reader;
-  readonly #shown = walk.newShownEntry();
+  readonly #shown = scans.newShownEntry();
   readonly #changer: Changer;
 
   /**
    * Memory for an empty shard of about `bytes` (2^13 to 2^31), which become resident as they are
-   * used. One that is full evicts, or else takes no new entries. `seed` is that of the index's hash.
+   * used. One that is full evicts, or else takes no new records. `seed` is that of the index's hash.
    */
   static allocate(bytes: number, evicts = true, seed = randomSeed()): SharedArrayBuffer {
     const memory = new SharedArrayBuffer(shardBytes(bytes));
@@ -78,7 +78,7 @@ export class SharedShard implements Shard {
     evicts: boolean,
   ): number {
     const hasRoom = isRoomy(valueBytes, hasExpiry, evicts);
-    return recordBytesOf(keyBytes, valueBytes, hasRoom) + index.BYTES_AN_ENTRY;
+    return recordBytesOf(keyBytes, valueBytes, hasRoom) + index.BYTES_PER_ENTRY;
   }
 
   /** Attaches to a shard's memory with the lock of this thread. */
@@ -94,7 +94,7 @@ export class SharedShard implements Shard {
     key: Bytes,
     nowMs: number,
     into: ByteBuffer,
-    hash = entries.hashOf(this.#layout, key),
+    hash = records.hashOf(this.#layout, key),
   ): number {
     this.#checkCall();
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
@@ -124,7 +124,7 @@ export class SharedShard implements Shard {
     key: Bytes,
     nowMs: number,
     isHit: boolean,
-    hash = entries.hashOf(this.#layout, key),
+    hash = records.hashOf(this.#layout, key),
   ): Facts | undefined {
     const facts = this.#reading(undefined, () => this.#reader.facts(hash, key, nowMs));
     if (isHit && facts !== undefined) this.#reader.markHit();
@@ -137,7 +137,7 @@ export class SharedShard implements Shard {
     first: number,
     last: number,
     into: ByteBuffer,
-    hash = entries.hashOf(this.#layout, key),
+    hash = records.hashOf(this.#layout, key),
   ): number {
     const bytes = this.#reading(into, (sequence) =>
       this.#reader.range(hash, key, nowMs, first, last, into, sequence),
@@ -151,15 +151,15 @@ export class SharedShard implements Shard {
     value: Bytes,
     expiresAtMs: number,
     nowMs: number,
-    hash = entries.hashOf(this.#layout, key),
+    hash = records.hashOf(this.#layout, key),
     usesReserve = false,
   ): boolean {
-    this.#changer.refuseTooLarge(key, value.end - value.start);
+    this.#changer.checkSize(key, value.end - value.start);
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      const options = usesReserve ? storing.USING_RESERVE : undefined;
-      const isStored = storing.store(this.#layout, hash, key, value, expiresAtMs, nowMs, options);
+      const options = usesReserve ? puts.USING_RESERVE : undefined;
+      const isStored = puts.store(this.#layout, hash, key, value, expiresAtMs, nowMs, options);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -171,13 +171,13 @@ export class SharedShard implements Shard {
   restore(
     entry: SavedEntry,
     nowMs: number,
-    hash = entries.hashOf(this.#layout, entry.key),
+    hash = records.hashOf(this.#layout, entry.key),
   ): boolean {
-    this.#changer.refuseTooLarge(entry.key, entry.value.end - entry.value.start);
+    this.#changer.checkSize(entry.key, entry.value.end - entry.value.start);
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      const isStored = storing.restore(this.#layout, hash, entry, nowMs);
+      const isStored = puts.restore(this.#layout, hash, entry, nowMs);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -204,13 +204,13 @@ export class SharedShard implements Shard {
     return this.#layout;
   }
 
-  delete(key: Bytes, nowMs: number, hash = entries.hashOf(this.#layout, key)): boolean {
+  delete(key: Bytes, nowMs: number, hash = records.hashOf(this.#layout, key)): boolean {
     this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
       if (slot === index.NO_SLOT) return false;
       this.#layout.setField("isWriting", 1);
-      const wasAlive = entries.remove(this.#layout, slot, nowMs, "deleted");
+      const wasAlive = records.remove(this.#layout, slot, nowMs, "deleted");
       this.#layout.setField("isWriting", 0);
       return wasAlive;
     } finally {
@@ -222,22 +222,22 @@ export class SharedShard implements Shard {
     key: Bytes,
     nowMs: number,
     change: (entry: Entry | undefined) => Change,
-    hash = entries.hashOf(this.#layout, key),
+    hash = records.hashOf(this.#layout, key),
   ): boolean {
     this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
       // Nothing is half written while `change` works: it may throw.
       this.#guard.setShowing(true);
-      const wanted = change(
-        slot === index.NO_SLOT ? undefined : walk.entryAt(this.#layout, slot, nowMs, this.#shown),
+      const result = change(
+        slot === index.NO_SLOT ? undefined : scans.entryAt(this.#layout, slot, nowMs, this.#shown),
       );
-      if (wanted === "keep") return true;
-      if (wanted !== "delete") {
-        this.#changer.refuseTooLarge(key, this.#changer.bytesAfter(wanted, slot, nowMs));
+      if (result === "keep") return true;
+      if (result !== "delete") {
+        this.#changer.checkSize(key, this.#changer.bytesAfter(result, slot, nowMs));
       }
       this.#layout.setField("isWriting", 1);
-      const isStored = this.#changer.apply(hash, key, slot, wanted, nowMs);
+      const isStored = this.#changer.apply(hash, key, slot, result, nowMs);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -255,7 +255,7 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       this.#guard.setShowing(true);
-      return walk.scan(this.#layout, nowMs, position, count, visit, this.#shown);
+      return scans.scan(this.#layout, nowMs, position, count, visit, this.#shown);
     } finally {
       this.#guard.setShowing(false);
       this.#exit();
@@ -303,7 +303,7 @@ export class SharedShard implements Shard {
     ) {
       try {
         this.#layout.setField("isWriting", 1);
-        seen += walk.sweep(this.#layout, nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
+        seen += scans.sweep(this.#layout, nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
         this.#layout.setField("isWriting", 0);
       } finally {
         this.#exit();
@@ -318,7 +318,7 @@ export class SharedShard implements Shard {
    * expired; 0 of an empty one. Without the lock: it may be nonsense now and then.
    */
   peek(part: number, nowMs: number): { bytes: number; isExpired: boolean } {
-    return walk.peek(this.#layout, Math.floor(part * this.#layout.field("slots")), nowMs);
+    return scans.peek(this.#layout, Math.floor(part * this.#layout.field("slots")), nowMs);
   }
 
   stats(): ShardStats {
@@ -340,7 +340,7 @@ export class SharedShard implements Shard {
   check(): void {
     this.#enter();
     try {
-      checkShard(this.#layout);
+      verifyShard(this.#layout);
     } finally {
       this.#exit();
     }

@@ -6,7 +6,7 @@ import { GROUP, type Layout, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 
 /** Throws if a law does not hold. With the shard's lock. O(bytes of the log). */
-export function checkShard(layout: Layout): void {
+export function verifyShard(layout: Layout): void {
   const seed = layout.field("seed");
   const found = { entries: 0, bytes: 0, expiring: 0, usedBytes: 0, deadBytes: 0, smallBytes: 0 };
   for (const run of log.runs(layout)) {
