@@ -4,7 +4,7 @@
 import { SingleBar } from "cli-progress";
 
 import { helpText, OptionError, readOptions } from "../../src/config/parse.ts";
-import { secretOf } from "../../src/security/secret-file.ts";
+import { readSecret } from "../../src/security/secret-file.ts";
 import { type LoadOptions, OPTIONS } from "./options.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { NothingListens, runLoad } from "./run.ts";
@@ -80,7 +80,7 @@ function readOrExit(): LoadOptions {
       process.exit(0);
     }
     const fresh = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
-    const token = secretOf(given.authToken, given.authTokenFile, "--auth-token");
+    const token = readSecret(given.authToken, given.authTokenFile, "--auth-token");
     return { ...given, token, seed: given.seed === 0 ? fresh : given.seed };
   } catch (error) {
     if (error instanceof OptionError) exitWith(64, error.message);

@@ -1,27 +1,27 @@
-// Addresses of IPv4 and IPv6: which to listen on, and how they are written.
+// IPv4 and IPv6 addresses: the address to listen on, and the text forms.
 
-/** "::", which takes IPv4 too, or "0.0.0.0" where the machine has no IPv6. */
+/** Returns "::", which also accepts IPv4; "0.0.0.0" on a machine without IPv6. */
 export function anyAddress(canListenOn: (host: string) => boolean = canListen): string {
   return canListenOn("::") ? "::" : "0.0.0.0";
 }
 
-/** On any free port. */
+/** Returns whether a listener on a free port of the address can be opened. */
 function canListen(hostname: string): boolean {
   try {
     Bun.listen({ hostname, port: 0, socket: { data() {} } }).stop(true);
     return true;
   } catch {
-    // The runtime gives this error no code. Any other cause stops the real listener too, which reports it.
+    // The runtime gives this error no code. Any other cause also stops the real listener, which reports it.
     return false;
   }
 }
 
-/** An address without the brackets that a URL puts around one of IPv6. */
+/** Returns an address without the brackets of an IPv6 address in a URL. */
 export function withoutBrackets(host: string): string {
   return /^\[.*:.*\]$/.test(host) ? host.slice(1, -1) : host;
 }
 
-/** "1.2.3.4:80", or "[::1]:80". An IPv4 client of a socket for both families appears as IPv4. */
+/** Returns "1.2.3.4:80" or "[::1]:80". A mapped IPv4 address is written as IPv4. */
 export function endpointText(address: string, port: number): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
   return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;

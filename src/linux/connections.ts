@@ -1,8 +1,8 @@
-// The connections of a port, as the kernel lists them. The runtime lists those of HTTP nowhere.
+// The connections of a port, as the kernel lists them. The runtime does not list HTTP connections.
 //
 // Netlink's sock_diag filters by port and state in the kernel: measured on 2 cores with 9,000
 // connections of the port, 9 ms; from /proc/net/tcp, which has all sockets of the namespace and
-// both ends of loopback connections, 45 ms. /proc/net/tcp is read where sock_diag is not to be had.
+// both ends of loopback connections, 45 ms. Without sock_diag, /proc/net/tcp is read.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { readFileSync } from "node:fs";
@@ -24,27 +24,27 @@ const NLM_F_REQUEST_DUMP = 0x301;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const IPPROTO_TCP = 6;
-/** Established, and closed by the client only: both hold a descriptor. */
+/** Established, and closed only by the client: both hold a descriptor. */
 const STATES = (1 << 1) | (1 << 8);
 const MSG_DONTWAIT = 0x40;
 const REQUEST_BYTES = 72;
-const ANSWER_BYTES = 64 * 1024;
+const REPLY_BYTES = 64 * 1024;
 
-/** Is told the key of each connection, and the inode of its socket: 0 until it is accepted. */
+/** Receives the key of each connection, and the inode of its socket: 0 until it is accepted. */
 export type Visit = (key: string, inode: number) => void;
 
-/** Lists connections of a port; answers how many, or undefined while that cannot be known. */
+/** Lists the connections of a port. Returns their number, or undefined if the kernel did not list them. */
 export type ListConnections = (port: number, visit: Visit | undefined) => number | undefined;
 
-/** The best way of this machine. Keeps one descriptor, so that it works while no other is free. */
+/** Returns the fastest way of this machine. It keeps one descriptor, so that it works when all others are taken. */
 export function connectionLister(): ListConnections | undefined {
   if (process.platform !== "linux") return undefined;
   return overNetlink() ?? fromTable;
 }
 
 /**
- * A number that changes when connections come or go, and is at least their number: descriptors of
- * this process, or TCP sockets of the namespace before Linux 6.2. O(1).
+ * Returns an upper bound of the number of connections, which changes when connections open or close:
+ * the descriptors of this process, or the TCP sockets of the namespace before Linux 6.2. O(1).
  */
 export function socketsAtMost(): number | undefined {
   const descriptors = openDescriptors();
@@ -65,7 +65,7 @@ function ipv6SocketsInUse(): number {
   }
 }
 
-/** Undefined where the kernel or a sandbox refuses sock_diag. */
+/** Returns undefined if the kernel or a sandbox rejects sock_diag. */
 function overNetlink(): ListConnections | undefined {
   const { symbols } = dlopen(libcPath(), {
     socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
@@ -80,22 +80,22 @@ function overNetlink(): ListConnections | undefined {
   });
   const socket = symbols.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG);
   if (socket < 0) return undefined;
-  const answer = Buffer.alloc(ANSWER_BYTES);
+  const reply = Buffer.alloc(REPLY_BYTES);
   const listFamily = (family: number, port: number, visit: Visit | undefined) => {
     const request = requestFor(family, port);
     if (Number(symbols.send(socket, ptr(request), request.length, 0)) < 0) return undefined;
     let count = 0;
     let isDone = false;
     while (!isDone) {
-      const bytes = Number(symbols.recv(socket, ptr(answer), answer.length, MSG_DONTWAIT));
+      const bytes = Number(symbols.recv(socket, ptr(reply), reply.length, MSG_DONTWAIT));
       if (bytes <= 0) return undefined;
-      for (let at = 0; at < bytes; at += (answer.readUInt32LE(at) + 3) & ~3) {
-        const type = answer.readUInt16LE(at + 4);
+      for (let offset = 0; offset < bytes; offset += (reply.readUInt32LE(offset) + 3) & ~3) {
+        const type = reply.readUInt16LE(offset + 4);
         if (type === NLMSG_ERROR) return undefined;
         isDone ||= type === NLMSG_DONE;
         if (isDone) break;
         count++;
-        visit?.(keyIn(answer, at), answer.readUInt32LE(at + 84));
+        visit?.(readKey(reply, offset), reply.readUInt32LE(offset + 84));
       }
     }
     return count;
@@ -108,7 +108,7 @@ function overNetlink(): ListConnections | undefined {
   return list(0, undefined) === undefined ? undefined : list;
 }
 
-/** A netlink header, then an inet_diag_req_v2. */
+/** Returns a netlink header, followed by an inet_diag_req_v2. */
 function requestFor(family: number, port: number): Buffer {
   const request = Buffer.alloc(REQUEST_BYTES);
   request.writeUInt32LE(REQUEST_BYTES, 0);
@@ -121,13 +121,13 @@ function requestFor(family: number, port: number): Buffer {
   return request;
 }
 
-/** The other end in an inet_diag_msg behind the netlink header at `at`. */
-function keyIn(answer: Buffer, at: number): string {
+/** Reads the client's end from the inet_diag_msg after the netlink header at `offset`. */
+function readKey(reply: Buffer, offset: number): string {
   const address =
-    answer[at + 16] === AF_INET
-      ? MAPPED_PREFIX + answer.toString("latin1", at + 40, at + 44)
-      : answer.toString("latin1", at + 40, at + 56);
-  return address + answer.toString("latin1", at + 22, at + 24);
+    reply[offset + 16] === AF_INET
+      ? MAPPED_PREFIX + reply.toString("latin1", offset + 40, offset + 44)
+      : reply.toString("latin1", offset + 40, offset + 56);
+  return address + reply.toString("latin1", offset + 22, offset + 24);
 }
 
 const fromTable: ListConnections = (port, visit) =>
@@ -137,7 +137,7 @@ const fromTable: ListConnections = (port, visit) =>
     return sockets.length;
   });
 
-/** "0100007F:1F90": words of an address in the machine's byte order, then the port. */
+/** Returns the key of "0100007F:1F90": an address in words of the machine's byte order, and a port. */
 export function keyInTable(remote: string): string {
   const [address = "", port = ""] = remote.split(":");
   const bytes = Buffer.from(address, "hex");

@@ -1,23 +1,23 @@
-// The other end of a connection as a key: the 16 bytes of its IPv6 address and the 2 of its port,
-// one character a byte. An IPv4 address takes its mapped form, ::ffff:a.b.c.d.
+// The client's end of a connection as a key: 16 characters for the bytes of its IPv6 address, and 2 for
+// its port. An IPv4 address takes its mapped form, ::ffff:a.b.c.d.
 
 export const KEY_LENGTH = 18;
 export const MAPPED_PREFIX = "\0".repeat(10) + "\xff\xff";
 
-/** The key of an address and a port as the runtime gives them. */
+/** Returns the key of an address and a port. */
 export function keyOf({ address, port }: { address: string; port: number }): string {
   const ipv4 = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/i.exec(address);
-  const bytes = ipv4 === null ? groupsOf(address).flatMap(bytesOfWord) : ipv4.slice(1).map(Number);
+  const bytes = ipv4 === null ? ipv6Groups(address).flatMap(wordBytes) : ipv4.slice(1).map(Number);
   const prefix = ipv4 === null ? "" : MAPPED_PREFIX;
-  return prefix + String.fromCharCode(...bytes, ...bytesOfWord(port));
+  return prefix + String.fromCharCode(...bytes, ...wordBytes(port));
 }
 
-function bytesOfWord(word: number): [high: number, low: number] {
+function wordBytes(word: number): [high: number, low: number] {
   return [word >> 8, word & 0xff];
 }
 
-/** The eight groups of an IPv6 address in hexadecimal, of which "::" leaves out those that are zero. */
-function groupsOf(address: string): number[] {
+/** Returns the eight groups of an IPv6 address; "::" stands for groups of zeros. */
+function ipv6Groups(address: string): number[] {
   const [head = "", tail] = address.replace(/%.*$/, "").split("::");
   const parse = (text: string) =>
     text === "" ? [] : text.split(":").map((group) => parseInt(group, 16));

@@ -1,8 +1,8 @@
-// The C library of this process, for the calls of the system that the runtime does not offer.
+// The C library of this process, for system calls that the runtime does not offer.
 
 import { readFileSync } from "node:fs";
 
-/** The path of glibc, or of musl. Linux only. */
+/** Returns the path of glibc or musl. Linux only. */
 export function libcPath(): string {
   const maps = readFileSync("/proc/self/maps", "utf8");
   return /\S*\/(?:libc\.so\.6|libc\.musl-\S+|ld-musl-\S+)$/m.exec(maps)?.[0] ?? "libc.so.6";

@@ -14,7 +14,11 @@ import {
   version,
 } from "../config/config.ts";
 import { ConnectionWatch } from "../http/admission/connection-watch.ts";
-import { closeListening, keepAlive, listeningOn } from "../linux/listener-handover.ts";
+import {
+  drainListeners,
+  enableKeepAlive,
+  listenerDescriptors,
+} from "../linux/listener-handover.ts";
 import { type Credentials, readCredentials, validUntil } from "../security/credentials.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
 import { LogLines, LogOutput } from "../service/log-lines.ts";
@@ -231,7 +235,7 @@ export class ServiceProcess {
   #supervisorEvents(): SupervisorEvents {
     return {
       log: (worker, line) => this.#writeLog(line, worker),
-      listening: () => keepAlive(this.#port, this.#config.tcpKeepalive),
+      listening: () => enableKeepAlive(this.#port, this.#config.tcpKeepalive),
       restarted: (worker, error) => this.logger.error("worker restarted", { worker, error }),
       save: async () =>
         (await this.#snapshots?.save()) ?? { isSaved: false, reason: "no --data-dir" },
@@ -250,11 +254,11 @@ export class ServiceProcess {
     // The workers open listeners of their own for the new certificates.
     const ports =
       credentials.tls === undefined ? [] : [this.#port, respPort].filter((port) => port !== 0);
-    const old = ports.map((port) => [port, listeningOn(port)] as const);
+    const old = ports.map((port) => [port, listenerDescriptors(port)] as const);
     this.#credentials = credentials;
     await this.#supervisor?.renew(credentials);
-    keepAlive(this.#port, tcpKeepalive);
-    await Promise.all(old.map(([port, sockets]) => closeListening(port, sockets)));
+    enableKeepAlive(this.#port, tcpKeepalive);
+    await Promise.all(old.map(([port, sockets]) => drainListeners(port, sockets)));
   }
 
   /** Writes a line, of a worker if given, and updates the count of dropped lines. */

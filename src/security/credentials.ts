@@ -1,29 +1,29 @@
-// The tokens and certificates of the service, from options and the files that they name. Read at
-// the start, and again when files have changed.
+// The tokens and certificates of the service, from options and the files that they name. They are read
+// at the start, and again at SIGHUP.
 
 import type { TokenTexts } from "./tokens.ts";
 import { type Config, OptionError } from "../config/config.ts";
-import { secretOf, textOf } from "./secret-file.ts";
+import { readSecret, readOptionFile } from "./secret-file.ts";
 import { bunTlsOf, type TlsTexts } from "./tls.ts";
 
 export interface Credentials {
   readonly tokens: TokenTexts;
-  /** Undefined where the ports speak in clear. */
+  /** Undefined without TLS. */
   readonly tls: TlsTexts | undefined;
 }
 
-/** Throws OptionError, which names the option and never what is secret. */
+/** Throws OptionError, whose message names the option and never contains a secret. */
 export async function readCredentials(config: Config): Promise<Credentials> {
   return { tokens: readTokens(config), tls: await readTls(config) };
 }
 
-/** The same without what TLS takes. */
+/** Reads the tokens alone. Throws OptionError. */
 export function readTokens(config: Config): TokenTexts {
-  const authToken = secretOf(config.authToken, config.authTokenFile, "--auth-token");
-  const readToken = secretOf(config.readToken, config.readTokenFile, "--read-token");
+  const authToken = readSecret(config.authToken, config.authTokenFile, "--auth-token");
+  const readToken = readSecret(config.readToken, config.readTokenFile, "--read-token");
   if (readToken !== "" && authToken === "") {
     throw new OptionError(
-      "--read-token needs --auth-token: without it everybody may do everything",
+      "--read-token needs --auth-token: without it every client has full access",
     );
   }
   if (readToken !== "" && readToken === authToken) {
@@ -38,44 +38,44 @@ async function readTls({ tlsCert, tlsKey, tlsCa }: Config): Promise<TlsTexts | u
     throw new OptionError("TLS takes both --tls-cert and --tls-key");
   }
   const { createPrivateKey, X509Certificate } = await cryptography();
-  const cert = textOf("--tls-cert", tlsCert);
-  const key = textOf("--tls-key", tlsKey);
-  const certificate = parsed("--tls-cert", tlsCert, () => new X509Certificate(cert));
-  const privateKey = parsed("--tls-key", tlsKey, () => createPrivateKey(key));
+  const cert = readOptionFile("--tls-cert", tlsCert);
+  const key = readOptionFile("--tls-key", tlsKey);
+  const certificate = parsePem("--tls-cert", tlsCert, () => new X509Certificate(cert));
+  const privateKey = parsePem("--tls-key", tlsKey, () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new OptionError(`--tls-key ${tlsKey} is not the key of --tls-cert ${tlsCert}`);
   }
-  const tls = { cert, key, ca: tlsCa === "" ? undefined : textOf("--tls-ca", tlsCa) };
-  refuseUnusable(tls);
+  const tls = { cert, key, ca: tlsCa === "" ? undefined : readOptionFile("--tls-ca", tlsCa) };
+  checkUsable(tls);
   return tls;
 }
 
-/** Throws if no listener could be opened with these: what else may be wrong, the library knows. */
-function refuseUnusable(tls: TlsTexts): void {
+/** Opens a listener with the files, so that the TLS library checks them. Throws OptionError. */
+function checkUsable(tls: TlsTexts): void {
   const socket = { data() {} };
   try {
     Bun.listen({ hostname: "127.0.0.1", port: 0, tls: bunTlsOf(tls), socket }).stop(true);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new OptionError(`--tls-cert, --tls-key and --tls-ca do not serve together: ${reason}`);
+    throw new OptionError(`--tls-cert, --tls-key and --tls-ca cannot be used together: ${reason}`);
   }
 }
 
-/** When a certificate ends, as it says itself. */
+/** Returns the end of a certificate's validity, as an ISO date. */
 export async function validUntil({ cert }: TlsTexts): Promise<string> {
   const { X509Certificate } = await cryptography();
   return new Date(new X509Certificate(cert).validTo).toISOString();
 }
 
-function parsed<T>(option: string, file: string, parse: () => T): T {
+function parsePem<T>(option: string, file: string, parse: () => T): T {
   try {
     return parse();
   } catch {
-    throw new OptionError(`${option} ${file} is not in PEM, or is in a form that is not known`);
+    throw new OptionError(`${option} ${file} is not in PEM format, or has an unknown form`);
   }
 }
 
-/** Only where it is needed: it takes 6 MB. */
+/** Loaded only with TLS: it takes 6 MB. */
 function cryptography(): Promise<typeof import("node:crypto")> {
   return import("node:crypto");
 }

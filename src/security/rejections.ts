@@ -1,8 +1,8 @@
-// What was refused, and why, by both protocols. In shared memory.
+// Counters of rejected requests and closed connections by reason, for both protocols, in shared memory.
 
 import { allocateCounterTable, CounterTable } from "../shared-memory/counters.ts";
 
-/** Why a protocol refuses a request or closes a connection: for who asks, and for how much. */
+/** The reasons for which a protocol rejects a request or closes a connection. */
 const REASONS = {
   http: [
     ...(["no_token", "wrong_token", "read_only_token", "foreign_origin", "unknown_host"] as const),
@@ -18,43 +18,43 @@ type Protocol = keyof typeof REASONS;
 export type RejectionReason<P extends Protocol> = (typeof REASONS)[P][number];
 
 const PROTOCOLS = ["http", "resp"] as const;
-/** Where the counts of a protocol begin. */
+/** The first index of each protocol. */
 const FIRST = { http: 0, resp: REASONS.http.length } as const;
 const WIDTH = REASONS.http.length + REASONS.resp.length;
 
-/** Memory for the refusals of `threads` threads. */
+/** Memory for the counters of `threads` threads. */
 export function allocateRejections(threads: number): SharedArrayBuffer {
   return allocateCounterTable(threads, WIDTH);
 }
 
 export class RejectionCounters {
-  readonly #counts: CounterTable;
+  readonly #counters: CounterTable;
 
   constructor(memory: SharedArrayBuffer, thread: number) {
-    this.#counts = new CounterTable(memory, thread, WIDTH);
+    this.#counters = new CounterTable(memory, thread, WIDTH);
   }
 
   add<P extends Protocol>(protocol: P, reason: RejectionReason<P>): void {
-    this.#counts.add(placeOf(protocol, reason), 1);
+    this.#counters.add(indexOf(protocol, reason), 1);
   }
 
-  /** Over all threads, since the start. O(threads). */
+  /** Returns the sum over all threads since the start. O(threads). */
   sum<P extends Protocol>(protocol: P, reason: RejectionReason<P>): number {
-    return this.#counts.sum(placeOf(protocol, reason));
+    return this.#counters.sum(indexOf(protocol, reason));
   }
 
-  /** All that may be, with how often it was. O(threads). */
+  /** Returns the labels and the count of every reason. O(threads). */
   all(): (readonly [labels: Readonly<Record<string, string>>, count: number])[] {
     return PROTOCOLS.flatMap((protocol) =>
-      REASONS[protocol].map((reason, place) => {
-        const count = this.#counts.sum(FIRST[protocol] + place);
+      REASONS[protocol].map((reason, index) => {
+        const count = this.#counters.sum(FIRST[protocol] + index);
         return [{ protocol, reason }, count] as const;
       }),
     );
   }
 }
 
-function placeOf(protocol: Protocol, reason: string): number {
+function indexOf(protocol: Protocol, reason: string): number {
   const reasons: readonly string[] = REASONS[protocol];
   return FIRST[protocol] + reasons.indexOf(reason);
 }

@@ -1,34 +1,36 @@
-// A secret that is given by itself or in a file. No message ever holds it.
+// A secret, given directly or in a file. No message ever contains the secret.
 
 import { readFileSync } from "node:fs";
 
 import { isSecret, OptionError } from "../config/parse.ts";
 import { errorCode } from "../linux/error-code.ts";
 
-/** The value, or what the file holds without its line end; "" if neither is given. Throws OptionError. */
-export function secretOf(value: string, file: string, option: string): string {
+/** Returns the value, or the content of the file without its line end; "" if neither is given. Throws OptionError. */
+export function readSecret(value: string, file: string, option: string): string {
   if (file === "") return value;
   if (value !== "") {
     throw new OptionError(`${option} and ${option}-file are both given; use one of them`);
   }
-  const text = textOf(`${option}-file`, file).replace(/\r?\n$/, "");
+  const text = readOptionFile(`${option}-file`, file).replace(/\r?\n$/, "");
   if (isSecret(text)) return text;
-  const wrong = text === "" ? "is empty" : "holds something else";
-  const right = "it must hold one line of 1 to 512 visible characters of ASCII";
-  throw new OptionError(`${option}-file ${file} ${wrong}; ${right}`);
+  const problem = text === "" ? "is empty" : "has other content";
+  const remedy = "it must hold one line of 1 to 512 visible characters of ASCII";
+  throw new OptionError(`${option}-file ${file} ${problem}; ${remedy}`);
 }
 
-/** The text of the file that an option names. Throws OptionError. */
-export function textOf(option: string, file: string): string {
+/** Returns the text of the file that an option names. Throws OptionError. */
+export function readOptionFile(option: string, file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
     const code = errorCode(error);
-    throw new OptionError(`${option} ${file} cannot be read: ${reasonOf(code) ?? String(error)}`);
+    throw new OptionError(
+      `${option} ${file} cannot be read: ${readFailure(code) ?? String(error)}`,
+    );
   }
 }
 
-function reasonOf(code: string): string | undefined {
+function readFailure(code: string): string | undefined {
   const user = process.getuid?.();
   switch (code) {
     case "EACCES":

@@ -1,17 +1,17 @@
-// What TLS takes.
+// The settings of TLS listeners.
 
-/** In PEM. */
+/** Texts in PEM format. */
 export interface TlsTexts {
-  /** The service's certificate, with those that lead to its root. */
+  /** The service's certificate, followed by its chain. */
   readonly cert: string;
   readonly key: string;
-  /** Authorities of client certificates, if clients must have one. */
+  /** Authorities of client certificates; undefined if clients need no certificate. */
   readonly ca: string | undefined;
 }
 
 /**
- * The ciphers of TLS 1.2: only those with forward secrecy and authenticated encryption (RFC 9325). The
- * library's default has the RSA key exchange too. TLS 1.3 has no others.
+ * The ciphers of TLS 1.2 with forward secrecy and authenticated encryption (RFC 9325). The library's
+ * default also allows the RSA key exchange. All ciphers of TLS 1.3 have both properties.
  */
 const CIPHERS = ["ECDSA", "RSA"]
   .flatMap((key) =>
@@ -21,7 +21,7 @@ const CIPHERS = ["ECDSA", "RSA"]
   )
   .join(":");
 
-/** The options of Bun's listeners. A client that has no certificate of the authorities' is refused. */
+/** Returns the options of Bun's listeners. With `ca`, a client without a certificate of it is rejected. */
 export function bunTlsOf({ cert, key, ca }: TlsTexts) {
   const own = { cert, key, ciphers: CIPHERS };
   if (ca === undefined) return own;

@@ -1,29 +1,29 @@
-// Who may do what: what a call needs, and what a token gives.
+// Access control: the access that a request needs, and the access that a token gives.
 //
-// Without a token everybody may do everything. With one, nobody without it may do anything
-// but what is open; a second token may read.
+// Without --auth-token every client has full access. With it, a client without a token can use only
+// what is open. A client with the second token can also read.
 
-/** What a call needs, and what a client may do: nothing but what is open, read, and change. */
+/** The access that a request needs, and that a client has. "write" includes "read", "read" includes "open". */
 export type Access = "open" | "read" | "write";
 
-/** By rank: a client may do what needs no more than it has. */
 const RANKS = { open: 0, read: 1, write: 2 } as const;
 
+/** Returns whether a client with access `has` may make a request that needs `needs`. */
 export function mayDo(has: Access, needs: Access): boolean {
   return RANKS[has] >= RANKS[needs];
 }
 
-/** Longest token, in characters of ASCII. */
-export const MAX_TOKEN_LENGTH = 512;
+/** Characters of the longest token. */
+export const TOKEN_LENGTH_MAX = 512;
 
 export interface TokenTexts {
-  /** Gives everything; "" where nobody needs one. */
+  /** Gives full access; "" if clients need no token. */
   readonly authToken: string;
-  /** Gives reading; "" where there is none. */
+  /** Gives read access; "" if there is no such token. */
   readonly readToken: string;
 }
 
-/** The tokens of a service, which a reload may replace. */
+/** The tokens of a service. A reload may replace them. */
 export class Tokens {
   #areNeeded = false;
   #full = padded("");
@@ -41,34 +41,34 @@ export class Tokens {
     this.#hasRead = readToken !== "";
   }
 
-  /** Whether a client must show one. */
+  /** Whether a client must send a token. */
   get areNeeded(): boolean {
     return this.#areNeeded;
   }
 
-  /** What a client may do that has shown no token. */
+  /** The access of a client that has sent no token. */
   get withoutToken(): Access {
     return this.#areNeeded ? "open" : "write";
   }
 
   /**
-   * What a token gives; undefined for a wrong one. The time does not depend on how much of it is
-   * right: both tokens are compared, each over the longest length there may be.
+   * Returns the access that a token gives; undefined for a wrong token. The time does not depend on
+   * the token: it is compared with both tokens, each over TOKEN_LENGTH_MAX characters.
    */
   accessOf(token: string): Access | undefined {
-    const given = padded(token);
-    const isFull = crypto.timingSafeEqual(given, this.#full);
-    const isRead = crypto.timingSafeEqual(given, this.#read);
-    if (!this.#areNeeded || token === "" || token.length > MAX_TOKEN_LENGTH) return undefined;
+    const candidate = padded(token);
+    const isFull = crypto.timingSafeEqual(candidate, this.#full);
+    const isRead = crypto.timingSafeEqual(candidate, this.#read);
+    if (!this.#areNeeded || token === "" || token.length > TOKEN_LENGTH_MAX) return undefined;
     if (isFull) return "write";
     return isRead && this.#hasRead ? "read" : undefined;
   }
 }
 
-/** A token's bytes behind its length in characters: as many bytes for every token. */
+/** Returns a token's length and its bytes, in a buffer of the same size for every token. */
 function padded(token: string): Buffer {
-  const bytes = Buffer.alloc(2 + MAX_TOKEN_LENGTH);
-  bytes.writeUInt16LE(Math.min(token.length, MAX_TOKEN_LENGTH + 1));
+  const bytes = Buffer.alloc(2 + TOKEN_LENGTH_MAX);
+  bytes.writeUInt16LE(Math.min(token.length, TOKEN_LENGTH_MAX + 1));
   bytes.write(token, 2);
   return bytes;
 }

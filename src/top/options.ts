@@ -7,7 +7,7 @@ import {
   type OptionValues,
   readOptions,
 } from "../config/parse.ts";
-import { secretOf } from "../security/secret-file.ts";
+import { readSecret } from "../security/secret-file.ts";
 
 /** The service's default port, for an address without a port. */
 const DEFAULT_PORT = 7171;
@@ -71,7 +71,7 @@ export function readTopOptions(
   env: Readonly<Record<string, string | undefined>>,
 ): TopOptions {
   const values = readOptions(OPTIONS, args, env, ENV_PREFIX);
-  const token = secretOf(values.authToken, values.authTokenFile, "--auth-token");
+  const token = readSecret(values.authToken, values.authTokenFile, "--auth-token");
   return { ...values, url: serviceUrl(values.url), token };
 }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { MAX_TOKEN_LENGTH, Tokens } from "../../../src/security/tokens.ts";
+import { TOKEN_LENGTH_MAX, Tokens } from "../../../src/security/tokens.ts";
 import { serve } from "../../lib/service.ts";
 
 const FULL = "full-token";
@@ -132,7 +132,7 @@ describe("tokens", () => {
   });
 
   test("may be as long as they may be, and not longer", () => {
-    const longest = "t".repeat(MAX_TOKEN_LENGTH);
+    const longest = "t".repeat(TOKEN_LENGTH_MAX);
     const tokens = new Tokens({ authToken: longest, readToken: "" });
     expect(tokens.accessOf(longest)).toBe("write");
     expect(tokens.accessOf(`${longest}t`)).toBeUndefined();
