@@ -1,14 +1,13 @@
-// What a page in somebody's browser can make of a service on the same machine.
+// Requests that a page in a browser sends to a service on the same machine.
 
 import { describe, expect, test } from "bun:test";
 
-import { isForeign } from "../../../src/http/admission/origin.ts";
 import { exchange } from "../../lib/raw.ts";
 import { serve } from "../../lib/service.ts";
 
 const BODY = '{"key":"k","value":"v"}';
 
-/** The status of a put with these headers, as a browser's are, which fetch would not send. */
+/** Returns the status of a put with these headers of a browser, which fetch would not send. */
 async function put(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
   const lines = Object.entries({ "content-length": `${BODY.length}`, ...headers }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
@@ -45,7 +44,7 @@ describe("a page of another origin", () => {
     });
   }
 
-  test("may change nothing by any other call, and is told why", async () => {
+  test("may change nothing by any other route, and gets an error that says why", async () => {
     await using server = serve();
     const calls: readonly (readonly [string, string])[] = [
       ["POST", "/mput"],
@@ -64,7 +63,7 @@ describe("a page of another origin", () => {
     }
   });
 
-  test("gets no leave to read, whatever it asks", async () => {
+  test("gets no permission to read, whatever it requests", async () => {
     await using server = serve();
     for (const method of ["GET", "OPTIONS"]) {
       const response = await fetch(`${server.url}/stats`, {
@@ -79,7 +78,7 @@ describe("a page of another origin", () => {
   });
 });
 
-describe("the service's own page, and what is no page", () => {
+describe("the service's own page, and a client that is no browser", () => {
   const own: readonly Readonly<Record<string, string>>[] = [
     {},
     { origin: "http://localhost:7171" },
@@ -100,35 +99,10 @@ describe("the service's own page, and what is no page", () => {
   }
 });
 
-test("a default port on one side only is no difference", () => {
-  const isForeignTo = (host: string, origin: string) => isForeign(new Headers({ host, origin }));
-  for (const [host, origin] of [
-    ["cache.example", "http://cache.example:80"],
-    ["cache.example:80", "http://cache.example"],
-    ["cache.example:443", "https://cache.example"],
-    ["cache.example", "HTTPS://Cache.Example:443"],
-    ["[::1]:80", "http://[::1]"],
-  ] as const) {
-    expect([host, origin, isForeignTo(host, origin)]).toEqual([host, origin, false]);
-  }
-  for (const [host, origin] of [
-    ["cache.example", "http://cache.example:443"],
-    ["cache.example:80", "https://cache.example"],
-    ["cache.example", "http://cache.example:8080"],
-    ["cache.example:8080", "http://cache.example"],
-  ] as const) {
-    expect([host, origin, isForeignTo(host, origin)]).toEqual([host, origin, true]);
-  }
-});
-
-test("without a Host nothing is the service's own origin", () => {
-  expect(isForeign(new Headers({ origin: "http://x" }))).toBeTrue();
-});
-
 describe("--allowed-hosts", () => {
   const hosts = ["--allowed-hosts", "cache.example, 127.0.0.1,::1"];
 
-  test("are the only names that the service goes by, with any port and in any case", async () => {
+  test("are the only names that the service accepts, with any port and in any case", async () => {
     await using server = serve(...hosts);
     for (const host of [
       "cache.example",
@@ -152,7 +126,7 @@ describe("--allowed-hosts", () => {
     }
   });
 
-  test("concern every call and every page, but not the probes", async () => {
+  test("apply to each route and each page, but not to the probes", async () => {
     await using server = serve(...hosts);
     const statusOf = async (path: string) =>
       (await fetch(server.url + path, { headers: { host: "rebound.example" } })).status;
@@ -172,7 +146,7 @@ describe("--allowed-hosts", () => {
   });
 });
 
-test("no browser takes an answer for anything but what it is", async () => {
+test("no browser guesses the type of a response", async () => {
   await using server = serve();
   await fetch(`${server.url}/put`, {
     method: "POST",

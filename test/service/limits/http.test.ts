@@ -1,19 +1,15 @@
-// What a client of the HTTP port can take of the service: connections, sizes, time.
+// The limits of the HTTP port: connections, sizes and time.
 
 import { describe, expect, test } from "bun:test";
 
-import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
-import { keyInTable } from "../../../src/linux/connections.ts";
-import { keyOf } from "../../../src/linux/endpoints.ts";
-import { LoadShedder } from "../../../src/http/admission/load-shedding.ts";
-import { BodyBudget } from "../../../src/http/admission/body-budget.ts";
 import { connect, exchange } from "../../lib/raw.ts";
 import { serve, startService } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
 
 const GET = "GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-async function errorResponses(url: string, reason: string): Promise<number> {
+/** Returns the number of rejections that the service has counted for this reason. */
+async function rejectionsOf(url: string, reason: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const line = new RegExp(`refused_total\\{protocol="http",reason="${reason}"\\} (\\d+)`).exec(
     text,
@@ -21,7 +17,7 @@ async function errorResponses(url: string, reason: string): Promise<number> {
   return Number(line?.[1]);
 }
 
-test("refusals are counted by what their protocol can refuse, and by nothing else", async () => {
+test("each protocol has a counter for each reason that it can reject for, and no others", async () => {
   await using server = serve();
   const text = await (await fetch(`${server.url}/metrics`)).text();
   const counted = (protocol: string) =>
@@ -39,7 +35,7 @@ async function post(url: string, body: unknown): Promise<Response> {
 }
 
 test.skipIf(process.platform !== "linux")(
-  "connections beyond --max-connections are told so and closed, and the others go on",
+  "connections beyond --max-connections get an error and are closed, and the others stay",
   async () => {
     await using server = serve("--max-connections", "20");
     let open = await Promise.all(
@@ -49,7 +45,7 @@ test.skipIf(process.platform !== "linux")(
       })),
     );
     const rejections: string[] = [];
-    /** Who has been refused is no longer among the open ones. */
+    /** Removes rejected connections from the open ones. */
     const askAll = async (): Promise<void> => {
       const isOpen = open.map(async (client) => {
         client.connection.send(GET);
@@ -61,18 +57,20 @@ test.skipIf(process.platform !== "linux")(
       const whether = await Promise.all(isOpen);
       open = open.filter((_, n) => whether[n]);
     };
-    // The service looks now and then.
+    // The service counts connections in intervals.
     while (rejections.length < 3) await askAll();
     for (let n = 0; n < 10; n++) await askAll();
     expect([open.length, rejections.length]).toEqual([20, 3]);
     for (const all of rejections) {
-      const refusal = all.slice(all.lastIndexOf("HTTP/1.1 503"));
-      expect(refusal).toContain("the port has 20 connections, the limit set by --max-connections");
-      expect(refusal.toLowerCase()).toContain("retry-after: 1");
-      expect(refusal.toLowerCase()).toContain("connection: close");
+      const rejection = all.slice(all.lastIndexOf("HTTP/1.1 503"));
+      expect(rejection).toContain(
+        "the port has 20 connections, the limit set by --max-connections",
+      );
+      expect(rejection.toLowerCase()).toContain("retry-after: 1");
+      expect(rejection.toLowerCase()).toContain("connection: close");
     }
     open.pop()?.connection[Symbol.dispose]();
-    expect(await errorResponses(server.url, "connections")).toBe(3);
+    expect(await rejectionsOf(server.url, "connections")).toBe(3);
     for (const { connection } of open) connection[Symbol.dispose]();
   },
 );
@@ -88,12 +86,12 @@ test.skipIf(process.platform !== "linux")(
     await first.answers(1);
     const listener = (await fetch(`${service.url}/events`)).body?.getReader();
     const flood = await Promise.all(Array.from({ length: 100 }, () => connect(service.url)));
-    // One that says nothing is accepted late.
+    // A connection that sends nothing is accepted late.
     for (const connection of flood) connection.send("GET /");
-    // One a second, of the worker that counts the connections for it, and looks at them more often.
+    // One event a second: the worker is alive while connections are counted more often.
     for (let n = 0; n < 3; n++) expect((await listener?.read())?.done).toBe(false);
     first.send(stats);
-    // It may be refused: the limit of connections follows that of open files.
+    // It may be rejected: the limit of connections follows the limit of open files.
     await first.answers(2);
     for (const connection of flood) connection[Symbol.dispose]();
     let text = "";
@@ -108,21 +106,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-describe("the ends of a connection are named as Linux names them", () => {
-  const cases: readonly (readonly [string, number, string])[] = [
-    ["127.0.0.1", 80, "0100007F:0050"],
-    ["::1", 65_535, "00000000000000000000000001000000:FFFF"],
-    ["127.0.0.1", 80, "0000000000000000FFFF00000100007F:0050"],
-    ["::ffff:127.0.0.1", 80, "0000000000000000FFFF00000100007F:0050"],
-    ["fe80::1:2%eth0", 1, "000080FE000000000000000002000100:0001"],
-    ["2001:db8:1:2:3:4:5:6", 1, "B80D0120020001000400030006000500:0001"],
-  ];
-  for (const [address, port, expected] of cases) {
-    test(`${address} ${port}`, () => expect(keyOf({ address, port })).toBe(keyInTable(expected)));
-  }
-});
-
-test("a head longer than --max-header-bytes is refused with 431", async () => {
+test("a head longer than --max-header-bytes gets 431", async () => {
   await using service = await startService(["--workers", "2", "--max-header-bytes", "2000"]);
   const statusOf = async (bytes: number) => {
     const pad = `x-pad: ${"a".repeat(bytes)}\r\n`;
@@ -135,7 +119,7 @@ test("a head longer than --max-header-bytes is refused with 431", async () => {
   );
 });
 
-test("a batch has at most --max-batch-entries, and nothing of a longer one is stored", async () => {
+test("a batch longer than --max-batch-entries is rejected, and none of its entries is stored", async () => {
   await using server = serve("--max-batch-entries", "3");
   const keys = ["a", "b", "c", "d"];
   const entries = keys.map((key) => ({ key, value: "v" }));
@@ -148,17 +132,17 @@ test("a batch has at most --max-batch-entries, and nothing of a longer one is st
   );
   expect((await post(`${server.url}/mget`, { keys })).status).toBe(413);
   expect((await fetch(`${server.url}/get?key=a`)).status).toBe(404);
-  expect(await errorResponses(server.url, "batch_size")).toBe(2);
+  expect(await rejectionsOf(server.url, "batch_size")).toBe(2);
 });
 
-test("bodies on their way take --max-pending-bytes at most, and room comes back when they end", async () => {
+test("bodies in flight take at most --max-pending-bytes, and release their room when they end", async () => {
   await using server = serve("--max-pending-bytes", "64kb");
   const head = `POST /put HTTP/1.1\r\nhost: localhost\r\n`;
   const part = " ".repeat(20_000);
   const first = await connect(server.url);
   first.send(`${head}content-length: 50001\r\n\r\n${" ".repeat(50_000)}`);
   let refused = "";
-  // Until the service has seen the first one.
+  // Until the service has received the first body.
   while (refused === "") {
     const answer = await post(`${server.url}/put`, { key: "k", value: "v", pad: part });
     if (answer.status === 503) refused = await answer.text();
@@ -166,7 +150,7 @@ test("bodies on their way take --max-pending-bytes at most, and room comes back 
     if (refused !== "") expect(answer.headers.get("retry-after")).toBe("1");
   }
   expect(refused).toContain("--max-pending-bytes");
-  // A body that has only been announced takes no room, and a small one has its own.
+  // An announced body that is not sent takes no room, and neither does a small one.
   using announced = await connect(server.url);
   announced.send(`${head}content-length: 4000000\r\n\r\n{`);
   expect((await post(`${server.url}/put`, { key: "k", value: "v" })).status).toBe(200);
@@ -180,15 +164,15 @@ test("bodies on their way take --max-pending-bytes at most, and room comes back 
   while (status === 503) {
     status = (await post(`${server.url}/put`, { key: "k", value: "v", pad: part })).status;
   }
-  // An unknown member: it was read to its end.
+  // The error of the unknown member: the body was read to its end.
   expect(status).toBe(400);
-  expect(await errorResponses(server.url, "pending_bodies")).toBeGreaterThanOrEqual(2);
+  expect(await rejectionsOf(server.url, "pending_bodies")).toBeGreaterThanOrEqual(2);
 });
 
-test("a body that is longer than --max-body-bytes counts as refused", async () => {
+test("a body longer than --max-body-bytes is counted as a rejection", async () => {
   await using server = serve("--max-body-bytes", "1024");
   expect((await post(`${server.url}/put`, { key: "k", value: "v".repeat(2000) })).status).toBe(413);
-  expect(await errorResponses(server.url, "body_size")).toBe(1);
+  expect(await rejectionsOf(server.url, "body_size")).toBe(1);
 });
 
 describe("a slow client", () => {
@@ -198,36 +182,30 @@ describe("a slow client", () => {
     "a second request": `${GET}GET /livez HTTP/1.1\r\nx-a: `,
   };
   for (const [what, head] of Object.entries(drips)) {
-    // All of them wait at the same time.
-    test.concurrent(
-      `that sends a byte of ${what} now and then is closed after --idle-timeout`,
-      async () => {
-        await using server = serve("--idle-timeout", "1");
-        using connection = await connect(server.url);
-        connection.send(head);
-        const dripping = setInterval(
-          () => connection.send(what.includes("chunks") ? "1\r\nx\r\n" : "x"),
-          100,
-        );
-        await connection.closed;
-        clearInterval(dripping);
-      },
-    );
-  }
-
-  test.concurrent(
-    "that sends a byte of its first request now and then is closed within 15 s",
-    async () => {
-      await using server = serve("--idle-timeout", "0");
+    // All of these tests wait at the same time.
+    test.concurrent(`that sends ${what} byte by byte is closed after --idle-timeout`, async () => {
+      await using server = serve("--idle-timeout", "1");
       using connection = await connect(server.url);
-      connection.send("GET /livez HTTP/1.1\r\nx-a: ");
-      const dripping = setInterval(() => connection.send("x"), 100);
+      connection.send(head);
+      const dripping = setInterval(
+        () => connection.send(what.includes("chunks") ? "1\r\nx\r\n" : "x"),
+        100,
+      );
       await connection.closed;
       clearInterval(dripping);
-    },
-  );
+    });
+  }
 
-  test("that reads no answers costs as much as one of them", async () => {
+  test.concurrent("that sends its first request byte by byte is closed within 15 s", async () => {
+    await using server = serve("--idle-timeout", "0");
+    using connection = await connect(server.url);
+    connection.send("GET /livez HTTP/1.1\r\nx-a: ");
+    const dripping = setInterval(() => connection.send("x"), 100);
+    await connection.closed;
+    clearInterval(dripping);
+  });
+
+  test("that reads no responses costs the memory of one response", async () => {
     await using server = serve("--max-value-length", "1000000");
     await post(`${server.url}/put`, { key: "k", value: "v".repeat(1_000_000) });
     const before = process.memoryUsage.rss();
@@ -244,47 +222,14 @@ describe("a slow client", () => {
       }),
     );
     for (let n = 0; n < 20; n++) await fetch(`${server.url}/health`);
-    // Of 1,500 answers of a megabyte.
+    // 1,500 responses of a megabyte are pending.
     expect(process.memoryUsage.rss() - before).toBeLessThan(200e6);
     for (const socket of slow) socket.terminate();
   });
 });
 
-test("who waits for room gets it in turn, and a refusal where none comes", async () => {
-  const budget = new ByteBudget(allocateBudget(1), 0, 100_000);
-  const pending = new BodyBudget(budget, { young() {}, all() {} });
-  expect(pending.tryResize(0, 90_000)).toBeTrue();
-  const first = pending.waitToClaim(64_000);
-  const second = pending.waitToClaim(64_000);
-  expect(pending.tryClaim(64)).toBeFalse();
-  pending.resize(90_000, 0);
-  expect(await first).toBeTrue();
-  expect(await second).toBeFalse();
-  pending.stop();
-});
-
 describe("an event loop that is late", () => {
-  test("refuses when it is late again, not more than its ration, and nothing once it is on time", () => {
-    const lag = { lastMs: 0, overdueMs: (nowMs: number) => nowMs };
-    const shedder = new LoadShedder(50, lag);
-    const refusedAt = (nowMs: number) => {
-      let refused = 0;
-      for (let n = 0; n < 10_000; n++) if (shedder.shouldReject(nowMs)) refused++;
-      return refused;
-    };
-    // A machine that stood still looks the same.
-    expect([shedder.wasLate, refusedAt(120)]).toEqual([false, 0]);
-    lag.lastMs = 120;
-    expect([shedder.wasLate, refusedAt(50), refusedAt(120), refusedAt(130)]).toEqual([
-      ...[true, 0],
-      // Two a millisecond, and 200 at once at most.
-      ...[200, 20],
-    ]);
-    lag.lastMs = 50;
-    expect([shedder.wasLate, refusedAt(140)]).toEqual([false, 0]);
-  });
-
-  test("answers 503 with Retry-After to calls on entries, and to nothing else", async () => {
+  test("rejects requests for entries with 503 and Retry-After, and no others", async () => {
     await using server = serve("--shed-after-ms", "1", "--max-value-length", "100000");
     const entries = Array.from({ length: 1000 }, (_, n) => ({
       key: `k${n}`,
@@ -302,6 +247,6 @@ describe("an event loop that is late", () => {
     }
     expect(refused.headers.get("retry-after")).toBe("1");
     expect(await refused.text()).toContain("overloaded; retry in 1 s");
-    expect(await errorResponses(server.url, "overload")).toBeGreaterThan(0);
+    expect(await rejectionsOf(server.url, "overload")).toBeGreaterThan(0);
   });
 });

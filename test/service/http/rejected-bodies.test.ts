@@ -1,15 +1,13 @@
-// Requests with large bodies: the answer to a refused one reaches a client that is still sending,
-// and no body within the limits costs much memory, whatever its shape.
+// Requests with large bodies: the error response reaches a client that is still sending, and no body
+// within the limits costs much memory, whatever its structure.
 
 import { describe, expect, test } from "bun:test";
 import { connect as connectNode } from "node:net";
 
-import { checkShape, shapeOf } from "../../../src/http/body-shape.ts";
-import { ENTRIES, KEYS, PUT } from "../../../src/http/api/schemas.ts";
 import { connect, exchange } from "../../lib/raw.ts";
 import { serve } from "../../lib/service.ts";
 
-/** Sends a request whole, and only then reads: resolves with all that came. */
+/** Sends a whole request before it reads, and resolves with all bytes of the response. */
 async function sendThenRead(url: string, head: string, body: Buffer): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const { hostname, port } = new URL(url);
@@ -28,7 +26,7 @@ async function sendThenRead(url: string, head: string, body: Buffer): Promise<st
   return received;
 }
 
-describe("a refused request with a body of 5 MB gets its answer", () => {
+describe("a rejected request with a body of 5 MB gets its error response", () => {
   const refused: readonly (readonly [number, string, string?])[] = [
     [401, "POST /put", ""],
     [401, "POST /put", "Authorization: Bearer wrong\r\n"],
@@ -54,7 +52,7 @@ describe("a refused request with a body of 5 MB gets its answer", () => {
   }
 });
 
-test("a client that announces a body and sends none gets its refusal, and the connection closes", async () => {
+test("a client that announces a body and sends none gets its error, and the connection closes", async () => {
   await using server = serve();
   const head = "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
   const received = await exchange(server.url, head);
@@ -62,7 +60,7 @@ test("a client that announces a body and sends none gets its refusal, and the co
   expect(received.toLowerCase()).toContain("connection: close");
 }, 20_000);
 
-test("the answer to a chunked request closes the connection, for the runtime answers a trailer too", async () => {
+test("the response to a chunked request closes the connection: the runtime responds to a trailer too", async () => {
   await using server = serve();
   const body = '17\r\n{"key":"k","value":"v"}\r\n0\r\n\r\n';
   for (const target of ["POST /put", "POST /nowhere", "DELETE /delete?key=k"]) {
@@ -73,7 +71,7 @@ test("the answer to a chunked request closes the connection, for the runtime ans
   }
 });
 
-test("no answer of the API may be kept by a cache", async () => {
+test("each response of the API forbids caches to keep it", async () => {
   await using server = serve();
   for (const path of ["/get?key=none", "/stats", "/ring", "/health", "/livez", "/readyz"]) {
     const { headers } = await fetch(server.url + path);
@@ -89,7 +87,7 @@ test("no answer of the API may be kept by a cache", async () => {
   expect((await fetch(server.url)).headers.get("cache-control")).toBe("no-cache");
 });
 
-test("a client that has closed its writing half gets its answer", async () => {
+test("a client that has closed its sending side gets its response", async () => {
   await using server = serve("--max-value-length", "1000000");
   // Both are made when they are first asked for.
   for (const path of ["/metrics", "/"]) await (await fetch(server.url + path)).text();
@@ -111,7 +109,7 @@ test("a client that has closed its writing half gets its answer", async () => {
   }
 });
 
-describe("a body with more structure than its call takes is refused before it is parsed", () => {
+describe("a body with more structure than its route takes is rejected before it is parsed", () => {
   const nest = "[".repeat(100_000);
   const arrays = `[${"[],".repeat(100_000)}[]]`;
   const members = `{${Array.from({ length: 20_000 }, (_, n) => `"k${n}":1`).join(",")}}`;
@@ -136,28 +134,14 @@ describe("a body with more structure than its call takes is refused before it is
       expect(chunked.status).toBe(status);
     });
   }
-
-  test("and what is in strings does not count", () => {
-    const check = (schema: Parameters<typeof shapeOf>[0], text: string) => {
-      const bytes = Buffer.from(text);
-      return checkShape(bytes, bytes.length, shapeOf(schema, 2));
-    };
-    const marks = String.raw`[{,:\"[{,:\\`;
-    for (const value of [marks, marks.repeat(100), `${"x".repeat(300)}\\\\`, '\\"'.repeat(200)]) {
-      expect(check(PUT, `{"key":"k","value":"${value}"}`)).toBe(4);
-    }
-    expect(check(KEYS, '{"keys":["a","b"]}')).toBe(4);
-    expect(check(ENTRIES, `{"entries":[${"{},".repeat(60)}{}]}`)).toMatchObject({ status: 413 });
-    expect(check(PUT, '{"key":"')).toBe(2);
-  });
 });
 
-test("answers that nobody reads take --max-pending-bytes at most, and are made again when there is room", async () => {
+test("unread responses take at most --max-pending-bytes, and others are made again when there is room", async () => {
   await using server = serve(
     ...["--max-value-length", "8000000", "--max-value-bytes", "8mb", "--memory", "256mb"],
     ...["--max-body-bytes", "10000000", "--max-pending-bytes", "8mb"],
   );
-  // More than the kernel takes of an answer that is not read.
+  // More than the kernel buffers of an unread response.
   const value = "x".repeat(7_900_000);
   const put = { method: "POST", body: JSON.stringify({ key: "k", value }) };
   expect((await fetch(`${server.url}/put`, put)).status).toBe(200);
@@ -184,7 +168,7 @@ test("answers that nobody reads take --max-pending-bytes at most, and are made a
   expect(status).toBe(200);
 }, 20_000);
 
-test("many large bodies at once are all answered, by themselves and in chunks", async () => {
+test("each of many large bodies at once gets a response, with a length and in chunks", async () => {
   await using server = serve("--shed-after-ms", "0");
   const entries = Array.from({ length: 5000 }, (_, n) => ({
     key: `k${n}`,
