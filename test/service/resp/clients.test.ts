@@ -1,3 +1,5 @@
+// The contract of client.contract.ts, run with each client library.
+
 import { test } from "bun:test";
 import { RedisClient } from "bun";
 import { Redis as IoRedis } from "ioredis";
@@ -30,10 +32,10 @@ describeClient(
   test.skipIf(PYTHON === undefined),
 );
 
-/** iovalkey is a fork: what is used of the two is the same. */
+/** Serves ioredis and its fork iovalkey: the calls used here are the same. */
 async function connectIoRedis(redis: IoRedis | IoValkey): Promise<Client> {
   const io = redis as IoRedis;
-  // Told for each lost connection; without a listener it is printed.
+  // The library prints each lost connection unless there is a listener.
   io.on("error", () => {});
   return {
     set: (key, value, seconds) => {
@@ -53,8 +55,8 @@ async function connectIoRedis(redis: IoRedis | IoValkey): Promise<Client> {
       return found;
     },
     async pipeline(commands) {
-      const answers = await io.pipeline(commands.map((command) => ["call", ...command])).exec();
-      return (answers ?? []).map(([error, answer]) => error ?? answer);
+      const results = await io.pipeline(commands.map((command) => ["call", ...command])).exec();
+      return (results ?? []).map(([error, reply]) => error ?? reply);
     },
     call: async (command, ...args) => String(await io.call(command, ...args)),
     [Symbol.asyncDispose]: async () => io.disconnect(),
@@ -86,7 +88,7 @@ async function connectNodeRedis(port: number, version: 2 | 3): Promise<Client> {
       }
       return found;
     },
-    // It writes what is sent in one turn at once.
+    // The library writes all commands of one event-loop turn at once.
     pipeline: (commands) => Promise.all(commands.map((command) => redis.sendCommand(command))),
     call: async (command, ...args) => String(await redis.sendCommand([command, ...args])),
     [Symbol.asyncDispose]: async () => redis.destroy(),
@@ -116,7 +118,7 @@ async function connectBun(port: number): Promise<Client> {
       } while (cursor !== "0");
       return found;
     },
-    // It writes what is sent in one turn at once.
+    // The library writes all commands of one event-loop turn at once.
     pipeline: (commands) =>
       Promise.all(commands.map(([command = "", ...args]) => redis.send(command, args))),
     call: async (command, ...args) => String(await redis.send(command, args)),

@@ -1,11 +1,11 @@
-// What COMMAND tells of commands, beside what the oracle compares.
+// COMMAND INFO: the members that the oracle does not compare.
 
 import { expect, test } from "bun:test";
 import { RedisClient } from "bun";
 
 import { serveRedis } from "../../lib/service.ts";
 
-test("a subcommand has the categories of its command, not those of one of its own name", async () => {
+test("a subcommand has the categories of its command, not those of a command with its name", async () => {
   await using service = await serveRedis();
   const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
   const categories = async (name: string) => {

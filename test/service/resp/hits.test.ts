@@ -1,33 +1,33 @@
-// What counts as a hit or a miss, as redis counts it.
+// Which commands count hits and misses: the same as in Redis.
 
 import { expect, test } from "bun:test";
 import { RedisClient } from "bun";
 
 import { serveRedis } from "../../lib/service.ts";
 
-const CALLS: readonly (readonly [command: string, hits: number, misses: number])[] = [
-  ["GET there", 1, 0],
-  ["GET nobody", 0, 1],
-  ["MGET there nobody", 1, 1],
-  ["GETEX there", 1, 0],
-  ["GETEX there EX 100", 1, 0],
-  ["GETEX there PERSIST", 1, 0],
-  ["GETEX nobody EX 100", 0, 1],
-  ["GETSET there 1", 1, 0],
-  ["SET there 1 GET", 1, 0],
-  ["SET there 1", 0, 0],
-  ["SET there 1 XX", 0, 0],
-  ["GETDEL nobody", 0, 1],
-  ["RENAME there there", 0, 0],
-  ["MSETNX there 1 other 1", 0, 0],
-  ["GETDEL there", 1, 0],
+const COMMANDS: readonly (readonly [command: string, hits: number, misses: number])[] = [
+  ["GET present", 1, 0],
+  ["GET missing", 0, 1],
+  ["MGET present missing", 1, 1],
+  ["GETEX present", 1, 0],
+  ["GETEX present EX 100", 1, 0],
+  ["GETEX present PERSIST", 1, 0],
+  ["GETEX missing EX 100", 0, 1],
+  ["GETSET present 1", 1, 0],
+  ["SET present 1 GET", 1, 0],
+  ["SET present 1", 0, 0],
+  ["SET present 1 XX", 0, 0],
+  ["GETDEL missing", 0, 1],
+  ["RENAME present present", 0, 0],
+  ["MSETNX present 1 other 1", 0, 0],
+  ["GETDEL present", 1, 0],
 ];
 
-test("reads count, whatever else they do, and writes do not", async () => {
+test("commands that reply with a value count hits and misses, other commands do not", async () => {
   await using service = await serveRedis();
   const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
-  for (const [command, hits, misses] of CALLS) {
-    if (command !== "GETDEL there") await client.send("SET", ["there", "value"]);
+  for (const [command, hits, misses] of COMMANDS) {
+    if (command !== "GETDEL present") await client.send("SET", ["present", "value"]);
     const before = service.cache.stats();
     const [name = "", ...words] = command.split(" ");
     await client.send(name, words);

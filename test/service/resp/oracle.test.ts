@@ -1,5 +1,5 @@
-// Redis itself says what the answers are: the same commands go to a redis-server and to
-// the service, and every byte that comes back must be the same.
+// The oracle is Redis: the same commands go to a redis-server and to the service, and both must
+// reply with the same bytes.
 
 import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -11,10 +11,10 @@ import { freePort, serveRedis } from "../../lib/service.ts";
 import { connectRaw, type RawClient } from "./raw-client.ts";
 import { until } from "../../lib/until.ts";
 
-type ParsedCommand = readonly (string | number)[];
+type Words = readonly (string | number)[];
 
 const LONG = "x".repeat(2000);
-/** Commands whose answers depend on nothing but those before. */
+/** Commands whose replies depend only on the commands before them. */
 const SESSION: readonly string[] = `
 PING | PING hello | PING a b | ECHO hi | ECHO | NOSUCH a b c | nosuch | GET | GET a b | SELECT 0 | SELECT 1 | SELECT x
 SET k v | GET k | GET none | SET k w NX | SET none x XX | SET k y XX | SET k z GET | SET n new GET | SET k q NX GET
@@ -24,6 +24,7 @@ SET k v EX 9223372036854775807 | SET k v EXAT 99999999999 | EXPIRETIME k | SET k
 SETNX s 1 | SETNX s 2 | GET s | SETEX e 100 v | TTL e | SETEX e 0 v | SETEX e x v | PSETEX e 100000 v | PSETEX e -1 v
 GETSET s 3 | GETSET fresh 1 | GETDEL s | GETDEL s | GETEX k EX 50 | TTL k | GETEX k PERSIST | TTL k | GETEX k EX 0
 GETEX k FOO | GETEX k EX | GETEX k EXAT 1 | EXISTS k | GETEX none PERSIST | GETEX
+GETEX k PERSIST PERSIST | SET k v NX NX | SET k v XX XX GET GET | SET k v KEEPTTL KEEPTTL | SET k v EX x FOO | SET k v FOO EX x
 MSET a 1 b 2 | MGET a b none | MSET a | MSET a 1 b | MSETNX a 3 c 4 | EXISTS c | MSETNX c 4 d 5 | MGET c d | MGET
 APPEND a 23 | APPEND ap new | STRLEN a | STRLEN none | GETRANGE a 0 1 | GETRANGE a -2 -1 | GETRANGE a 5 9 | GETRANGE a 2 1
 GETRANGE a x 1 | GETRANGE a -1 -5 | GETRANGE a -100 100 | SUBSTR a 0 0 | SETRANGE a 1 xyz | GET a | SETRANGE pad 5 x | GET pad
@@ -40,12 +41,17 @@ EXPIRE i 10 XX | EXPIRE i 10 GT | EXPIRE i 10 LT | TTL i | PEXPIRE i 100000 | EX
 EXISTS i | EXPIRETIME none | PTTL none | TTL none | EXPIRE t -1 | EXISTS t | PEXPIREAT b53 99999999999999 | PEXPIRETIME b53
 SET r v EX 100 | RENAME r r2 | TTL r2 | RENAME none x | RENAME r2 r2 | SET r3 w | RENAMENX r2 r3 | RENAMENX r2 r4 | RENAMENX none x
 COPY r4 r5 | COPY r4 r5 | COPY r4 r5 REPLACE | TTL r5 | COPY r4 r4 | COPY none x | COPY r4 r6 DB 0 | COPY r4 r6 FOO | COPY r4 r6 DB x
+COPY r4 r5 REPLACE REPLACE DB 0 DB 0 | EXPIRE r4 100 NX NX | EXPIRE r4 100 XX FOO | MEMORY USAGE r4 FOO | MEMORY USAGE none SAMPLES 1
 OBJECT ENCODING big | OBJECT ENCODING r4 | OBJECT ENCODING none | OBJECT REFCOUNT none | OBJECT FOO x | OBJECT | OBJECT ENCODING
 SCAN x | SCAN 0 COUNT 0 | SCAN 0 COUNT x | SCAN 0 FOO | SCAN 0 MATCH | SCAN 0 TYPE list COUNT 1000 | SCAN 0 MATCH nothing* COUNT 1000
+SCAN 0 COUNT x FOO | SCAN 0 FOO COUNT x | SCAN 0 COUNT 0 COUNT 1000 | SCAN 0 COUNT 1 COUNT 1000 MATCH nothing*
 FLUSHALL FOO | FLUSHDB SYNC | DBSIZE | RANDOMKEY | SET only v | RANDOMKEY | KEYS * | KEYS | DBSIZE x
 CLIENT GETNAME | CLIENT SETNAME me | CLIENT GETNAME | CLIENT SETNAME "a b" | CLIENT FOO | CLIENT | CLIENT ID x | CLIENT REPLY FOO
 CLIENT KILL 1.2.3.4:5 | CLIENT KILL ID 0 | CLIENT KILL ID 99999 | CLIENT KILL FOO bar | CLIENT NO-EVICT on | CLIENT NO-EVICT x
 CLIENT LIST TYPE foo | CLIENT LIST FOO | CLIENT LIST ID x | CLIENT KILL TYPE foo | CLIENT KILL SKIPME maybe
+CLIENT LIST TYPE normal TYPE normal | CLIENT LIST ID | CLIENT KILL ID 0 FOO | CLIENT KILL FOO 1 ID 0 | CLIENT KILL ID 99998 ID 99999
+HELLO 2 SETNAME "a b" FOO | HELLO 2 FOO SETNAME "a b" | COMMAND LIST FILTERBY FOO x | COMMAND LIST FILTERBY PATTERN
+COMMAND LIST FILTERBY PATTERN nothing* FILTERBY MODULE x | COMMAND LIST FILTERBY MODULE x
 HELLO x | HELLO 4 | HELLO 2 FOO | HELLO 2 SETNAME | HELLO 2 AUTH default x SETNAME "a b" | HELLO 2 AUTH nobody x
 AUTH x | AUTH default x | AUTH nobody x | AUTH a b c | AUTH | COMMAND COUNT x | COMMAND FOO | COMMAND GETKEYS GET k | COMMAND GETKEYS MSET a 1 b 2
 COMMAND GETKEYS PING | COMMAND GETKEYS GET | COMMAND GETKEYS nosuch a | COMMAND LIST FOO | COMMAND INFO nosuch | COMMAND DOCS nosuch
@@ -58,22 +64,22 @@ RESET | CLIENT GETNAME | SHUTDOWN FOO | ECHO \xff\x00\r\n | SET \x00k \xff\xfe |
   .filter((line) => line !== "");
 
 describe.skipIf(Bun.which("redis-server") === null)(
-  "answers are redis's, byte for byte (redis-server)",
+  "replies are those of redis-server, byte for byte",
   () => {
-    test("of every command, option and error of a long session, in both versions", async () => {
+    test("to every command, option and error of a long session, in both protocol versions", async () => {
       await using pair = await startPair();
       for (const version of [2, 3]) {
         await pair.skip(["HELLO", version]);
         for (const line of SESSION) {
           const words = wordsOf(line);
-          const [redis, ours] = await pair.ask(words);
+          const [redis, ours] = await pair.send(words);
           expect([version, line, ours]).toEqual([version, line, redis]);
           if (line === "RESET" || line.startsWith("HELLO 2")) await pair.skip(["HELLO", version]);
         }
       }
     });
 
-    test("of INCRBYFLOAT on random numbers", async () => {
+    test("to INCRBYFLOAT on random numbers", async () => {
       await using pair = await startPair();
       const { below } = random();
       const number = (): string => {
@@ -84,28 +90,28 @@ describe.skipIf(Bun.which("redis-server") === null)(
       };
       for (let n = 0; n < 1000; n++) {
         const words = below(4) === 0 ? ["SET", "f", number()] : ["INCRBYFLOAT", "f", number()];
-        const [redis, ours] = await pair.ask(words);
+        const [redis, ours] = await pair.send(words);
         expect([n, words, ours]).toEqual([n, words, redis]);
       }
     });
 
-    test("of KEYS with random patterns", async () => {
+    test("to KEYS with random patterns", async () => {
       await using pair = await startPair();
       const { below } = random();
-      const text = (letters: string, most: number) =>
-        Array.from({ length: below(most) }, () => letters[below(letters.length)]).join("");
-      // One key at a time: the order of several is nobody's promise.
+      const text = (letters: string, lengthMax: number) =>
+        Array.from({ length: below(lengthMax) }, () => letters[below(letters.length)]).join("");
+      // One key at a time: Redis defines no order of several keys.
       for (let n = 0; n < 1500; n++) {
         const key = `k${text("abc-]\\^*?[", 6)}`;
         const pattern = `${below(3) ? "" : "k"}${text("abkc-]\\^*?[", 9)}`;
         await pair.skip(["FLUSHALL"]);
         await pair.skip(["SET", key, "v"]);
-        const [redis, ours] = await pair.ask(["KEYS", pattern]);
+        const [redis, ours] = await pair.send(["KEYS", pattern]);
         expect([key, pattern, ours]).toEqual([key, pattern, redis]);
       }
     });
 
-    test("of inline commands and of what is not the protocol", async () => {
+    test("to inline commands and malformed input", async () => {
       const inputs = [
         "SET k 'a b'\r\nGET k\r\n",
         'SET k "\\x41\\n"\r\nGET k\r\n\r\n\r\nPING\r\n',
@@ -123,8 +129,8 @@ describe.skipIf(Bun.which("redis-server") === null)(
       ];
       for (const input of [...inputs, ...malformed]) {
         await using pair = await startPair();
-        // QUIT closes what a protocol error has not closed.
-        const [redis, ours] = await pair.whole(
+        // QUIT closes the connection if no protocol error has closed it.
+        const [redis, ours] = await pair.sendRaw(
           `${input}${malformed.includes(input) ? "" : "QUIT\r\n"}`,
         );
         expect([input.slice(0, 40), ours]).toEqual([input.slice(0, 40), redis]);
@@ -134,12 +140,12 @@ describe.skipIf(Bun.which("redis-server") === null)(
 );
 
 interface Pair extends AsyncDisposable {
-  /** The answers of redis and of the service, a character a byte. */
-  ask(words: ParsedCommand): Promise<[string, string]>;
-  /** Runs a command whose answer is of no interest. */
-  skip(words: ParsedCommand): Promise<void>;
-  /** All that comes back until the connection closes. */
-  whole(input: string): Promise<[string, string]>;
+  /** Returns the replies of Redis and of the service, as latin1. */
+  send(words: Words): Promise<[string, string]>;
+  /** Runs a command and ignores the replies. */
+  skip(words: Words): Promise<void>;
+  /** Sends raw bytes. Returns all bytes received until the connection closes. */
+  sendRaw(input: string): Promise<[string, string]>;
 }
 
 async function startPair(): Promise<Pair> {
@@ -159,27 +165,30 @@ async function startPair(): Promise<Pair> {
   ];
   const redis = Bun.spawn(["redis-server", ...options], { stdout: "ignore", stderr: "inherit" });
   const service = serveRedis(["--memory", "64mb"]);
-  const clients: [RawClient, RawClient] = [await connected(port), await connectRaw(service.port)];
-  let asked = 0;
-  const ask = async (words: ParsedCommand): Promise<[string, string]> => {
-    const end = `end of ${asked++}`;
+  const clients: [RawClient, RawClient] = [
+    await connectOnceListening(port),
+    await connectRaw(service.port),
+  ];
+  let sent = 0;
+  const send = async (words: Words): Promise<[string, string]> => {
+    const end = `end of ${sent++}`;
     const payload = Buffer.from(encode(words) + encode(["ECHO", end]), "latin1");
-    const answers = clients.map(async (client) => {
+    const replies = clients.map(async (client) => {
       client.send(payload);
       const all = await client.until(`${end}\r\n`);
       const start =
-        asked === 1
+        sent === 1
           ? 0
-          : all.lastIndexOf(`end of ${asked - 2}\r\n`) + `end of ${asked - 2}\r\n`.length;
+          : all.lastIndexOf(`end of ${sent - 2}\r\n`) + `end of ${sent - 2}\r\n`.length;
       return all.slice(start, -`$${end.length}\r\n${end}\r\n`.length);
     });
-    const [first = "", second = ""] = await Promise.all(answers);
+    const [first = "", second = ""] = await Promise.all(replies);
     return [first, second];
   };
   return {
-    ask,
-    skip: async (words) => void (await ask(words)),
-    async whole(input) {
+    send,
+    skip: async (words) => void (await send(words)),
+    async sendRaw(input) {
       for (const client of clients) client.send(input);
       const [first, second] = await Promise.all(clients.map((client) => client.closed));
       return [first ?? "", second ?? ""];
@@ -194,8 +203,8 @@ async function startPair(): Promise<Pair> {
   };
 }
 
-/** As soon as somebody listens. */
-async function connected(port: number): Promise<RawClient> {
+/** Connects once the server listens. */
+async function connectOnceListening(port: number): Promise<RawClient> {
   let client: RawClient | undefined;
   await until("redis-server listens", async () => {
     client = await connectRaw(port).catch(() => undefined);
@@ -205,7 +214,7 @@ async function connected(port: number): Promise<RawClient> {
   return client;
 }
 
-/** Words between spaces, or in double quotes; \x.. and \r\n stand for bytes. */
+/** Splits at spaces; double quotes keep spaces, and \x.. and \r\n stand for bytes. */
 function wordsOf(line: string): string[] {
   const words = line.match(/"[^"]*"|[^ ]+/g) ?? [];
   return words.map((word) =>
@@ -216,6 +225,6 @@ function wordsOf(line: string): string[] {
   );
 }
 
-function encode(words: ParsedCommand): string {
+function encode(words: Words): string {
   return `*${words.length}\r\n${words.map((word) => `$${String(word).length}\r\n${word}\r\n`).join("")}`;
 }

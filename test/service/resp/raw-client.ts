@@ -1,19 +1,19 @@
-// The Redis protocol as bytes on a socket, with a reader that can stop reading.
+// A client of the Redis protocol that sends and receives bytes, and that can stop reading.
 
 import type { Socket } from "bun";
 
 export interface RawClient extends Disposable {
   send(payload: string | Uint8Array): void;
-  /** No longer reads: what comes fills the socket. */
+  /** Stops reading: further replies fill the socket's buffer. */
   pause(): void;
   resume(): void;
-  /** Resolves with all that has come, a character a byte, once it ends with `end` or the connection has closed. */
+  /** Resolves with all received bytes, as latin1, once they end with `end` or the connection is closed. */
   until(end: string): Promise<string>;
-  /** Resolves with all that has come when the server has closed the connection. */
+  /** Resolves with all received bytes when the server has closed the connection. */
   readonly closed: Promise<string>;
 }
 
-/** `received` is told of all that comes, if given; then nothing is kept for `until`. */
+/** If `received` is given, it gets each chunk, and nothing is kept for `until`. */
 export async function connectRaw(
   port: number,
   received?: (chunk: Buffer) => void,
@@ -49,7 +49,7 @@ export async function connectRaw(
       },
     },
   });
-  // A byte sent alone would wait for the last one to be acknowledged.
+  // Without this, a byte sent alone waits until the previous one is acknowledged.
   socket.setNoDelay(true);
   return {
     send(payload) {
@@ -69,7 +69,7 @@ export async function connectRaw(
   };
 }
 
-/** A command as clients send it. */
+/** Returns a command as an array of bulk strings. */
 export function commandBytes(...words: (string | Uint8Array)[]): Buffer {
   const parts = [Buffer.from(`*${words.length}\r\n`)];
   for (const word of words) {

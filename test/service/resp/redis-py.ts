@@ -1,18 +1,18 @@
-// redis-py, which Debian has as python3-redis, through a Python process that redis_py.py runs:
-// a line of JSON for each call, a line for each answer.
+// redis-py (Debian: python3-redis) in a Python process that runs redis_py.py. Each call and each
+// result is one line of JSON.
 
 import type { Client } from "./client.contract.ts";
 
 const SCRIPT = new URL("redis_py.py", import.meta.url).pathname;
 
-/** A Python that has it, if there is one: Debian's may not come first in the PATH. */
+/** A Python with redis-py, or undefined. Debian's Python may not come first in the PATH. */
 export const PYTHON = ["python3", "/usr/bin/python3"].find((python) => {
   const path = Bun.which(python);
   return path !== null && Bun.spawnSync([path, "-c", "import redis"]).success;
 });
 
-interface Answer {
-  readonly answer?: unknown;
+interface Result {
+  readonly reply?: unknown;
   readonly error?: string;
 }
 
@@ -24,36 +24,36 @@ export async function connectRedisPy(port: number): Promise<Client> {
   });
   const lines = linesOf(child.stdout);
   let last: Promise<unknown> = Promise.resolve();
-  const exchange = async (call: string, args: readonly unknown[]): Promise<unknown> => {
-    child.stdin.write(`${JSON.stringify([call, ...args])}\n`);
+  const exchange = async (name: string, args: readonly unknown[]): Promise<unknown> => {
+    child.stdin.write(`${JSON.stringify([name, ...args])}\n`);
     await child.stdin.flush();
     const { value } = await lines.next();
-    const { answer, error } = JSON.parse(value ?? '{"error":"Python has ended"}') as Answer;
+    const { reply, error } = JSON.parse(value ?? '{"error":"Python has ended"}') as Result;
     if (error !== undefined) throw new Error(error);
-    return answer;
+    return reply;
   };
-  /** One after the other: a line has no number that would say to which call it belongs. */
-  const ask = <T>(call: string, ...args: unknown[]): Promise<T> => {
-    const answer = last.then(() => exchange(call, args));
-    last = answer.catch(() => {});
-    return answer as Promise<T>;
+  /** Runs one call after the other: a line has no number of its call. */
+  const call = <T>(name: string, ...args: unknown[]): Promise<T> => {
+    const reply = last.then(() => exchange(name, args));
+    last = reply.catch(() => {});
+    return reply as Promise<T>;
   };
   return {
     set: (key, value, seconds) =>
-      ask("set", key, Buffer.from(value).toString("base64"), seconds ?? null),
-    get: (key) => ask("get", key),
+      call("set", key, Buffer.from(value).toString("base64"), seconds ?? null),
+    get: (key) => call("get", key),
     async getBytes(key) {
-      const text = await ask<string | null>("get_bytes", key);
+      const text = await call<string | null>("get_bytes", key);
       return text === null ? null : Buffer.from(text, "base64");
     },
-    ttl: (key) => ask("ttl", key),
-    incr: (key) => ask("incr", key),
-    del: (...keys) => ask("delete", ...keys),
-    mset: (entries) => ask("mset", entries),
-    mget: (keys) => ask("mget", keys),
-    scan: (pattern) => ask("scan", pattern),
-    pipeline: (commands) => ask("pipeline", commands),
-    call: async (command, ...args) => String(await ask("call", command, ...args)),
+    ttl: (key) => call("ttl", key),
+    incr: (key) => call("incr", key),
+    del: (...keys) => call("delete", ...keys),
+    mset: (entries) => call("mset", entries),
+    mget: (keys) => call("mget", keys),
+    scan: (pattern) => call("scan", pattern),
+    pipeline: (commands) => call("pipeline", commands),
+    call: async (command, ...args) => String(await call("call", command, ...args)),
     async [Symbol.asyncDispose]() {
       await child.stdin.end();
       await child.exited;

@@ -1,4 +1,4 @@
-# Runs calls of redis-py that come as lines of JSON and answers each with a line.
+# Reads calls as lines of JSON, runs them with redis-py, and writes each result as a line.
 
 import base64
 import json
@@ -9,19 +9,19 @@ import redis
 client = redis.Redis(host="127.0.0.1", port=int(sys.argv[1]))
 
 
-def text(answer):
-    """What answers hold, as JSON can say it."""
-    if isinstance(answer, bytes):
-        return answer.decode()
-    if isinstance(answer, list):
-        return [text(part) for part in answer]
-    if answer is True:
+def to_json(reply):
+    """Returns the reply with bytes as text."""
+    if isinstance(reply, bytes):
+        return reply.decode()
+    if isinstance(reply, list):
+        return [to_json(part) for part in reply]
+    if reply is True:
         return "OK"
-    return answer
+    return reply
 
 
 def call(*args):
-    # As sent: redis-py would make a table of what CLIENT INFO answers.
+    # Returns the reply as sent: redis-py would parse CLIENT INFO into a table.
     connection = client.connection_pool.get_connection(args[0])
     try:
         connection.send_command(*args)
@@ -59,7 +59,7 @@ CALLS = {
 for line in sys.stdin:
     name, *args = json.loads(line)
     try:
-        answer = {"answer": text(CALLS[name](*args))}
+        result = {"reply": to_json(CALLS[name](*args))}
     except redis.RedisError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer), flush=True)
+        result = {"error": str(error)}
+    print(json.dumps(result), flush=True)
