@@ -28,7 +28,7 @@ export function list(context: CommandContext): void | Failure {
   return visitClients(context, ids, visit, () => reply.verbatim(lines.join("")));
 }
 
-/** Returns the ids of the clients to list; undefined for all. ID takes all arguments up to the last. */
+/** Returns the ids of the clients to list; undefined for all. ID takes all further arguments. */
 function readListedIds(context: CommandContext): readonly number[] | undefined | Failure {
   const { count } = context;
   if (count === 2) return undefined;
@@ -114,8 +114,8 @@ interface KillFilter {
 }
 
 function addressFilter(text: Argument): KillFilter {
-  const wanted = text.toText();
-  return { passes: ({ address }) => address === wanted };
+  const killed = text.toText();
+  return { passes: ({ address }) => address === killed };
 }
 
 /** Filters of CLIENT KILL; of each kind the last one counts. */

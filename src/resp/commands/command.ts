@@ -128,7 +128,10 @@ function writeInfoElement(to: Target, entry: CommandEntry | undefined): number {
   return 1;
 }
 
-/** Writes an element for each command that the arguments name, in slices. `writeElement` returns their number. */
+/**
+ * Writes the elements of each command that the arguments name, in slices. `writeElement` returns the
+ * number of elements that it has written.
+ */
 function writeNamed(
   context: CommandContext,
   kind: "array" | "map",
@@ -277,10 +280,10 @@ const LIST_FILTERS: ReadonlyMap<string, (value: Argument) => Filter> = new Map([
 ]);
 
 function inCategory(category: Argument): Filter {
-  const wanted = `@${category.toWord()}`;
+  const categoryName = `@${category.toWord()}`;
   return (name, table) => {
     const command = table.byName.get(name)?.command;
-    return command !== undefined && categoriesOf(table, command, name).includes(wanted);
+    return command !== undefined && categoriesOf(table, command, name).includes(categoryName);
   };
 }
 

@@ -22,7 +22,10 @@ export interface Command {
   readonly flags: readonly CommandFlag[];
   /** Access that the client needs. If it is missing, the flag "write" or "readonly" decides. */
   readonly access?: Access;
-  /** Indexes of the first and the last key, and the step between keys; a negative last counts from the end. */
+  /**
+   * Indexes of the first and the last key, and the step between keys. A negative last index counts
+   * from the end.
+   */
   readonly keys?: readonly [first: number, last: number, step: number];
   /** The arguments as the documents write them. */
   readonly syntax: string;
@@ -76,7 +79,7 @@ export interface Session extends Description {
   readonly id: number;
   /** Row in the table of clients. */
   readonly row: number;
-  /** What the client may do. */
+  /** Access of the client. */
   access: Access;
   version: 2 | 3;
   name: string;
@@ -171,7 +174,7 @@ export class Updater {
     this.#context = context;
   }
 
-  /** Changes an entry in one step. If it fails, the reply that `changeEntry` has written is discarded. */
+  /** Changes an entry in one step. A failure discards the reply that `changeEntry` has written. */
   update(context: CommandContext, key: Bytes, changeEntry: ChangeEntry): Failure | undefined {
     const { cache, reply, nowMs } = context;
     const mark = reply.out.end;
@@ -216,7 +219,7 @@ export function update(
   return context.updater.update(context, key, changeEntry);
 }
 
-/** Returns when the live entry expires, or undefined if there is none. This does not count as a hit. */
+/** Returns when the live entry expires, or undefined if there is none. It counts no hit. */
 export function expiresAtOf({ cache, nowMs }: CommandContext, key: Bytes): number | undefined {
   return cache.look(key, nowMs)?.expiresAtMs;
 }

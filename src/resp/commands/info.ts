@@ -1,4 +1,4 @@
-// INFO: the service's figures under the names that redis gives them.
+// INFO: the stats of the service under the names that Redis gives them.
 
 import { release } from "node:os";
 
@@ -41,21 +41,21 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     const resident = residentBytes();
     return {
       used_memory: used,
-      used_memory_human: human(used),
+      used_memory_human: formatBytes(used),
       used_memory_rss: resident,
-      used_memory_rss_human: human(resident),
+      used_memory_rss_human: formatBytes(resident),
       used_memory_dataset: bytes,
       dead_bytes: dead,
       total_system_memory: usableMemoryBytes(),
-      total_system_memory_human: human(usableMemoryBytes()),
+      total_system_memory_human: formatBytes(usableMemoryBytes()),
       maxmemory: memory,
-      maxmemory_human: human(memory),
+      maxmemory_human: formatBytes(memory),
       maxmemory_policy: config.eviction === "none" ? "noeviction" : "allkeys-s3fifo",
     };
   },
   persistence: ({ cache, service: { state } }) => ({
     loading: state.phase === "loading" ? 1 : 0,
-    // Clients that wait for the end of the loading look again after so long.
+    // Clients that wait for the end of loading retry after this number of seconds.
     ...(state.phase === "loading" ? { loading_eta_seconds: 1 } : {}),
     rdb_changes_since_last_save: changesOf(cache.stats()) - Math.max(0, state.get("savedChanges")),
     rdb_bgsave_in_progress: state.get("isSaving"),
@@ -97,7 +97,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       used_cpu_user: (user / 1e6).toFixed(6),
     };
   },
-  // Times are not measured: a clock read before and after each would cost more than many a command.
+  // Times are 0: two reads of the clock would cost more than many commands do.
   commandstats: ({ counters }) => {
     const lines: Record<string, string> = {};
     for (const [number, name] of counters.names.entries()) {
@@ -116,16 +116,16 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   },
 };
 
-/** What INFO alone does not show. */
+/** Sections that INFO shows only if it is asked for them, or for all. */
 const ON_DEMAND = ["commandstats"];
 const TITLES: Readonly<Record<string, string>> = { cpu: "CPU" };
 
-/** The text of INFO with these arguments, in any case. */
-export function infoText(context: CommandContext, wanted: readonly string[]): string {
-  const showsAll = wanted.includes("all") || wanted.includes("everything");
-  const showsDefault = wanted.length === 0 || wanted.includes("default");
+/** Returns the text of INFO for these section names, which are in lower case. */
+export function infoText(context: CommandContext, names: readonly string[]): string {
+  const showsAll = names.includes("all") || names.includes("everything");
+  const showsDefault = names.length === 0 || names.includes("default");
   const isShown = (name: string) =>
-    wanted.includes(name) || showsAll || (showsDefault && !ON_DEMAND.includes(name));
+    names.includes(name) || showsAll || (showsDefault && !ON_DEMAND.includes(name));
   return Object.entries(SECTIONS)
     .filter(([name]) => isShown(name))
     .map(([name, section]) => {
@@ -138,8 +138,9 @@ export function infoText(context: CommandContext, wanted: readonly string[]): st
     .join("\r\n");
 }
 
-function human(bytes: number): string {
+/** Returns bytes as Redis writes them: 1.50K, 2.00M. */
+function formatBytes(bytes: number): string {
   const units = ["B", "K", "M", "G", "T"];
-  const step = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  return step === 0 ? `${bytes}B` : `${(bytes / 1024 ** step).toFixed(2)}${units[step]}`;
+  const power = bytes < 1024 ? 0 : Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return power === 0 ? `${bytes}B` : `${(bytes / 1024 ** power).toFixed(2)}${units[power]}`;
 }

@@ -84,7 +84,7 @@ export function inParts(
   return inSlices(context, step, write, all);
 }
 
-/** Copies the arguments behind the command's name; `kept` claims their bytes until its release. O(bytes). */
+/** Copies the arguments behind the command's name. `kept` claims their bytes. O(bytes). */
 function copyArguments(
   context: CommandContext,
   kept: Reply,

@@ -104,7 +104,6 @@ export const STRING_COMMANDS: readonly Command[] = [
   ),
 ];
 
-/** The value of NX, XX, GET and the lifetime. */
 const SET_OPTIONS = grammar({
   condition: oneOf(flag("nx"), flag("xx")),
   get: oneOf(flag("get")),
