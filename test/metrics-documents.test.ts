@@ -1,4 +1,4 @@
-// What the documents say of metrics is what /metrics has.
+// The documents about metrics name exactly the metrics of /metrics.
 
 import { expect, test } from "bun:test";
 
@@ -6,8 +6,8 @@ import { startService } from "./lib/service.ts";
 
 const page = (name: string) => Bun.file(new URL(`../docs/${name}`, import.meta.url)).text();
 
-/** Names, with those that Prometheus makes of a histogram. */
-async function namesOf(): Promise<{ families: Set<string>; all: Set<string> }> {
+/** Returns the names of all metrics; `all` includes the series of each histogram. */
+async function readNames(): Promise<{ families: Set<string>; all: Set<string> }> {
   await using service = await startService(["--workers", "1"]);
   const text = await (await fetch(`${service.url}/metrics`)).text();
   const families = new Set([...text.matchAll(/^# HELP (\w+)/gm)].map(([, name = ""]) => name));
@@ -18,8 +18,8 @@ async function namesOf(): Promise<{ families: Set<string>; all: Set<string> }> {
   return { families, all };
 }
 
-test("Grafana's dashboard and the alerts name metrics that there are", async () => {
-  const { all } = await namesOf();
+test("the Grafana dashboard and the alerts use only metrics that exist", async () => {
+  const { all } = await readNames();
   for (const name of ["ringcache-grafana.json", "ringcache-alerts.yaml"]) {
     const text = await page(name);
     // A name in a query is followed by labels, a range, an operator or a bracket.
@@ -29,7 +29,7 @@ test("Grafana's dashboard and the alerts name metrics that there are", async () 
   }
 });
 
-test("Grafana's dashboard is JSON whose panels have queries and do not overlap", async () => {
+test("the panels of the Grafana dashboard have queries and do not overlap", async () => {
   const { panels } = JSON.parse(await page("ringcache-grafana.json")) as {
     panels: {
       id: number;
@@ -53,7 +53,7 @@ test("Grafana's dashboard is JSON whose panels have queries and do not overlap",
   }
 });
 
-test("the alerts are YAML, and each says what it means and what to do", async () => {
+test("each alert has an expression, a summary and an action", async () => {
   const { groups } = Bun.YAML.parse(await page("ringcache-alerts.yaml")) as {
     groups: { rules: { alert: string; expr: string; annotations: Record<string, string> }[] }[];
   };
@@ -68,8 +68,8 @@ test("the alerts are YAML, and each says what it means and what to do", async ()
   }
 });
 
-test("docs/operations.md has a row for every metric", async () => {
-  const { families } = await namesOf();
+test("docs/operations.md has one row per metric", async () => {
+  const { families } = await readNames();
   const [, table = ""] =
     /<!-- metrics -->(.*)<!-- \/metrics -->/s.exec(await page("operations.md")) ?? [];
   const rows = [...table.matchAll(/^\| `(ringcache_\w+)`/gm)].map(([, name = ""]) => name);

@@ -10,7 +10,9 @@ export function meanEntries(shards: readonly ShardView[]): number {
   return totalEntries(shards) / Math.max(shards.length, 1);
 }
 
-/** Returns the mean and the largest deviation; for a small cache the total and the largest shard. */
+/**
+ * Returns the mean and the largest deviation; for a small cache the total and the largest shard.
+ */
 export function describeDistribution(shards: readonly ShardView[]): string {
   const [first, ...others] = shards;
   const total = totalEntries(shards);
@@ -28,7 +30,8 @@ export function describeDistribution(shards: readonly ShardView[]): string {
   if (distance(furthest) < 0.5) return `${meanText} All shards have the same number.`;
   const deviation = text(percent(distance(furthest) / mean));
   const side = furthest.entries > mean ? "above" : "below";
-  return `${meanText} Shard ${furthest.shard} deviates most: ${exact(furthest.entries)} entries, ${deviation} ${side} the mean.`;
+  const deviating = `Shard ${furthest.shard} deviates most: ${exact(furthest.entries)} entries`;
+  return `${meanText} ${deviating}, ${deviation} ${side} the mean.`;
 }
 
 function totalEntries(shards: readonly ShardView[]): number {

@@ -38,7 +38,10 @@ export class History {
     return this.#columns.get(name) ?? [];
   }
 
-  /** Adds a sample. A sample that is not later than the last clears the history: the clock was set back. */
+  /**
+   * Adds a sample. A sample that is not later than the last clears the history: the clock was set
+   * back.
+   */
   add(stats: LiveStats): void {
     const time = stats.timeMs / 1000;
     const last = this.times.at(-1);

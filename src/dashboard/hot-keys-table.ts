@@ -1,5 +1,5 @@
-// The table of the most frequently read keys of a sample. A key may contain any characters, so it is
-// shown as text on at most two lines, with signs for invisible characters.
+// The table of the most frequently read keys of a sample. A key may contain any characters, so it
+// is shown as text on at most two lines, with signs for invisible characters.
 
 import { byId, make, setText } from "./elements.ts";
 import type { HotKey, LiveStats } from "../live/stats.ts";
@@ -45,5 +45,6 @@ function describeSample(sampled: number, oneIn: number, keys: number): string {
   if (sampled === 0) return "No reads have been sampled yet.";
   const rate = oneIn === 1 ? "every read" : `one read in ${exact(oneIn)}`;
   if (keys === 0) return `${exact(sampled)} reads sampled, ${rate}: no key stands out.`;
-  return `${exact(sampled)} reads sampled, ${rate}. A range gives the lowest and highest possible count of a key.`;
+  const meaning = "A range gives the lowest and highest possible count of a key.";
+  return `${exact(sampled)} reads sampled, ${rate}. ${meaning}`;
 }

@@ -25,9 +25,9 @@ export class KeyForm {
   readonly #value = byId("value", HTMLTextAreaElement);
   readonly #ttl = byId("ttl", HTMLInputElement);
   readonly #status = byId("key-status", HTMLElement);
-  readonly #shownKey = byId("answer-key", HTMLElement);
-  readonly #reveal = byId("answer-reveal", HTMLButtonElement);
-  readonly #shownValue = byId("answer-value", HTMLElement);
+  readonly #shownKey = byId("response-key", HTMLElement);
+  readonly #reveal = byId("response-reveal", HTMLButtonElement);
+  readonly #shownValue = byId("response-value", HTMLElement);
   /** Counts actions, so that a slow response does not replace a later one. */
   #actions = 0;
   #response: KeyResponse | undefined;

@@ -1,5 +1,5 @@
-// The stream of stats, read with fetch. An EventSource sends no token, stops after a response that is
-// no stream (503 while the service stops), and waits forever on a dead connection.
+// The stream of stats, read with fetch. An EventSource sends no token, stops after a response that
+// is no stream (503 while the service stops), and waits forever on a dead connection.
 
 import { EventParser } from "../live/events.ts";
 import type { LiveStats } from "../live/stats.ts";
@@ -37,7 +37,9 @@ export async function subscribe(url: string, token: Token, events: LiveEvents): 
   }
 }
 
-/** Reads one connection to its end. Returns whether it ended because the service requires a token. */
+/**
+ * Reads one connection to its end. Returns whether it ended because the service requires a token.
+ */
 async function requiresToken(
   url: string,
   token: Token,

@@ -1,5 +1,5 @@
-// The ring: one arc per shard, as long as the shard's share of the hash space. The virtual nodes of a
-// shard are distributed over the ring; the view joins them to one arc.
+// The ring: one arc per shard, as long as the shard's share of the hash space. The virtual nodes of
+// a shard are distributed over the ring; the view joins them to one arc.
 
 import { makeSvg } from "./elements.ts";
 import type { ShardView } from "../live/stats.ts";
@@ -33,7 +33,9 @@ export class RingView {
     });
   }
 
-  /** Shades the arcs by each shard's difference from the mean; moves them only if shares changed. */
+  /**
+   * Shades the arcs by each shard's difference from the mean; moves them only if shares changed.
+   */
   show(shards: readonly ShardView[], meanEntries: number): void {
     const isSame =
       shards.length === this.#shares.length &&

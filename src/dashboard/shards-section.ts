@@ -77,7 +77,9 @@ export class ShardsSection {
     this.#select(target === null ? null : Math.min(Math.max(target, 0), last));
   }
 
-  /** Shows the selected shard in the middle of the ring; with `isAnnounced` to screen readers too. */
+  /**
+   * Shows the selected shard in the middle of the ring; with `isAnnounced` to screen readers too.
+   */
   #describe(isAnnounced: boolean): void {
     const shard = this.#selected === null ? undefined : this.#shards[this.#selected];
     const shards = this.#shards.length;

@@ -38,7 +38,8 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
     const ratio = memory.maxBytes > 0 ? memory.usedBytes / memory.maxBytes : 0;
     const evicting = Math.round(evictionsPerSecond);
     const suffix = evicting > 0 ? `, evicting ${text(count(evicting))}/s` : "";
-    const note = `${Math.round(ratio * 100)} % of ${text(rounded(bytes(memory.maxBytes)))}${suffix}`;
+    const limit = text(rounded(bytes(memory.maxBytes)));
+    const note = `${Math.round(ratio * 100)} % of ${limit}${suffix}`;
     return { quantity: bytes(memory.usedBytes), note, ratio };
   },
   Entries: ({ entries, shards }) => ({

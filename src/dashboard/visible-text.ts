@@ -1,5 +1,5 @@
-// Keys and values may contain any character. Invisible characters, and those that would move the text
-// around them, are replaced by a sign. The result is still only ever set as text.
+// Keys and values may contain any character. Invisible characters, and those that would move the
+// text around them, are replaced by a sign. The result is still only ever set as text.
 
 // Controls, soft hyphen, zero-width and directional marks, line separators, byte order mark,
 // interlinear and tag characters. Joiners (U+200C, U+200D) stay: emoji are made with them.
@@ -7,7 +7,9 @@ const UNSEEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 const UNSEEN_BUT_LINES = new RegExp(`(?![\\n\\t])${UNSEEN.source}`, "g");
 
-/** Returns the text as one line: a line feed becomes "‹LF›", a mark without a short name "‹U+202E›". */
+/**
+ * Returns the text as one line: a line feed becomes "‹LF›", a mark without a short name "‹U+202E›".
+ */
 export function visibleLine(text: string): string {
   return text.replace(UNSEEN, sign);
 }

@@ -14,7 +14,10 @@ export function formatBytes(bytes: number): Quantity {
   return scaled(bytes, 1024, UNITS);
 }
 
-/** Divides a value by `base` until it is less than 1,000, and returns it with the unit of that power. */
+/**
+ * Divides a value by `base` until it is less than 1,000, and returns it with the unit of that
+ * power.
+ */
 export function scaled(value: number, base: number, units: readonly string[]): Quantity {
   let power = 0;
   let rest = value;

@@ -12,7 +12,8 @@ import type { Metric, Scrape, MetricsContext } from "./metric.ts";
 const PREFIX = "ringcache_";
 const DURATION_NAME = `${PREFIX}request_duration_seconds`;
 const DURATION_HELP =
-  "Time from the arrival of a request to its response; in a pipeline, to the response of the whole batch.";
+  "Time from the arrival of a request to its response; " +
+  "in a pipeline, to the response of the whole batch.";
 /** Upper bounds of the histogram buckets: each power of two from 4 µs to 8.4 s. */
 const BOUNDS_MICROS = Array.from({ length: 22 }, (_, index) => 2 ** (index + 2));
 

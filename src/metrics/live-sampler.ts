@@ -48,13 +48,19 @@ export class LiveSampler {
     this.#last = this.#previous = this.#totals();
   }
 
-  /** Marks a second; to be called once a second. Rates count from the mark before the last. O(commands × threads). */
+  /**
+   * Marks a second; to be called once a second. Rates count from the mark before the last.
+   * O(commands × threads).
+   */
   mark(): void {
     this.#previous = this.#last;
     this.#last = this.#totals();
   }
 
-  /** Returns the current state, and the rates of the last one to two seconds. O(shards + commands × threads). */
+  /**
+   * Returns the current state, and the rates of the last one to two seconds. O(shards + commands ×
+   * threads).
+   */
   stats(): LiveStats {
     const { cache, config, service, workers, protocols } = this.#context;
     const last = this.#previous;

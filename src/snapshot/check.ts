@@ -34,14 +34,17 @@ try {
     const { version, savedMs, shards, virtualNodes } = header;
     console.log(`format ${version}, saved at ${new Date(savedMs).toISOString()}`);
     console.log(
-      `${formatted(shards)} shards of ${formatted(virtualNodes)} virtual nodes, ${formatted(intactShards)} of them intact`,
+      `${formatted(shards)} shards of ${formatted(virtualNodes)} virtual nodes, ` +
+        `${formatted(intactShards)} of them intact`,
     );
     console.log(
       `${formatted(entries)} entries: ${formatted(counts.keyBytes)} bytes of keys, ` +
-        `${formatted(counts.valueBytes)} bytes of values, longest value ${formatted(counts.longestValue)} bytes`,
+        `${formatted(counts.valueBytes)} bytes of values, ` +
+        `longest value ${formatted(counts.longestValue)} bytes`,
     );
     console.log(
-      `${formatted(counts.expiring)} entries have an expiry time, ${formatted(counts.expired)} of them have expired`,
+      `${formatted(counts.expiring)} entries have an expiry time, ` +
+        `${formatted(counts.expired)} of them have expired`,
     );
   }
   for (const damage of damages) console.log(`damaged: ${damage}`);

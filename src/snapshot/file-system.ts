@@ -14,7 +14,10 @@ export interface FileSystem {
   syncFile(file: FileHandle): Promise<void>;
   /** Flushes the names in a folder to the device. */
   syncFolder(path: string): Promise<void>;
-  /** Locks a file, and creates it if it is missing. Throws LockedError, NoLocksError or the system's error. */
+  /**
+   * Locks a file, and creates it if it is missing. Throws LockedError, NoLocksError or the system's
+   * error.
+   */
   lock(path: string): Lock;
 }
 
@@ -28,7 +31,10 @@ export class LockedError extends Error {}
 /** The file system has no locks. */
 export class NoLocksError extends Error {}
 
-/** The name belongs to something else than a file: a FIFO (reading it may block forever), a link, a folder. */
+/**
+ * The name belongs to something else than a file: a FIFO (reading it may block forever), a link, a
+ * folder.
+ */
 export class NotAFileError extends Error {}
 
 /** Follows no link and opens no FIFO: another user of the folder could create them. */

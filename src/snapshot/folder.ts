@@ -1,10 +1,10 @@
 // The data folder with the snapshots of a service. Only one service uses a folder at a time.
 //
-//   ringcache.snapshot                 the last good snapshot
-//   ringcache.snapshot.tmp             a snapshot that is being written, or whose writing was interrupted
-//   ringcache.snapshot.damaged-TIME    a snapshot with damages, kept for the operator
-//   ringcache.snapshot.unfit-TIME      a snapshot with entries that exceed the limits of the cache, kept too
-//   ringcache.lock, ringcache.pid      the lock of the service that uses the folder, and its process id
+//   ringcache.snapshot                the last good snapshot
+//   ringcache.snapshot.tmp            a snapshot during its writing, or after an interrupted one
+//   ringcache.snapshot.damaged-TIME   a snapshot with damages, kept for the operator
+//   ringcache.snapshot.unfit-TIME     a snapshot with entries that exceed a limit, kept too
+//   ringcache.lock, ringcache.pid     the lock and the process id of the service
 
 import {
   access,
@@ -82,7 +82,8 @@ export class DataFolder {
   async claim(): Promise<void> {
     if (this.#isClaimed && (await exists(this.#lockPath))) return;
     const isNew = !this.#isClaimed;
-    // The folder was removed together with its lock. A folder that was created again is claimed again.
+    // The folder was removed together with its lock. A folder that was created again is claimed
+    // again.
     this.#lock?.close();
     this.#lock = undefined;
     this.#isClaimed = false;

@@ -1,10 +1,11 @@
-// The bytes of a snapshot, as docs/snapshot-format.md describes them. All numbers are little endian.
+// The bytes of a snapshot, as docs/snapshot-format.md describes them. All numbers are little
+// endian.
 //
 //   header │ block of shard 0 │ block of shard 1 │ … │ trailer
 //
-// Header and trailer have the same content, so that one damaged byte cannot destroy both. Each block
-// contains the random id of the file. After a damage, the reader searches for this id; without it, a
-// value could look like a block.
+// Header and trailer have the same content, so that one damaged byte cannot destroy both. Each
+// block contains the random id of the file. After a damage, the reader searches for this id;
+// without it, a value could look like a block.
 
 import { xxh3 } from "@node-rs/xxhash";
 
@@ -155,7 +156,9 @@ export function checksumBytes(checksum: bigint): Buffer {
   return bytes;
 }
 
-/** Writes the checksum of the bytes before it into the last eight bytes; returns the same buffer. */
+/**
+ * Writes the checksum of the bytes before it into the last eight bytes; returns the same buffer.
+ */
 function sealed(bytes: Buffer): Buffer {
   const end = bytes.length - CHECKSUM_BYTES;
   bytes.writeBigUInt64LE(xxh3.xxh64(bytes.subarray(0, end)), end);

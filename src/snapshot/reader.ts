@@ -1,7 +1,7 @@
 // Reads a snapshot, intact or damaged. The entries of intact blocks are visited; a damaged block is
-// reported and skipped. The checksum of a block is verified before its first entry is visited, so no
-// entry of a damaged block is visited. Each block is therefore read twice, the second time from the
-// page cache.
+// reported and skipped. The checksum of a block is verified before its first entry is visited, so
+// no entry of a damaged block is visited. Each block is therefore read twice, the second time from
+// the page cache.
 
 import type { FileHandle } from "node:fs/promises";
 import { xxh3 } from "@node-rs/xxhash";
@@ -120,7 +120,10 @@ class SnapshotReader {
     }
   }
 
-  /** Visits the entries of the block at `offset`. Returns false if the block is damaged, and reports why. */
+  /**
+   * Visits the entries of the block at `offset`. Returns false if the block is damaged, and reports
+   * why.
+   */
   async #readBlock(
     header: Header,
     block: BlockHeader,
@@ -153,7 +156,10 @@ class SnapshotReader {
     return true;
   }
 
-  /** Returns checksum and number of the records in these bytes; undefined if the bytes are not whole records. */
+  /**
+   * Returns checksum and number of the records in these bytes; undefined if the bytes are not whole
+   * records.
+   */
   async #readRecords(
     start: number,
     bytes: number,

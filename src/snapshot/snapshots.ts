@@ -18,7 +18,9 @@ export interface LoadReport extends SnapshotReport {
   readonly loaded: number;
   /** Entries that expired after the snapshot. */
   readonly expired: number;
-  /** Entries that exceed a limit of the cache, or for which a cache without eviction has no room. */
+  /**
+   * Entries that exceed a limit of the cache, or for which a cache without eviction has no room.
+   */
   readonly unfit: number;
   readonly tookMs: number;
   /** The path where a damaged file, or one with unfit entries, is kept. */
@@ -26,9 +28,9 @@ export interface LoadReport extends SnapshotReport {
 }
 
 /**
- * Interval of garbage collections during a load or a save. The collector counts shared memory as its
- * own heap and would let garbage grow to the same size. Measured with a million entries: during a
- * save resident memory grows to 1.05 ×, without these collections to 1.6 to 2.6 ×.
+ * Interval of garbage collections during a load or a save. The collector counts shared memory as
+ * its own heap and would let garbage grow to the same size. Measured with a million entries: during
+ * a save resident memory grows to 1.05 ×, without these collections to 1.6 to 2.6 ×.
  */
 const COLLECT_INTERVAL_MS = 20;
 
@@ -38,7 +40,9 @@ const STALL_CHECK_MS = 250;
 /** The file has entries that are not in the cache yet, so a save would lose them. */
 const NOT_LOADED = "the last snapshot is still being loaded";
 
-/** A disk hangs if it writes no byte for this time; the service then ends without a last snapshot. */
+/**
+ * A disk hangs if it writes no byte for this time; the service then ends without a last snapshot.
+ */
 const STALL_MS = 30_000;
 
 export interface SnapshotEvents {
@@ -127,11 +131,14 @@ export class Snapshots {
       : { ...loaded, keptAt: await this.#folder.keepAside("unfit") };
   }
 
-  /** Takes a snapshot of the current entries; fails while a snapshot is being loaded. Never rejects. */
+  /**
+   * Takes a snapshot of the current entries; fails while a snapshot is being loaded. Never rejects.
+   */
   async save(): Promise<SaveOutcome> {
     if (this.#state.phase === "loading") return { isSaved: false, reason: NOT_LOADED };
     if (this.#running === undefined) return await this.#start();
-    // The running snapshot may have copied a shard before its last write; only the next has all writes.
+    // The running snapshot may have copied a shard before its last write; only the next has all
+    // writes.
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
       return this.#start();
@@ -139,7 +146,10 @@ export class Snapshots {
     return await this.#next;
   }
 
-  /** Takes a snapshot if the cache changed since the last one, else returns undefined. Never rejects. */
+  /**
+   * Takes a snapshot if the cache changed since the last one, else returns undefined. Never
+   * rejects.
+   */
   async saveIfChanged(): Promise<SaveOutcome | undefined> {
     await this.#running;
     const isSame = changesOf(this.#cache.stats()) === this.#state.get("savedChanges");
@@ -262,7 +272,9 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const NOT_ALLOWED = { read: "this user may not read it", write: "this user may not write there" };
 
-/** Returns why a file or folder could not be read or written, with the system's name of the error. */
+/**
+ * Returns why a file or folder could not be read or written, with the system's name of the error.
+ */
 export function describeError(error: unknown, operation: "read" | "write"): string {
   const code = errorCode(error);
   const reason = code === "EACCES" || code === "EPERM" ? NOT_ALLOWED[operation] : REASONS[code];

@@ -61,7 +61,8 @@ export async function openSnapshots(
       throw new StartupError(EXIT_USAGE, `--data-dir: ${reason}`);
     }
     if (!TRANSIENT_ERRORS.includes(errorCode(error))) {
-      const advice = `let user ${process.getuid?.() ?? "of the service"} write there, or choose another with --data-dir`;
+      const user = process.getuid?.() ?? "of the service";
+      const advice = `let user ${user} write there, or choose another with --data-dir`;
       throw new StartupError(
         EXIT_SYSTEM,
         `the folder ${path} cannot be used: ${describeFolderError(error)}; ${advice}`,
@@ -78,7 +79,9 @@ function describeFolderError(error: unknown): string {
   return describeError(error, "write");
 }
 
-/** Loads the last snapshot, if there is one. With --strict-load a damaged one throws StartupError. */
+/**
+ * Loads the last snapshot, if there is one. With --strict-load a damaged one throws StartupError.
+ */
 export async function loadSnapshot(
   snapshots: Snapshots,
   config: Config,

@@ -22,8 +22,9 @@ const BUFFER_BYTES = 2 ** 20;
 /** Other users must not read the entries of the cache. */
 const FILE_MODE = 0o600;
 /**
- * Pause before a locked shard is tried again. A writer that died keeps the lock until the supervisor
- * recovers its thread; the snapshot runs on the supervisor's thread, so it must not block.
+ * Pause before a locked shard is tried again. A writer that died keeps the lock until the
+ * supervisor recovers its thread; the snapshot runs on the supervisor's thread, so it must not
+ * block.
  */
 const RETRY_MS = 1;
 
@@ -34,15 +35,17 @@ export interface SavedSnapshot {
   readonly entries: number;
   /** Size of the file. */
   readonly bytes: number;
-  /** The error if the file was not synced: a power failure may then restore the previous snapshot. */
+  /**
+   * The error if the file was not synced: a power failure may then restore the previous snapshot.
+   */
   readonly notSynced?: unknown;
 }
 
 /**
- * Saves the live entries of a cache in shared memory to `path`. It writes `path`.tmp and renames it,
- * so `path` is always either the previous or the new snapshot. `copy` comes from
- * `cache.shardCopy()`. Rejects with the system's error and leaves the previous file. Calls `onWrite`
- * after each write. O(bytes in use).
+ * Saves the live entries of a cache in shared memory to `path`. It writes `path`.tmp and renames
+ * it, so `path` is always either the previous or the new snapshot. `copy` comes from
+ * `cache.shardCopy()`. Rejects with the system's error and leaves the previous file. Calls
+ * `onWrite` after each write. O(bytes in use).
  */
 export async function writeSnapshot(
   cache: Cache,

@@ -109,7 +109,7 @@ export function shardLines({ shards }: LiveStats, columns: number): Line[] {
 /** A heading and a line per key; without keys, one line that says so. */
 export function hotKeyLines({ hotKeys }: LiveStats, columns: number): Line[] {
   const { keys, sampled, oneIn } = hotKeys;
-  const sample = `${whole(sampled)} requests sampled, one in ${whole(oneIn)}`;
+  const sample = `${whole(sampled)} reads sampled, one in ${whole(oneIn)}`;
   if (keys.length === 0) return [[labelled("hot keys"), unit(`none in ${sample}`)]];
   const counts = ["count", ...keys.map(({ count }) => whole(count))];
   const errors = ["error", ...keys.map(({ error }) => whole(error))];

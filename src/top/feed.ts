@@ -69,8 +69,8 @@ export async function* readStats(
 }
 
 /**
- * Yields stats, and a StatsUnavailable each time a connection fails or ends; then it connects again,
- * forever. `retryMs` returns the pause after a number of consecutive failures.
+ * Yields stats, and a StatsUnavailable each time a connection fails or ends; then it connects
+ * again, forever. `retryMs` returns the pause after a number of consecutive failures.
  */
 export async function* followStats(
   service: URL,

@@ -73,7 +73,9 @@ function headBlock({ service, stats, trouble }: View, columns: number): Block {
   return { lines, rank: 0 };
 }
 
-/** Whether the stats are current: their age and the reason if not, else the period of the curves. */
+/**
+ * Whether the stats are current: their age and the reason if not, else the period of the curves.
+ */
 function statusBlock(view: View, columns: number, curveSeconds: number): Block {
   const { stats, trouble, hint } = view;
   if (trouble === undefined && stats !== undefined) {

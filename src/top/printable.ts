@@ -1,7 +1,7 @@
 // Untrusted text, made safe for a terminal and cut to a width.
 //
-// A key may contain any character. Characters that move the cursor, change colours, run from right to
-// left, or have no certain width of one or two columns are shown as escapes.
+// A key may contain any character. Characters that move the cursor, change colours, run from right
+// to left, or have no certain width of one or two columns are shown as escapes.
 
 /**
  * Controls, formats (bidirectional, joiners), surrogates, private and unassigned characters; marks,

@@ -1,11 +1,13 @@
-// The terminal as a full screen: enter, draw, leave. After the process ends in any way, the terminal
-// shows its previous content again.
+// The terminal as a full screen: enter, draw, leave. After the process ends in any way, the
+// terminal shows its previous content again.
 
 import { writeSync } from "node:fs";
 
 import { errorCode } from "../linux/error-code.ts";
 
-/** Alternate screen, no cursor, no wrapping: a character that is wider than expected moves no line. */
+/**
+ * Alternate screen, no cursor, no wrapping: a character that is wider than expected moves no line.
+ */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";

@@ -1,4 +1,4 @@
-// /metrics of a service: what a Prometheus would read.
+// /metrics of a service, as Prometheus reads it.
 
 import { expect, test } from "bun:test";
 import { RedisClient } from "bun";
@@ -26,14 +26,14 @@ function parsed(text: string): Map<string, Family> {
   return new Map((parsePrometheus(text) as Family[]).map((family) => [family.name, family]));
 }
 
-/** The lines of one series of a histogram; the parser leaves out the labels of histograms. */
+/** Returns the values of one series of a histogram; the parser leaves out the labels of histograms. */
 function durationsOf(text: string, part: string, protocol: string, command: string): number[] {
   const head = `ringcache_request_duration_seconds_${part}{protocol="${protocol}",command="${command}"`;
   const lines = text.split("\n").filter((line) => line.startsWith(head));
   return lines.map((line) => Number(line.slice(line.lastIndexOf(" "))));
 }
 
-/** The value of a metric with these labels, 0 if it has none. */
+/** Returns the value of a metric with these labels; 0 without one. */
 function valueOf(
   metrics: ReadonlyMap<string, Family>,
   name: string,
@@ -46,7 +46,7 @@ function valueOf(
   return Number(found?.value ?? 0);
 }
 
-test("after a known workload every counter is what was sent", async () => {
+test("after a known workload every counter has the expected value", async () => {
   const respPort = freePort();
   await using service = await startService(["--workers", "2", "--resp-port", `${respPort}`]);
   const { url } = service;
@@ -108,7 +108,7 @@ test("after a known workload every counter is what was sent", async () => {
   redis.close();
 });
 
-test("buckets of a duration only grow, up to its count", async () => {
+test("the buckets of a histogram increase up to its count", async () => {
   await using service = await startService(["--workers", "1"]);
   for (let n = 0; n < 50; n++) await fetch(`${service.url}/get?key=k${n}`);
   const text = await textOf(service.url);
@@ -120,13 +120,13 @@ test("buckets of a duration only grow, up to its count", async () => {
   expect(durationsOf(text, "sum", "http", "get")[0]).toBeGreaterThan(0);
 });
 
-test("no key is in a label, nor anywhere else", async () => {
+test("/metrics contains no key", async () => {
   await using service = await startService(["--workers", "1"]);
   for (let n = 0; n < 200; n++) await fetch(`${service.url}/get?key=very-secret-key`);
   expect(await (await fetch(`${service.url}/metrics`)).text()).not.toContain("secret");
 });
 
-test("counters do not go down when a worker fails and is started again", async () => {
+test("counters do not decrease when a worker fails and is restarted", async () => {
   const service = await FaultyService.start();
   const url = `http://127.0.0.1:${service.port}`;
   for (let n = 0; n < 200; n++) await fetch(`${url}/get?key=k${n}`, { keepalive: false });

@@ -202,7 +202,7 @@ describe("in a terminal", () => {
   test("it is redrawn for another size", async () => {
     await using server = serveStats(eventOf(sampleStats()));
     await using top = inTerminal("--url", server.url);
-    await top.shows("requests sampled");
+    await top.shows("reads sampled");
     top.resize(50, 12);
     // The title takes two lines now.
     await top.shows("\r\n4\x1b[2m workers");
@@ -230,7 +230,10 @@ describe("in a terminal", () => {
 
 type InTerminal = ReturnType<typeof inTerminal>;
 
-/** Runs top in a pseudo-terminal of 80 columns and 24 rows; `NAME=value` sets an environment variable. */
+/**
+ * Runs top in a pseudo-terminal of 80 columns and 24 rows; `NAME=value` sets an environment
+ * variable.
+ */
 function inTerminal(...words: string[]) {
   const variables = words.filter((text) => /^[A-Z_]+=/.test(text));
   const args = words.filter((text) => !variables.includes(text));

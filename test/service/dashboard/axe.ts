@@ -1,5 +1,5 @@
-// Checks of a page with axe-core. They run through the debugger, because the page's content security
-// policy allows only the page's own scripts.
+// Checks of a page with axe-core. They run through the debugger, because the page's content
+// security policy allows only the page's own scripts.
 
 import type { Page } from "playwright-core";
 

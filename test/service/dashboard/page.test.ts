@@ -118,9 +118,9 @@ onChromium(
     ).json();
     expect(found).toMatchObject({ value: NASTY });
     expect(await press(page, "get")).toBe("Found: 69 characters. The value is hidden.");
-    expect(await page.locator("#answer-value").textContent()).toBe("");
-    await page.click("#answer-reveal");
-    expect(await page.locator("#answer-value").innerText()).toBe(NASTY);
+    expect(await page.locator("#response-value").textContent()).toBe("");
+    await page.click("#response-reveal");
+    expect(await page.locator("#response-value").innerText()).toBe(NASTY);
     await page.fill("#ttl", "0");
     expect(await press(page, "put")).toContain('"ttl" is 0; it must be a positive number');
     expect(await press(page, "delete")).toBe("Deleted.");
@@ -169,7 +169,7 @@ for (const [scheme, width] of VIEWS) {
       await page.click("summary");
       await page.fill("#key", "shown");
       await press(page, "get");
-      await page.click("#answer-reveal");
+      await page.click("#response-reveal");
       expect(await seriousViolations(page)).toEqual([]);
       expect(await fitsItsWidth(page)).toBeTrue();
       if (SHOTS !== undefined) {

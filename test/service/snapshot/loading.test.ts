@@ -1,4 +1,5 @@
-// The responses to clients while a snapshot is being loaded, and while they wait for a new snapshot.
+// The responses to clients while a snapshot is being loaded, and while they wait for a new
+// snapshot.
 
 import { expect, test } from "bun:test";
 
@@ -79,9 +80,9 @@ test("SAVE replies when the snapshot is written, and later commands of the clien
 
 test("a failed SAVE replies with the reason, also after another client left, and obeys CLIENT REPLY", async () => {
   const failed = { isSaved: false, reason: "no space is left on the device (ENOSPC)" } as const;
-  const answers = Promise.withResolvers<SaveOutcome>();
+  const outcome = Promise.withResolvers<SaveOutcome>();
   let calls = 0;
-  const save = async () => (++calls === 1 ? await answers.promise : failed);
+  const save = async () => (++calls === 1 ? await outcome.promise : failed);
   await using service = serveRedis(["--data-dir", "/nowhere"], undefined, { save });
   using gone = await connectRaw(service.port);
   gone.send("SAVE\r\n");
@@ -90,7 +91,7 @@ test("a failed SAVE replies with the reason, also after another client left, and
   const text = await client.until("\r\n");
   expect(text).toBe("-ERR the snapshot failed: no space is left on the device (ENOSPC)\r\n");
   gone[Symbol.dispose]();
-  answers.resolve(SAVED);
+  outcome.resolve(SAVED);
   client.send("PING\r\n");
   expect(await client.until("+PONG\r\n")).toBe(`${text}+PONG\r\n`);
   expect(service.told).toEqual([]);

@@ -15,7 +15,7 @@ const SMALL = ["--shards", "4", "--virtual-nodes", "16", "--workers", "1", "--me
 const start = (folder: string, ...options: string[]) =>
   startService([...SMALL, "--data-dir", folder, "--snapshot-interval", "0", ...options]);
 
-async function answer(
+async function request(
   service: ServiceProcess,
   path: string,
   body?: unknown,
@@ -26,7 +26,7 @@ async function answer(
 }
 
 const put = (service: ServiceProcess, key: string, value = "v") =>
-  answer(service, "/put", { key, value });
+  request(service, "/put", { key, value });
 
 /** Returns the first log line of an event, when the event is logged. */
 async function logged(service: ServiceProcess, event: string): Promise<string> {
@@ -50,12 +50,12 @@ test("entries that were put before SIGTERM are in the cache after the next start
   const data = join(folder.path, "made", "when missing");
   await using first = await start(data);
   await put(first, "k", "value");
-  await answer(first, "/put", { key: "short", value: "v", ttl: 1000 });
+  await request(first, "/put", { key: "short", value: "v", ttl: 1000 });
   expect(await stopped(first)).toContain(" info saved entries=2 ");
   await using second = await start(data);
-  expect(await answer(second, "/get?key=k")).toMatchObject({ code: 200, value: "value" });
-  expect(await answer(second, "/get?key=short")).toMatchObject({ code: 200 });
-  expect(await answer(second, "/stats")).toMatchObject({ loaded_count: 2, put_count: 0 });
+  expect(await request(second, "/get?key=k")).toMatchObject({ code: 200, value: "value" });
+  expect(await request(second, "/get?key=short")).toMatchObject({ code: 200 });
+  expect(await request(second, "/stats")).toMatchObject({ loaded_count: 2, put_count: 0 });
   expect(await second.stdout()).toContain(" info loaded entries=2 ");
   // The cache did not change, so the service takes no snapshot.
   expect(await stopped(second)).not.toContain(" info saved");
@@ -65,13 +65,13 @@ test("loaded entries live at most for --max-ttl, as entries that are put", async
   await using folder = await temporaryFolder();
   await using first = await start(folder.path);
   await put(first, "forever");
-  await answer(first, "/put", { key: "long", value: "v", ttl: 1000 });
-  await answer(first, "/put", { key: "short", value: "v", ttl: 500 });
+  await request(first, "/put", { key: "long", value: "v", ttl: 1000 });
+  await request(first, "/put", { key: "short", value: "v", ttl: 500 });
   await stopped(first);
   const respPort = freePort();
   const limited = ["--max-ttl", "600", "--resp-port", `${respPort}`];
   await using second = await start(folder.path, ...limited);
-  expect(await answer(second, "/stats")).toMatchObject({ loaded_count: 3 });
+  expect(await request(second, "/stats")).toMatchObject({ loaded_count: 3 });
   const client = new RedisClient(`redis://127.0.0.1:${respPort}`);
   const ttls = await Promise.all(["forever", "long", "short"].map((key) => client.ttl(key)));
   client.close();
@@ -85,13 +85,13 @@ test("after SIGKILL the next start loads the last snapshot, which POST /snapshot
   await using folder = await temporaryFolder();
   await using first = await start(folder.path);
   await put(first, "before");
-  expect(await answer(first, "/snapshot", {})).toMatchObject({ code: 200, entries: 1 });
+  expect(await request(first, "/snapshot", {})).toMatchObject({ code: 200, entries: 1 });
   await put(first, "after");
   first.kill("SIGKILL");
   await first.exit;
   await using second = await start(folder.path);
-  expect(await answer(second, "/get?key=before")).toMatchObject({ code: 200 });
-  expect(await answer(second, "/get?key=after")).toMatchObject({ code: 404 });
+  expect(await request(second, "/get?key=before")).toMatchObject({ code: 200 });
+  expect(await request(second, "/get?key=after")).toMatchObject({ code: 404 });
 });
 
 test("a changed cache is saved at every --snapshot-interval", async () => {
@@ -106,13 +106,13 @@ test("each response to concurrent snapshot requests covers the puts before its r
   await using service = await start(folder.path);
   const all = Array.from({ length: 20 }, async (_, n) => {
     await put(service, `k${n}`);
-    return answer(service, "/snapshot", {});
+    return request(service, "/snapshot", {});
   });
   for (const { code } of await Promise.all(all)) expect(code).toBe(200);
   service.kill("SIGKILL");
   await service.exit;
   await using second = await start(folder.path);
-  expect(await answer(second, "/stats")).toMatchObject({ total_items: 20 });
+  expect(await request(second, "/stats")).toMatchObject({ total_items: 20 });
 });
 
 test("a second service on the same folder does not start and names the first", async () => {
@@ -149,14 +149,14 @@ test("the intact shards of a damaged snapshot are loaded, and the file is kept",
   expect(loaded).toBeGreaterThan(40);
   expect(loaded).toBeLessThan(100);
   expect(await second.stdout()).toContain(" error snapshot damaged ");
-  expect(await answer(second, "/stats")).toMatchObject({ snapshot_shards_dropped: 1 });
+  expect(await request(second, "/stats")).toMatchObject({ snapshot_shards_dropped: 1 });
   // A snapshot is taken although no entry was put: the next start finds an intact file.
   await stopped(second);
   const names = await readdir(folder.path);
   const aside = names.find((name) => name.startsWith("ringcache.snapshot.damaged-")) ?? "";
   expect(Buffer.from(await Bun.file(join(folder.path, aside)).arrayBuffer())).toEqual(bytes);
   await using third = await start(folder.path, "--strict-load");
-  expect(await answer(third, "/stats")).toMatchObject({ total_items: loaded });
+  expect(await request(third, "/stats")).toMatchObject({ total_items: loaded });
 });
 
 test("entries that exceed a limit are logged as a warning, and their file is kept", async () => {
@@ -187,7 +187,7 @@ test("a snapshot that cannot be read is kept, and the service serves", async () 
   await using service = await start(folder.path);
   expect(await logged(service, "not loaded")).toContain("the snapshot cannot be read");
   await put(service, "k");
-  expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
+  expect(await request(service, "/snapshot", {})).toMatchObject({ code: 200 });
   const names = (await readdir(folder.path)).filter((name) => name.includes("damaged"));
   expect(names).toHaveLength(1);
 });
@@ -196,13 +196,13 @@ test("a snapshot that cannot be written is logged once, and the last one stays",
   await using folder = await temporaryFolder();
   await using service = await start(folder.path);
   await put(service, "k");
-  await answer(service, "/snapshot", {});
+  await request(service, "/snapshot", {});
   const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
   // No file can replace a folder.
   await mkdir(`${folder.file}.tmp`);
   for (let time = 0; time < 2; time++) {
     await put(service, `more${time}`);
-    expect(await answer(service, "/snapshot", {})).toEqual({
+    expect(await request(service, "/snapshot", {})).toEqual({
       code: 503,
       status: "ERROR",
       message:
@@ -210,10 +210,10 @@ test("a snapshot that cannot be written is logged once, and the last one stays",
     });
   }
   expect(Buffer.from(await Bun.file(folder.file).arrayBuffer())).toEqual(whole);
-  expect(await answer(service, "/stats")).toMatchObject({ snapshot_failed_count: 2 });
-  expect(await answer(service, "/get?key=more0")).toMatchObject({ code: 200 });
+  expect(await request(service, "/stats")).toMatchObject({ snapshot_failed_count: 2 });
+  expect(await request(service, "/get?key=more0")).toMatchObject({ code: 200 });
   await rm(`${folder.file}.tmp`, { recursive: true });
-  expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200, entries: 3 });
+  expect(await request(service, "/snapshot", {})).toMatchObject({ code: 200, entries: 3 });
   const log = await stopped(service);
   expect(log.split("\n").filter((line) => line.includes(" error "))).toHaveLength(1);
 });
@@ -224,12 +224,12 @@ test("a missing folder fails the snapshot; when it is back, it is used again", a
   await using service = await start(data);
   await put(service, "k");
   await rm(data, { recursive: true });
-  const failed = await answer(service, "/snapshot", {});
+  const failed = await request(service, "/snapshot", {});
   expect(failed).toMatchObject({ code: 503 });
   // The last snapshot was removed with the folder.
   expect(failed["message"]).toBe("the snapshot failed: the folder is gone (ENOENT)");
   await mkdir(data);
-  expect(await answer(service, "/snapshot", {})).toMatchObject({ code: 200 });
+  expect(await request(service, "/snapshot", {})).toMatchObject({ code: 200 });
   // The service has locked the folder again.
   using lock = new Database(join(data, "ringcache.lock"));
   expect(() => lock.run("BEGIN EXCLUSIVE")).toThrow("locked");
@@ -277,7 +277,7 @@ test("a file instead of a folder, and --store map, end the start with the reason
 
 test("without a data folder POST /snapshot names the option", async () => {
   await using service = await startService(SMALL);
-  expect(await answer(service, "/snapshot", {})).toMatchObject({
+  expect(await request(service, "/snapshot", {})).toMatchObject({
     code: 409,
     message: "there is no folder to save to; start the service with --data-dir",
   });

@@ -84,7 +84,8 @@ describe.skipIf(!hasStrace)("with strace", () => {
     await put(service);
     await signal(folder.path, "SIGTERM");
     await logged(service, " info stopping ");
-    // Repeated, because a signal within the first moments, or before the snapshot, does not skip it.
+    // Repeated, because a signal within the first moments, or before the snapshot, does not skip
+    // it.
     const timer = setInterval(() => void signal(folder.path, "SIGTERM"), 100);
     // The process does not end: strace holds the thread that hangs.
     await logged(service, ' error stopped not_saved="a second SIGTERM skipped the last snapshot"');

@@ -1,6 +1,6 @@
-// File systems that lack calls, hang or are full, and files that another user created in the folder.
-// The tests replace calls of the FileSystem interface; test/service/snapshot/strace.test.ts injects
-// faults into system calls.
+// File systems that lack calls, hang or are full, and files that another user created in the
+// folder. The tests replace calls of the FileSystem interface; test/service/snapshot/strace.test.ts
+// injects faults into system calls.
 
 import { expect, test } from "bun:test";
 import { chmod, lstat, mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";

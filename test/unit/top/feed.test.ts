@@ -1,4 +1,5 @@
-// The stream of stats: of a service that responds, of one that does not, and of one that comes back.
+// The stream of stats: of a service that responds, of one that does not, and of one that comes
+// back.
 
 import { describe, expect, test } from "bun:test";
 
@@ -18,7 +19,7 @@ describe("one connection", () => {
   });
 
   test("requests /events below the path of the service", async () => {
-    await using server = answering((req) => {
+    await using server = serve((req) => {
       return pathOf(req) === "/behind/events" ? stream(eventOf(sampleStats())) : new Response("");
     });
     expect(await reasonOf(`${server.url}/behind/`)).toBe("stats arrived");
@@ -30,7 +31,7 @@ describe("one connection", () => {
     expect(await reasonOf(server.url, 10)).toBe("no data for 0.01 s");
   });
 
-  const answers: readonly (readonly [string, () => Response, string])[] = [
+  const responses: readonly (readonly [string, () => Response, string])[] = [
     ["responds 404", () => new Response("no", { status: 404 }), "the response is HTTP 404"],
     ["sends a page", () => new Response("<html>"), "the response is no stream of events"],
     [
@@ -44,9 +45,9 @@ describe("one connection", () => {
       "an event is too long",
     ],
   ];
-  for (const [behaviour, answer, reason] of answers) {
+  for (const [behaviour, respond, reason] of responses) {
     test(`reports a server that ${behaviour}`, async () => {
-      await using server = answering(answer);
+      await using server = serve(respond);
       expect(await reasonOf(server.url)).toBe(reason);
     });
   }
@@ -61,7 +62,7 @@ describe("one connection", () => {
       { ...whole, workers: [...whole.workers, null] },
       { ...whole, latencyMs: {} },
     ];
-    await using server = answering((req) => {
+    await using server = serve((req) => {
       const stats = damaged[Number(pathOf(req).split("/")[1])];
       return stream(`event: figures\ndata: ${JSON.stringify(stats)}\n\n`);
     });
@@ -106,8 +107,8 @@ async function reasonOf(url: string, silenceMs?: number): Promise<string> {
   }
 }
 
-function answering(answer: (req: Request) => Response) {
-  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: answer });
+function serve(respond: (req: Request) => Response) {
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: respond });
   return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) };
 }
 

@@ -83,7 +83,7 @@ describe("the screen", () => {
       "12 s ago",
       "0 █████  92 % 55.2k/s",
       "64 shards  entries, fewest 18,000  mean 19,166  most 20,331",
-      "12,345 requests sampled, one in 16",
+      "12,345 reads sampled, one in 16",
       "1,300      0  user:1001",
       "\\x1b[2J\\x1b]0;owned\\x07",
     ]) {
