@@ -89,7 +89,7 @@ function measure(values: string, draw: Draw, load: Row["load"], mebibytes: numbe
     worstMs = Math.max(worstMs, performance.now() - start);
     inserted += KEY_BYTES + value.end;
   }
-  const share = (100 * cache.stats().bytes) / memoryBytes;
+  const share = (100 * cache.maintenance.stats().bytes) / memoryBytes;
   const shards = cache.ring.shards;
   return { values, load, mebibytes, shards, share, copied: copied / inserted, worstMs };
 }

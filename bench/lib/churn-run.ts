@@ -79,7 +79,7 @@ async function churn(shape: Shape, threads: number, memoryBytes: number): Promis
   let rssMb = 0;
   const sampling = setInterval(() => {
     rssMb = Math.max(rssMb, process.memoryUsage.rss() / MEBIBYTE);
-    useful.push(cache.stats().bytes / memoryBytes);
+    useful.push(cache.maintenance.stats().bytes / memoryBytes);
   }, SAMPLE_EVERY_MS);
   const began = performance.now();
   const results = await Promise.all(
@@ -105,8 +105,8 @@ async function churn(shape: Shape, threads: number, memoryBytes: number): Promis
   );
   clearInterval(sampling);
   const seconds = (performance.now() - began) / 1000;
-  cache.check();
-  const { inserted, entries, evicted, expired, deleted, overwritten } = cache.stats();
+  cache.maintenance.verify();
+  const { inserted, entries, evicted, expired, deleted, overwritten } = cache.maintenance.stats();
   const left = evicted + expired + deleted + overwritten;
   if (inserted !== entries + left)
     throw new Error(`${inserted} put, ${entries} held, ${left} gone`);

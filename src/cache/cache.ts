@@ -5,10 +5,10 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
-import { type CacheStats, expiredPart, sumFigures } from "./stats.ts";
 import { SINGLE_THREAD_DEFAULTS, type CacheOptions, fitOptions } from "./options.ts";
 import { allocateClock, Clock } from "./clock.ts";
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
+import { Maintenance } from "./maintenance.ts";
 import { Prefetcher } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
 import { type RoutedKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
@@ -17,15 +17,7 @@ import type { CallGuard } from "./store/call-guard.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
 import { randomSeed, SharedShard } from "./store/shared/shared-shard.ts";
-import {
-  type Change,
-  type Entry,
-  type Facts,
-  NEVER,
-  SCAN_END,
-  type Shard,
-  type ShardStats,
-} from "./store/shard.ts";
+import { type Change, type Entry, type Facts, NEVER, SCAN_END, type Shard } from "./store/shard.ts";
 import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 
 export type { CacheStats } from "./stats.ts";
@@ -65,11 +57,10 @@ export class Cache {
   #ring: HashRing | undefined;
   readonly #shards: readonly Shard[];
   readonly #guard: CallGuard;
-  readonly #counterMemory: SharedArrayBuffer;
   readonly #counters: Counters;
   /** What the callers are to read the time from. */
   readonly clock: Clock;
-  #sampled: (key: Bytes) => void = () => {};
+  #sampleListener: (key: Bytes) => void = () => {};
   #untilSample = SAMPLE_ONE_IN;
   /** Of the index's hashes. */
   readonly #seed: number;
@@ -79,8 +70,7 @@ export class Cache {
   #prefetcher: Prefetcher | undefined;
   /** Of the shards that `consistently` reads. */
   readonly #versions: number[] = [];
-  /** The shard that the next sweep goes on with. */
-  #sweeping = 0;
+  readonly maintenance: Maintenance;
 
   /** Memory for an empty cache of options that fit, which `threads` threads may attach to. */
   static allocate(options: CacheOptions, threads: number): CacheMemory {
@@ -123,17 +113,22 @@ export class Cache {
     this.#seed = shared[0]?.seed ?? 0;
     this.#guard = lock.guard;
     this.clock = new Clock(memory.clock);
-    this.#counterMemory = memory.counters;
     this.#counters = counters;
+    this.maintenance = new Maintenance(this.#shards, counters, memory.counters);
   }
 
-  /** Built when it is first asked for: whoever only watches over the shards needs none. */
+  /** The ring, which the first call builds in 40 to 50 ms: the supervisor's thread needs none. */
   get ring(): HashRing {
     const { shards, virtualNodes } = this.#options;
     return (this.#ring ??= new HashRing(shards, virtualNodes));
   }
 
-  /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
+  /** Builds the ring now, so that the first request does not wait for it. */
+  warmUp(): void {
+    void this.ring;
+  }
+
+  /** Appends the value to `into` and returns its length in bytes, or MISS. O(1). */
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
     const length = this.#shardOf(key).get(key, nowMs, into, this.#hash);
     this.#counters.add(length === MISS ? "miss" : "hit");
@@ -146,9 +141,9 @@ export class Cache {
     this.#counters.add(wasThere ? "hit" : "miss");
   }
 
-  /** Shows the key of one get in SAMPLE_ONE_IN to `sampled`, whose bytes are valid only during the call. */
-  set sampled(sampled: (key: Bytes) => void) {
-    this.#sampled = sampled;
+  /** Calls `listener` with the key of one get in SAMPLE_ONE_IN; its bytes are valid only during the call. */
+  onSample(listener: (key: Bytes) => void): void {
+    this.#sampleListener = listener;
   }
 
   /** Lets the cache look at keys that calls are about to be made for, PREFETCH_MAX of them at most. O(count). */
@@ -296,16 +291,6 @@ export class Cache {
     else this.exclusively(clear);
   }
 
-  /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
-  sweep(nowMs: number, maxEntries: number): void {
-    let left = maxEntries;
-    for (let ended = 0; ended < this.#shards.length && left > 0; ended++) {
-      left -= this.#shards[this.#sweeping]?.sweep(nowMs, left) ?? 0;
-      // A shard that used up what was left may not be at its end: the next call goes on there.
-      if (left > 0) this.#sweeping = (this.#sweeping + 1) % this.#shards.length;
-    }
-  }
-
   /** Memory for copies of any one shard at a time; only of a cache in shared memory. */
   shardCopy(): ShardCopy {
     return new ShardCopy(Math.max(...this.#memories.map(({ byteLength }) => byteLength)));
@@ -325,41 +310,9 @@ export class Cache {
     return shard.restore(entry, nowMs, this.#hash);
   }
 
-  /**
-   * For whoever watches over the threads: `thread` has ended and may have held a lock. Frees it;
-   * a shard that it was writing to is then empty. Its number may be given away again. O(shards).
-   */
-  recoverThread(thread: number): void {
-    this.#counters.add("lostThread");
-    for (const shard of this.#shards) if (shard instanceof SharedShard) shard.release(thread);
-  }
-
-  /**
-   * The part of the bytes of keys and values whose time is over though they have not been swept yet,
-   * 0 to 1, of a sample of `count` slots of the index at random. O(count).
-   */
-  expiredPart(nowMs: number, count: number): number {
-    return expiredPart(this.#shards, nowMs, count);
-  }
-
-  /** What each shard holds, by its number on the ring. */
-  shardStats(): ShardStats[] {
-    return this.#shards.map((shard) => shard.stats());
-  }
-
-  /** What the cache holds and has counted since the start; exact while nobody writes. O(shards). */
-  stats(): CacheStats {
-    return sumFigures(this.#shards, this.#counterMemory);
-  }
-
-  /** Throws if a law of any shard does not hold. O(entries), for tests. */
-  check(): void {
-    for (const shard of this.#shards) shard.check();
-  }
-
   #sample(key: Bytes): void {
     this.#untilSample = SAMPLE_ONE_IN;
-    this.#sampled(key);
+    this.#sampleListener(key);
   }
 
   #holding<T>(shards: readonly number[], work: () => T): T {

@@ -16,7 +16,7 @@ export interface CacheStats extends ShardStats {
 }
 
 /** O(shards). */
-export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer): CacheStats {
+export function sumStats(shards: readonly Shard[], counters: SharedArrayBuffer): CacheStats {
   const sums = { ...NO_STATS };
   for (const shard of shards) {
     const stats = shard.stats();
@@ -32,8 +32,8 @@ export function sumFigures(shards: readonly Shard[], counters: SharedArrayBuffer
   };
 }
 
-/** As Cache.expiredPart. */
-export function expiredPart(shards: readonly Shard[], nowMs: number, count: number): number {
+/** As Maintenance.expiredRatio. */
+export function expiredRatio(shards: readonly Shard[], nowMs: number, count: number): number {
   let all = 0;
   let expired = 0;
   for (let n = 0; n < count; n++) {

@@ -43,8 +43,8 @@ export class PrometheusExporter {
     const { cache, workers } = this.#context;
     return {
       ...this.#context,
-      stats: cache.stats(),
-      shards: cache.shardStats(),
+      stats: cache.maintenance.stats(),
+      shards: cache.maintenance.shardStats(),
       rows: Array.from({ length: workers.count }, (_, thread) => workers.read(thread)),
     };
   }

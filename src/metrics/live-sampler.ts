@@ -69,10 +69,12 @@ export class LiveSampler {
     const perSecond = (name: "requests" | "evicted" | "expired") =>
       Math.max(0, now[name] - last[name]) / seconds;
     const gets = now.hit + now.miss - last.hit - last.miss;
-    const stats = cache.stats();
+    const stats = cache.maintenance.stats();
     const rows = Array.from({ length: workers.count }, (_, thread) => workers.read(thread));
     const expiredBytes = Math.round(
-      stats.expiring === 0 ? 0 : stats.bytes * cache.expiredPart(cache.clock.now(), EXPIRED_SAMPLE),
+      stats.expiring === 0
+        ? 0
+        : stats.bytes * cache.maintenance.expiredRatio(cache.clock.now(), EXPIRED_SAMPLE),
     );
     const clients = { http: 0, resp: 0 };
     for (const protocol of protocols()) clients[protocol.protocol] = protocol.clients() ?? 0;
@@ -113,7 +115,7 @@ export class LiveSampler {
 
   #totals(): Totals {
     const { cache, protocols } = this.#context;
-    const { hit, miss, evicted, expired } = cache.stats();
+    const { hit, miss, evicted, expired } = cache.maintenance.stats();
     const durations = new Float64Array(BUCKETS);
     let requests = 0;
     for (const protocol of protocols()) {
@@ -134,7 +136,7 @@ function percentiles(last: Float64Array, now: Float64Array): LiveStats["latencyM
 }
 
 function shardViews(cache: Cache, shares: ArrayLike<number>): LiveStats["shards"] {
-  return cache
+  return cache.maintenance
     .shardStats()
     .map(({ entries, bytes }, shard) => ({ shard, share: shares[shard]!, entries, bytes }));
 }

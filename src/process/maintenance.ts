@@ -32,7 +32,7 @@ export function startMaintenance(cache: Cache, evictionBegan: () => void): void 
   let changesBefore = -1;
   let quietTicks = 0;
   const tick = (): void => {
-    const { entries, expiring, evicted, inserted, deleted, expired } = cache.stats();
+    const { entries, expiring, evicted, inserted, deleted, expired } = cache.maintenance.stats();
     if (evicted > 0 && !hasEvicted) evictionBegan();
     hasEvicted = evicted > 0;
     const changes = evicted + inserted + deleted + expired;
@@ -56,9 +56,9 @@ function sweep(cache: Cache, entries: number): void {
   const endMs = performance.now() + TICK_MS_MAX;
   for (let left = entries; left > 0 || performance.now() < endMs; left -= STEP_ENTRIES) {
     const step = left > 0 ? Math.min(left, STEP_ENTRIES) : STEP_ENTRIES;
-    const before = cache.stats().expired;
-    cache.sweep(nowMs, step);
-    const freed = cache.stats().expired - before;
+    const before = cache.maintenance.stats().expired;
+    cache.maintenance.sweep(nowMs, step);
+    const freed = cache.maintenance.stats().expired - before;
     if (left <= STEP_ENTRIES && freed < step * EXPIRED_RATIO) return;
   }
 }

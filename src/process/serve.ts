@@ -47,7 +47,7 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
   });
   startBackgroundWork(context, logger);
   // Built here: the first request would wait 40 to 50 ms for it.
-  void context.cache.ring;
+  context.cache.warmUp();
   const opened = openPorts(context, logger);
   if ("code" in opened) {
     supervisor.postMessage({ kind: "refused", ...opened });
@@ -142,9 +142,9 @@ function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedP
         : serveResp(cache, config, context.respMemory, thread, service, respEvents(logger));
     if (resp !== undefined) protocols.push(resp.stats);
     const hotKeys = new HotKeys();
-    cache.sampled = ({ bytes, start, end }) => {
+    cache.onSample(({ bytes, start, end }) => {
       hotKeys.record(bytes.toString("latin1", start, Math.min(end, start + HOT_KEY_BYTES_MAX)));
-    };
+    });
     const answered = () => httpMetrics.answered + (resp?.answered() ?? 0);
     startHeartbeat(workers, thread, hotKeys, answered, service);
     return { http, resp };

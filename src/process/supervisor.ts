@@ -185,7 +185,7 @@ export class Supervisor {
 
   #replace(thread: number, reason: string, pauseMs: number): void {
     this.#urls.delete(thread);
-    this.#cache.recoverThread(thread);
+    this.#cache.maintenance.recoverThread(thread);
     recoverBudget(this.#start.state.budget, thread);
     new LogLines(this.#start.state.logLines).recover(thread);
     const nowMs = performance.now();

@@ -118,7 +118,7 @@ export class Snapshots {
     // After a damage the next snapshot replaces the file with the entries that were readable.
     if (damages.length === 0) {
       state.set("savedMs", header?.savedMs ?? 0);
-      state.set("savedChanges", changesOf(cache.stats()));
+      state.set("savedChanges", changesOf(cache.maintenance.stats()));
     } else state.set("savedChanges", -1);
     const tookMs = performance.now() - startMs;
     const loaded = { ...report, ...counts, tookMs };
@@ -152,7 +152,7 @@ export class Snapshots {
    */
   async saveIfChanged(): Promise<SaveOutcome | undefined> {
     await this.#running;
-    const isSame = changesOf(this.#cache.stats()) === this.#state.get("savedChanges");
+    const isSame = changesOf(this.#cache.maintenance.stats()) === this.#state.get("savedChanges");
     return isSame ? undefined : await this.save();
   }
 
@@ -203,7 +203,7 @@ export class Snapshots {
   async #write(): Promise<SaveOutcome> {
     const state = this.#state;
     const startMs = performance.now();
-    const changes = changesOf(this.#cache.stats());
+    const changes = changesOf(this.#cache.maintenance.stats());
     const savedMs = Date.now();
     state.set("isSaving", 1);
     try {

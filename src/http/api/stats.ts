@@ -7,7 +7,7 @@ import type { Service } from "../../service/service.ts";
 
 export function statsOf(cache: Cache, config: Config, service: Service): Record<string, unknown> {
   const { state, startedMs } = service;
-  const stats = cache.stats();
+  const stats = cache.maintenance.stats();
   const gets = stats.hit + stats.miss;
   const uptimeSeconds = (performance.now() - startedMs) / 1000;
   const allocated = residentBytes();
@@ -52,7 +52,7 @@ export function statsOf(cache: Cache, config: Config, service: Service): Record<
 
 export function ringOf(cache: Cache): Record<string, unknown> {
   const fractions = cache.ring.shares();
-  const shards = cache.shardStats().map((stats, shard) => {
+  const shards = cache.maintenance.shardStats().map((stats, shard) => {
     const { entries, bytes, dead, used, memory, ghosts, evicted, expired } = stats;
     const sizes = { bytes, dead_bytes: dead, used_bytes: used, memory_bytes: memory };
     const counters = { ghosts, evicted, expired };

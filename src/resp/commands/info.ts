@@ -37,7 +37,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     blocked_clients: 0,
   }),
   memory: ({ cache, config }) => {
-    const { used, bytes, dead, memory } = cache.stats();
+    const { used, bytes, dead, memory } = cache.maintenance.stats();
     const resident = residentBytes();
     return {
       used_memory: used,
@@ -57,7 +57,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     loading: state.phase === "loading" ? 1 : 0,
     // Clients that wait for the end of loading retry after this number of seconds.
     ...(state.phase === "loading" ? { loading_eta_seconds: 1 } : {}),
-    rdb_changes_since_last_save: changesOf(cache.stats()) - Math.max(0, state.get("savedChanges")),
+    rdb_changes_since_last_save:
+      changesOf(cache.maintenance.stats()) - Math.max(0, state.get("savedChanges")),
     rdb_bgsave_in_progress: state.get("isSaving"),
     rdb_last_save_time: Math.floor(state.get("savedMs") / 1000),
     rdb_last_bgsave_status: state.get("hasSaveFailed") === 0 ? "ok" : "err",
@@ -68,7 +69,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     aof_rewrite_in_progress: 0,
   }),
   stats: ({ cache, counters, service }) => {
-    const { hit, miss, expired, evicted } = cache.stats();
+    const { hit, miss, expired, evicted } = cache.maintenance.stats();
     return {
       total_connections_received: counters.sum("connectionsReceived"),
       total_commands_processed: counters.names.reduce(
@@ -111,7 +112,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   },
   cluster: () => ({ cluster_enabled: 0 }),
   keyspace: ({ cache }) => {
-    const { entries, expiring } = cache.stats();
+    const { entries, expiring } = cache.maintenance.stats();
     return entries === 0 ? {} : { db0: `keys=${entries},expires=${expiring},avg_ttl=0` };
   },
 };

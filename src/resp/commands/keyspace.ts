@@ -44,7 +44,7 @@ export const KEYSPACE_COMMANDS: readonly Command[] = [
     "readonly fast",
     "1.0.0",
     "Number of entries; one that has expired counts until it is swept.",
-    ({ cache, reply }) => reply.integer(cache.stats().entries),
+    ({ cache, reply }) => reply.integer(cache.maintenance.stats().entries),
   ),
   define("flushall", "[ASYNC | SYNC]", "write", "1.0.0", "Deletes every entry.", flush, LINEAR),
   define("flushdb", "[ASYNC | SYNC]", "write", "1.0.0", "Deletes every entry.", flush, LINEAR),

@@ -49,9 +49,9 @@ describe("a full cache that does not evict", () => {
       const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
       const filled = await fill(client, length);
       expect(filled).toBeGreaterThan(KEYS);
-      const before = service.cache.stats();
+      const before = service.cache.maintenance.stats();
       await changeKeys(client, KEYS, "v".repeat(length));
-      const after = service.cache.stats();
+      const after = service.cache.maintenance.stats();
       expect(after.entries).toBe(before.entries);
       expect(after.expiring).toBe(KEYS);
       // Every entry of the cache can get a lifetime.
@@ -62,7 +62,10 @@ describe("a full cache that does not evict", () => {
         expect((await Promise.all(some)).every((reply) => reply === 1)).toBe(true);
       }
       expect(await client.send("GETDEL", ["key:0"])).toBe("v".repeat(length));
-      expect(service.cache.stats()).toMatchObject({ entries: before.entries - 1, evicted: 0 });
+      expect(service.cache.maintenance.stats()).toMatchObject({
+        entries: before.entries - 1,
+        evicted: 0,
+      });
       client.close();
     });
   }

@@ -28,10 +28,10 @@ test("commands that reply with a value count hits and misses, other commands do 
   const client = new RedisClient(`redis://127.0.0.1:${service.port}`);
   for (const [command, hits, misses] of COMMANDS) {
     if (command !== "GETDEL present") await client.send("SET", ["present", "value"]);
-    const before = service.cache.stats();
+    const before = service.cache.maintenance.stats();
     const [name = "", ...words] = command.split(" ");
     await client.send(name, words);
-    const after = service.cache.stats();
+    const after = service.cache.maintenance.stats();
     expect([command, after.hit - before.hit, after.miss - before.miss]).toEqual([
       command,
       hits,

@@ -17,19 +17,19 @@ test("a worker that ends in the middle of a write costs the entries of that shar
   for (let n = 0; n < 6400; n++) {
     service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
   }
-  const before = service.cache.shardStats();
+  const before = service.cache.maintenance.shardStats();
   service.fail({ thread: 1, how: "exit writing" });
   await service.restarted(1);
-  const after = service.cache.shardStats();
+  const after = service.cache.maintenance.shardStats();
   const changed = before.filter(({ entries }, shard) => after[shard]?.entries !== entries);
   expect(changed).toHaveLength(1);
-  expect(service.cache.stats()).toMatchObject({ emptied: 1, lostThreads: 1 });
-  service.cache.check();
+  expect(service.cache.maintenance.stats()).toMatchObject({ emptied: 1, lostThreads: 1 });
+  service.cache.maintenance.verify();
   // Every shard takes entries again, from every thread.
   for (let n = 0; n < 6400; n++) {
     service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
   }
-  expect(service.cache.stats().entries).toBe(6400);
+  expect(service.cache.maintenance.stats().entries).toBe(6400);
   await service.stop();
 });
 

@@ -149,7 +149,7 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
     }
     if (kills >= 5) await Bun.sleep(Math.max(0, KILL_EVERY_MS - (performance.now() - startMs)));
   }
-  const { hit, miss, lostThreads } = service.cache.stats();
+  const { hit, miss, lostThreads } = service.cache.maintenance.stats();
   for (const { connection } of clients) connection.close();
   await service.stop();
   const unansweredGets = hit + miss - counts.requests;

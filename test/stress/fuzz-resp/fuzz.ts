@@ -131,7 +131,7 @@ export function fuzz(
     }
     reply.out.clear();
   }
-  cache.check();
+  cache.maintenance.verify();
   let kept = 0;
   const into = new ByteBuffer();
   for (let n = 0; n < KEPT; n++) {

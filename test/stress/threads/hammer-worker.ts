@@ -43,8 +43,8 @@ class NoLock extends SequenceLock {
   override isFree(): boolean {
     return true;
   }
-  override isUnchanged(): boolean {
-    return true;
+  override readRetry(): boolean {
+    return false;
   }
 }
 

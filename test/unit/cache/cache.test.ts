@@ -7,15 +7,15 @@ test("what is put comes back, from whatever shard the ring gives it", () => {
   const cache = Cache.create({ shards: 64, virtualNodes: 16 });
   for (let n = 0; n < 10_000; n++) put(cache, `key${n}`, `value${n}`);
   for (let n = 0; n < 10_000; n++) expect(get(cache, `key${n}`)).toBe(`value${n}`);
-  const held = cache.shardStats().filter(({ entries }) => entries > 0);
+  const held = cache.maintenance.shardStats().filter(({ entries }) => entries > 0);
   expect(held).toHaveLength(64);
-  expect(cache.stats()).toMatchObject({
+  expect(cache.maintenance.stats()).toMatchObject({
     entries: 10_000,
     inserted: 10_000,
     hit: 10_000,
     miss: 0,
   });
-  cache.check();
+  cache.maintenance.verify();
 });
 
 test("any text is a key and a value, and comes back as it was", () => {
@@ -39,8 +39,8 @@ test("hits, misses, puts and deletes are counted, and entries add up", () => {
   expect(get(cache, "c")).toBeUndefined();
   expect(cache.delete(ByteBuffer.ofText("a"), 0)).toBe(true);
   expect(cache.delete(ByteBuffer.ofText("a"), 0)).toBe(false);
-  cache.sweep(100, 10);
-  expect(cache.stats()).toMatchObject({
+  cache.maintenance.sweep(100, 10);
+  expect(cache.maintenance.stats()).toMatchObject({
     entries: 0,
     bytes: 0,
     hit: 1,
@@ -83,8 +83,8 @@ test("scan shows the live entries of all shards once", () => {
 test("sweeps of bounded size free all that has expired, shard after shard", () => {
   const cache = Cache.create({ shards: 16, virtualNodes: 16 });
   for (let n = 0; n < 1000; n++) put(cache, `key${n}`, "v", n % 4 === 0 ? NEVER : 10);
-  for (let n = 0; n < 60; n++) cache.sweep(10, 50);
-  expect(cache.stats()).toMatchObject({ entries: 250, expired: 750 });
+  for (let n = 0; n < 60; n++) cache.maintenance.sweep(10, 50);
+  expect(cache.maintenance.stats()).toMatchObject({ entries: 250, expired: 750 });
 });
 
 function put(cache: Cache, key: string, value: string, expiresAtMs = NEVER): void {
@@ -130,9 +130,9 @@ test("inside atomically only its keys may be used, and nothing is taken twice", 
       cache.consistently(keys, () => expect(get(cache, "key8")).toBe("key8"));
       cache.clear();
     });
-    expect(cache.stats().entries).toBe(0);
+    expect(cache.maintenance.stats().entries).toBe(0);
     put(cache, "after", "all");
     expect(get(cache, "after")).toBe("all");
-    cache.check();
+    cache.maintenance.verify();
   }
 });

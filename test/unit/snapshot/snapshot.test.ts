@@ -47,8 +47,8 @@ test("saved values of any bytes and length come back, with their expiry times", 
     const report = await load(folder.file, other);
     expect(report).toMatchObject({ damages: [], entries: 2000, intactShards: 2 });
     for (const [key, value] of expected) expect(valueOf(other, key) === value).toBeTrue();
-    expect(other.stats()).toMatchObject({ entries: 2000, loaded: 2000, inserted: 0 });
-    other.check();
+    expect(other.maintenance.stats()).toMatchObject({ entries: 2000, loaded: 2000, inserted: 0 });
+    other.maintenance.verify();
     for (const n of [0, 3, 1998]) {
       let expiresAtMs: number | undefined;
       other.update(ByteBuffer.ofText(`key ${n} é`), 0, (entry) => {
@@ -71,8 +71,8 @@ test("a smaller cache evicts during the load: entries that were read stay", asyn
 
   const smaller = smallCache({ memoryBytes: 2 ** 20 });
   await load(folder.file, smaller);
-  smaller.check();
-  expect(smaller.stats().evicted).toBeGreaterThan(10_000);
+  smaller.maintenance.verify();
+  expect(smaller.maintenance.stats().evicted).toBeGreaterThan(10_000);
   expect(readKeys.filter((key) => valueOf(smaller, key) !== undefined).length).toBeGreaterThan(490);
 });
 
@@ -98,7 +98,7 @@ test("after any changed, missing or inserted byte no value is wrong, and the rep
   for (let n = 0; n < 12; n++) put(cache, `k${n}`, `value of ${n}`, n % 2 === 0 ? soonMs : NEVER);
   await save(cache, folder.file);
   const whole = Buffer.from(await Bun.file(folder.file).arrayBuffer());
-  const perShard = cache.shardStats().map(({ entries }) => entries);
+  const perShard = cache.maintenance.shardStats().map(({ entries }) => entries);
   const least = 12 - Math.max(...perShard);
 
   const expectDamage = async (bytes: Buffer, atLeast: number): Promise<void> => {
@@ -137,7 +137,7 @@ test("the search for the next block after a damage ignores a value that looks li
   }
   await save(cache, folder.file);
   const bytes = Buffer.from(await Bun.file(folder.file).arrayBuffer());
-  const [inFirst] = cache.shardStats();
+  const [inFirst] = cache.maintenance.shardStats();
   // These bytes are in the header of the first block.
   bytes.fill(0xff, 60, 64);
   await Bun.write(folder.file, bytes);

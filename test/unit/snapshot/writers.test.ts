@@ -43,10 +43,10 @@ test("a snapshot during the writes of 4 threads contains only values that belong
     });
     expect(report.damages).toEqual([]);
     expect(report.entries).toBeGreaterThan(KEYS / 2);
-    expect(loaded.stats().entries).toBe(report.entries);
-    loaded.check();
+    expect(loaded.maintenance.stats().entries).toBe(report.entries);
+    loaded.maintenance.verify();
   }
   Atomics.store(gate, 0, 0);
   await Promise.all(ended);
-  cache.check();
+  cache.maintenance.verify();
 });

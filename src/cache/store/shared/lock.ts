@@ -4,11 +4,12 @@
 //   sequence (22 bits) │ contended (1 bit) │ owner (9 bits): thread + 1, or 0
 //
 //   writer: owner 0 → own; change; sequence + 1, owner 0; wake a sleeper if contended
-//   reader: read the word; owner 0? copy out; read the word; the same? done
+//   reader: readBegin: read the word; owner 0? copy out; readRetry: read the word; another one? again
 //
-// The owner's number tells a thread that has died with the lock. A reader is fooled
-// only if it stands still for a multiple of 2^22 writes to its shard, to the write.
-// Lock order: who holds several shards has taken them in ascending order (Cache.atomically).
+// The owner's number names a thread that has died with the lock. The sequence wraps after
+// 2^22 writes. A reader accepts a torn copy only if exactly a multiple of 2^22 writes to its
+// shard happen while it is paused.
+// Lock order: a thread takes several shards in ascending order (Cache.atomically).
 //
 // Measured in one run against a sequence beside a lock word, four atomic operations
 // a write: puts over 100,000 entries 617 ns instead of 680.
@@ -23,27 +24,27 @@ const OWNER_MASK = 2 ** 9 - 1;
 const CONTENDED = 2 ** 9;
 const SEQUENCE_ONE = 2 ** 10;
 const SEQUENCE_MASK = ~(SEQUENCE_ONE - 1);
-/** The lock's word among those it is given. */
+/** Index of the lock's word in a shard's memory. */
 const WORD = 0;
 /** Pauses before a thread sleeps: a put holds the lock for less than a microsecond. */
 const SPINS = 100;
 /** Where memory may be seen in another order than the program's, atomics alone do not fence it. */
 const NEEDS_FENCE = process.arch !== "x64";
 
-/** Most threads that can share a lock. */
+/** The most threads that can share a lock. */
 export const THREADS_MAX = OWNER_MASK;
 
-/** One thread's hand on the locks of all shards; `words` is a shard's memory, which begins with its lock. */
+/** One thread's access to the locks of all shards; `words` is a shard's memory, which begins with its lock. */
 export class SequenceLock {
   readonly #owner: number;
   readonly #waited: (micros: number) => void;
   readonly #fenceWord = new Int32Array(1);
-  /** Of all shards that this thread reaches by this lock. */
+  /** Guards the calls of this thread on all its shards. */
   readonly guard = new CallGuard();
 
   /**
-   * `thread` is the caller's number among those that share the shards, from 0; `waited` is told after
-   * each time that a lock was not free at once.
+   * `thread` is the caller's number among those that share the shards, from 0. `waited` is called after
+   * each lock that was not free at once.
    */
   constructor(thread: number, waited: (micros: number) => void = () => {}) {
     if (thread >= THREADS_MAX) throw new RangeError(`thread ${thread} of at most ${THREADS_MAX}`);
@@ -69,30 +70,30 @@ export class SequenceLock {
   }
 
   unlock(words: Int32Array): void {
-    // Only a waiter's mark may change meanwhile, and the exchange takes that with it.
+    // Meanwhile only the mark of a waiting thread may change, and the exchange reads it.
     const next = ((words[WORD] ?? 0) & SEQUENCE_MASK) + SEQUENCE_ONE;
     if ((Atomics.exchange(words, WORD, next) & CONTENDED) !== 0) Atomics.notify(words, WORD, 1);
   }
 
-  /** What `isUnchanged` is to be asked about. */
-  sequence(words: Int32Array): number {
+  /** Begins a read without the lock: returns the lock's word, for `isFree` and `readRetry`. */
+  readBegin(words: Int32Array): number {
     return Atomics.load(words, WORD);
   }
 
-  /** Whether nobody writes as of that `sequence`. */
+  /** Whether no thread held the lock at that `readBegin`. */
   isFree(sequence: number): boolean {
     return (sequence & OWNER_MASK) === 0;
   }
 
-  /** Whether nobody has written since that `sequence`. */
-  isUnchanged(words: Int32Array, sequence: number): boolean {
+  /** Whether a thread has written since that `readBegin`: then the read may be torn, and is repeated. */
+  readRetry(words: Int32Array, sequence: number): boolean {
     this.#fence();
-    return Atomics.load(words, WORD) === sequence;
+    return Atomics.load(words, WORD) !== sequence;
   }
 
   /**
-   * Takes the lock from `thread`, which must be no more; false if it does not hold it.
-   * Whoever waits is woken by the `unlock`.
+   * Takes the lock from `thread`, which must have ended; returns false if that thread does not hold it.
+   * The `unlock` wakes a thread that waits.
    */
   stealFrom(words: Int32Array, thread: number): boolean {
     const seen = Atomics.load(words, WORD);
@@ -101,7 +102,7 @@ export class SequenceLock {
     return true;
   }
 
-  /** Wakes all that wait, to look again. */
+  /** Wakes all threads that wait, so that they try again. */
   wakeAll(words: Int32Array): void {
     Atomics.notify(words, WORD);
   }
@@ -116,14 +117,14 @@ export class SequenceLock {
     }
     for (;;) {
       const seen = Atomics.load(words, WORD);
-      // Others may sleep still: who has waited leaves the mark, and unlocks with a wake-up.
-      const wanted = this.isFree(seen) ? seen | CONTENDED | this.#owner : seen | CONTENDED;
-      if (seen !== wanted && Atomics.compareExchange(words, WORD, seen, wanted) !== seen) continue;
+      // Other threads may still sleep: a thread that has waited sets the mark, so its unlock wakes one.
+      const next = this.isFree(seen) ? seen | CONTENDED | this.#owner : seen | CONTENDED;
+      if (seen !== next && Atomics.compareExchange(words, WORD, seen, next) !== seen) continue;
       if (this.isFree(seen)) {
         this.#fence();
         return;
       }
-      Atomics.wait(words, WORD, wanted);
+      Atomics.wait(words, WORD, next);
     }
   }
 

@@ -29,7 +29,7 @@ export class Reader {
     if (length === MISS) return MISS;
     // A length that is nonsense must not make the buffer grow by a gigabyte.
     const mustGrow = into.end + length > into.bytes.length;
-    if (mustGrow && sequence !== undefined && !this.#lock.isUnchanged(layout.words, sequence))
+    if (mustGrow && sequence !== undefined && this.#lock.readRetry(layout.words, sequence))
       return MISS;
     const start = layout.valueStart(this.#record);
     into.appendRun(layout.bytes, start, start + length);
@@ -51,7 +51,7 @@ export class Reader {
     if (length === MISS) return MISS;
     const { start, end } = rangeWithin(length, first, last);
     const mustGrow = into.end + end - start > into.bytes.length;
-    if (mustGrow && sequence !== undefined && !this.#lock.isUnchanged(layout.words, sequence))
+    if (mustGrow && sequence !== undefined && this.#lock.readRetry(layout.words, sequence))
       return MISS;
     const valueStart = layout.valueStart(this.#record);
     into.appendRun(layout.bytes, valueStart + start, valueStart + end);

@@ -98,11 +98,11 @@ export class SharedShard implements Shard {
   ): number {
     this.#checkCall();
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
-      const sequence = this.#lock.sequence(this.#layout.words);
+      const sequence = this.#lock.readBegin(this.#layout.words);
       const end = into.end;
       if (this.#lock.isFree(sequence)) {
         const length = this.#reader.value(hash, key, nowMs, into, sequence);
-        if (this.#lock.isUnchanged(this.#layout.words, sequence)) {
+        if (!this.#lock.readRetry(this.#layout.words, sequence)) {
           if (length !== MISS) this.#reader.markHit();
           return length;
         }
@@ -286,11 +286,11 @@ export class SharedShard implements Shard {
   }
 
   version(): number {
-    return this.#lock.sequence(this.#layout.words);
+    return this.#lock.readBegin(this.#layout.words);
   }
 
   isUnchanged(version: number): boolean {
-    return this.#lock.isFree(version) && this.#lock.isUnchanged(this.#layout.words, version);
+    return this.#lock.isFree(version) && !this.#lock.readRetry(this.#layout.words, version);
   }
 
   /** As Shard says, but a shard that another thread is writing to is left for the next round. */
@@ -329,7 +329,7 @@ export class SharedShard implements Shard {
    * Frees the lock if `thread`, which must be no more, holds it; if it was writing, the shard is
    * then empty. Answers whether it held the lock. For the supervisor.
    */
-  release(thread: number): boolean {
+  recoverThread(thread: number): boolean {
     const held = this.#lock.stealFrom(this.#layout.words, thread);
     if (held) this.#exit();
     // It may have been woken to take the lock and have ended instead.
@@ -351,10 +351,10 @@ export class SharedShard implements Shard {
     this.#checkCall();
     const end = into?.end ?? 0;
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
-      const sequence = this.#lock.sequence(this.#layout.words);
+      const sequence = this.#lock.readBegin(this.#layout.words);
       if (this.#lock.isFree(sequence)) {
         const found = read(sequence);
-        if (this.#lock.isUnchanged(this.#layout.words, sequence)) return found;
+        if (!this.#lock.readRetry(this.#layout.words, sequence)) return found;
         if (into !== undefined) into.end = end;
       }
       Atomics.pause();

@@ -126,9 +126,9 @@ test("a reader that has taken the lock finds the entry, though others wait for t
       super.lock(of);
       this.#isHeld = true;
     }
-    override isUnchanged(of: Int32Array, sequence: number): boolean {
+    override readRetry(of: Int32Array, sequence: number): boolean {
       Atomics.or(words, 0, contended);
-      return super.isUnchanged(of, sequence);
+      return super.readRetry(of, sequence);
     }
   }
   const shard = new SharedShard(memory, new BusyLock(0));
@@ -212,8 +212,8 @@ describe("a writer that fails", () => {
       shard.put(run("kept"), run("v"), NEVER, 0);
       await ended(startThread(memory, 1, entries === 0 ? "die writing" : "die in change"));
       const waiting = startThread(memory, 2, "put");
-      expect(shard.release(2)).toBe(false);
-      expect(shard.release(1)).toBe(true);
+      expect(shard.recoverThread(2)).toBe(false);
+      expect(shard.recoverThread(1)).toBe(true);
       await ended(waiting);
       expect(get(shard, "put by 2")).toBe("v");
       expect(shard.stats()).toMatchObject({ entries: entries + 1, emptied: 1 - entries });

@@ -118,10 +118,10 @@ const triesToWrite =
 /** As SharedShard.get: twice without the lock, then with it. */
 const reads: Program = (lock) => {
   const attempt = (others: number) => () => {
-    const sequence = lock.sequence(words);
+    const sequence = lock.readBegin(words);
     if (!lock.isFree(sequence)) return 0;
     const copy = readBoth();
-    if (!lock.isUnchanged(words, sequence)) return 0;
+    if (lock.readRetry(words, sequence)) return 0;
     accept(copy);
     return others;
   };
@@ -209,7 +209,7 @@ describe("a fault in the lock is found:", () => {
     [
       "a reader does not look a second time",
       "a writer and a reader",
-      ["return Atomics.load(words, WORD) === sequence;", "return true;"],
+      ["return Atomics.load(words, WORD) !== sequence;", "return false;"],
       torn,
     ],
     [

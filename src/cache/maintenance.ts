@@ -1,0 +1,64 @@
+// The control plane of a cache: sweeping, stats, recovery of threads, and the check of its laws.
+// Callers are the supervisor, the maintenance loop, the metrics and tests, never a client's request for
+// an entry: those are in cache.ts.
+
+import { type CacheStats, expiredRatio, sumStats } from "./stats.ts";
+import type { Counters } from "./store/counters.ts";
+import { SharedShard } from "./store/shared/shared-shard.ts";
+import type { Shard, ShardStats } from "./store/shard.ts";
+
+export class Maintenance {
+  readonly #shards: readonly Shard[];
+  readonly #counters: Counters;
+  readonly #counterMemory: SharedArrayBuffer;
+  /** Number of the shard that the next sweep begins with. */
+  #sweepShard = 0;
+
+  constructor(shards: readonly Shard[], counters: Counters, counterMemory: SharedArrayBuffer) {
+    this.#shards = shards;
+    this.#counters = counters;
+    this.#counterMemory = counterMemory;
+  }
+
+  /** Frees expired entries among the next `maxEntries`, shard after shard. O(maxEntries + shards). */
+  sweep(nowMs: number, maxEntries: number): void {
+    let left = maxEntries;
+    for (let ended = 0; ended < this.#shards.length && left > 0; ended++) {
+      left -= this.#shards[this.#sweepShard]?.sweep(nowMs, left) ?? 0;
+      // A shard that used up `left` may not be at its end: the next call continues there.
+      if (left > 0) this.#sweepShard = (this.#sweepShard + 1) % this.#shards.length;
+    }
+  }
+
+  /**
+   * Frees the locks that `thread`, which has ended, still holds. A shard that it was writing to is
+   * emptied. Afterwards another thread may take its number. For the supervisor. O(shards).
+   */
+  recoverThread(thread: number): void {
+    this.#counters.add("lostThread");
+    for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
+  }
+
+  /**
+   * Fraction of the bytes of keys and values that have expired and are not swept yet, 0 to 1. It comes
+   * from a sample of `count` random slots of the index. O(count).
+   */
+  expiredRatio(nowMs: number, count: number): number {
+    return expiredRatio(this.#shards, nowMs, count);
+  }
+
+  /** The stats of each shard, by its number on the ring. */
+  shardStats(): ShardStats[] {
+    return this.#shards.map((shard) => shard.stats());
+  }
+
+  /** Sums over all shards and threads since the start; exact while no thread writes. O(shards). */
+  stats(): CacheStats {
+    return sumStats(this.#shards, this.#counterMemory);
+  }
+
+  /** Throws if a law of any shard does not hold. O(entries), for tests. */
+  verify(): void {
+    for (const shard of this.#shards) shard.check();
+  }
+}
