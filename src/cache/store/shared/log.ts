@@ -310,15 +310,23 @@ function recentWithRoom(layout: Layout, queue: Queue, recordBytes: number): numb
 }
 
 function bestClosed(layout: Layout, worth: (run: number) => number): number {
+  // Read once: puts at the limit take 1.1 x the time where each run is asked.
+  const [small, main] = [openOf(layout, SMALL), openOf(layout, MAIN)];
+  const [victim, fresh] = [layout.field("victim"), layout.field("fresh")];
+  const end = layout.field("everUsed");
   let best = NO_SEGMENT;
   let most = -1;
-  for (let run = 0; run < layout.field("everUsed"); run += spanAt(layout, run)) {
-    if (layout.segment(run, "span") === 0 || !isClosed(layout, run)) continue;
-    const value = worth(run);
-    if (value > most) {
-      most = value;
-      best = run;
+  for (let run = 0; run < end;) {
+    const span = layout.segment(run, "span");
+    const isNamed = run === small || run === main || run === victim || run === fresh;
+    if (span > 0 && !isNamed) {
+      const value = worth(run);
+      if (value > most) {
+        most = value;
+        best = run;
+      }
     }
+    run += span > 0 ? span : 1;
   }
   return best;
 }

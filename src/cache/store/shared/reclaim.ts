@@ -135,7 +135,9 @@ export function reclaimAfterWrite(layout: Layout, record: number, nowMs: number)
 
 /** Segments that only moves may take: for what is alive in a usual run, and for a record like this. */
 function spareOf(layout: Layout, recordBytes: number): number {
-  return Math.max(layout.runSegments, log.spanOf(layout, Math.min(recordBytes, layout.longBytes)));
+  const { runSegments, segmentBytes, longBytes } = layout;
+  if (recordBytes <= runSegments * segmentBytes) return runSegments;
+  return log.spanOf(layout, Math.min(recordBytes, longBytes));
 }
 
 function runBytes(layout: Layout): number {
@@ -218,26 +220,29 @@ function isOnlyRecord(layout: Layout, run: number, record: number): boolean {
  */
 function processVictim(layout: Layout, budget: number, nowMs: number, isForced: boolean): number {
   const isCleaning = layout.field("isCleaning") !== 0;
-  for (let scanned = 0; ;) {
-    // Compaction may move the victim.
-    const victim = layout.field("victim");
-    const record = layout.field("victimAt");
-    if (record >= log.endOf(layout, victim)) {
-      layout.setField("victim", NO_SEGMENT);
-      log.free(layout, victim);
-      return Math.max(1, scanned);
-    }
-    if (scanned >= budget) return scanned;
+  let victim = layout.field("victim");
+  let record = layout.field("victimAt");
+  let end = log.endOf(layout, victim);
+  let scanned = 0;
+  for (; record < end && scanned < budget; record += layout.recordBytesAt(record)) {
+    layout.setField("victimAt", record);
     const recordBytes = layout.recordBytesAt(record);
-    if (!layout.isDead(record)) {
-      if (isCleaning) {
-        if (!relocate(layout, record, nowMs, isForced)) return 0;
-      } else evictOrPromote(layout, record, nowMs, isForced);
-      if (layout.field("victim") === NO_SEGMENT) return scanned + REQUEUE_BYTES;
-    }
-    layout.addToField("victimAt", recordBytes);
     scanned += recordBytes;
+    if (layout.isDead(record)) continue;
+    if (!isCleaning) evictOrPromote(layout, record, nowMs, isForced);
+    else if (!relocate(layout, record, nowMs, isForced)) return 0;
+    if (layout.field("victim") === victim) continue;
+    victim = layout.field("victim");
+    if (victim === NO_SEGMENT) return scanned - recordBytes + REQUEUE_BYTES;
+    // Compaction has moved it.
+    record = layout.field("victimAt");
+    end = log.endOf(layout, victim);
   }
+  layout.setField("victimAt", record);
+  if (record < end) return scanned;
+  layout.setField("victim", NO_SEGMENT);
+  log.free(layout, victim);
+  return Math.max(1, scanned);
 }
 
 /** Cleaning: the entry moves to the end of its queue. False if it cannot and must not be evicted. */

@@ -24,22 +24,30 @@ describeSpace(
   (bytes) => bytes / 8,
 );
 
-for (const mebibytes of [1, 4, 32, 64, 256, 1024]) {
+for (const [mebibytes, longShare] of [
+  [1, 0.7],
+  [4, 0.7],
+  [32, 0.82],
+  [64, 0.98],
+  [256, 0.9],
+  [1024, 0.82],
+] as const) {
   test(`a cache of ${mebibytes} MiB has each value that was just put`, () => {
     const { below } = random();
     const cache = Cache.create({ memoryBytes: mebibytes * MEBIBYTE, maxValueBytes: MEBIBYTE });
-    const value = { bytes: Buffer.alloc(cache.maxValueBytes, "v"), start: 0, end: 0 };
-    // Few keys, which meet in a shard: each value is long or short by turns.
-    const lengths = [0, 5, 100, cache.maxValueBytes - below(cache.maxValueBytes * 0.75)];
-    const puts = 12 * mebibytes > 3000 ? 3000 : 3000 + 12 * mebibytes;
+    // Few keys, whose values are long or short by turns.
+    const lengths = [0, 5, 100, Math.floor(cache.maxValueBytes * longShare)];
+    const value = { bytes: Buffer.alloc(MEBIBYTE, "v"), start: 0, end: 0 };
     const into = new ByteBuffer(MEBIBYTE);
-    for (let n = 0; n < puts; n++) {
+    let gone = 0;
+    for (let n = 0; n < 6000; n++) {
       const key = run(`k:${below(4189)}`);
       value.end = lengths[below(lengths.length)] ?? 0;
       cache.put(key, value, NEVER, 0);
       into.clear();
-      expect(cache.get(key, 0, into)).toBe(value.end);
+      if (cache.get(key, 0, into) !== value.end) gone++;
     }
+    expect(gone).toBe(0);
   }, 60_000);
 }
 
@@ -153,6 +161,38 @@ describe("an entry that was hit stays while there are others", () => {
     }, 60_000);
   }
 });
+
+test("values of 2,000 bytes have the hit ratio of 100 bytes at the same number of entries", () => {
+  const requests = 75_000;
+  const capacity = 3200;
+  const { next, below } = random();
+  // Many keys that are asked for once or twice, and some that are asked for again and again.
+  const keys = Array.from({ length: requests }, () => {
+    const part = next() / 2 ** 32;
+    return below(3) === 0 ? 100_000 + below(requests / 2) : Math.floor(10_000 * part ** 3);
+  });
+  const replay = (valueBytes: number, memoryBytes: number) => {
+    const cache = Cache.create({ memoryBytes, maxKeyBytes: 8, maxValueBytes: 2000, shards: 8 });
+    const value = valueOf(valueBytes);
+    const into = new ByteBuffer(valueBytes);
+    let hits = 0;
+    for (const key of keys) {
+      into.clear();
+      if (cache.get(run(`${key}`), 0, into) !== MISS) hits++;
+      else cache.put(run(`${key}`), value, NEVER, 0);
+    }
+    return { percent: (100 * hits) / requests, entries: cache.maintenance.stats().entries };
+  };
+  const percentOf = (valueBytes: number) => {
+    let memoryBytes = capacity * SharedShard.entryBytes(6, valueBytes, false, true);
+    for (let step = 0; ; step++) {
+      const { percent, entries } = replay(valueBytes, memoryBytes);
+      if (Math.abs(entries - capacity) < capacity / 200 || step === 8) return percent;
+      memoryBytes = Math.floor((memoryBytes * capacity) / entries);
+    }
+  };
+  expect(Math.abs(percentOf(2000) - percentOf(100))).toBeLessThan(0.5);
+}, 60_000);
 
 test("without eviction long values fill the shard, and nothing is lost", () => {
   const bytes = 2 ** 23;
