@@ -1,5 +1,5 @@
-// Certificates and keys for the tests of TLS. Each test file makes its own in a temporary folder, so
-// the repository has no keys.
+// Certificates and keys for the tests of TLS. Each test file makes its own certificates in a temporary
+// folder, so that the repository has no keys.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,11 +9,11 @@ import { generate } from "selfsigned";
 const DAY_MS = 86_400_000;
 
 export interface CertificateOptions {
-  /** The name of the authority that signs it. By default the certificate signs itself. */
+  /** The name of the signing authority. By default the certificate is self-signed. */
   readonly authority?: string;
-  /** Whether it may sign others. */
+  /** Whether the certificate may sign others. */
   readonly isAuthority?: boolean;
-  /** By default an elliptic curve's. */
+  /** By default an elliptic curve. */
   readonly keyType?: "ec" | "rsa";
   /** By default two days ago. */
   readonly notBefore?: Date;
@@ -30,8 +30,8 @@ export class Certificates implements AsyncDisposable {
   }
 
   /**
-   * Makes a folder with `first`, `second` and `stranger`, which sign themselves; `authority`; and two
-   * that it signs: `client`, and `expired`, which was valid until yesterday. Takes 0.2 seconds.
+   * Makes a folder with the self-signed `first`, `second` and `stranger`; `authority`; and two that it
+   * signs: `client`, and `expired`, which was valid until yesterday. Takes 0.2 seconds.
    */
   static async create(): Promise<Certificates> {
     const made = new Certificates(await mkdtemp(join(tmpdir(), "ringcache-certificates-")));
@@ -45,12 +45,12 @@ export class Certificates implements AsyncDisposable {
     return made;
   }
 
-  /** Path of a certificate in PEM. */
+  /** Returns the path of a certificate in PEM format. */
   certOf(name: string): string {
     return join(this.#folder, `${name}.pem`);
   }
 
-  /** Path of its key in PEM. */
+  /** Returns the path of the key in PEM format. */
   keyOf(name: string): string {
     return join(this.#folder, `${name}.key.pem`);
   }

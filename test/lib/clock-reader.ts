@@ -1,4 +1,4 @@
-// A thread that reads the clock while another one sets the system's clock.
+// A thread that reads the clock while another thread sets the system's clock.
 
 import { workerData } from "node:worker_threads";
 
@@ -20,8 +20,8 @@ for (let n = 0; n < 10_000; n++) {
   const now = clock.now();
   const leap = Math.abs(now - before);
   before = now;
-  for (let most = Atomics.load(numbers, 2); leap > most; most = Atomics.load(numbers, 2)) {
-    Atomics.compareExchange(numbers, 2, most, leap);
+  for (let max = Atomics.load(numbers, 2); leap > max; max = Atomics.load(numbers, 2)) {
+    Atomics.compareExchange(numbers, 2, max, leap);
   }
   Atomics.add(numbers, 1, 1);
 }

@@ -1,11 +1,11 @@
-// The commands of the documents, understood without a shell, curl or redis-cli.
+// Runs the commands of the documents without a shell, curl or redis-cli.
 
 import { expect } from "bun:test";
 
-/** A command without its program; the result is what the program prints. */
+/** Takes the arguments of a command; resolves with the output of the program. */
 type Program = (args: readonly string[]) => Promise<string>;
 
-/** Prints what `curl -s` prints; knows the flags that the documents use. */
+/** Has the output of `curl -s`, for the flags that the documents use. */
 const curl: Program = async (args) => {
   const flags = new Map<string, string>();
   let url = "";
@@ -22,11 +22,11 @@ const curl: Program = async (args) => {
   const method = flags.get("-X") ?? (body === undefined ? "GET" : "POST");
   const headers: Record<string, string> =
     body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
-  const answer = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
-  return await answer.text();
+  const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
+  return await response.text();
 };
 
-/** Prints what `redis-cli -p PORT` prints where its output is not a terminal. */
+/** Has the output of `redis-cli -p PORT` without a terminal. */
 const redisCli: Program = async ([flag, port, command = "", ...args]) => {
   expect(flag).toBe("-p");
   const client = new Bun.RedisClient(`redis://127.0.0.1:${port}`);
@@ -49,15 +49,15 @@ const bun: Program = async (args) => {
 
 const PROGRAMS: Readonly<Record<string, Program>> = { curl, bun, "redis-cli": redisCli };
 
-/** The words of a command line, as a shell has them; only quotes are special. */
-function wordsOf(line: string): string[] {
+/** Splits a command line into words like a shell; only quotes are special. */
+function splitWords(line: string): string[] {
   const words = line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g);
   return [...words].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"/g, "$1$2"));
 }
 
-/** What the command prints, by a program of this file. */
+/** Runs a command with a program of this file; resolves with its output. */
 export async function runCommand(line: string): Promise<string> {
-  const [name = "", ...args] = wordsOf(line);
+  const [name = "", ...args] = splitWords(line);
   const program = PROGRAMS[name];
   if (program === undefined) throw new Error(`test/lib/commands.ts lacks ${name}`);
   return (await program(args)).trimEnd();

@@ -1,53 +1,53 @@
 // Runs threads in every order of their atomic operations.
 //
 // A thread is a list of parts, which are synchronous functions. A part calls `operate` for each operation
-// on the shared cells, and may use nothing else that changes; the next part knows nothing of it. To take
-// one more step of a thread, `explore` runs its part again from the beginning with the results that it had
-// before, and stops it at its next operation. So the code under test runs as it is written.
+// on the shared cells, and uses no other changing data; parts share no variables. To take one more step
+// of a thread, `explore` runs its part again from the beginning with the earlier results, and stops it at
+// its next operation. So the code under test runs unchanged.
 //
-// What a part does depends only on its results. So each list of results is run once, and each state of all
-// threads together is visited once.
+// The behaviour of a part depends only on its results. Therefore each list of results is run once, and
+// each state of all threads together is visited once.
 //
 // The memory is sequentially consistent. Orders that only a weaker memory allows are not explored.
 
-/** An operation; all of it happens in one step. */
+/** An operation, which is one atomic step. */
 type Operation =
   | { readonly kind: "step"; readonly name: string; readonly run: (cells: number[]) => number }
-  /** Sleeps until `notify` if the cell has the expected value, as Atomics.wait. */
+  /** Sleeps until `notify` if the cell has the expected value, like Atomics.wait. */
   | {
       readonly kind: "wait";
       readonly name: string;
       readonly cell: number;
       readonly expected: number;
     }
-  /** Wakes those that have slept longest, as Atomics.notify. */
+  /** Wakes the threads that have slept longest, like Atomics.notify. */
   | { readonly kind: "notify"; readonly name: string; readonly count: number }
   /** Waits until a thread has ended or died. */
   | { readonly kind: "join"; readonly name: string; readonly thread: number };
 
 export interface Thread {
   readonly name: string;
-  /** Whether the thread may stop for ever at each of its operations. */
+  /** Whether the thread may die at each of its operations. */
   readonly mayDie?: boolean;
   readonly parts: readonly Part[];
 }
 
-/** Returns how many of the next parts are left out; nothing is none. */
+/** Returns the number of next parts to skip; without a result, none is skipped. */
 export type Part = () => number | void;
 
-/** Where a thread stands: in a part, after some results. */
-interface Place {
+/** The position of a thread: a part, and the results so far. */
+interface Position {
   readonly id: number;
   readonly part: number;
   readonly results: readonly number[];
   /** Undefined at the end of the thread. */
   readonly next: Operation | undefined;
-  readonly followers: Map<number, Place>;
+  readonly followers: Map<number, Position>;
 }
 
 interface State {
   readonly cells: number[];
-  readonly places: Place[];
+  readonly positions: Position[];
   /** Numbers of threads, the longest asleep first. */
   readonly sleepers: number[];
   readonly dead: number[];
@@ -60,15 +60,15 @@ class Stop extends Error {
   }
 }
 
-/** A part that has had more results repeats itself for ever. */
-const MOST_RESULTS = 200;
+/** A part with more results repeats itself forever. */
+const RESULTS_MAX = 200;
 
 let results: readonly number[] = [];
-let position = 0;
+let resultIndex = 0;
 
-/** Does an operation of the thread that runs, and returns its result. */
+/** Runs an operation of the current thread, and returns its result. */
 export function operate(operation: Operation): number {
-  const result = results[position++];
+  const result = results[resultIndex++];
   if (result === undefined) throw new Stop(operation);
   return result;
 }
@@ -85,9 +85,9 @@ export interface Explored {
 }
 
 /**
- * Visits every state that the threads can reach from these cells. `checkEnd` is called where all have
- * ended. What an operation or `checkEnd` throws is thrown with the steps that led to it; so is an error
- * where threads sleep that no thread will wake.
+ * Visits every state that the threads can reach from these cells. Calls `checkEnd` in each state in
+ * which all threads have ended. An error of an operation or of `checkEnd` is thrown with the steps that
+ * led to it. A state in which sleeping threads are never woken is an error too.
  */
 export function explore(
   threads: readonly Thread[],
@@ -100,9 +100,9 @@ export function explore(
 class Explorer {
   readonly #threads: readonly Thread[];
   readonly #checkEnd: (cells: readonly number[]) => void;
-  readonly #places = new Map<string, Place>();
+  readonly #positions = new Map<string, Position>();
   readonly #seen = new Set<string>();
-  /** The steps from the start to the state that is visited. */
+  /** The steps from the start to the current state. */
   readonly #trace: string[] = [];
   #ends = 0;
 
@@ -113,8 +113,8 @@ class Explorer {
 
   from(cells: readonly number[]): Explored {
     try {
-      const places = this.#threads.map((_, thread) => this.#place(thread, 0, []));
-      this.#visit({ cells: [...cells], places, sleepers: [], dead: [] });
+      const positions = this.#threads.map((_, thread) => this.#position(thread, 0, []));
+      this.#visit({ cells: [...cells], positions, sleepers: [], dead: [] });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`${reason}, after:\n  ${this.#trace.join("\n  ")}`, { cause: error });
@@ -127,7 +127,7 @@ class Explorer {
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     let isStuck = true;
-    for (const [thread, { next }] of state.places.entries()) {
+    for (const [thread, { next }] of state.positions.entries()) {
       if (next === undefined || state.dead.includes(thread)) continue;
       const name = this.#nameOf(thread);
       if (isReady(state, thread, next)) {
@@ -139,7 +139,7 @@ class Explorer {
       }
     }
     if (!isStuck) return;
-    const waiting = state.places.flatMap((_, thread) =>
+    const waiting = state.positions.flatMap((_, thread) =>
       isOver(state, thread) ? [] : [this.#nameOf(thread)],
     );
     if (waiting.length > 0) throw new Error(`nothing will wake ${waiting.join(" and ")}`);
@@ -147,7 +147,7 @@ class Explorer {
     this.#checkEnd(state.cells);
   }
 
-  /** Visits the state that `change` makes of a copy of this one. */
+  /** Visits the state that results from `change` on a copy of this state. */
   #follow(from: State, name: string, change: (state: State) => void): void {
     const state = copyOf(from);
     this.#trace.push(name);
@@ -176,35 +176,41 @@ class Explorer {
 
   /** Gives a thread the result of its operation. */
   #advance(state: State, thread: number, result: number): void {
-    const place = state.places[thread];
-    if (place === undefined) throw new RangeError(`there is no thread ${thread}`);
-    let follower = place.followers.get(result);
+    const position = state.positions[thread];
+    if (position === undefined) throw new RangeError(`there is no thread ${thread}`);
+    let follower = position.followers.get(result);
     if (follower === undefined) {
-      follower = this.#place(thread, place.part, [...place.results, result]);
-      place.followers.set(result, follower);
+      follower = this.#position(thread, position.part, [...position.results, result]);
+      position.followers.set(result, follower);
     }
-    state.places[thread] = follower;
+    state.positions[thread] = follower;
   }
 
-  /** Runs a part with these results up to its next operation, or on into the parts behind it. */
-  #place(thread: number, part: number, before: readonly number[]): Place {
+  /** Runs a part with these results up to its next operation, which may be in a later part. */
+  #position(thread: number, part: number, before: readonly number[]): Position {
     const key = `${thread} ${part} ${before}`;
-    const known = this.#places.get(key);
+    const known = this.#positions.get(key);
     if (known !== undefined) return known;
-    if (before.length > MOST_RESULTS) throw new Error(`${this.#nameOf(thread)} does not end`);
+    if (before.length > RESULTS_MAX) throw new Error(`${this.#nameOf(thread)} does not end`);
     const run = this.#threads[thread]?.parts[part];
     let next: Operation | undefined;
     results = before;
-    position = 0;
+    resultIndex = 0;
     try {
-      if (run !== undefined) return this.#place(thread, part + 1 + (run() ?? 0), []);
+      if (run !== undefined) return this.#position(thread, part + 1 + (run() ?? 0), []);
     } catch (error) {
       if (!(error instanceof Stop)) throw error;
       next = error.operation;
     }
-    const place = { id: this.#places.size, part, results: before, next, followers: new Map() };
-    this.#places.set(key, place);
-    return place;
+    const position = {
+      id: this.#positions.size,
+      part,
+      results: before,
+      next,
+      followers: new Map(),
+    };
+    this.#positions.set(key, position);
+    return position;
   }
 
   #nameOf(thread: number): string {
@@ -212,8 +218,8 @@ class Explorer {
   }
 }
 
-function isOver({ places, dead }: State, thread: number): boolean {
-  return places[thread]?.next === undefined || dead.includes(thread);
+function isOver({ positions, dead }: State, thread: number): boolean {
+  return positions[thread]?.next === undefined || dead.includes(thread);
 }
 
 function isReady(state: State, thread: number, next: Operation): boolean {
@@ -227,11 +233,11 @@ function die(state: State, thread: number): void {
   if (sleeper >= 0) state.sleepers.splice(sleeper, 1);
 }
 
-function copyOf({ cells, places, sleepers, dead }: State): State {
-  return { cells: [...cells], places: [...places], sleepers: [...sleepers], dead: [...dead] };
+function copyOf({ cells, positions, sleepers, dead }: State): State {
+  return { cells: [...cells], positions: [...positions], sleepers: [...sleepers], dead: [...dead] };
 }
 
-function keyOf({ cells, places, sleepers, dead }: State): string {
-  const standing = places.map(({ id }, thread) => (dead.includes(thread) ? -1 : id));
-  return `${cells}|${standing}|${sleepers}`;
+function keyOf({ cells, positions, sleepers, dead }: State): string {
+  const positionIds = positions.map(({ id }, thread) => (dead.includes(thread) ? -1 : id));
+  return `${cells}|${positionIds}|${sleepers}`;
 }

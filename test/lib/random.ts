@@ -1,16 +1,16 @@
-// Random numbers that can be had again: the seed is printed, and SEED replays it.
+// Reproducible random numbers: the seed is printed, and the variable SEED replays it.
 
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 
 export interface Random {
   readonly seed: number;
-  /** An unsigned 32-bit number. */
+  /** Returns an unsigned 32-bit number. */
   next(): number;
-  /** A whole number from 0 to `limit - 1`. */
+  /** Returns a whole number from 0 to `limit - 1`. */
   below(limit: number): number;
 }
 
-/** A generator from SEED, or from a fresh seed, which it prints. */
+/** Returns a generator with SEED, or with a fresh seed. Prints the seed. */
 export function random(): Random {
   const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`SEED=${seed}`);

@@ -1,14 +1,14 @@
-// HTTP as bytes on a socket, for what fetch would never send.
+// HTTP as bytes on a socket, for requests that fetch never sends.
 
 import type { Socket } from "bun";
 
 export interface RawConnection extends Disposable {
   send(payload: string | Uint8Array): void;
-  /** Resolves with all that has come once it contains `part`, or the connection has closed. */
+  /** Resolves with all received text once it contains `part`, or the connection has closed. */
   until(part: string): Promise<string>;
-  /** Resolves with all that has come once it holds `count` answers, or the connection has closed. */
+  /** Resolves with all received text once it has `count` responses, or the connection has closed. */
   answers(count: number): Promise<string>;
-  /** Resolves with all that has come when the server has closed the connection. */
+  /** Resolves with all received text when the server has closed the connection. */
   readonly closed: Promise<string>;
 }
 
@@ -51,7 +51,7 @@ export async function connect(url: string): Promise<RawConnection> {
   };
 }
 
-/** Sends one request and answers what came before the server closed the connection. */
+/** Sends one request; returns all text received before the server closed the connection. */
 export async function exchange(url: string, request: string | Uint8Array): Promise<string> {
   using connection = await connect(url);
   connection.send(request);

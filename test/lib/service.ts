@@ -27,7 +27,7 @@ export function serve(...options: string[]): HttpServer & AsyncDisposable {
   return serveParts({}, ...options);
 }
 
-/** The same, with this cache. */
+/** Like `serve`, with this cache. */
 export function serveCache(
   cache: Cache | undefined,
   ...options: string[]
@@ -35,21 +35,21 @@ export function serveCache(
   return serveParts(cache ? { cache } : {}, ...options);
 }
 
-/** The same, with the given parts in place of the usual ones. */
+/** Like `serve`, with the given parts in place of the default ones. */
 export function serveParts(parts: Parts, ...options: string[]): HttpServer & AsyncDisposable {
   const own = [
     ...["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--workers", "1"],
-    // A slow machine is late all the time.
+    // The event loop of a slow machine always lags.
     ...["--shed-after-ms", "0"],
   ];
   const config = readConfig([...own, ...options], {});
-  const throwing = (error: unknown) => {
+  const rethrow = (error: unknown) => {
     throw error;
   };
   const state = allocateFor(config);
   const context = attachAlone(config, state);
   const { httpMetrics: metrics, workers } = context;
-  const { service = context.service, cache = context.cache, failed = throwing } = parts;
+  const { service = context.service, cache = context.cache, failed = rethrow } = parts;
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
   const http = { cache, config, service, metrics, metricsContext: sources };
   const server = serveHttp(http, { failed });
@@ -61,8 +61,8 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   return { ...server, stop, [Symbol.asyncDispose]: () => stop(0) };
 }
 
-/** A service that serves, and saves nothing. */
-export function aService(): Service {
+/** Returns a service in phase "serving", whose snapshots fail. */
+export function createService(): Service {
   const config = readConfig(["--store", "map"], {});
   return attachAlone(config, allocateFor(config)).service;
 }
@@ -71,7 +71,7 @@ function allocateFor(config: Config): SharedState {
   return allocateSharedState(config, fitOptions(cacheOptionsOf(config)));
 }
 
-/** Attaches this thread as the only worker of a service that serves, and saves nothing. */
+/** Attaches this thread as the only worker of a service in phase "serving", whose snapshots fail. */
 function attachAlone(
   config: Config,
   state: SharedState,
@@ -90,16 +90,16 @@ function attachAlone(
 
 export interface RedisService extends AsyncDisposable {
   readonly port: number;
-  /** The cache that it serves. */
+  /** The served cache. */
   readonly cache: Cache;
   /** The events that it has reported to the process, in order. */
   readonly told: readonly string[];
 }
 
-/** Serves a fresh cache, or this one, by the Redis protocol on a free port of the loopback. */
+/** Serves a fresh cache, or `existing`, over the Redis protocol on a free port of the loopback. */
 export function serveRedis(
   options: readonly string[] = [],
-  given?: Cache,
+  existing?: Cache,
   changes: Partial<Service> = {},
 ): RedisService {
   const config = readConfig(["--host", "127.0.0.1", "--workers", "1", ...options], {});
@@ -107,7 +107,7 @@ export function serveRedis(
   const context = attachAlone(config, allocateFor(config), (saves) => {
     told.push(saves ? "shutdown" : "shutdown nosave");
   });
-  const cache = given ?? context.cache;
+  const cache = existing ?? context.cache;
   const service = { ...context.service, ...changes };
   const opened = { ...config, respPort: 0 };
   const server = serveResp(cache, opened, context.respMemory, 0, service, {
@@ -120,8 +120,8 @@ export function serveRedis(
 }
 
 /**
- * A port that was free a moment ago, for a service that must be told one. It is none of those that
- * the system gives to connections and to listeners on port 0, which run at the same time.
+ * Returns a port that was free a moment ago, for a service that needs its number. The port is outside of
+ * the range that the system gives to connections and to listeners on port 0.
  */
 export function freePort(): number {
   for (;;) {
@@ -145,7 +145,7 @@ export interface ServiceProcess extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
-  /** What it has printed so far. */
+  /** Returns the output so far. */
   stdout(): Promise<string>;
   /** Resolves when the process has ended. */
   readonly exit: Promise<Exit>;
@@ -155,7 +155,7 @@ type Env = Readonly<Record<string, string>>;
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
-/** Runs the service to its end: for starts that fail, and for --help. */
+/** Runs the service until it ends: for starts that fail, and for --help. */
 export async function runToEnd(options: readonly string[], env: Env = {}): Promise<Exit> {
   const child = spawn(options, env);
   const [stdout, stderr] = await Promise.all([
@@ -166,8 +166,8 @@ export async function runToEnd(options: readonly string[], env: Env = {}): Promi
 }
 
 /**
- * Starts the service on a free port and resolves once it has said that it listens. `wrapper`: a
- * command that runs another one.
+ * Starts the service on a free port; resolves once it has logged `listening`. `wrapper` is a command
+ * that runs another command.
  */
 export async function startService(
   options: readonly string[] = [],
@@ -176,7 +176,7 @@ export async function startService(
 ): Promise<ServiceProcess> {
   const own = [
     ...["--host", "127.0.0.1", "--port", "0", "--resp-port", "0", "--shed-after-ms", "0"],
-    // A second worker doubles the cost of a start: the tests that are about several ask for them.
+    // A second worker doubles the cost of a start: tests of several workers request them.
     ...["--workers", "1"],
   ];
   const child = spawn([...own, ...options], env, wrapper);
@@ -204,7 +204,7 @@ export async function startService(
     pid: child.pid,
     kill: (signal) => child.kill(signal),
     stdout: async () => {
-      // What has been read of the pipe by the next turn.
+      // One turn of the event loop reads the bytes that are in the pipe.
       await Bun.sleep(1);
       return stdout;
     },

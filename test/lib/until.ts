@@ -1,17 +1,17 @@
-// A wait for something that the test cannot be told of.
+// Waits for a condition that sends no event to the test.
 
 /** Long enough for a machine that is ten times slower, and shorter than the time limit of a test. */
-const PATIENCE_MS = 100_000;
-const LOOK_EVERY_MS = 5;
+const WAIT_MS_MAX = 100_000;
+const CHECK_EVERY_MS = 5;
 
-/** Resolves once the condition holds; rejects with what was waited for. */
+/** Resolves once the condition holds; rejects with the description if it does not. */
 export async function until(
-  what: string,
+  description: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const endMs = performance.now() + PATIENCE_MS;
+  const endMs = performance.now() + WAIT_MS_MAX;
   while (!(await condition())) {
-    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
-    await Bun.sleep(LOOK_EVERY_MS);
+    if (performance.now() > endMs) throw new Error(`waited in vain until ${description}`);
+    await Bun.sleep(CHECK_EVERY_MS);
   }
 }

@@ -1,4 +1,4 @@
-// The step before each script: another Bun, and packages that cannot be installed, cost one clear line.
+// The install step before each script: a wrong Bun or a failed install prints one clear line.
 
 import { expect, test } from "bun:test";
 import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
@@ -15,8 +15,8 @@ interface Checkout extends AsyncDisposable {
   install(...options: string[]): Promise<readonly [code: number, printed: string]>;
 }
 
-/** What the step needs of the checkout, without node_modules. */
-async function aCheckout(): Promise<Checkout> {
+/** The files that the step needs, without node_modules. */
+async function createCheckout(): Promise<Checkout> {
   const path = await mkdtemp(join(tmpdir(), "ringcache-install-"));
   for (const name of ["package.json", "bun.lock", "scripts", "src/config/runtime-version.ts"]) {
     await cp(join(ROOT, name), join(path, name), { recursive: true });
@@ -51,7 +51,7 @@ async function run(
 }
 
 test("a complete node_modules needs neither network nor a write", async () => {
-  await using checkout = await aCheckout();
+  await using checkout = await createCheckout();
   await symlink(join(ROOT, "node_modules"), join(checkout.path, "node_modules"));
   await chmod(checkout.path, 0o500);
   expect(await checkout.install()).toEqual([0, ""]);
@@ -63,14 +63,14 @@ const failed = (reason: string) =>
     new RegExp(`^ringcache: installing packages\nringcache: bun install failed: ${reason}\n$`),
   );
 
-test("without a registry the line says so", async () => {
-  await using checkout = await aCheckout();
+test("an install without a registry fails with one line", async () => {
+  await using checkout = await createCheckout();
   const [code, printed] = await checkout.install("--production");
   expect([code, printed]).toEqual([74, failed("ConnectionRefused .*")]);
 });
 
-test("of a package of another version the step installs the right one", async () => {
-  await using checkout = await aCheckout();
+test("the step installs the right version of a package", async () => {
+  await using checkout = await createCheckout();
   const folder = join(checkout.path, "node_modules");
   await mkdir(folder);
   for (const name of ["@node-rs", "@opentelemetry", "bintrees", "tdigest", "prom-client"]) {
@@ -81,8 +81,8 @@ test("of a package of another version the step installs the right one", async ()
   expect([code, printed]).toEqual([74, expect.stringContaining("tarball uplot@")]);
 });
 
-test("of a bun.lock that does not belong to package.json the line says so", async () => {
-  await using checkout = await aCheckout();
+test("the line names a bun.lock that does not match package.json", async () => {
+  await using checkout = await createCheckout();
   const file = Bun.file(join(checkout.path, "package.json"));
   await file.write((await file.text()).replace(/"uplot": ".*"/, '"uplot": "1.6.31"'));
   expect(await checkout.install("--production")).toEqual([
@@ -91,16 +91,16 @@ test("of a bun.lock that does not belong to package.json the line says so", asyn
   ]);
 });
 
-test("where node_modules cannot be written the line says so", async () => {
-  await using checkout = await aCheckout();
-  // As root too.
+test("an install that cannot write node_modules fails with one line", async () => {
+  await using checkout = await createCheckout();
+  // Root cannot write there either.
   await Bun.write(join(checkout.path, "node_modules"), "a file");
   const [code, printed] = await checkout.install("--production");
   expect([code, printed]).toEqual([74, failed(".*")]);
 });
 
-test("with another Bun each program ends with 64 and one line, before anything else", async () => {
-  await using checkout = await aCheckout();
+test("with a wrong Bun each program prints one line and exits with 64, before anything else", async () => {
+  await using checkout = await createCheckout();
   await cp(join(ROOT, "src"), join(checkout.path, "src"), { recursive: true });
   await symlink(join(ROOT, "node_modules"), join(checkout.path, "node_modules"));
   const file = Bun.file(join(checkout.path, "package.json"));

@@ -8,7 +8,7 @@ import { freePort, runToEnd, startService } from "../lib/service.ts";
 import { until } from "../lib/until.ts";
 
 describe("start", () => {
-  test("one line says address, shards, memory and version", async () => {
+  test("one log line has address, shards, memory and version", async () => {
     await using service = await startService([
       ...["--shards", "8", "--workers", "2", "--memory", "128mb"],
       ...["--max-connections", "500", "--max-pending-bytes", "8mb"],
@@ -23,7 +23,7 @@ describe("start", () => {
     );
   });
 
-  test("what the memory cannot hold is said, with both options, and the service serves", async () => {
+  test("options that the memory cannot satisfy are logged, and the service serves", async () => {
     await using service = await startService(["--memory", "2mb", "--log-format", "json"]);
     const value = "v".repeat(250);
     for (let n = 0; n < 60; n++) {
@@ -36,7 +36,7 @@ describe("start", () => {
       return ((await answer.json()) as { evicted_count: number }).evicted_count > 0;
     };
     expect(await isFull()).toBe(true);
-    await until("the log tells of it", async () =>
+    await until("the log has the event", async () =>
       (await service.stdout()).includes("eviction began"),
     );
     service.kill("SIGTERM");
@@ -55,12 +55,12 @@ describe("start", () => {
     expect(lines.filter(({ event }) => event === "eviction began")).toHaveLength(1);
   });
 
-  test("it answers as soon as it has said that it listens", async () => {
+  test("the service responds as soon as it has logged that it listens", async () => {
     await using service = await startService();
     expect((await fetch(`${service.url}/health`)).status).toBe(200);
   });
 
-  test("options come from the environment too, flags go before them", async () => {
+  test("options come from flags first, and then from the environment", async () => {
     await using service = await startService(["--virtual-nodes", "8"], {
       RINGCACHE_SHARDS: "5",
       RINGCACHE_VIRTUAL_NODES: "9",
@@ -69,7 +69,7 @@ describe("start", () => {
     expect(await answer.json()).toMatchObject({ shards: 5, virtual_nodes: 8 });
   });
 
-  test("a misspelt variable is named in the log, and its value is not", async () => {
+  test("the log has the name of a misspelt variable, and not its value", async () => {
     await using service = await startService([], { RINGCACHE_AUTH_TOEKN: "open-sesame" });
     service.kill("SIGTERM");
     const { stdout } = await service.exit;
@@ -77,7 +77,7 @@ describe("start", () => {
     expect(stdout).not.toContain("open-sesame");
   });
 
-  test("--version and --help print and end with 0", async () => {
+  test("--version and --help print their text and exit with 0", async () => {
     expect(await runToEnd(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     const help = await runToEnd(["-h"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
@@ -104,7 +104,7 @@ describe("start", () => {
     [
       ["--default-ttl", "60", "--max-ttl", "30"],
       {},
-      "--default-ttl 60 is longer than --max-ttl 30; it must be at most that",
+      "--default-ttl 60 is longer than --max-ttl 30; it must be at most --max-ttl",
     ],
     [["--log-format", "xml"], {}, `--log-format: "xml" is not text or json`],
     [["--log-requests=maybe"], {}, `--log-requests: "maybe" is not true or false`],
@@ -120,7 +120,7 @@ describe("start", () => {
     [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 65535`],
   ];
   for (const [options, env, message] of refused) {
-    test(`${[...options, ...Object.entries(env)].join(" ")} ends with 64 and one line`, async () => {
+    test(`${[...options, ...Object.entries(env)].join(" ")} exits with 64 and prints one line`, async () => {
       expect(await runToEnd(options, env)).toEqual({
         code: 64,
         stdout: "",
@@ -129,7 +129,7 @@ describe("start", () => {
     });
   }
 
-  test("an unknown option ends with 64 and one line that names those there are", async () => {
+  test("an unknown option exits with 64, and the error lists the known options", async () => {
     const { code, stderr } = await runToEnd(["--prot", "1"]);
     expect(code).toBe(64);
     expect(stderr).toMatch(/^ringcache: unknown option "--prot"; the options are --port, .*\n$/);
@@ -156,7 +156,7 @@ describe("start", () => {
     });
   }
 
-  test("of services started at the same time on one port, however they spell it, one serves", async () => {
+  test("one of several services that start at the same time on one port serves", async () => {
     const port = `${freePort()}`;
     const hosts = ["127.0.0.1", "0.0.0.0", "auto"];
     const start = (host: string) =>
@@ -167,7 +167,7 @@ describe("start", () => {
     for (const { value } of serving) await value[Symbol.asyncDispose]();
   });
 
-  test("a service of one worker over Maps serves and sweeps", async () => {
+  test("a service with --store map serves and sweeps", async () => {
     await using service = await startService(["--store", "map"]);
     const body = JSON.stringify({ key: "k", value: "v", ttl: 0.001 });
     await fetch(`${service.url}/put`, { method: "POST", body });
@@ -176,7 +176,7 @@ describe("start", () => {
     expect(await stats()).toMatchObject({ workers: 1, expired_count: 1 });
   });
 
-  test("an address of another machine ends with 71 and one line", async () => {
+  test("an address of another machine exits with 71 and prints one line", async () => {
     const { code, stderr } = await runToEnd(["--host", "192.0.2.1", "--port", "0"]);
     expect(code).toBe(71);
     expect(stderr).toMatch(/^ringcache: cannot listen on 192.0.2.1:0: .*--host.*\n$/);
@@ -185,7 +185,7 @@ describe("start", () => {
 
 describe("stop", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`${signal} answers what is in flight and ends with 0`, async () => {
+    test(`${signal} finishes the requests in flight and exits with 0`, async () => {
       await using service = await startService(["--workers", "2"]);
       using _neverUsed = await connect(service.url);
       using slow = await connect(service.url);
@@ -194,7 +194,7 @@ describe("stop", () => {
       slow.send(`${head}Expect: 100-continue\r\n\r\n`);
       await slow.until("100 Continue");
       service.kill(signal);
-      // Only when the listener has closed is the stop known to have begun.
+      // The closed listener shows that the stop has begun.
       await until("the listener is closed", async () => !(await accepts(service.url)));
       service.kill(signal);
       slow.send(body);
@@ -217,7 +217,7 @@ describe("stop", () => {
   });
 });
 
-test("clients in the middle of their work are answered or told to go elsewhere, never cut off", async () => {
+test("while the service stops, a busy client gets every response, and then 503", async () => {
   await using service = await startService(["--workers", "2"]);
   const body = `{"key":"k","value":"v"}`;
   const head = `POST /put HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
@@ -232,7 +232,7 @@ test("clients in the middle of their work are answered or told to go elsewhere, 
       statuses.push(status);
     }
   };
-  // So few that a slow machine, too, hears of each within the quarter second before the listeners close.
+  // Eight clients: even a slow machine serves each of them within the 250 ms before the listeners close.
   const clients = Array.from({ length: 8 }, client);
   await until("the clients are at work", () => statuses.length >= 400);
   service.kill("SIGTERM");
@@ -241,8 +241,8 @@ test("clients in the middle of their work are answered or told to go elsewhere, 
 });
 
 describe("logs", () => {
-  // A broken pipe is an error event of standard output, which ended the process.
-  test("the service goes on when whoever reads its log goes away", async () => {
+  // A broken pipe is an error event of standard output. Without a handler it ends the process.
+  test("the service keeps serving when the reader of its log ends", async () => {
     const main = new URL("../../src/main.ts", import.meta.url).pathname;
     const own = ["--host", "127.0.0.1", "--port", "0", "--resp-port", "0"];
     const child = Bun.spawn([process.execPath, main, ...own, "--log-requests"], {
@@ -258,7 +258,7 @@ describe("logs", () => {
     expect(await child.exited).toBe(0);
   });
 
-  test("requests are not logged unless asked for", async () => {
+  test("requests are not logged by default", async () => {
     await using service = await startService();
     await fetch(`${service.url}/health`);
     service.kill("SIGTERM");
@@ -288,7 +288,7 @@ describe("logs", () => {
     });
     expect(lines[0]).toMatchObject({ event: "listening", address: service.url, version });
     expect(lines.at(-1)).toMatchObject({ event: "stopped" });
-    // Threads log beside one another: their lines come in any order.
+    // The threads log independently: the order of their lines is open.
     const between = lines.slice(1, -1);
     expect(between).toHaveLength(4);
     expect(between).toContainEqual(request("POST", "/put", 200));
@@ -301,8 +301,8 @@ describe("logs", () => {
   });
 });
 
-describe("upkeep", () => {
-  test("expired entries are freed without being asked for", async () => {
+describe("maintenance", () => {
+  test("expired entries are freed without a request for them", async () => {
     await using service = await startService();
     const entries = Array.from({ length: 5000 }, (_, n) => ({
       key: `k${n}`,

@@ -16,7 +16,7 @@ if (LIBRARY === undefined) console.log("skipped without libfaketime: steps of th
 const HOUR = 3600;
 
 test.skipIf(LIBRARY === undefined)(
-  "times of day follow the system's clock through steps and glitches, and lifetimes go on",
+  "times of day follow every step of the system's clock, and lifetimes do not",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "ringcache-clock-"));
     const file = join(folder, "step");

@@ -1,4 +1,4 @@
-// The addresses that a service listens on, and how clients of IPv4 and IPv6 are shown.
+// The addresses on which a service listens, and the text forms of IPv4 and IPv6 addresses.
 
 import { describe, expect, test } from "bun:test";
 
@@ -22,14 +22,14 @@ test("an address of IPv6 may have the brackets of a URL", () => {
   expect(readConfig(["--host", "[::1]"], {}).host).toBe("::1");
 });
 
-test("a client of IPv4 is shown as one, whatever the socket", () => {
+test("the address of an IPv4 client is written as IPv4 on every socket", () => {
   expect(endpointText("::ffff:10.1.2.3", 80)).toBe("10.1.2.3:80");
   expect(endpointText("10.1.2.3", 80)).toBe("10.1.2.3:80");
   expect(endpointText("2001:db8::1", 80)).toBe("[2001:db8::1]:80");
 });
 
 describe.skipIf(!hasIPv6)("with the default host", () => {
-  test("clients of both families are served, listed and killed by their address", async () => {
+  test("clients over IPv4 and IPv6 are served, listed, and killed by their address", async () => {
     const respPort = freePort();
     await using service = await startService(["--host", "auto", "--resp-port", `${respPort}`]);
     const port = new URL(service.url).port;
@@ -49,7 +49,7 @@ describe.skipIf(!hasIPv6)("with the default host", () => {
     await client.closed;
   });
 
-  test("a second service finds the port in use, whatever address has it", async () => {
+  test("a second service finds the port in use on every address", async () => {
     for (const hostname of ["127.0.0.1", "0.0.0.0", "::1", "::"]) {
       using taken = Bun.listen({ hostname, port: 0, socket: { data() {} } });
       const { code, stderr } = await runToEnd(["--port", `${taken.port}`, "--resp-port", "0"]);
@@ -59,7 +59,7 @@ describe.skipIf(!hasIPv6)("with the default host", () => {
     }
   });
 
-  test("the claim of one address keeps others from the port", async () => {
+  test("the claim of one address keeps other claims from the port", async () => {
     const claim = await PortClaim.take("::", 0);
     const { port } = claim;
     const second = PortClaim.take("127.0.0.1", port);

@@ -1,4 +1,4 @@
-// The service in a real cgroup, where one can be made: by root, with version 1 or 2.
+// The service in a real cgroup of version 1 or 2. Only root can make one.
 
 import { afterAll, expect, test } from "bun:test";
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { startService } from "../../lib/service.ts";
 
 const MB = 2 ** 20;
 
-/** Where groups of the memory controller are, and the name of their limit. */
+/** The folders of the memory controller, and the names of its limit. */
 const VERSIONS = [
   { root: "/sys/fs/cgroup/memory", limit: "memory.limit_in_bytes" },
   { root: "/sys/fs/cgroup", limit: "memory.max" },
@@ -15,7 +15,7 @@ const VERSIONS = [
 const name = `ringcache-test-${process.pid}`;
 const made: string[] = [];
 
-/** Makes a group with a limit of `mb` MiB inside a parent group; returns undefined where none can be made. */
+/** Makes a group with a limit of `mb` MiB inside a parent group; returns undefined if it cannot be made. */
 function makeGroup(limitMb: number): string | undefined {
   for (const { root, limit } of VERSIONS) {
     const above = `${root}/${name}`;
@@ -24,13 +24,13 @@ function makeGroup(limitMb: number): string | undefined {
       mkdirSync(above);
       made.unshift(above);
       if (!existsSync(`${above}/${limit}`)) continue;
-      // Only the group above has a limit: it holds for all below.
+      // Only the group above has a limit, which holds for all groups below.
       writeFileSync(`${above}/${limit}`, String(limitMb * MB));
       mkdirSync(group);
       made.unshift(group);
       return group;
     } catch {
-      // Not allowed here, or there is no such controller.
+      // This process may not make a group here, or the controller does not exist.
     }
   }
   return undefined;

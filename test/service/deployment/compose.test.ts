@@ -1,4 +1,4 @@
-// compose.yaml and the image's health check, as far as they can be tested without an engine.
+// compose.yaml and the image's health check, without a container engine.
 
 import { expect, test } from "bun:test";
 
@@ -17,7 +17,7 @@ interface Compose {
 
 const composeOf = (text: string) => Bun.YAML.parse(text) as Compose;
 
-test("compose publishes both ports to this machine alone, within a limit of memory", async () => {
+test("compose publishes both ports only to this machine, with a memory limit", async () => {
   const { ringcache } = composeOf(await fileOf("compose.yaml")).services;
   expect(ringcache.ports).toEqual(["127.0.0.1:7171:7171", "127.0.0.1:7172:7172"]);
   expect(ringcache["mem_limit"]).toBe("1g");
@@ -27,7 +27,7 @@ test("compose publishes both ports to this machine alone, within a limit of memo
   expect(plan.neededBytes).toBeLessThan(2 ** 30);
 });
 
-test("its example of a secret is right once the comments are taken away", async () => {
+test("its example of a secret is valid without the comment signs", async () => {
   const text = await fileOf("compose.yaml");
   const opened = text.replace(
     /^( *)# (RINGCACHE_AUTH|secrets:|  - |  ringcache_token:|    file:)/gm,

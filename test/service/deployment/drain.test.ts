@@ -1,4 +1,4 @@
-// --drain-seconds: balancers hear that the service goes before its clients do.
+// --drain-seconds: load balancers see that the service stops before its clients do.
 
 import { expect, test } from "bun:test";
 import { RedisClient } from "bun";
@@ -9,19 +9,22 @@ import { until } from "../../lib/until.ts";
 const statusOf = async (service: ServiceProcess, path: string) =>
   (await fetch(service.url + path)).status;
 
-test("after SIGTERM /readyz says 503, everything else is served, and a later signal ends it", async () => {
+test("after SIGTERM only /readyz responds with 503, and a later signal ends the draining", async () => {
   const port = freePort();
   const options = ["--workers", "2", "--resp-port", `${port}`, "--drain-seconds", "1h"];
   await using service = await startService(options);
   expect(await statusOf(service, "/readyz")).toBe(200);
   service.kill("SIGTERM");
-  await until("/readyz says no", async () => (await statusOf(service, "/readyz")) !== 200);
+  await until(
+    "/readyz responds with 503",
+    async () => (await statusOf(service, "/readyz")) !== 200,
+  );
   const refused = await fetch(`${service.url}/readyz`);
   expect([refused.status, await refused.json()]).toEqual([
     503,
     { status: "ERROR", message: "draining" },
   ]);
-  // Ctrl-C comes twice at once: that is one wish.
+  // Ctrl-C arrives twice at once, and counts as one request.
   service.kill("SIGTERM");
   for (let n = 0; n < 20; n++) {
     const body = JSON.stringify({ key: `k${n}`, value: "v" });
@@ -46,7 +49,7 @@ test("after SIGTERM /readyz says 503, everything else is served, and a later sig
   ]);
 });
 
-test("the time of draining ends by itself", async () => {
+test("draining ends after --drain-seconds", async () => {
   await using service = await startService(["--drain-seconds", "0.01"]);
   service.kill("SIGTERM");
   const { code, stdout } = await service.exit;

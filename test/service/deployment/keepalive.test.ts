@@ -1,4 +1,4 @@
-// TCP keepalive on both ports, as /proc/net/tcp tells of it.
+// TCP keepalive on both ports, as /proc/net/tcp shows it.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -19,17 +19,17 @@ async function connectTo(port: number, payload: string): Promise<Socket> {
   return socket;
 }
 
-/** The service's end of a connection has a keepalive timer; it says in how many seconds it is due. */
-function keepaliveOf(servicePort: number, clientPort: number): number | undefined {
+/** Returns the seconds until the keepalive timer of the service's end of a connection; undefined without one. */
+function keepaliveSeconds(servicePort: number, clientPort: number): number | undefined {
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, "0");
   const [line = ""] = readFileSync("/proc/net/tcp", "latin1")
     .split("\n")
-    .filter((one) => one.includes(`:${hex(servicePort)} 0100007F:${hex(clientPort)} `));
+    .filter((row) => row.includes(`:${hex(servicePort)} 0100007F:${hex(clientPort)} `));
   const [, timer, due = ""] = /^ *\d+: \S+ \S+ \S+ \S+ (\w+):(\w+)/.exec(line) ?? [];
   return timer === KEEPALIVE_TIMER ? parseInt(due, 16) / 100 : undefined;
 }
 
-/** An answer that is not acknowledged yet has the timer for itself. */
+/** Waits for the keepalive timer: the kernel first uses the timer for an unacknowledged response. */
 async function whenQuiet(read: () => number | undefined): Promise<number> {
   for (;;) {
     const seconds = read();
@@ -39,7 +39,7 @@ async function whenQuiet(read: () => number | undefined): Promise<number> {
 }
 
 test.skipIf(process.platform !== "linux")(
-  "silent clients of both ports are asked whether they are there after --tcp-keepalive",
+  "the kernel probes silent clients of both ports after --tcp-keepalive",
   async () => {
     const respPort = freePort();
     await using service = await startService([
@@ -52,7 +52,7 @@ test.skipIf(process.platform !== "linux")(
       [respPort, redis],
       [port, http],
     ] as const) {
-      const seconds = await whenQuiet(() => keepaliveOf(own, socket.localPort));
+      const seconds = await whenQuiet(() => keepaliveSeconds(own, socket.localPort));
       expect(seconds).toBeGreaterThan(10_000);
       expect(seconds).toBeLessThanOrEqual(20_000);
       socket.terminate();
@@ -64,13 +64,15 @@ test.skipIf(process.platform !== "linux")(
     expect(await config("GET", "tcp-keepalive")).toEqual({ "tcp-keepalive": "20000" });
     expect(await config("SET", "tcp-keepalive", "1000")).toBe("OK");
     const later = await connectTo(respPort, "PING\r\n");
-    expect(await whenQuiet(() => keepaliveOf(respPort, later.localPort))).toBeLessThanOrEqual(1000);
+    expect(await whenQuiet(() => keepaliveSeconds(respPort, later.localPort))).toBeLessThanOrEqual(
+      1000,
+    );
     later.terminate();
     expect(config("SET", "tcp-keepalive", "32768")).rejects.toThrow("couldn't be parsed");
   },
 );
 
-test("the default is that of redis", async () => {
+test("the default is the same as that of Redis", async () => {
   const respPort = freePort();
   await using _service = await startService(["--resp-port", `${respPort}`]);
   const client = new RedisClient(`redis://127.0.0.1:${respPort}`);

@@ -1,4 +1,4 @@
-// The dashboard behind a reverse proxy: a small one of this file, and nginx where there is one.
+// The dashboard behind a reverse proxy: a small proxy of this file, and nginx if it is installed.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -32,7 +32,7 @@ function proxyTo(target: string) {
   return { url: `http://127.0.0.1:${server.port}`, [Symbol.dispose]: () => void server.stop(true) };
 }
 
-/** The URLs that a page refers to, as a browser reads them. */
+/** Returns the URLs that a page refers to, as a browser resolves them. */
 async function linksOf(page: string): Promise<string[]> {
   const links: string[] = [];
   const take = (element: HTMLRewriterTypes.Element) => {
@@ -44,7 +44,7 @@ async function linksOf(page: string): Promise<string[]> {
   return links;
 }
 
-test("under a path of a proxy the page, its files and its links are found", async () => {
+test("the page, its files and its links work under a path of a proxy", async () => {
   await using server = serve();
   using proxy = proxyTo(server.url);
   const page = `${proxy.url}/cache/`;
@@ -54,7 +54,7 @@ test("under a path of a proxy the page, its files and its links are found", asyn
     expect([link, (await fetch(link)).status]).toEqual([link, 200]);
   }
   const script = links.find((link) => link.endsWith(".js")) ?? "";
-  // No call of the page begins at the root of the host.
+  // No request of the page begins at the root of the host.
   expect(await (await fetch(script)).text()).not.toMatch(/["'`]\/(get|put|delete|events)\b/);
   const openapi = (await (await fetch(`${page}openapi.json`)).json()) as {
     servers: { url: string }[];
@@ -161,7 +161,7 @@ describe.skipIf(NGINX === null)("behind nginx", () => {
     });
   }
 
-  test("the page and its files are found under a path", async () => {
+  test("the page and its files work under a path", async () => {
     for (const link of await linksOf(`${url}/cache/`)) {
       expect([link, (await fetch(link)).status]).toEqual([link, 200]);
     }

@@ -1,4 +1,4 @@
-// Variables of the environment as compose and Kubernetes give them.
+// Environment variables, as compose and Kubernetes set them.
 
 import { expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ const TEXTS = [
   ...["RINGCACHE_ALLOWED_HOSTS", "RINGCACHE_HOST", "RINGCACHE_DATA_DIR"],
 ];
 for (const name of TEXTS) {
-  test(`${name} that is set and empty does not start an open service`, async () => {
+  test(`${name} that is set and empty does not start a service`, async () => {
     expect(await runToEnd(["--port", "0", "--resp-port", "0"], { [name]: "" })).toEqual({
       code: 64,
       stdout: "",
@@ -22,20 +22,20 @@ for (const name of TEXTS) {
   });
 }
 
-test("a token of white space is refused", async () => {
+test("a token of white space is rejected", async () => {
   const { code, stderr } = await runToEnd([], { RINGCACHE_AUTH_TOKEN: " \t" });
   expect(code).toBe(64);
   expect(stderr).toContain("RINGCACHE_AUTH_TOKEN is set and has only white space");
 });
 
-test("a folder in place of the token's file is told as what Docker makes of a missing one", async () => {
+test("the error of a folder in place of the token's file names Docker as the cause", async () => {
   const { code, stderr } = await runToEnd([], { RINGCACHE_AUTH_TOKEN_FILE: tmpdir() });
   expect(code).toBe(64);
   expect(stderr).toContain("cannot be read: it is a folder (EISDIR), which Docker makes");
 });
 
 test.skipIf(process.getuid?.() === 0)(
-  "a token's file of another user is told with what to do (root may read any file)",
+  "the error of another user's token file says what to do (root may read any file)",
   async () => {
     const folder = await mkdtemp(join(tmpdir(), "ringcache-"));
     const file = join(folder, "token");
@@ -47,7 +47,7 @@ test.skipIf(process.getuid?.() === 0)(
   },
 );
 
-test("beside a Kubernetes service called ringcache it starts, with one warning", async () => {
+test("beside a Kubernetes service called ringcache the service starts, with one warning", async () => {
   const address = "tcp://10.0.0.1:7171";
   await using service = await startService([], {
     ...{ RINGCACHE_PORT: address, RINGCACHE_RESP_PORT: "tcp://10.0.0.2:7172" },

@@ -1,4 +1,4 @@
-// What a start says of settings that will not do what their user expects.
+// The log lines at the start about settings that will not do what their user expects.
 
 import { expect, test } from "bun:test";
 
@@ -12,7 +12,7 @@ const MB = 2 ** 20;
 const MACHINE = { memoryBytes: 24_000 * MB, descriptors: 2 ** 20, cores: 2 };
 const OPEN: Credentials = { tokens: { authToken: "", readToken: "" }, tls: undefined };
 
-/** The warnings of a start, without time and level. */
+/** Returns the warnings of a start, without time and level. */
 function warningsOf(options: readonly string[], changes = {}, credentials = OPEN): string[] {
   const config = readConfig(options, {}, { ...MACHINE, ...changes });
   const lines: string[] = [];
@@ -25,7 +25,7 @@ function warningsOf(options: readonly string[], changes = {}, credentials = OPEN
   return lines.map((line) => line.trimEnd().replace(/^\S+ warn /, ""));
 }
 
-test("on all addresses without a token it says that everybody may change everything", () => {
+test("a service on all addresses without a token logs that it is open to the network", () => {
   const [line = "", ...more] = warningsOf(["--host", "0.0.0.0"]);
   expect(line).toStartWith("open to the network host=0.0.0.0 reason=");
   expect(line).toContain("--auth-token-file");
@@ -35,7 +35,7 @@ test("on all addresses without a token it says that everybody may change everyth
   }
 });
 
-test("on the loopback, with a token, or with client certificates it does not", () => {
+test("a service on the loopback, with a token, or with client certificates does not log it", () => {
   for (const host of ["127.0.0.1", "127.0.0.53", "localhost", "::1"]) {
     expect([host, warningsOf(["--host", host])]).toEqual([host, []]);
   }
@@ -45,7 +45,7 @@ test("on the loopback, with a token, or with client certificates it does not", (
   expect(warningsOf([], {}, { ...OPEN, tls: { ...tls, ca: undefined } })).toHaveLength(1);
 });
 
-test("sizes that the machine cannot hold are told with numbers, and with what would fit", () => {
+test("sizes that exceed the memory are logged with numbers, and with sizes that fit", () => {
   const local = ["--host", "127.0.0.1"];
   const [large = ""] = warningsOf([...local, "--memory", "100gb"]);
   expect(large).toMatch(/^too little memory needed=118\d{3}mb available=24000mb memory=100gb /);
@@ -55,14 +55,14 @@ test("sizes that the machine cannot hold are told with numbers, and with what wo
   expect(small).toContain(", or lower --workers, --max-connections or --max-pending-bytes");
 });
 
-test("connections that the limit of open files does not allow are told", () => {
+test("a limit of open files that reduces the connections is logged", () => {
   const [line] = warningsOf(["--host", "127.0.0.1"], { descriptors: 1024 });
   expect(line).toMatch(
     /^fewer connections max_connections=\d{3} wanted=10000 reason="the limit of open files is 1024; raise `ulimit -n`"$/,
   );
 });
 
-test("under ulimit -n 64 the service says so, serves, and keeps to the lower limit", async () => {
+test("under ulimit -n 64 the service logs it, and serves fewer connections", async () => {
   const limited = ["/bin/sh", "-c", 'ulimit -n 64 && exec "$@"', "sh"];
   await using service = await startService(["--workers", "1"], {}, limited);
   const stats = (await (await fetch(`${service.url}/stats`)).json()) as { max_connections: number };

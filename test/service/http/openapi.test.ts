@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import Ajv from "ajv/dist/2020";
 
-import { aService, serveParts } from "../../lib/service.ts";
+import { createService, serveParts } from "../../lib/service.ts";
 
 interface Operation {
   readonly requestBody?: { readonly content: Content };
@@ -69,7 +69,7 @@ const REQUESTS: readonly (readonly [
 ];
 
 test("every answer of every route is one of those it has", async () => {
-  const service = aService();
+  const service = createService();
   await using server = serveParts(
     { service },
     "--max-body-bytes",
@@ -137,7 +137,7 @@ test("every answer of every route is one of those it has", async () => {
   await check("POST", "/mput", 507, { entries }, full.url);
   await check("POST", "/put", 507, { key: "more", value: "v".repeat(9000) }, full.url);
 
-  const loadingService = aService();
+  const loadingService = createService();
   loadingService.state.phase = "loading";
   await using loading = serveParts({ service: loadingService });
   for (const [path, operations] of Object.entries(paths)) {

@@ -4,14 +4,14 @@
 import { expect, test } from "bun:test";
 
 import type { SaveOutcome } from "../../../src/service/service.ts";
-import { aService, serveParts, serveRedis } from "../../lib/service.ts";
+import { createService, serveParts, serveRedis } from "../../lib/service.ts";
 import { connectRaw } from "../resp/raw-client.ts";
 
 const SAVED: SaveOutcome = { isSaved: true, entries: 0, bytes: 0, tookMs: 1 };
 const LOADING = "-LOADING Redis is loading the dataset in memory\r\n";
 
 test("every HTTP response is 503 until the snapshot is loaded", async () => {
-  const service = aService();
+  const service = createService();
   service.state.phase = "loading";
   await using server = serveParts({ service });
   for (const path of ["/health", "/get?key=k", "/nowhere"]) {
@@ -26,7 +26,7 @@ test("every HTTP response is 503 until the snapshot is loaded", async () => {
 });
 
 test("Redis clients get -LOADING until then, except for commands that report the state", async () => {
-  const { state } = aService();
+  const { state } = createService();
   state.phase = "loading";
   await using service = serveRedis([], undefined, { state });
   using client = await connectRaw(service.port);
@@ -43,7 +43,7 @@ test("Redis clients get -LOADING until then, except for commands that report the
 });
 
 test("SHUTDOWN while the snapshot is being loaded leaves the file unchanged", async () => {
-  const { state } = aService();
+  const { state } = createService();
   state.phase = "loading";
   const save = async (): Promise<SaveOutcome> => {
     throw new Error("a save would lose the entries that are not loaded yet");
@@ -98,7 +98,7 @@ test("a failed SAVE replies with the reason, also after another client left, and
 });
 
 test("BGSAVE replies at once, SHUTDOWN selects whether to save, and without a folder all return an error", async () => {
-  const { state } = aService();
+  const { state } = createService();
   const asked: boolean[] = [];
   const changes = {
     state,

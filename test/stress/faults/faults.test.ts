@@ -1,18 +1,18 @@
-// Workers that fail: the short form of `bun run stress faults`, and what it cannot show.
+// Workers that fail: the short form of `bun run stress faults`, and single failures.
 
 import { expect, test } from "bun:test";
 
 import { ByteBuffer, NEVER } from "../../../src/cache/cache.ts";
 import { FaultyService, runFaults } from "./faults.ts";
 
-test("a worker that fails under load costs only the requests it had in hand", async () => {
+test("a worker that fails under load loses only its requests in flight", async () => {
   const report = await runFaults(3);
   expect(report).toMatchObject({ kills: 3, failedOnOthers: 0, lostThreads: 3 });
   expect(report.unansweredGets).toBeGreaterThanOrEqual(0);
   expect(report.unansweredGets).toBeLessThanOrEqual(report.failedWithWorker);
 });
 
-test("a worker that ends in the middle of a write costs the entries of that shard alone", async () => {
+test("a worker that ends in the middle of a write loses only the entries of that shard", async () => {
   const service = await FaultyService.start();
   for (let n = 0; n < 6400; n++) {
     service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
@@ -25,7 +25,7 @@ test("a worker that ends in the middle of a write costs the entries of that shar
   expect(changed).toHaveLength(1);
   expect(service.cache.maintenance.stats()).toMatchObject({ emptied: 1, lostThreads: 1 });
   service.cache.maintenance.verify();
-  // Every shard takes entries again, from every thread.
+  // Every shard accepts entries again.
   for (let n = 0; n < 6400; n++) {
     service.cache.put(ByteBuffer.ofText(`key${n}`), ByteBuffer.ofText("v"), NEVER, 0);
   }
@@ -33,7 +33,7 @@ test("a worker that ends in the middle of a write costs the entries of that shar
   await service.stop();
 });
 
-test("five failures within ten seconds are given up on, with the reason of the last", async () => {
+test("the supervisor gives up after five failures within ten seconds, with the last reason", async () => {
   const service = await FaultyService.start();
   for (let failure = 1; failure <= 4; failure++) {
     service.fail({ thread: failure % 2, how: "throw" });
@@ -45,7 +45,7 @@ test("five failures within ten seconds are given up on, with the reason of the l
   await service.stop();
 });
 
-test("a worker that hangs does not hold up the stop", async () => {
+test("a worker that hangs does not delay the stop", async () => {
   const service = await FaultyService.start();
   service.fail({ thread: 0, how: "hang" });
   await service.stop();

@@ -1,5 +1,5 @@
-// Workers that fail under load, again and again: what the clients of the others
-// notice, and whether the counters still add up. `bun run stress faults` is the long form.
+// Workers that fail under load, again and again: the effect on clients of other workers, and whether the
+// counters still add up. `bun run stress faults` is the long form.
 
 import { Connection, ConnectionError } from "../../../bench/loadtest/connection.ts";
 import { Cache, fitOptions } from "../../../src/cache/cache.ts";
@@ -14,9 +14,9 @@ import { type Fault, FAULT_CHANNEL } from "./faulty-worker.ts";
 import { until } from "../../lib/until.ts";
 
 const CONNECTIONS = 32;
-/** More would be five failures in ten seconds, at which the supervisor gives up. */
+/** At a shorter interval the supervisor would give up: five failures within ten seconds. */
 const KILL_EVERY_MS = 2600;
-/** Requests that the others' connections answer before and after each failure. */
+/** Responses before and after each failure. */
 const REQUESTS_AROUND = 2000;
 
 export interface FaultsReport {
@@ -24,11 +24,11 @@ export interface FaultsReport {
   readonly requests: number;
   /** Requests that failed on connections of the worker that was killed: those in flight. */
   readonly failedWithWorker: number;
-  /** Requests that failed on any other connection: there must be none. */
+  /** Requests that failed on any other connection; must be 0. */
   readonly failedOnOthers: number;
   /** From a worker's end to its successor's, in milliseconds. */
   readonly slowestRestartMs: number;
-  /** Gets counted by the service, less those answered; at most those that failed. */
+  /** Gets that the service counted, less the responses; at most `failedWithWorker`. */
   readonly unansweredGets: number;
   readonly lostThreads: number;
 }
@@ -83,7 +83,7 @@ export class FaultyService {
     this.#channel.postMessage(fault);
   }
 
-  /** Resolves when as many workers have been replaced, and all of them listen. */
+  /** Resolves once `count` workers were replaced, and all workers listen. */
   async restarted(count: number): Promise<void> {
     await until(`${count} workers are replaced`, () => this.restarts.length >= count);
     await this.#supervisor.listening();
@@ -94,7 +94,7 @@ export class FaultyService {
     await this.#supervisor.stop(0);
   }
 
-  /** Gets that a worker has counted. */
+  /** Returns the number of gets that a worker has counted. */
   getsOf(thread: number): number {
     const { counters } = this.#state.cache;
     return countOf(counters, thread, "hit") + countOf(counters, thread, "miss");
@@ -141,7 +141,7 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
     await answered(counts, REQUESTS_AROUND);
     isOver = true;
     await load;
-    // All is quiet: the lost connections are replaced, and each tells by a count who serves it.
+    // No request is in flight: a counter shows the worker of each new connection.
     for (const [n, { connection, thread }] of clients.entries()) {
       if (thread !== killed) continue;
       connection.close();
@@ -156,7 +156,7 @@ export async function runFaults(kills: number): Promise<FaultsReport> {
   return { kills, ...counts, slowestRestartMs, unansweredGets, lostThreads };
 }
 
-/** One get of a key that is not there. Throws if the response is not of a get, which a worker counts. */
+/** Gets a missing key. Throws unless the response is 404: a worker counts no other response as a get. */
 async function getMissing(connection: Connection): Promise<void> {
   const { status } = await connection.send("GET", "/get?key=k");
   if (status !== 404) throw new Error(`a get responded with ${status}, not 404`);
@@ -167,7 +167,7 @@ async function answered(counts: { readonly requests: number }, more: number): Pr
   await until("the requests are answered", () => counts.requests >= enough);
 }
 
-/** Connects and finds out by one get, while nobody else asks, which worker answers. */
+/** Connects, and finds the worker of the connection by one get while no other request is in flight. */
 async function connected(service: FaultyService, counts: { requests: number }): Promise<Client> {
   const threads = Array.from({ length: service.workers }, (_, thread) => thread);
   const before = threads.map((thread) => service.getsOf(thread));

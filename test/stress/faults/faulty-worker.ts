@@ -31,7 +31,7 @@ if (parentPort !== null) {
       case "hang":
         for (;;);
       case "exit writing": {
-        // The value's bytes are asked to copy themselves into the log, with the lock held.
+        // The put copies the value's bytes into the log while it holds the lock.
         const bytes = Object.assign(Buffer.alloc(1), { copy: () => process.exit(3) });
         const value: Bytes = { bytes, start: 0, end: 1 };
         new Cache(state.cacheOptions, state.cache, thread).put(

@@ -14,7 +14,7 @@ import { OutputLimitError, Reply } from "../../../src/resp/protocol/reply.ts";
 import { Settings } from "../../../src/resp/config-parameters.ts";
 import { RespCounters } from "../../../src/resp/counters.ts";
 import type { Random } from "../../lib/random.ts";
-import { aService } from "../../lib/service.ts";
+import { createService } from "../../lib/service.ts";
 
 /** What a fuzzed command may not do: it would undo what the check at the end looks for. */
 const SKIPPED = new Set(["flushall", "flushdb"]);
@@ -45,7 +45,7 @@ export function fuzz(
   const reply = new Reply(config.respOutputLimit, () => true);
   const settings = new Settings(memory.settings, config);
   const tokens = new Tokens({ authToken: "1", readToken: "default" });
-  const service = { ...aService(), tokens };
+  const service = { ...createService(), tokens };
   const dispatcher = new Dispatcher({
     ...{ cache, config, reply, settings, service },
     clients: new Clients(memory.clients, 0),

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 
-import { aService, serveParts } from "../../lib/service.ts";
+import { createService, serveParts } from "../../lib/service.ts";
 import { isInstalled, startProxy, VARNISH } from "./proxies.ts";
 
 if (!isInstalled(VARNISH)) console.log("skipped, not installed: varnishd");
@@ -10,7 +10,7 @@ if (!isInstalled(VARNISH)) console.log("skipped, not installed: varnishd");
 test.skipIf(!isInstalled(VARNISH))(
   "Varnish asks the service for each value, each miss, each error and each state",
   async () => {
-    const service = aService();
+    const service = createService();
     await using server = serveParts({ service });
     await using varnish = await startProxy(VARNISH, server.url);
     const request = async (path: string, init?: RequestInit) => {

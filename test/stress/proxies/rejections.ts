@@ -3,7 +3,7 @@
 
 import { EventLoopMonitor } from "../../../src/service/event-loop-monitor.ts";
 import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
-import { aService, serveParts, startService } from "../../lib/service.ts";
+import { createService, serveParts, startService } from "../../lib/service.ts";
 import { HAPROXY, isInstalled, NGINX, type Proxy, startProxy } from "./proxies.ts";
 
 export const PROXIES: readonly Proxy[] = [NGINX, HAPROXY];
@@ -62,13 +62,13 @@ function lateLoop(): EventLoopMonitor {
 }
 
 function serveLoading(): Backend {
-  const service = aService();
+  const service = createService();
   service.state.phase = "loading";
   return serveParts({ service });
 }
 
 function serveLate(): Backend {
-  const service = { ...aService(), lag: lateLoop() };
+  const service = { ...createService(), lag: lateLoop() };
   return serveParts({ service }, "--shed-after-ms", "50");
 }
 
@@ -76,7 +76,7 @@ function serveLate(): Backend {
 function serveWithoutRoom(): Backend {
   const budget = new ByteBudget(allocateBudget(1), 0, 65_536);
   budget.resize(0, budget.limitBytes);
-  return serveParts({ service: { ...aService(), budget } }, "--max-body-bytes", "64mb");
+  return serveParts({ service: { ...createService(), budget } }, "--max-body-bytes", "64mb");
 }
 
 /** Services that reject every request, or every large one, with 503. */

@@ -15,7 +15,7 @@ const on = (memoryMb: number, options: readonly string[] = [], changes = {}) =>
     { memoryBytes: memoryMb * MB, descriptors: 2 ** 20, cores: 2, ...changes },
   );
 
-test("on a large machine the defaults are the largest that auto takes", () => {
+test("on a large machine, auto takes its largest values", () => {
   const config = on(24_000);
   expect(config).toMatchObject({
     memory: 2 ** 30,
@@ -39,7 +39,7 @@ for (const limit of [128, 160, 256, 512, 1024, 2048, 4096]) {
   }
 }
 
-test("what options give leaves the rest to --memory auto", () => {
+test("--memory auto takes the memory that explicit options leave", () => {
   const less = on(512, ["--max-pending-bytes", "64mb", "--max-connections", "1000"]);
   expect(less).toMatchObject({ maxPendingBytes: 64 * MB, maxConnections: 1000 });
   expect(less.memory).toBeLessThan(on(512).memory);
@@ -50,7 +50,7 @@ test("what options give leaves the rest to --memory auto", () => {
   );
 });
 
-test("a snapshot's copy of a shard is a part of the plan", () => {
+test("the plan includes the shard copy of a snapshot", () => {
   const large = ["--memory", "1gb", "--max-value-bytes", "100mb"];
   const without = on(8192, large).plan.neededBytes;
   // A shard must hold eight of the largest values: there is one only.
@@ -62,7 +62,7 @@ test("a snapshot's copy of a shard is a part of the plan", () => {
   }
 });
 
-test("sizes that do not fit are kept, and the plan says what would", () => {
+test("sizes that do not fit are kept, and the plan has a --memory that fits", () => {
   const { memory, plan } = on(256, ["--memory", "1gb"]);
   expect(memory).toBe(2 ** 30);
   expect(plan.neededBytes).toBeGreaterThan(plan.availableBytes);
@@ -84,7 +84,7 @@ test("connections never exceed the open files that the process may have", () => 
   expect(on(24_000, [], { descriptors: 8 }).maxConnections).toBe(1);
 });
 
-test("bad sizes are still refused", () => {
+test("bad sizes are rejected", () => {
   expect(() => on(256, ["--max-pending-bytes", "1kb"])).toThrow(OptionError);
   expect(() => on(256, ["--max-connections", "many"])).toThrow(OptionError);
 });

@@ -42,7 +42,7 @@ function read(args: readonly string[], env: Record<string, string> = {}) {
 }
 
 describe("values", () => {
-  test("defaults stand where nothing is given", () => {
+  test("an option without a value takes its default", () => {
     expect(read([])).toEqual(DEFAULTS as ReturnType<typeof read>);
   });
 
@@ -58,13 +58,13 @@ describe("values", () => {
     });
   });
 
-  test("a switch needs no value and takes one", () => {
+  test("a switch may have a value", () => {
     expect(read(["--verbose"]).verbose).toBe(true);
     expect(read(["-v"]).verbose).toBe(true);
     expect(read(["--verbose=false"], { APP_VERBOSE: "1" }).verbose).toBe(false);
   });
 
-  test("bytes come with a unit or without, of 1024 each", () => {
+  test("a size may have a unit, each of 1,024 smaller ones", () => {
     const same = ["2mb", "2MB", "2.0Mb", "2m", "2M", "2MiB", "2mib", "2048k", "2048KiB"];
     for (const text of ["2097152", "2048kb", "2097152b", ...same]) {
       expect(read(["--room", text]).room).toBe(2 ** 21);
@@ -74,7 +74,7 @@ describe("values", () => {
     expect(read(["--limit=7"]).limit).toBe(7);
   });
 
-  test("times come in the option's unit, or with one of their own", () => {
+  test("a time is in the unit of the option, or has its own unit", () => {
     for (const [text, seconds] of [
       ...[["7", 7] as const, ["30s", 30] as const, ["5m", 300] as const, ["2000ms", 2] as const],
       ...[["1.5M", 90] as const, ["0h", 0] as const, ["0d", 0] as const],
@@ -93,23 +93,23 @@ describe("values", () => {
     expect(read(["--port=1", "--port=2"]).port).toBe(2);
   });
 
-  test("flag goes before own variable, that before the other, that before the default", () => {
+  test("the order is flag, own variable, second variable, default", () => {
     expect(read([], { PORT: "4" }).port).toBe(4);
     expect(read([], { PORT: "4", APP_PORT: "5" }).port).toBe(5);
     expect(read(["--port=6"], { PORT: "4", APP_PORT: "5" }).port).toBe(6);
     expect(read([], { APP_MAX_RATE: "1" }).maxRate).toBe(1);
   });
 
-  test("a variable behind a flag is not looked at", () => {
+  test("the variable of an option with a flag is not read", () => {
     expect(read(["--port=6"], { APP_PORT: "x" }).port).toBe(6);
   });
 
-  test("an empty variable of a number or a switch counts as not set", () => {
+  test("an empty variable of a number or a switch is ignored", () => {
     expect(read([], { APP_PORT: "", PORT: "4" }).port).toBe(4);
     expect(read([], { APP_PORT: " ", APP_VERBOSE: "" })).toMatchObject({ port: 1, verbose: false });
   });
 
-  test("the address of a Kubernetes service is not taken for a port", () => {
+  test("the address of a Kubernetes service is not read as a port", () => {
     const link = "tcp://10.0.0.1:7171";
     expect(read([], { APP_PORT: link }).port).toBe(1);
     expect(read([], { APP_PORT: link, PORT: "4" }).port).toBe(4);
@@ -119,7 +119,7 @@ describe("values", () => {
   });
 });
 
-describe("refusals name the option, the value and what is allowed", () => {
+describe("an error has the option, the value and the allowed values", () => {
   const cases: readonly (readonly [readonly string[], Record<string, string>, string])[] = [
     [["--port=100"], {}, `--port: "100" is not a whole number from 0 to 99`],
     [["--port", "1.5"], {}, `--port: "1.5" is not a whole number from 0 to 99`],
@@ -184,7 +184,7 @@ test("the help text has spellings, meaning and range of every option", () => {
   expect(lines[11]).toBe("      a switch");
 });
 
-test("variables that no option is read from are named, but for those of Kubernetes", () => {
+test("unknown variables with the prefix are listed, except those of Kubernetes", () => {
   const env = {
     ...{ APP_PORT: "1", PORT: "2", APP_MAX_RATE: "1", HOME: "/", APPLE: "1" },
     ...{ APP_MAXRATE: "1", APP_V: "true" },

@@ -18,12 +18,12 @@ test("without cgroups, or without a limit, cores are not limited", () => {
   expect(cgroupCores(read(unlimited))).toBe(Infinity);
 });
 
-test("a container's own group is the root: version 2", () => {
+test("version 2: a container's own group is the root", () => {
   const files = { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": "150000 100000\n" };
   expect(cgroupCores(read(files))).toBe(1.5);
 });
 
-test("the lowest limit of all groups above counts: version 2", () => {
+test("version 2: the lowest limit of all groups above counts", () => {
   const files = {
     "/proc/self/cgroup": "0::/system.slice/ringcache.service\n",
     "/sys/fs/cgroup/system.slice/ringcache.service/cpu.max": "max 100000\n",
@@ -32,7 +32,7 @@ test("the lowest limit of all groups above counts: version 2", () => {
   expect(cgroupCores(read(files))).toBe(3);
 });
 
-test("version 1 has its limit in two files under the cpu controller", () => {
+test("version 1: the cpu controller has the limit in two files", () => {
   const files = {
     "/proc/self/cgroup": "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n0::/\n",
     "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "200000\n",
@@ -43,7 +43,7 @@ test("version 1 has its limit in two files under the cpu controller", () => {
   expect(cgroupCores(read(files))).toBe(2);
 });
 
-test("what is not a limit is none", () => {
+test("a text that is not a number is no limit", () => {
   for (const text of ["", "150000", "0 0", "150000 0", "no limit"]) {
     const files = { "/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/cpu.max": text };
     expect(cgroupCores(read(files))).toBe(Infinity);
@@ -56,7 +56,7 @@ test("without cgroups, or without a limit, memory is not limited", () => {
   expect(cgroupMemoryBytes(read(files))).toBe(Infinity);
 });
 
-test("the lowest memory limit of all groups above counts: version 2", () => {
+test("version 2: the lowest memory limit of all groups above counts", () => {
   const files = {
     "/proc/self/cgroup": "0::/kubepods/pod1/container\n",
     "/sys/fs/cgroup/kubepods/pod1/container/memory.max": "536870912\n",
@@ -68,7 +68,7 @@ test("the lowest memory limit of all groups above counts: version 2", () => {
   expect(cgroupMemoryBytes(read(high))).toBe(2 ** 27);
 });
 
-test("version 1 has its limit under the memory controller, the lowest of all groups counts", () => {
+test("version 1: the memory controller has the limit, and the lowest of all groups counts", () => {
   const none = "9223372036854771712\n";
   const files = {
     "/proc/self/cgroup": "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n0::/\n",

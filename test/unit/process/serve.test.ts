@@ -12,7 +12,7 @@ import { until } from "../../lib/until.ts";
 
 const TOKENS = { authToken: "", readToken: "" };
 
-test("a worker serves until it is stopped, and passes on what clients ask of the process", async () => {
+test("a worker serves until it is stopped, and passes requests of clients to the process", async () => {
   const worker = start("--port", "0", "--data-dir", "/nowhere");
   const { url } = await worker.next("listening");
   expect((await fetch(`${url}/get?key=k`)).status).toBe(503);
@@ -38,7 +38,7 @@ test("a worker serves until it is stopped, and passes on what clients ask of the
   await expect(fetch(`${url}/livez`)).rejects.toThrow();
 });
 
-test("a worker that cannot open a port says which, and why", async () => {
+test("a worker that cannot open a port posts its number and the error code", async () => {
   const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const worker = start("--port", String(other.port));
   expect(await worker.next("refused")).toEqual({

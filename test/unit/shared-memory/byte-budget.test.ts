@@ -28,7 +28,7 @@ test("a claim fits while it is the only one, however large", () => {
   expect(budget.usedBytes).toBe(0);
 });
 
-test("the claims of a thread that has ended are taken back, and no others", () => {
+test("recovery releases the claims of the ended thread, and no others", () => {
   const memory = allocateBudget(2);
   const first = new ByteBudget(memory, 0, 2 ** 20);
   const second = new ByteBudget(memory, 1, 2 ** 20);

@@ -10,7 +10,7 @@ import {
 } from "../../../src/shared-memory/histogram.ts";
 import { random } from "../../lib/random.ts";
 
-test("a duration is less than the end of its bucket, and at most a fifth less than that", () => {
+test("a duration is at most a fifth below the end of its bucket", () => {
   for (let micros = 0; micros < 2 ** 24; micros += 1 + micros / 100) {
     const bucket = bucketOf(micros);
     const upper = upperMicros(bucket);
@@ -20,7 +20,7 @@ test("a duration is less than the end of its bucket, and at most a fifth less th
   }
 });
 
-test("what is longer than the last bucket, and what is none, are counted all the same", () => {
+test("durations beyond the last bucket, and durations of 0, are counted", () => {
   expect([bucketOf(2 ** 24), bucketOf(1e12), bucketOf(-1), bucketOf(0)]).toEqual([
     BUCKETS - 1,
     BUCKETS - 1,
@@ -43,7 +43,7 @@ test("percentiles are within a fifth of the true ones", () => {
   expect(quantileOf(new Float64Array(BUCKETS), 0.5)).toBeUndefined();
 });
 
-test("threads count for themselves, and a reader sees the sum", () => {
+test("each thread counts on its own, and a reader gets the sum", () => {
   const memory = allocateHistogram(3, 2);
   const threads = [0, 1, 2].map((thread) => new Histogram(memory, thread, 2));
   for (const [n, thread] of threads.entries()) thread.observe(1, 10 * (n + 1));
