@@ -39,7 +39,7 @@ export async function* readStats(
     } catch (error) {
       throw aborter.signal.aborted
         ? new StatsUnavailable(`no data for ${silenceMs / 1000} s`)
-        : new StatsUnavailable(describeError(error));
+        : new StatsUnavailable(describeError(error), CERTIFICATE_ERRORS.test(errorCode(error)));
     } finally {
       clearTimeout(timer);
     }
@@ -109,7 +109,12 @@ const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   ECONNRESET: "connection reset",
   ENOTFOUND: "no such host",
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    "its certificate is self-signed: set NODE_EXTRA_CA_CERTS to the certificate",
 };
+
+/** Codes of errors for a certificate: a service responded, but top does not trust it. */
+const CERTIFICATE_ERRORS = /CERT|UNABLE_TO_(GET|VERIFY)/;
 
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return printable(String(error));

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { followStats, StatsUnavailable, readStats } from "../../../src/top/feed.ts";
+import { Certificates } from "../../lib/certificates.ts";
 import { eventOf, serveStats, sampleStats } from "../../lib/live-stats.ts";
 
 describe("one connection", () => {
@@ -51,6 +52,22 @@ describe("one connection", () => {
       expect(await reasonOf(server.url)).toBe(reason);
     });
   }
+
+  test("reports a certificate that is not trusted as a response without stats", async () => {
+    await using certificates = await Certificates.create();
+    using server = Bun.serve({
+      ...{ hostname: "127.0.0.1", port: 0, fetch: () => new Response("") },
+      tls: {
+        cert: Bun.file(certificates.certOf("first")),
+        key: Bun.file(certificates.keyOf("first")),
+      },
+    });
+    const message = "its certificate is self-signed: set NODE_EXTRA_CA_CERTS to the certificate";
+    await expect(readStats(server.url).next()).rejects.toMatchObject({
+      message,
+      hasResponse: true,
+    });
+  });
 
   test("reports stats in which any field is missing or has another type", async () => {
     const whole = sampleStats();
