@@ -93,7 +93,7 @@ export interface RedisService extends AsyncDisposable {
   /** The served cache. */
   readonly cache: Cache;
   /** The events that it has reported to the process, in order. */
-  readonly told: readonly string[];
+  readonly events: readonly string[];
 }
 
 /** Serves a fresh cache, or `existing`, over the Redis protocol on a free port of the loopback. */
@@ -103,20 +103,20 @@ export function serveRedis(
   changes: Partial<Service> = {},
 ): RedisService {
   const config = readConfig(["--host", "127.0.0.1", "--workers", "1", ...options], {});
-  const told: string[] = [];
+  const events: string[] = [];
   const context = attachAlone(config, allocateFor(config), (saves) => {
-    told.push(saves ? "shutdown" : "shutdown nosave");
+    events.push(saves ? "shutdown" : "shutdown nosave");
   });
   const cache = existing ?? context.cache;
   const service = { ...context.service, ...changes };
   const opened = { ...config, respPort: 0 };
   const server = serveResp(cache, opened, context.respMemory, 0, service, {
-    httpRejected: () => told.push("http refused"),
-    overLimit: (_address, option) => told.push(`over ${option}`),
-    slow: () => told.push("slow"),
-    failed: (error) => told.push(`failed: ${String(error)}`),
+    httpRejected: () => events.push("http refused"),
+    overLimit: (_address, option) => events.push(`over ${option}`),
+    slow: () => events.push("slow"),
+    failed: (error) => events.push(`failed: ${String(error)}`),
   });
-  return { port: server.port, cache, told, [Symbol.asyncDispose]: () => server.stop(0) };
+  return { port: server.port, cache, events, [Symbol.asyncDispose]: () => server.stop(0) };
 }
 
 /**

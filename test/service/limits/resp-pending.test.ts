@@ -64,7 +64,7 @@ describe("commands of all connections together", () => {
       for (const client of clients) expect(await client.until("\r\n")).toBe("+OK\r\n");
       for (const client of clients) client[Symbol.dispose]();
       expect(bounded.peak()).toBeLessThanOrEqual(LIMIT);
-      expect(bounded.service.told).toEqual([]);
+      expect(bounded.service.events).toEqual([]);
       while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
     });
   }
@@ -83,7 +83,7 @@ describe("commands of all connections together", () => {
       }
     }
     for (const client of clients) client[Symbol.dispose]();
-    expect(bounded.service.told).toEqual([]);
+    expect(bounded.service.events).toEqual([]);
     while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
     expect(bounded.peak()).toBeLessThanOrEqual(limitBytes);
   });
@@ -100,7 +100,7 @@ describe("commands of all connections together", () => {
       "-ERR no room: requests and answers of --max-pending-bytes are on their way; try again later\r\n",
     );
     expect(bounded.budget.usedBytes).toBeLessThanOrEqual(LIMIT);
-    expect(bounded.service.told).toContain("over --max-pending-bytes");
+    expect(bounded.service.events).toContain("over --max-pending-bytes");
     for (const client of clients) client[Symbol.dispose]();
     while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
   });
@@ -189,7 +189,7 @@ describe("answers of all connections together", () => {
         asker[Symbol.dispose]();
         while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
         expect(bounded.peak()).toBeLessThanOrEqual(LIMIT);
-        expect(service.told).toEqual([]);
+        expect(service.events).toEqual([]);
       });
     }
   }
@@ -204,7 +204,7 @@ describe("answers of all connections together", () => {
     expect(await client.closed).toEndWith(
       `-ERR the answer is longer than --max-pending-bytes (${LIMIT} bytes); ask for less\r\n`,
     );
-    expect(bounded.service.told).toEqual(["over --max-pending-bytes"]);
+    expect(bounded.service.events).toEqual(["over --max-pending-bytes"]);
   });
 });
 

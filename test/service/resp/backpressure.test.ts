@@ -56,7 +56,7 @@ describe("a client that does not read", () => {
     slow.resume();
     await all.promise;
     expect([position, wrongAt]).toEqual([total, -1]);
-    expect(service.told).toEqual([]);
+    expect(service.events).toEqual([]);
   });
 
   test("is not read from either, and what it went on to send is done once it reads", async () => {
@@ -87,7 +87,7 @@ describe("a client that does not read", () => {
     await all.promise;
     expect(received).toBe(total);
     for (let n = 0; n < 64; n++) expect(await other.redis.strlen(`sent${n}`)).toBe(MIB);
-    expect(service.told).toEqual([]);
+    expect(service.events).toEqual([]);
   });
 
   test("is forgotten when it goes away, or is killed", async () => {
@@ -113,7 +113,7 @@ describe("a client that does not read", () => {
       const connected = () => other.figure("clients", "connected_clients");
       await until("the slow client is gone", async () => (await connected()) === 1);
     }
-    expect(service.told).toEqual([]);
+    expect(service.events).toEqual([]);
   });
 });
 
@@ -127,7 +127,7 @@ describe("limits", () => {
     expect(await greedy.closed).toBe(
       "-ERR the answer is longer than --resp-output-limit (1048576 bytes); ask for less\r\n",
     );
-    expect(service.told).toEqual(["over --resp-output-limit"]);
+    expect(service.events).toEqual(["over --resp-output-limit"]);
     expect(await other.figure("clients", "client_output_limit_disconnections")).toBe(1);
     expect(await other.figure("clients", "client_query_limit_disconnections")).toBe(0);
     expect(await other.redis.get("long1")).toHaveLength(MIB);
@@ -142,7 +142,7 @@ describe("limits", () => {
     expect(await greedy.closed).toBe(
       "-ERR Protocol error: the command is longer than --resp-query-limit (1048576 bytes)\r\n",
     );
-    expect(service.told).toEqual(["over --resp-query-limit"]);
+    expect(service.events).toEqual(["over --resp-query-limit"]);
     expect(await other.figure("clients", "client_query_limit_disconnections")).toBe(1);
     expect(await other.figure("clients", "client_output_limit_disconnections")).toBe(0);
     expect(await other.redis.mget("a", "b", "c")).toEqual([null, null, null]);
@@ -215,7 +215,7 @@ test("HTTP is not answered, its connection closes, and it is told once", async (
     browser.send(request);
     expect(await browser.closed).not.toContain("+OK");
   }
-  expect(service.told).toEqual(["http refused"]);
+  expect(service.events).toEqual(["http refused"]);
   using other = new Watcher(service);
   expect(await other.redis.get("k")).toBeNull();
 });

@@ -46,7 +46,7 @@ export function describeClient(library: Library, run: Run = test): void {
         await using service = serveRedis();
         await using client = await library.connect(service.port);
         await body(client, service);
-        expect(service.told).toEqual([]);
+        expect(service.events).toEqual([]);
       });
 
     contract("uses the configured protocol version", async (client) => {

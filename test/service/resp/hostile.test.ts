@@ -69,5 +69,5 @@ test("empty arguments count towards --resp-query-limit", async () => {
   using client = await connectRaw(service.port);
   client.send(`*1000000\r\n${"$0\r\n\r\n".repeat(20_000)}`);
   await client.closed;
-  expect(service.told).toEqual(["over --resp-query-limit"]);
+  expect(service.events).toEqual(["over --resp-query-limit"]);
 });

@@ -106,7 +106,7 @@ test("a client that goes ends its long command", async () => {
   const other = new RedisClient(`redis://127.0.0.1:${service.port}`);
   expect(await other.send("DBSIZE", [])).toBe(KEYS);
   other.close();
-  expect(service.told).toEqual([]);
+  expect(service.events).toEqual([]);
 });
 
 test("a pattern is matched in linear time, and a very long one is refused", async () => {

@@ -52,10 +52,10 @@ test("SHUTDOWN while the snapshot is being loaded leaves the file unchanged", as
   using client = await connectRaw(service.port);
   client.send("SHUTDOWN SAVE\r\n");
   expect(await client.until("\r\n")).toBe(LOADING);
-  expect(service.told).toEqual([]);
+  expect(service.events).toEqual([]);
   client.send("SHUTDOWN\r\n");
   await client.closed;
-  expect(service.told).toEqual(["shutdown nosave"]);
+  expect(service.events).toEqual(["shutdown nosave"]);
 });
 
 test("SAVE replies when the snapshot is written, and later commands of the client wait", async () => {
@@ -94,7 +94,7 @@ test("a failed SAVE replies with the reason, also after another client left, and
   outcome.resolve(SAVED);
   client.send("PING\r\n");
   expect(await client.until("+PONG\r\n")).toBe(`${text}+PONG\r\n`);
-  expect(service.told).toEqual([]);
+  expect(service.events).toEqual([]);
 });
 
 test("BGSAVE replies at once, SHUTDOWN selects whether to save, and without a folder all return an error", async () => {
