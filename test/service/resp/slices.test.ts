@@ -8,7 +8,7 @@ import { MOST_PATTERN_BYTES, Pattern } from "../../../src/resp/protocol/glob.ts"
 import { serveRedis } from "../../lib/service.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
 
-const KEYS = 200_000;
+const KEYS = 60_000;
 
 function filledCache(): Cache {
   const cache = Cache.create({ shards: 8, virtualNodes: 16 });
@@ -56,7 +56,7 @@ test("others are answered before a long command is", async () => {
     expect([words[0], pings > 3]).toEqual([words[0], true]);
   }
   other.close();
-}, 60_000);
+});
 
 test("MSET of many keys stores them all, and MSETNX of many is refused", async () => {
   const cache = Cache.create({ shards: 8, virtualNodes: 16 });
