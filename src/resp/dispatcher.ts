@@ -11,7 +11,7 @@ import {
   takesCount,
   Updater,
 } from "./commands/context.ts";
-import { Failure, LOADING, wrongNumberOfArguments } from "./commands/failure.ts";
+import { type Failure, LOADING, wrongNumberOfArguments } from "./commands/failure.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import type { Argument, ParsedCommand } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
@@ -204,7 +204,7 @@ export class Dispatcher {
     call.name = entry.name;
     reply.hasFailed = false;
     const failure = command.run(call);
-    if (failure instanceof Failure) reply.error(failure.message);
+    if (failure !== undefined) reply.error(failure.message);
     this.calls++;
     this.lastCommand = number;
     // One that waits is not done yet.
@@ -218,7 +218,7 @@ export class Dispatcher {
     const mark = reply.out.end;
     try {
       const failure = write();
-      if (failure instanceof Failure) reply.error(failure.message);
+      if (failure !== undefined) reply.error(failure.message);
     } catch (error) {
       reply.out.end = mark;
       if (error instanceof NoRoomError) reply.error(NO_ROOM);

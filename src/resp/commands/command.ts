@@ -170,14 +170,17 @@ function writeInfo(to: Target, command: Command, name: string): void {
   for (const category of categories) reply.simple(category);
   reply.array(0);
   reply.array(command.keys ? 1 : 0);
-  if (command.keys) writeKeySpec(to, command);
-  const subcommands = command.subcommands ?? [];
+  if (command.keys) writeKeySpec(to, command.flags, command.keys);
+  const { subcommands } = command;
   reply.array(subcommands.length);
   for (const subcommand of subcommands) writeInfo(to, subcommand, `${name}|${subcommand.name}`);
 }
 
-function writeKeySpec({ reply }: Target, { flags, keys = [0, 0, 0] }: Command): void {
-  const [first, last, step] = keys;
+function writeKeySpec(
+  { reply }: Target,
+  flags: Command["flags"],
+  [first, last, step]: NonNullable<Command["keys"]>,
+): void {
   reply.map(3);
   reply.text("flags");
   reply.set(1);
@@ -235,14 +238,14 @@ function writeDocsMember(to: Target, entry: CommandEntry | undefined): number {
 
 function writeDocs(to: Target, command: Command, name: string, group: string): void {
   const { reply } = to;
-  const { subcommands = [] } = command;
+  const { subcommands } = command;
   reply.text(name);
   reply.map(subcommands.length > 0 ? 5 : 4);
   for (const [member, value] of [
     ["summary", command.summary],
     ["since", command.since],
     ["group", group],
-    ["complexity", command.complexity ?? "O(1)"],
+    ["complexity", command.complexity],
   ] as const) {
     reply.text(member);
     reply.text(value);

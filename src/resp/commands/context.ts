@@ -1,7 +1,15 @@
 // The row of a command in the table, and the context in which a command runs.
 
 import type { Access } from "../../security/tokens.ts";
-import type { ByteBuffer, Bytes, Cache, Change, Entry } from "../../cache/cache.ts";
+import type {
+  ByteBuffer,
+  Bytes,
+  Cache,
+  Change,
+  Entry,
+  Revision,
+  TimedValue,
+} from "../../cache/cache.ts";
 import { type Config, RESP_KEY_BYTES_MAX } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
@@ -20,21 +28,21 @@ export interface Command {
   /** Number of arguments, the name included; negative: at least this number. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
-  /** Access that the client needs. If it is missing, the flag "write" or "readonly" decides. */
-  readonly access?: Access;
+  /** Access that the client needs. If undefined, the flag "write" or "readonly" decides. */
+  readonly access: Access | undefined;
   /**
    * Indexes of the first and the last key, and the step between keys. A negative last index counts
    * from the end.
    */
-  readonly keys?: readonly [first: number, last: number, step: number];
+  readonly keys: readonly [first: number, last: number, step: number] | undefined;
   /** The arguments as the documents write them. */
   readonly syntax: string;
   readonly summary: string;
   readonly since: string;
-  readonly complexity?: string;
-  /** The dispatcher writes a returned failure in place of the reply. */
-  readonly run?: (context: CommandContext) => void | Failure;
-  readonly subcommands?: readonly Command[];
+  readonly complexity: string;
+  /** The dispatcher writes a returned failure. Undefined if the command needs a subcommand. */
+  readonly run: ((context: CommandContext) => void | Failure) | undefined;
+  readonly subcommands: readonly Command[];
 }
 
 export type CommandFlag =
@@ -165,58 +173,55 @@ export type ChangeEntry = (entry: Entry | undefined, context: CommandContext) =>
 
 /** The update that is running. A worker runs one at a time. */
 export class Updater {
-  #key: Bytes = NO_BYTES;
-  #changeEntry: ChangeEntry = () => "keep";
-  #failure: Failure | undefined;
+  key: Bytes = NO_BYTES;
+  changeEntry: ChangeEntry = () => "keep";
+  failure: Failure | undefined;
   readonly #context: () => CommandContext;
 
   constructor(context: () => CommandContext) {
     this.#context = context;
   }
 
-  /** Changes an entry in one step. A failure discards the reply that `changeEntry` has written. */
-  update(context: CommandContext, key: Bytes, changeEntry: ChangeEntry): Failure | undefined {
-    const { cache, reply, nowMs } = context;
-    const mark = reply.out.end;
-    this.#key = key;
-    this.#changeEntry = changeEntry;
-    this.#failure = undefined;
-    const isDone = cache.update(key, nowMs, this.#change);
-    if (isDone && this.#failure === undefined) return undefined;
-    reply.out.end = mark;
-    return this.#failure ?? FULL;
-  }
-
   /** The callback of the cache. One for all updates: a closure for each leaves 140 B of garbage. */
-  readonly #change = (entry: Entry | undefined): Change => {
+  readonly change = (entry: Entry | undefined): Change => {
     const context = this.#context();
-    const change = this.#changeEntry(entry, context);
-    if (change instanceof Failure) this.#failure = change;
-    else if (this.#fits(context, entry, change)) return change;
-    else this.#failure = TOO_LARGE;
+    const change = this.changeEntry(entry, context);
+    if (change instanceof Failure) this.failure = change;
+    else if (typeof change === "object" && !this.#fits(context, entry, change))
+      this.failure = TOO_LARGE;
+    else return change;
     return "keep";
   };
 
-  #fits(context: CommandContext, entry: Entry | undefined, change: Change): boolean {
-    if (typeof change !== "object") return true;
-    if (change.value !== undefined) return fits(context, this.#key, change.value);
+  #fits(context: CommandContext, entry: Entry | undefined, change: TimedValue | Revision): boolean {
+    if (change.value !== undefined) return fits(context, this.key, change.value);
     const { part, at = 0 } = change;
     // The key of an existing entry fits.
     if (entry !== undefined && part === undefined) return true;
     const end = at + (part === undefined ? 0 : part.end - part.start);
-    const keyBytes = this.#key.end - this.#key.start;
+    const keyBytes = this.key.end - this.key.start;
     return end <= context.cache.maxValueBytes && keyBytes <= RESP_KEY_BYTES_MAX;
   }
 }
 const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
 
-/** Changes an entry in one step. The value or part that `changeEntry` returns may be too large. */
+/**
+ * Changes an entry in one step. A failure discards the reply that `changeEntry` has written: it is
+ * that of `changeEntry`, or that the value does not fit.
+ */
 export function update(
   context: CommandContext,
   key: Bytes,
   changeEntry: ChangeEntry,
 ): Failure | undefined {
-  return context.updater.update(context, key, changeEntry);
+  const { cache, reply, updater, nowMs } = context;
+  const mark = reply.out.end;
+  updater.key = key;
+  updater.changeEntry = changeEntry;
+  updater.failure = undefined;
+  if (cache.update(key, nowMs, updater.change) && updater.failure === undefined) return undefined;
+  reply.out.end = mark;
+  return updater.failure ?? FULL;
 }
 
 /** Returns when the live entry expires, or undefined if there is none. It counts no hit. */

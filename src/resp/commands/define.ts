@@ -18,12 +18,13 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
   "no_auth",
 ]);
 
+/** The parts of a row that neither its flags nor its syntax say. */
 type Details = Partial<Pick<Command, "access" | "arity" | "complexity" | "subcommands">>;
 
 /**
  * Returns a command. `name` is in lower case; a subcommand is written behind its command: "client id".
- * `flags` are separated by spaces. `details` hold what neither the flags nor the syntax say. More than
- * five parameters, because each call is one row of a table.
+ * `flags` are separated by spaces. It has more than five parameters, because each call is one row of a
+ * table. All commands have the same members in the same order, so that dispatch is monomorphic.
  */
 export function define(
   name: string,
@@ -35,17 +36,18 @@ export function define(
   details: Details = {},
 ): Command {
   const words = name.split(" ");
-  const keys = keysOf(syntax, words.length);
   return {
     name: words[words.length - 1] ?? name,
-    arity: arityOf(syntax, words.length),
+    arity: details.arity ?? arityOf(syntax, words.length),
     flags: readFlags(flags),
-    ...(keys === undefined ? {} : { keys }),
+    access: details.access,
+    keys: keysOf(syntax, words.length),
     syntax,
     summary,
     since,
+    complexity: details.complexity ?? "O(1)",
     run,
-    ...details,
+    subcommands: details.subcommands ?? [],
   };
 }
 
@@ -56,8 +58,20 @@ export function container(
   summary: string,
   subcommands: readonly Command[],
 ): Command {
-  const syntax = "subcommand [arg ...]";
-  return { name, arity: arityOf(syntax, 1), flags: [], syntax, summary, since, subcommands };
+  return {
+    name,
+    // The name and a subcommand, which checks its own arguments.
+    arity: -2,
+    flags: [],
+    access: undefined,
+    keys: undefined,
+    syntax: "subcommand",
+    summary,
+    since,
+    complexity: "O(1)",
+    run: undefined,
+    subcommands,
+  };
 }
 
 /** The number of arguments, those of the name included; negative if brackets allow more. */

@@ -37,7 +37,7 @@ function addEntry(command: Command, name: string): CommandEntry {
   const subcommands = new Map<string, CommandEntry>();
   const entry = { name, number, command, access: accessOf(command, name), subcommands };
   ENTRIES.push(entry);
-  for (const subcommand of command.subcommands ?? []) {
+  for (const subcommand of command.subcommands) {
     subcommands.set(subcommand.name, addEntry(subcommand, `${name}|${subcommand.name}`));
   }
   return entry;
