@@ -3,7 +3,7 @@
 import type { Bytes } from "../../cache/cache.ts";
 import { argument, type Command, type CommandContext, type CommandTable } from "./context.ts";
 import { type CommandEntry, takesCount } from "./context.ts";
-import { define } from "./define.ts";
+import { define, READ } from "./define.ts";
 import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, oneOf, pair } from "./grammar.ts";
 import { matches } from "../protocol/glob.ts";
@@ -12,7 +12,6 @@ import { Reply } from "../protocol/reply.ts";
 import { inParts, type StepBounds } from "./slices.ts";
 
 const FLAGS = "loading stale";
-const READ = { access: "read" } as const;
 const NO_SUCH_COMMAND = new Failure("ERR Invalid command specified");
 const WRONG_COUNT = new Failure("ERR Invalid number of arguments specified for command");
 const NO_KEYS = new Failure("ERR The command has no key arguments");

@@ -2,8 +2,14 @@
 
 import type { Access } from "../../security/tokens.ts";
 import { argument, type CommandContext, type Command } from "./context.ts";
-import { container, define } from "./define.ts";
-import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
+import { container, define, OPEN, READ, WRITE } from "./define.ts";
+import {
+  DATABASE_OUT_OF_RANGE,
+  Failure,
+  NOT_AN_INTEGER,
+  SYNTAX_ERROR,
+  wrongNumberOfArguments,
+} from "./failure.ts";
 import { grammar, option, pair, repeatable } from "./grammar.ts";
 import { info, kill, list } from "./client-list.ts";
 import { readNumber } from "../protocol/numbers.ts";
@@ -11,7 +17,6 @@ import type { Argument } from "../protocol/parser.ts";
 
 /** The version that clients read: that of the Redis whose replies these commands copy. */
 export const REDIS_VERSION = "7.0.15";
-const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range");
 const NO_PASSWORD_CONFIGURED = new Failure(
   "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
 );
@@ -24,9 +29,6 @@ const WRONG_PASSWORD = new Failure("WRONGPASS invalid username-password pair or 
 
 const CONNECTION = "noscript loading stale";
 const BEFORE_AUTH = "noscript loading stale no_auth";
-const OPEN = { access: "open" } as const;
-const READ = { access: "read" } as const;
-const WRITE = { access: "write" } as const;
 
 export const CONNECTION_COMMANDS: readonly Command[] = [
   // PING fails while the service loads: it shows whether the service serves.

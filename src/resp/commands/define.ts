@@ -21,6 +21,11 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
 /** The parts of a row that neither its flags nor its syntax say. */
 type Details = Partial<Pick<Command, "access" | "arity" | "complexity" | "subcommands">>;
 
+export const LINEAR = { complexity: "O(N)" } as const;
+export const OPEN = { access: "open" } as const;
+export const READ = { access: "read" } as const;
+export const WRITE = { access: "write" } as const;
+
 /**
  * Returns a command. `name` is in lower case; a subcommand is written behind its command: "client id".
  * `flags` are separated by spaces. It has more than five parameters, because each call is one row of a
@@ -41,7 +46,7 @@ export function define(
     arity: details.arity ?? arityOf(syntax, words.length),
     flags: readFlags(flags),
     access: details.access,
-    keys: keysOf(syntax, words.length),
+    keys: keyPositionsOf(syntax, words.length),
     syntax,
     summary,
     since,
@@ -94,7 +99,7 @@ function requiredWords(syntax: string): string[] {
 }
 
 /** "key" → [1, 1, 1]; "key [key ...]" → [1, -1, 1]; "key value [key value ...]" → [1, -1, 2]. */
-function keysOf(syntax: string, nameWords: number): Command["keys"] {
+function keyPositionsOf(syntax: string, nameWords: number): Command["keys"] {
   const required = requiredWords(syntax);
   const first = required.findIndex((word) => KEY_WORDS.has(word));
   if (first < 0) return undefined;

@@ -14,6 +14,7 @@ export const NOT_AN_INTEGER = new Failure("ERR value is not an integer or out of
 export const TOO_LARGE = new Failure(
   "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
 );
+export const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range");
 export const LOADING = new Failure("LOADING Redis is loading the dataset in memory");
 export const FULL = new Failure("OOM command not allowed when used memory > 'maxmemory'.");
 

@@ -2,15 +2,13 @@
 
 import { type Bytes, type Facts, MISS, NEVER } from "../../cache/cache.ts";
 import { argument, type CommandContext, type Command, expiresAtOf, store } from "./context.ts";
-import { container, define } from "./define.ts";
-import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
+import { container, define, LINEAR } from "./define.ts";
+import { DATABASE_OUT_OF_RANGE, Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
 import { flag, grammar, oneOf, option, repeatable } from "./grammar.ts";
 import { readInteger, readNumber } from "../protocol/numbers.ts";
 import { inParts } from "./slices.ts";
 
-const LINEAR = { complexity: "O(N)" } as const;
 const NO_SUCH_KEY = new Failure("ERR no such key");
-const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range");
 const SAME_KEY = new Failure("ERR source and destination objects are the same");
 const NO_IDLE_TIME = new Failure(
   "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",

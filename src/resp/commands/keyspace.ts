@@ -2,14 +2,13 @@
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import { argument, type CommandContext, type Command, readPattern } from "./context.ts";
-import { define } from "./define.ts";
+import { define, LINEAR } from "./define.ts";
 import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, option, repeatable } from "./grammar.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
 import { inSlices } from "./slices.ts";
 
-const LINEAR = { complexity: "O(N)" } as const;
 /** Entries that a scan visits while it holds a shard's lock. */
 const SCAN_ENTRIES_PER_STEP = 200;
 /** One match may take 1 ms: a key of 64 KiB against a pattern of 1 KiB. */

@@ -2,7 +2,7 @@
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import { argument, type CommandContext, type Command, readPattern } from "./context.ts";
-import { container, define } from "./define.ts";
+import { container, define, READ, WRITE } from "./define.ts";
 import { Failure, LOADING, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
 import { infoText } from "./info.ts";
 import { readFloat, readNumber } from "../protocol/numbers.ts";
@@ -21,8 +21,6 @@ const PATTERNS_PER_STEP: StepBounds = { one: 32, part: 32 };
 const ADMIN = "admin noscript loading stale";
 /** While the service loads, a snapshot would replace a file that holds more than memory does. */
 const ADMIN_AFTER_LOADING = "admin noscript";
-const READ = { access: "read" } as const;
-const WRITE = { access: "write" } as const;
 
 const replyEmpty = ({ reply }: CommandContext) => reply.array(0);
 const replyZero = ({ reply }: CommandContext) => reply.integer(0);

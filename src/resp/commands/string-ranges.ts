@@ -2,11 +2,10 @@
 
 import { type Change, type Entry, MISS } from "../../cache/cache.ts";
 import { argument, type CommandContext, type Command, update } from "./context.ts";
-import { define } from "./define.ts";
+import { define, LINEAR } from "./define.ts";
 import { Failure, NOT_AN_INTEGER, TOO_LARGE } from "./failure.ts";
 import { readNumber } from "../protocol/numbers.ts";
 
-const LINEAR = { complexity: "O(N)" } as const;
 const OFFSET_OUT_OF_RANGE = new Failure("ERR offset is out of range");
 
 export const RANGE_COMMANDS: readonly Command[] = [

@@ -11,13 +11,12 @@ import {
   store,
   update,
 } from "./context.ts";
-import { define } from "./define.ts";
+import { define, LINEAR } from "./define.ts";
 import { MILLISECONDS, readExpiry, SECONDS, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
 import { Failure, FULL, TOO_LARGE, wrongNumberOfArguments } from "./failure.ts";
 import { flag, grammar, oneOf } from "./grammar.ts";
 import { inParts, KEYS_PER_STEP, type StepBounds } from "./slices.ts";
 
-const LINEAR = { complexity: "O(N)" } as const;
 /** MSET of up to 5,000 pairs is one step; of more, each 1,000 pairs are one: they take 3 ms of CPU. */
 const PAIRS_PER_STEP: StepBounds = { one: 10_000, part: 2000 };
 const TOO_MANY_PAIRS = new Failure("ERR MSETNX takes at most 5000 keys, since it is one step");
