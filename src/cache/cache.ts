@@ -1,5 +1,6 @@
-// The cache: a ring of shards and the counters. Every call that a protocol may
-// make is here. No I/O, no timers, no globals; the caller reads the clock.
+// The data plane of the cache: a ring of shards and the counters of gets. Every call that a protocol
+// makes for an entry is here; maintenance.ts has the control plane. No I/O, no timers, no globals;
+// the caller reads the clock.
 //
 //   const memory = Cache.allocate(options, threads);   // once
 //   const cache = new Cache(options, memory, thread);  // in every thread
@@ -35,20 +36,23 @@ export {
 } from "./store/shard.ts";
 export { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 
-/** Of the gets of a thread the first is looked at in so many. A prime: clients ask in rounds. */
+/**
+ * Each thread samples one get in this many. A prime: a client that cycles through its keys is not
+ * sampled at the same key in each round.
+ */
 export const SAMPLE_ONE_IN = 127;
-/** The latest deadline, in 142,000 years: in milliseconds too a whole number that every client reads. */
+/** The latest expiry, in 142,000 years: a whole number of milliseconds that every client can read. */
 const LAST_MS = 2 ** 52;
-/** Parts of shards that a scan looks at before it returns with less than was asked for. */
-const MOST_SCANS = 16;
-/** Times that reads of several keys are tried before their shards are held. */
+/** Calls on shards after which a scan returns, even with fewer entries than the caller wanted. */
+const SCAN_CALLS_MAX = 16;
+/** Attempts to read several keys without locks, before their shards are locked. */
 const CONSISTENT_ATTEMPTS = 3;
 
-/** What the threads of a cache share: plain data that may be sent to a worker. */
+/** The memory that the threads of a cache share: plain data that can be posted to a worker. */
 export interface CacheMemory {
   readonly clock: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
-  /** By the shard's number; none for the store "map". */
+  /** One for each shard, by its number; empty for the store "map". */
   readonly shards: readonly SharedArrayBuffer[];
 }
 
@@ -58,25 +62,25 @@ export class Cache {
   readonly #shards: readonly Shard[];
   readonly #guard: CallGuard;
   readonly #counters: Counters;
-  /** What the callers are to read the time from. */
+  /** The clock that callers read the time from. */
   readonly clock: Clock;
   #sampleListener: (key: Bytes) => void = () => {};
   #untilSample = SAMPLE_ONE_IN;
-  /** Of the index's hashes. */
+  /** Seed of the hashes in the index. */
   readonly #seed: number;
-  /** Of the key that was last looked for. */
+  /** Hash of the key that was last routed to a shard. */
   #hash = 0;
   readonly #memories: readonly Int32Array[];
   #prefetcher: Prefetcher | undefined;
-  /** Of the shards that `consistently` reads. */
+  /** Versions of the shards that `consistently` reads. */
   readonly #versions: number[] = [];
   readonly maintenance: Maintenance;
 
-  /** Memory for an empty cache of options that fit, which `threads` threads may attach to. */
+  /** Returns memory for an empty cache that `threads` threads can attach to. The options are from `fitOptions`. */
   static allocate(options: CacheOptions, threads: number): CacheMemory {
     const bytes = options.memoryBytes / options.shards;
     const shared = options.store === "shared" ? options.shards : 0;
-    // One for all: then the hash of a key is known before its shard is.
+    // All shards have the same seed, so the hash of a key is known before its shard is.
     const seed = randomSeed();
     return {
       clock: allocateClock(),
@@ -87,13 +91,13 @@ export class Cache {
     };
   }
 
-  /** A cache for this thread alone; what is not given is as the service has it, for a small machine. */
+  /** A cache for the calling thread only. Missing options take SINGLE_THREAD_DEFAULTS. */
   static create(options: Partial<CacheOptions> = {}): Cache {
     const all = fitOptions({ ...SINGLE_THREAD_DEFAULTS, ...options });
     return new Cache(all, Cache.allocate(all, 1), 0);
   }
 
-  /** Attaches as thread number `thread`, from 0: no two threads have the same one at a time. */
+  /** Attaches as thread number `thread`, from 0. Two threads must not have the same number at one time. */
   constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
     this.#options = options;
     const counters = new Counters(memory.counters, thread);
@@ -146,7 +150,7 @@ export class Cache {
     this.#sampleListener = listener;
   }
 
-  /** Lets the cache look at keys that calls are about to be made for, PREFETCH_MAX of them at most. O(count). */
+  /** Prefetches the memory of the first `count` keys, at most PREFETCH_MAX, for the calls that follow. O(count). */
   prefetch(keys: readonly RoutedKey[], count: number): void {
     if (this.#memories.length === 0) return;
     this.#prefetcher ??= new Prefetcher(this.#shards as SharedShard[], this.ring, this.#seed);
@@ -164,38 +168,39 @@ export class Cache {
   }
 
   /**
-   * Stores a copy of key and value until `expiresAtMs` (NEVER: for good). False if there is no room
-   * and nothing may be evicted; then nothing is lost. `usesReserve`: it may take the room that a cache
-   * without eviction keeps for entries that get another key. Throws RangeError past the limits of size. O(1).
+   * Stores a copy of key and value until `expiresAtMs`; NEVER means that the entry does not expire.
+   * Returns false if the cache is full and does not evict; then nothing changes. `usesReserve`: the
+   * entry may take the room that such a cache keeps for RENAME. Throws RangeError for an entry that
+   * is too large. O(1).
    */
   put(key: Bytes, value: Bytes, expiresAtMs: number, nowMs: number, usesReserve = false): boolean {
     return this.#shardOf(key).put(key, value, expiresAtMs, nowMs, this.#hash, usesReserve);
   }
 
-  /** What is known of a live entry beside its value; `isHit`: for eviction that is a hit. No lock. O(1). */
+  /** Returns facts about a live entry without its value. `isHit`: eviction counts it as a hit. No lock. O(1). */
   look(key: Bytes, nowMs: number, isHit = false): Facts | undefined {
     return this.#shardOf(key).look(key, nowMs, isHit, this.#hash);
   }
 
-  /** As `get`, uncounted, for the bytes from `first` to `last`, as `rangeWithin` counts them. O(last - first). */
+  /** As `get` for the bytes from `first` to `last`, as in `rangeWithin`; does not count as a get. O(last - first). */
   getRange(key: Bytes, nowMs: number, first: number, last: number, into: ByteBuffer): number {
     return this.#shardOf(key).getRange(key, nowMs, first, last, into, this.#hash);
   }
 
-  /** Removes the entry; false if there was none. O(1). */
+  /** Removes the entry; returns false if there was none. O(1). */
   delete(key: Bytes, nowMs: number): boolean {
     return this.#shardOf(key).delete(key, nowMs, this.#hash);
   }
 
   /**
-   * Read-modify-write in one step: `change` sees the live entry or undefined and
-   * says what becomes of it. It must not call the cache: that throws. False as for `put`. O(1).
+   * Read-modify-write in one step: `change` gets the live entry or undefined and returns the change.
+   * It must not call the cache: that throws. Returns false as `put` does. O(1).
    */
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
     return this.#shardOf(key).update(key, nowMs, change, this.#hash);
   }
 
-  /** When an entry ends that is to live for so long, or for as long as entries do. */
+  /** When an entry with this time to live expires; without one, the default time to live counts. */
   expiresAtMs(ttlMs: number | undefined, nowMs: number): number {
     const { defaultTtlMs, maxTtlMs } = this.#options;
     const expiresAtMs = nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
@@ -203,8 +208,9 @@ export class Cache {
   }
 
   /**
-   * Several keys in one step: no other thread reads or writes them, nor keys of their shards, in
-   * between. `work` may get, put, delete and update these keys; other calls throw. O(keys log keys) beside `work`.
+   * Runs `work` as one step: meanwhile no other thread reads or writes these keys, or other keys of
+   * their shards. `work` may get, put, delete and update these keys; other calls throw. O(keys log keys)
+   * beside `work`.
    */
   atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
     const shards = new Set<number>();
@@ -212,17 +218,17 @@ export class Cache {
     return this.#holding([...shards], work);
   }
 
-  /** As `atomically`, with every key there is; `work` may also scan and clear. */
+  /** As `atomically` for all keys; `work` may also scan and clear. */
   exclusively<T>(work: () => T): T {
     return this.#holding([...this.#shards.keys()], work);
   }
 
   /**
-   * Gets of several keys as of one moment. `read` is called again from its beginning while others
-   * write: at the last with the shards held. O(keys) beside `read`.
+   * Reads several keys as of one moment. If another thread writes meanwhile, `read` is called again;
+   * after CONSISTENT_ATTEMPTS the shards are locked. O(keys) beside `read`.
    */
   consistently(keys: readonly Bytes[], read: () => void): void {
-    // Nobody else writes to what this thread holds.
+    // No other thread writes to shards that this thread has locked.
     if (this.#guard.isHolding) return read();
     const versions = this.#versions;
     for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
@@ -238,9 +244,10 @@ export class Cache {
   }
 
   /**
-   * Shows at most some `count` live entries and answers where to go on: a scan begins at 0, ends when 0 is
-   * answered, and is told nothing of who goes on with it when. What is there from the first call to
-   * the last is shown, maybe more than once; `visit` must not call the cache: that throws. O(count + shards).
+   * Calls `visit` for about `count` live entries and returns the position of the next call. A scan
+   * starts at 0; a returned 0 means the end. The cache keeps no state for a scan: any thread may
+   * continue it at any time. An entry that exists from the first call to the last is shown at least
+   * once. `visit` must not call the cache: that throws. O(count + shards).
    */
   scan(
     nowMs: number,
@@ -251,13 +258,13 @@ export class Cache {
     let shard = Math.floor(position / SCAN_END);
     let within = position % SCAN_END;
     let seen = 0;
-    // Entries that have expired are looked at and not shown.
+    // Calls may show nothing: they skip expired entries.
     let calls = 0;
     const counting = (key: Bytes, entry: Entry): void => {
       seen++;
       visit(key, entry);
     };
-    while (shard < this.#shards.length && seen < count && calls < MOST_SCANS) {
+    while (shard < this.#shards.length && seen < count && calls < SCAN_CALLS_MAX) {
       within = this.#shards[shard]?.scan(nowMs, within, count - seen, counting) ?? SCAN_END;
       if (within < SCAN_END) {
         calls++;
@@ -274,7 +281,7 @@ export class Cache {
     return this.#shards.length * SCAN_END;
   }
 
-  /** Bytes of the memory that an entry takes, with its part of the index. */
+  /** Bytes of memory that an entry takes, with its slot in the index. */
   entryBytes(keyBytes: number, valueBytes: number, hasExpiry: boolean): number {
     const { store, evicts } = this.#options;
     return store === "shared"
@@ -291,19 +298,19 @@ export class Cache {
     else this.exclusively(clear);
   }
 
-  /** Memory for copies of any one shard at a time; only of a cache in shared memory. */
+  /** Returns a buffer for copies of one shard at a time; only for a cache in shared memory. */
   shardCopy(): ShardCopy {
     return new ShardCopy(Math.max(...this.#memories.map(({ byteLength }) => byteLength)));
   }
 
-  /** Copies the shard with this number as it is at this moment; false if a writer is at it. O(bytes in use). */
+  /** Copies the shard with this number as of this moment; returns false while a thread writes to it. O(bytes in use). */
   tryCopyShard(number: number, copy: ShardCopy): boolean {
     const shard = this.#shards[number];
     if (!(shard instanceof SharedShard)) throw new Error(`no shard ${number} in shared memory`);
     return shard.tryCopyTo(copy);
   }
 
-  /** Puts an entry of a snapshot where the ring places it; false as for `put`. O(1) on average. */
+  /** Stores an entry of a snapshot in the shard that the ring names; returns false as `put` does. O(1) on average. */
   restore(entry: SavedEntry, nowMs: number): boolean {
     const shard = this.#shards[this.#numberOf(entry.key)];
     if (!(shard instanceof SharedShard)) throw new Error("no shards in shared memory");
@@ -330,7 +337,7 @@ export class Cache {
     }
   }
 
-  /** Also leaves the key's hash in `#hash`. */
+  /** Returns the number of the key's shard, and sets `#hash` to the key's hash. */
   #numberOf(key: Bytes): number {
     const { shard = -1 } = key;
     if (shard >= 0) {

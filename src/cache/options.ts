@@ -1,32 +1,32 @@
-// What a cache is told, and what its memory can do of it.
+// The options of a cache, and how they are fitted to its memory.
 
 import { SharedShard } from "./store/shared/shared-shard.ts";
 import { NEVER } from "./store/shard.ts";
 
-/** In less, segments are so small that entries of a hundred bytes lie in them like long ones. */
+/** In smaller shards a segment is so short that entries of 100 bytes take a run of their own. */
 const SHARD_BYTES_MIN = 2 ** 18;
 
 export interface CacheOptions {
   /** "shared": entries in shared memory, for any number of threads; "map": in this thread's Maps. */
   readonly store: "shared" | "map";
-  /** 1 to 65,535; `fitOptions` makes it fewer where the memory is little. */
+  /** 1 to 65,535; `fitOptions` lowers it where the memory is small. */
   readonly shards: number;
   /** Points on the ring for each shard, at least 1. */
   readonly virtualNodes: number;
-  /** What all shards together may take, with all they keep: index, log, ghosts. */
+  /** Bytes of all shards together: index, log and ghosts. */
   readonly memoryBytes: number;
-  /** What a full shard does: make room, or take no new entries. */
+  /** Whether a full shard evicts entries; otherwise it rejects new ones. */
   readonly evicts: boolean;
   readonly maxKeyBytes: number;
-  /** `fitOptions` makes it less where the memory is little. */
+  /** `fitOptions` lowers it where the memory is small. */
   readonly maxValueBytes: number;
-  /** Lifetime of an entry that is put without one; NEVER for good. */
+  /** Time to live of an entry that is put without one; NEVER: it does not expire. */
   readonly defaultTtlMs: number;
   /** No entry lives longer. */
   readonly maxTtlMs: number;
 }
 
-/** Of a cache for one thread, as the service has them, for a small machine. */
+/** Options of a cache for one thread: the defaults of the service on a small machine. */
 export const SINGLE_THREAD_DEFAULTS: CacheOptions = {
   store: "shared",
   shards: 64,
@@ -40,8 +40,8 @@ export const SINGLE_THREAD_DEFAULTS: CacheOptions = {
 };
 
 /**
- * What the memory can do of what is wanted: fewer shards, so that each can hold the largest entry
- * and entries enough to choose from, and where not even one can, smaller values.
+ * Fits options to the memory: returns fewer shards, so that each can hold the largest entry and
+ * enough entries to choose from. If one shard cannot, returns a smaller `maxValueBytes`.
  */
 export function fitOptions(wanted: CacheOptions): CacheOptions {
   const { memoryBytes, maxKeyBytes, maxValueBytes } = wanted;

@@ -1,21 +1,20 @@
-// Brings what calls for several keys are going to read near to the processor, and finds the
-// places of the keys. Each step is a loop of its own that needs nothing of the one before
-// but a number, so that the processor waits for all keys at once and not for one after
-// the other.
+// Loads the memory that calls for several keys are going to read into the processor's cache, and
+// routes the keys to their shards. Each step is a loop of its own and takes one number for each key
+// from the step before, so the processor waits for all keys at once and not for one after another.
 
 import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
 import type { HashRing } from "./ring.ts";
 import type { RoutedKey } from "./bytes.ts";
 import type { Layout } from "./store/shared/layout.ts";
-import * as places from "./store/shared/locate.ts";
+import * as locate from "./store/shared/locate.ts";
 import type { SharedShard } from "./store/shared/shared-shard.ts";
 
-/** Keys that are looked at, at most. */
+/** The most keys of one call. */
 export const PREFETCH_MAX = 256;
-/** Words from one line of the processor's cache to the next. */
+/** Words in a line of the processor's cache. */
 const LINE_WORDS = 16;
-/** Of a record: the processor itself notices what is read on and on. */
-const MOST_LINES = 16;
+/** Lines of one record that are read: beyond them the processor itself prefetches a sequential read. */
+const RECORD_LINES_MAX = 16;
 
 export class Prefetcher {
   readonly #layouts: readonly Layout[];
@@ -24,10 +23,10 @@ export class Prefetcher {
   readonly #seed: number;
   readonly #numbers = new Int32Array(PREFETCH_MAX);
   readonly #ends = new Int32Array(PREFETCH_MAX);
-  /** Keeps the reads from being left out as useless. */
+  /** Uses the results of the reads, so that the compiler keeps them. */
   protected seen = 0;
 
-  /** `seed`: of the hashes in the index of all shards. */
+  /** `seed` is that of the hashes in the index of all shards. */
   constructor(shards: readonly SharedShard[], ring: HashRing, seed: number) {
     this.#layouts = shards.map(({ layout }) => layout);
     this.#memories = this.#layouts.map(({ words }) => words);
@@ -50,27 +49,27 @@ export class Prefetcher {
     for (let n = 0; n < count; n++) {
       const key = keys[n] as RoutedKey;
       key.shard = ring.shardOf((numbers[n] as number) >>> 0);
-      numbers[n] = places.firstWord(this.#layouts[key.shard] as Layout, key.hash);
+      numbers[n] = locate.firstWord(this.#layouts[key.shard] as Layout, key.hash);
     }
     for (let n = 0; n < count; n++) {
       seen += (memories[(keys[n] as RoutedKey).shard] as Int32Array)[numbers[n] as number] ?? 0;
     }
     for (let n = 0; n < count; n++) {
       const { shard, hash } = keys[n] as RoutedKey;
-      numbers[n] = places.recordWord(this.#layouts[shard] as Layout, hash);
+      numbers[n] = locate.recordWord(this.#layouts[shard] as Layout, hash);
     }
     const ends = this.#ends;
     for (let n = 0; n < count; n++) {
       const layout = this.#layouts[(keys[n] as RoutedKey).shard] as Layout;
-      ends[n] = places.recordEndWord(layout, numbers[n] as number);
+      ends[n] = locate.recordEndWord(layout, numbers[n] as number);
     }
     for (let n = 0; n < count; n++) {
       const memory = memories[(keys[n] as RoutedKey).shard] as Int32Array;
       const word = numbers[n] as number;
-      // Without a record, or without the lock, the end may be any number.
+      // Without a record, and without the lock, the end may be any number.
       const last = Math.max(
         word,
-        Math.min((ends[n] as number) - 1, word + MOST_LINES * LINE_WORDS),
+        Math.min((ends[n] as number) - 1, word + RECORD_LINES_MAX * LINE_WORDS),
       );
       for (let at = word + LINE_WORDS; at < last; at += LINE_WORDS) seen += memory[at] ?? 0;
       seen += memory[last] ?? 0;

@@ -1,4 +1,4 @@
-// What a cache holds and has counted, over all its shards and threads.
+// Stats of a cache: sums over all its shards and threads.
 
 import { sumOf } from "./store/counters.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
@@ -8,14 +8,14 @@ import { STAT_NAMES, NO_STATS, type Shard, type ShardStats } from "./store/shard
 export interface CacheStats extends ShardStats {
   readonly hit: number;
   readonly miss: number;
-  /** Threads that `recoverThread` was told of. */
+  /** Calls of `recoverThread`. */
   readonly lostThreads: number;
-  /** Times that a lock was not free at once, and how long that took in all. */
+  /** How often a lock was not free at once, and how long threads waited for it in total. */
   readonly lockWaits: number;
   readonly lockWaitMicros: number;
 }
 
-/** O(shards). */
+/** As Maintenance.stats. O(shards). */
 export function sumStats(shards: readonly Shard[], counters: SharedArrayBuffer): CacheStats {
   const sums = { ...NO_STATS };
   for (const shard of shards) {

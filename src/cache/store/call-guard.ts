@@ -1,19 +1,19 @@
-// What a thread is in the middle of: it shows an entry to a callback, or holds shards. A call that
-// would wait for the thread's own lock, or change an entry while it is shown, throws instead.
+// The state of a thread's calls: it may be showing an entry to a callback, or hold locks of shards. A
+// call that would wait for the thread's own lock, or change an entry while it is shown, throws instead.
 
 export class CallGuard {
-  /** Whether `check` has anything to check: calls look at this first, which costs one field read. */
+  /** Whether `check` can throw. Each call reads this field first and calls `check` only if it is set. */
   isOn = false;
   #isShowing = false;
   #held = 0;
 
-  /** A shard is held by this thread, or no longer. */
+  /** Counts a shard that this thread has locked, or unlocked. */
   addHeld(change: 1 | -1): void {
     this.#held += change;
     this.isOn = this.#isShowing || this.#held > 0;
   }
 
-  /** An entry is shown to a callback from now on, or no longer. */
+  /** Sets whether a callback is being shown an entry. */
   setShowing(isShowing: boolean): void {
     this.#isShowing = isShowing;
     this.isOn = isShowing || this.#held > 0;
@@ -23,7 +23,7 @@ export class CallGuard {
     return this.#held > 0;
   }
 
-  /** Before each call on a shard, which is held or not. Throws if the call must not be made now. */
+  /** Throws if a call on a shard is not allowed now. `isHeld`: whether this thread has locked the shard. */
   check(isHeld: boolean): void {
     if (this.#isShowing) {
       throw new Error(
@@ -37,7 +37,7 @@ export class CallGuard {
     }
   }
 
-  /** Before shards are taken. Throws if this thread holds some already, or shows an entry. */
+  /** Throws if this thread may not lock shards now: it holds some already, or shows an entry. */
   checkFree(): void {
     this.check(false);
   }

@@ -1,9 +1,9 @@
-// The ghosts of a shard: fingerprints of keys that were evicted from the small queue
-// not long ago. A key that comes back while its ghost is there goes to the main queue.
+// The ghosts of a shard: fingerprints of keys that were recently evicted from the small
+// queue. A key that is put again while its ghost exists goes to the main queue.
 //
 // A ghost lies in the group of index slots where its key is first looked for, in place
 // of the oldest of eight. It is 16 bits of the slot hash beside those that chose the
-// group: of 8,000 keys that never were here one is taken for a ghost.
+// group: one of 8,000 keys that were never in the shard matches a ghost by chance.
 //
 // Source: J. Yang, Y. Zhang, Z. Qiu, Y. Yue, R. Vinayak, "FIFO Queues are All You Need
 // for Cache Eviction", SOSP 2023, sections 4.1 and 4.2. Guard: the shard's lock.
@@ -17,7 +17,7 @@ export function add(layout: Layout, hash: number): void {
   if (lost === 0) layout.addToField("ghosts", 1);
 }
 
-/** Whether the hash is remembered; then it no longer is. O(1). */
+/** Removes the ghost of the hash; returns false if there is none. O(1). */
 export function take(layout: Layout, hash: number): boolean {
   if (layout.field("ghosts") === 0) return false;
   const home = homeOf(hash, layout.field("slots"));
@@ -26,7 +26,7 @@ export function take(layout: Layout, hash: number): boolean {
   return isThere;
 }
 
-/** The low bits: the high ones are those of the place. 0 is no ghost. */
+/** The low bits of the hash: the high ones already choose the group. 0 means no ghost. */
 function fingerprintOf(hash: number): number {
   return hash & 0xffff || 1;
 }

@@ -1,4 +1,4 @@
-// Where a key's slot and record are, for reads ahead. Without the lock each answer may be any number.
+// Finds the words of a key's slot and record for a prefetch. Without the lock, each result may be any number.
 
 import * as index from "./key-index.ts";
 import type { Layout } from "./layout.ts";

@@ -25,7 +25,7 @@ export interface StoreOptions {
 const DEFAULTS: StoreOptions = { slot: undefined, usesReserve: false, slackBytes: 0 };
 export const USING_RESERVE: StoreOptions = { slot: undefined, usesReserve: true, slackBytes: 0 };
 
-/** False if the shard is full and does not evict; then nothing is lost. */
+/** Stores the entry; returns false if the shard is full and does not evict, and then nothing changes. */
 export function store(
   layout: Layout,
   hash: number,
@@ -49,7 +49,7 @@ export function store(
   return isStored;
 }
 
-/** As `store`, for an entry of a snapshot: it goes where eviction had it. */
+/** As `store`, for an entry of a snapshot: it keeps its queue and its hits. */
 export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: number): boolean {
   const { key, value, expiresAtMs, isMain, hits } = entry;
   const recordBytes = layout.recordBytesFor(
@@ -78,7 +78,7 @@ export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: 
   return true;
 }
 
-/** Without a queue it goes where its ghost says. */
+/** Without `fixedQueue` the entry goes to the main queue if it has a ghost, else to the small one. */
 function insert(
   layout: Layout,
   hash: number,

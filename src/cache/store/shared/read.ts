@@ -1,5 +1,5 @@
-// Reading an entry of a shard, with its lock or without. Without it, what a read finds may be
-// nonsense: it stays inside the memory and ends, and the caller looks afterwards whether it was whole.
+// Reads an entry of a shard, with its lock or without. Without the lock a read may find nonsense: it
+// stays inside the memory and ends, and the caller checks afterwards whether the read was whole.
 
 import { type ByteBuffer, type Bytes, MISS, rangeWithin } from "../../bytes.ts";
 import * as index from "./key-index.ts";
@@ -10,7 +10,7 @@ import { type Facts } from "../shard.ts";
 export class Reader {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
-  /** What the last read found. */
+  /** Slot and record that the last read found. */
   #slot = index.NO_SLOT;
   #record = 0;
 
@@ -20,14 +20,14 @@ export class Reader {
   }
 
   /**
-   * Appends the value of the live entry to `into` and returns its length, or MISS. `sequence`: what was
-   * read of the lock before; none if this thread has it.
+   * Appends the value of the live entry to `into` and returns its length, or MISS. `sequence` is the
+   * result of `readBegin`; undefined if this thread has the lock.
    */
   value(hash: number, key: Bytes, nowMs: number, into: ByteBuffer, sequence?: number): number {
     const layout = this.#layout;
     const length = this.#find(hash, key, nowMs);
     if (length === MISS) return MISS;
-    // A length that is nonsense must not make the buffer grow by a gigabyte.
+    // A torn length must not make the buffer grow by a gigabyte.
     const mustGrow = into.end + length > into.bytes.length;
     if (mustGrow && sequence !== undefined && this.#lock.readRetry(layout.words, sequence))
       return MISS;
@@ -58,7 +58,7 @@ export class Reader {
     return end - start;
   }
 
-  /** What is known of the live entry beside its value, or undefined. O(1). */
+  /** Returns facts about the live entry without its value, or undefined. O(1). */
   facts(hash: number, key: Bytes, nowMs: number): Facts | undefined {
     const valueBytes = this.#find(hash, key, nowMs);
     if (valueBytes === MISS) return undefined;
@@ -66,7 +66,7 @@ export class Reader {
     return { valueBytes, expiresAtMs, hits: this.#layout.hitsAt(this.#slot) };
   }
 
-  /** Counts a hit of what the last read found, if that was an entry. */
+  /** Counts a hit of the entry that the last read found. */
   markHit(): void {
     this.#layout.markHit(this.#slot, this.#record);
   }

@@ -1,5 +1,5 @@
-// The entries of a shard: what concerns a slot of the index and its record in the log
-// together, and is counted. Guard: the shard's lock, in a write.
+// The records of a shard: operations that change a slot of the index and its record in the log
+// together, and count it. Guard: the shard's lock, in a write.
 
 import { keyed } from "../../hash.ts";
 import type { Bytes } from "../../bytes.ts";
@@ -7,7 +7,7 @@ import * as index from "./key-index.ts";
 import { type Layout, type Queue, type StoreCounter } from "./layout.ts";
 import * as log from "./log.ts";
 
-/** The hash that the index knows the key by. */
+/** The hash of the key in the index. */
 export function hashOf(layout: Layout, key: Bytes): number {
   return keyed(key.bytes, key.start, key.end, layout.field("seed"));
 }
@@ -17,7 +17,7 @@ export function slotOf(layout: Layout, record: number): number {
   return index.slotOf(layout, hashOf(layout, layout.keyOf(record)), record);
 }
 
-/** Writes key and value to where the log has reserved them a place, and counts them. */
+/** Writes key and value to the bytes that the log has allocated, and counts them. */
 export function write(
   layout: Layout,
   record: number,
@@ -33,13 +33,13 @@ export function write(
   count(layout, record, 1);
 }
 
-/** The one place where a shard's bytes and mortal entries are counted. */
+/** Counts a shard's bytes and its entries that expire; no other function does. */
 export function count(layout: Layout, record: number, sign: 1 | -1): void {
   layout.addToField("bytes", sign * (layout.keyLengthOf(record) + layout.valueLengthOf(record)));
   if (layout.hasExpiry(record)) layout.addToField("expiring", sign);
 }
 
-/** Removes the slot's entry, for this reason unless it was due; answers whether it was alive. */
+/** Removes the slot's entry, counts it under `reason` or as expired, and returns whether it was alive. */
 export function remove(layout: Layout, slot: number, nowMs: number, reason: StoreCounter): boolean {
   const record = layout.recordAt(slot);
   const wasAlive = layout.expiresAtOf(record) > nowMs;
@@ -50,7 +50,7 @@ export function remove(layout: Layout, slot: number, nowMs: number, reason: Stor
   return wasAlive;
 }
 
-/** Moves the slot's record to the end of the queue with so many hits; false if no segment is left for it. */
+/** Moves the slot's record to the end of the queue and sets its hits; returns false if no segment is free for it. */
 export function move(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
   const from = layout.recordAt(slot);
   const recordBytes = layout.recordBytesAt(from);

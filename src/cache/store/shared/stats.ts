@@ -1,4 +1,4 @@
-// What a shard holds and has counted, read without its lock: exact while nobody writes.
+// Stats of a shard, read without its lock: exact while no thread writes.
 
 import type { Layout } from "./layout.ts";
 import type { ShardStats } from "../shard.ts";
