@@ -1,4 +1,4 @@
-// What `update` and `put` make of an entry of a shard. Guard: the shard's lock, in a write.
+// Applies the change that a callback of `update` returns. Guard: the shard's lock, in a write.
 
 import { ByteBuffer, type Bytes } from "../../bytes.ts";
 import * as records from "./records.ts";
@@ -8,20 +8,20 @@ import * as log from "./log.ts";
 import type { Change, TimedValue, Revision } from "../shard.ts";
 import * as put from "./put.ts";
 
-/** A record is at most this part of the shard, and so a quarter of the least its log can be. */
+/** A record is at most this fraction of the shard, and so a quarter of the smallest log. */
 export const RECORD_SHARE_MAX = 1 / 8;
 /**
- * A value that grows and has to move gets this part of its length beyond what it needs, so that it is
- * copied once in so many bytes: 10,000 appends of 100 bytes to one value copy 9 MB instead of 5 GB.
+ * A value that grows and has to move gets this fraction of its length as slack, so that it is not copied
+ * at each append: 10,000 appends of 100 bytes to one value copy 9 MB instead of 5 GB.
  */
 const SLACK_RATIO = 1 / 8;
-/** A shorter record is as quickly copied as not. */
+/** Shorter records get no slack: copying them costs nothing that can be measured. */
 const SLACK_RECORD_BYTES_MIN = 2 ** 10;
 
 export class Changer {
   readonly #layout: Layout;
   readonly #recordBytesMax: number;
-  /** For a value that lies in the log that is about to change, or that is put together. */
+  /** Holds a copy of a value that lies in the log, because the write may change the log. */
   readonly #aside = new ByteBuffer(0);
 
   constructor(layout: Layout) {
@@ -39,7 +39,7 @@ export class Changer {
     return part === undefined ? bytes : Math.max(bytes, at + part.end - part.start);
   }
 
-  /** Throws RangeError for an entry that is too large. To be called before anything is written. */
+  /** Throws RangeError for an entry that is too large. Called before anything is written. */
   checkSize(key: Bytes, valueBytes: number): void {
     const keyBytes = key.end - key.start;
     const recordBytes = recordBytesOf(keyBytes, valueBytes, true);
@@ -50,7 +50,7 @@ export class Changer {
     );
   }
 
-  /** Does what `update` wants to the entry in the slot, or to none. False as Shard.put. */
+  /** Applies the change to the entry in the slot, or to no entry. Returns false as Shard.put does. */
   apply(
     hash: number,
     key: Bytes,
@@ -65,11 +65,10 @@ export class Changer {
     }
     if (change.value === undefined) return this.#revise(hash, key, slot, change, nowMs);
     const value = this.#copyIfInLog(change.value);
-    const options = { slot, usesReserve: false, slackBytes: 0 };
-    return put.store(layout, hash, key, value, change.expiresAtMs, nowMs, options);
+    return put.store(layout, hash, key, value, change.expiresAtMs, nowMs, slot);
   }
 
-  /** In the entry's place if it can be, else by way of a copy. */
+  /** Revises the entry in its record if possible, else writes a new record. */
   #revise(hash: number, key: Bytes, slot: number, revision: Revision, nowMs: number): boolean {
     const layout = this.#layout;
     const { part, at = 0, expiresAtMs } = revision;
@@ -89,11 +88,10 @@ export class Changer {
     const slack =
       bytes > old && recordBytes >= SLACK_RECORD_BYTES_MIN ? (recordBytes * SLACK_RATIO) & -8 : 0;
     const slackBytes = recordBytes + slack <= this.#recordBytesMax ? slack : 0;
-    const options = { slot, usesReserve: false, slackBytes };
-    return put.store(layout, hash, key, whole, expiresAtMs, nowMs, options);
+    return put.store(layout, hash, key, whole, expiresAtMs, nowMs, slot, false, slackBytes);
   }
 
-  /** False if the record has no room for the deadline, or there is none behind it. */
+  /** Returns false if the record has no room for an expiry, or no room behind it to grow into. */
   #reviseInPlace(
     slot: number,
     record: number,
@@ -119,7 +117,7 @@ export class Changer {
       if (at > old) layout.bytes.fill(0, start + old, start + at);
       part.bytes.copy(layout.bytes, start + at, part.start, part.end);
     }
-    // Counted as a write of the whole value is: a snapshot is due for it.
+    // Counted as a write of the whole value, so that it makes a snapshot due.
     layout.addToCounter("overwritten", 1);
     layout.addToCounter("inserted", 1);
     return true;
@@ -130,7 +128,7 @@ export class Changer {
     return slot !== index.NO_SLOT && layout.expiresAtOf(layout.recordAt(slot)) > nowMs;
   }
 
-  /** The value where a write to the log cannot change it. */
+  /** The value, or a copy of it if it lies in the log that is about to change. */
   #copyIfInLog(value: Bytes): Bytes {
     if (value.bytes !== this.#layout.bytes) return value;
     this.#aside.clear();

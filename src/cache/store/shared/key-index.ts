@@ -6,8 +6,8 @@
 // Art of Computer Programming, volume 3, section 6.4, algorithm R), so there are
 // no tombstones and a miss ends at the first empty slot.
 //
-// Guard: the shard's lock to change it. `find` may run without; then it may miss
-// or err, but it ends and stays inside the memory.
+// Guard: the shard's lock to change it. `find` may run without the lock; then its result may be
+// wrong, but it ends and stays inside the memory.
 
 import type { Bytes } from "../../bytes.ts";
 import { BYTES_PER_SLOT, type Layout, HITS_MAX, recordOf, wholeGroups } from "./layout.ts";
@@ -15,20 +15,20 @@ import { BYTES_PER_SLOT, type Layout, HITS_MAX, recordOf, wholeGroups } from "./
 export const NO_SLOT = -1;
 
 const SLOTS_MIN = 64;
-/** Full above this: 3 probes for a hit, 13 for a miss on average. */
+/** Above this load the index grows: 3 probes for a hit and 13 for a miss on average. */
 const LOAD_MAX = 0.8;
-/** Of an index that is about to grow. */
+/** Bytes of the index for each entry, just before it grows. */
 export const BYTES_PER_ENTRY = Math.ceil(BYTES_PER_SLOT / LOAD_MAX);
 const GROWTH = 1.25;
-/** Where segments have to be vacated for it. */
+/** Growth where the log has to give up segments for it. */
 const TIGHT_GROWTH = 1.05;
-/** Below this it shrinks. */
+/** Below this load the index shrinks. */
 const LOAD_MIN = 0.2;
 const LOAD_AFTER_SHRINKING = 0.5;
 
 /**
- * Where the slots wait while an index of this thread grows. Measured with a million entries put:
- * 21 B of memory an entry beyond key and value; with a copy made for each growth, 32 B.
+ * Holds the slots while an index of this thread is resized. Measured with a million entries put: 21 B of
+ * memory an entry beyond key and value; with a new copy for each growth, 32 B.
  */
 let scratch = new Int32Array(2 * SLOTS_MIN);
 
@@ -45,7 +45,7 @@ export function find(layout: Layout, hash: number, key: Bytes): number {
   return NO_SLOT;
 }
 
-/** The first record of this hash, of whatever key, or 0. O(1) on average. */
+/** The first record with this hash, whatever its key, or 0. O(1) on average. */
 export function recordOfHash(layout: Layout, hash: number): number {
   const slots = layout.field("slots");
   if (slots > layout.maxSlots) return 0;
@@ -67,12 +67,12 @@ export function slotOf(layout: Layout, hash: number, record: number): number {
   throw new Error(`no slot of the index names the record at ${record}`);
 }
 
-/** Whether one more fits without the index growing. */
+/** Whether one more entry fits before the index has to grow. */
 export function hasRoom(layout: Layout): boolean {
   return layout.field("entries") + 1 <= layout.field("slots") * LOAD_MAX;
 }
 
-/** Slots to grow to, by a quarter or by a twentieth; as many as there are if it has its most. */
+/** The slots to grow to, by a quarter or by a twentieth; at most `maxSlots`. */
 export function nextSlots(layout: Layout, isTight: boolean): number {
   const slots = layout.field("slots");
   const grown = wholeGroups(slots * (isTight ? TIGHT_GROWTH : GROWTH) + 1);
@@ -85,7 +85,7 @@ export function insert(layout: Layout, hash: number, record: number): void {
   insertAt(layout, hash, record, 0, layout.field("slots"));
 }
 
-/** Lets the slot name another record of the same key. */
+/** Makes the slot name another record of the same key. */
 export function replace(layout: Layout, slot: number, record: number, hits: number): void {
   layout.setSlot(slot, layout.hashAt(slot), record, hits);
 }
@@ -102,14 +102,14 @@ export function remove(layout: Layout, slot: number): void {
   }
   layout.setSlot(hole, 0, 0, 0);
   layout.addToField("entries", -1);
-  // A sweep need not pass the empty slots that millions of entries have left.
+  // A smaller index spares the sweep the empty slots that millions of removed entries have left.
   const entries = layout.field("entries");
   if (slots > SLOTS_MIN && entries < slots * LOAD_MIN) {
     resize(layout, Math.max(SLOTS_MIN, wholeGroups(entries / LOAD_AFTER_SHRINKING)));
   }
 }
 
-/** Empties the index, whatever state a writer left it in. O(slots). */
+/** Empties the index, in whatever state a dead writer left it. O(slots). */
 export function clear(layout: Layout): void {
   layout.clearSlots(layout.field("slots"));
   layout.setField("slots", 0);
@@ -117,16 +117,16 @@ export function clear(layout: Layout): void {
   layout.setField("ghosts", 0);
 }
 
-/** Gives the index so many slots, which the log must have left to it, and no ghosts. O(slots). */
+/** Resizes the index to `slots` slots without ghosts. The log must have given up the memory. O(slots). */
 export function resize(layout: Layout, slots: number): void {
   const before = layout.field("slots");
   if (scratch.length < before * 2) scratch = new Int32Array(Math.ceil(before * GROWTH) * 2);
   copySlots(layout, before);
-  // New ones may lie where segments were.
+  // New slots may lie where segments were.
   layout.clearSlots(Math.max(before, slots));
   layout.setField("slots", slots);
   layout.setField("ghosts", 0);
-  // Slots are in the order of their hashes, but for those pushed on: what was behind stays behind.
+  // Slots are in the order of their hashes but for a few, so the sweep continues near where it was.
   layout.setField("sweepSlot", Math.floor((layout.field("sweepSlot") * slots) / (before || 1)));
   for (let word = 0; word < before * 2; word += 2) {
     const reference = scratch[word + 1] ?? 0;
@@ -161,7 +161,7 @@ function insertAt(layout: Layout, hash: number, record: number, hits: number, sl
   layout.setSlot(slot, hash, record, hits);
 }
 
-/** The slot that a hash is first looked for at. */
+/** The home slot of a hash: probing begins there. */
 export function homeOf(hash: number, slots: number): number {
   return Math.floor((hash * slots) / 2 ** 32);
 }

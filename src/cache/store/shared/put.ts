@@ -1,5 +1,8 @@
-// Storing an entry in a shard: in the current of the old value where that fits, else at
-// the end of the log. Guard: the shard's lock, in a write.
+// Stores an entry in a shard: over the old record if the new one fits there, else at the end of the
+// log. Guard: the shard's lock, in a write.
+//
+// The functions take more than five parameters on purpose: they are the hot path. With the last three
+// in an options object an update of 2,000 keys takes 500 ns of CPU, with them apart 434 (in one run).
 
 import type { Bytes } from "../../bytes.ts";
 import * as records from "./records.ts";
@@ -10,22 +13,14 @@ import * as log from "./log.ts";
 import * as reclaim from "./reclaim.ts";
 import type { SavedEntry } from "./copy.ts";
 
-/**
- * The rest of what a write may ask for. All have the same members in the same order, so that JSC sees
- * one shape in the functions that read them.
- */
-export interface StoreOptions {
-  /** The slot of the entry with this key, or NO_SLOT; undefined if the caller does not know it. */
-  readonly slot: number | undefined;
-  /** Whether the entry may take the segments that a shard without eviction keeps. */
-  readonly usesReserve: boolean;
-  /** Bytes behind the record for the value to grow into, if the record has to move. */
-  readonly slackBytes: number;
-}
-const DEFAULTS: StoreOptions = { slot: undefined, usesReserve: false, slackBytes: 0 };
-export const USING_RESERVE: StoreOptions = { slot: undefined, usesReserve: true, slackBytes: 0 };
+/** No bytes behind the record for its value to grow into. */
+const NO_SLACK = 0;
 
-/** Stores the entry; returns false if the shard is full and does not evict, and then nothing changes. */
+/**
+ * Stores the entry; returns false if the shard is full and does not evict, and then nothing changes.
+ * `slot` is that of the key, or NO_SLOT. `usesReserve`: the entry may take the segments that a shard
+ * without eviction keeps. `slackBytes`: bytes behind the record for the value to grow into, if it moves.
+ */
 export function store(
   layout: Layout,
   hash: number,
@@ -33,9 +28,10 @@ export function store(
   value: Bytes,
   expiresAtMs: number,
   nowMs: number,
-  options = DEFAULTS,
+  slot: number,
+  usesReserve = false,
+  slackBytes = NO_SLACK,
 ): boolean {
-  const { slot = index.find(layout, hash, key) } = options;
   const recordBytes = layout.recordBytesFor(
     key.end - key.start,
     value.end - value.start,
@@ -43,8 +39,19 @@ export function store(
   );
   const isStored =
     slot === index.NO_SLOT
-      ? insert(layout, hash, key, value, expiresAtMs, nowMs, recordBytes, options)
-      : overwrite(layout, slot, hash, key, value, expiresAtMs, nowMs, recordBytes, options);
+      ? insert(layout, hash, key, value, expiresAtMs, nowMs, recordBytes, usesReserve)
+      : overwrite(
+          layout,
+          slot,
+          hash,
+          key,
+          value,
+          expiresAtMs,
+          nowMs,
+          recordBytes,
+          usesReserve,
+          slackBytes,
+        );
   if (isStored) layout.addToCounter("inserted", 1);
   return isStored;
 }
@@ -68,10 +75,10 @@ export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: 
           expiresAtMs,
           nowMs,
           recordBytes,
-          USING_RESERVE,
+          true,
           isMain ? MAIN : SMALL,
         )
-      : overwrite(layout, slot, hash, key, value, expiresAtMs, nowMs, recordBytes, USING_RESERVE);
+      : overwrite(layout, slot, hash, key, value, expiresAtMs, nowMs, recordBytes, true, NO_SLACK);
   if (!isStored) return false;
   layout.addToCounter("loaded", 1);
   layout.setHits(index.find(layout, hash, key), hits);
@@ -87,7 +94,7 @@ function insert(
   expiresAtMs: number,
   nowMs: number,
   recordBytes: number,
-  { usesReserve }: StoreOptions,
+  usesReserve: boolean,
   fixedQueue?: Queue,
 ): boolean {
   if (!reclaim.makeIndexRoom(layout, nowMs, usesReserve)) return false;
@@ -109,7 +116,8 @@ function overwrite(
   expiresAtMs: number,
   nowMs: number,
   recordBytes: number,
-  { usesReserve, slackBytes }: StoreOptions,
+  usesReserve: boolean,
+  slackBytes: number,
 ): boolean {
   const old = layout.recordAt(slot);
   layout.markHit(slot, old);
@@ -127,7 +135,7 @@ function overwrite(
   if (record === 0) return false;
   records.write(layout, record, key, value, expiresAtMs);
   if (slackBytes > 0) log.leaveSlack(layout, record + recordBytes, slackBytes);
-  // Making room may have replaced the old one, or evicted it.
+  // Making room may have moved the old record, or evicted it.
   const current = index.find(layout, hash, key);
   if (current === index.NO_SLOT) index.insert(layout, hash, record);
   else {

@@ -1,11 +1,11 @@
-// How a shard comes by free segments: it cleans runs with dead bytes and evicts by S3-FIFO. The
-// writes that need the room pay for it in small steps.
+// Reclaims segments of a shard: cleans runs with dead bytes and evicts by S3-FIFO. Each write that
+// needs room does a small step of this work.
 //
 //   small, a tenth of the log: every new entry ── hit? → main │ no: evicted, leaves a ghost
 //   main: what was hit, or came back to its ghost ── hit? → round again, one hit fewer │ no: evicted
 //
-//   after a write:    while too few segments are free and the budget lasts: look through the victim
-//   look through:     for each live record of the victim, from its beginning:
+//   after a write:    while too few segments are free and the budget lasts: process the victim
+//   process victim:   for each live record of the victim, from its beginning:
 //                       not hit → evicted
 //                       hit, the only record of its run → the run goes to main's end as it is
 //                       hit → the record moves to main's end; no room for it → the run goes there
@@ -13,9 +13,9 @@
 //   before a write that finds no room: the same until there is, and compaction (compact.ts) where
 //                     enough is free but scattered
 //
-// The entry just written is no victim of its own write: its run (`fresh`) is passed over.
-// A budget of one run a write evicts by force in shards of one or two records a run: of 460,669
-// evictions on the trace scarab with 1,000 B values 62,541 were of entries that had been hit.
+// A write never evicts its own entry: its run (`fresh`) is skipped. With a budget of one run a write,
+// shards with one or two records a run evict entries that were hit: 62,541 of 460,669 evictions on
+// the trace scarab with 1,000 B values.
 //
 // Sources: J. Yang and others, "FIFO Queues are All You Need for Cache Eviction", SOSP
 // 2023, section 4.1, with promotion at the first hit; M. Rosenblum, J. K. Ousterhout,
@@ -29,38 +29,38 @@ import * as index from "./key-index.ts";
 import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 
-/** Bytes that a write looks through for each of its own, and past its own at most, in usual runs. */
+/** Bytes that a write scans for each of its own; and the most that it scans beyond its own, in usual runs. */
 const SCAN_BYTES_PER_BYTE = 32;
 const EXTRA_RUNS_MAX = 8;
-/** What a run that goes to a queue's end as it is counts as. */
+/** Bytes that a run counts as when it is requeued without being scanned. */
 const REQUEUE_BYTES = 128;
-/** Bytes that a write without room looks through, for each of its own, before what was hit must go too. */
+/** Bytes that a write without room scans, for each of its own, before it also evicts entries that were hit. */
 const UNFORCED_BYTES_PER_BYTE = 4;
-/** While there is room: five for one keep a log in which each append kills a record a quarter dead. */
+/** While segments are free: with 5, a log in which each append kills a record stays a quarter dead. */
 const IDLE_BYTES_PER_BYTE = 5;
 const IDLE_DEAD_RATIO = 1 / 4;
-/** From this part on a full shard cleans a run before it evicts. */
+/** A full shard cleans a run with at least this ratio of dead bytes before it evicts. */
 const CLEANING_DEAD_RATIO = 1 / 16;
-/** Runs need not be scanned at while the whole log has less. */
+/** Below this ratio of dead bytes in the whole log, no run is looked for to clean. */
 const DEAD_RATIO_MIN = 1 / 64;
-/** Of the segments of a shard without eviction: reserved for entries that get another key (RENAME). */
+/** Ratio of the segments of a shard without eviction that is reserved for RENAME. */
 const RESERVED_RATIO = 1 / 16;
 /**
- * The part of the log that may be free and scattered before it is compacted. Keys and values of 65,536
- * to 1,048,576 bytes fill so 90 % of the memory, and 0.08 bytes are copied for each that is put; with
- * a thirty-second 93 % and 0.50, with none 95 % and 1.38.
+ * Ratio of the log that may be free and scattered before the log is compacted. With a twelfth, keys and
+ * values of 65,536 to 1,048,576 bytes fill 90 % of the memory, and 0.08 bytes are copied for each byte
+ * that is put. With a thirty-second it is 93 % and 0.50, with none 95 % and 1.38.
  */
 const SCATTERED_RATIO = 1 / 12;
-/** The small queue's part of the log. */
+/** Ratio of the log that the small queue takes. */
 const SMALL_QUEUE_RATIO = 1 / 10;
 
-/** Segments that a shard without eviction keeps for entries that get another key. */
+/** Segments that this write must leave free for RENAME, in a shard without eviction. */
 function reservedSegments(layout: Layout, usesReserve: boolean): number {
   if (usesReserve || layout.field("evicts") !== 0) return 0;
   return Math.floor(layout.segments * RESERVED_RATIO);
 }
 
-/** Where a new record may be written, at once; 0 if the shard is full and does not evict. */
+/** Returns the offset where the caller writes a new record at once; 0 if the shard is full and does not evict. */
 export function makeRoom(
   layout: Layout,
   queue: Queue,
@@ -82,12 +82,12 @@ export function makeRoom(
     if (more === 0) break;
     scanned += more;
   }
-  // Enough is free, and scattered.
+  // Enough segments are free, but they are scattered.
   compact.makeHole(layout, span);
   return log.allocate(layout, queue, recordBytes, spare);
 }
 
-/** Lets the index take one entry more; false if the shard is full and does not evict. */
+/** Makes room for one more entry in the index; returns false if the shard is full and does not evict. */
 export function makeIndexRoom(layout: Layout, nowMs: number, usesReserve: boolean): boolean {
   const reserved = reservedSegments(layout, usesReserve);
   for (let scanned = 0; !index.hasRoom(layout);) {
@@ -104,7 +104,7 @@ export function makeIndexRoom(layout: Layout, nowMs: number, usesReserve: boolea
   return true;
 }
 
-/** After the write of this record: its part of the work that keeps segments free. */
+/** Does the share of reclaiming that the write of this record owes. */
 export function reclaimAfterWrite(layout: Layout, record: number, nowMs: number): void {
   const recordBytes = layout.recordBytesAt(record);
   const wanted =
@@ -133,7 +133,7 @@ export function reclaimAfterWrite(layout: Layout, record: number, nowMs: number)
   layout.setField("fresh", NO_SEGMENT);
 }
 
-/** Segments that only moves may take: for what is alive in a usual run, and for a record like this. */
+/** Segments that only moves may take: enough for the live records of a usual run, and for this record. */
 function spareOf(layout: Layout, recordBytes: number): number {
   const { runSegments, segmentBytes, longBytes } = layout;
   if (recordBytes <= runSegments * segmentBytes) return runSegments;
@@ -148,7 +148,7 @@ function unforcedBytes(layout: Layout, recordBytes: number): number {
   return UNFORCED_BYTES_PER_BYTE * recordBytes + EXTRA_RUNS_MAX * runBytes(layout);
 }
 
-/** Works until so many segments are free; false if they are not to be had, as in a shard that does not evict. */
+/** Reclaims until `segments` segments are free; returns false if nothing is left to reclaim. */
 function freeUpSegments(
   layout: Layout,
   segments: number,
@@ -189,7 +189,7 @@ function evictionVictim(layout: Layout): number {
     const run = log.oldest(layout, queue);
     if (run !== NO_SEGMENT) return run;
   }
-  // A few long records may be all there is, and both queues open.
+  // A few long records may fill the shard, so that all runs are open.
   for (const queue of queues as Queue[]) {
     const run = log.openOf(layout, queue);
     if (run !== NO_SEGMENT && run !== layout.field("fresh")) return run;
@@ -206,7 +206,7 @@ function setVictim(layout: Layout, run: number): void {
   layout.setField("isCleaning", dead >= CLEANING_DEAD_RATIO ? 1 : 0);
 }
 
-/** Whether the run has one record alone, at its beginning; then it reaches no further than that. */
+/** Whether the record is the only live one of its run and lies at its beginning; then the run is trimmed to it. */
 function isOnlyRecord(layout: Layout, run: number, record: number): boolean {
   const live = layout.segment(run, "used") - layout.segment(run, "dead");
   if (record !== layout.segmentStart(run) || layout.recordBytesAt(record) !== live) return false;
@@ -245,7 +245,7 @@ function processVictim(layout: Layout, budget: number, nowMs: number, isForced: 
   return Math.max(1, scanned);
 }
 
-/** Cleaning: the entry moves to the end of its queue. False if it cannot and must not be evicted. */
+/** Cleaning: moves the entry to the end of its queue. Returns false if it can neither be moved nor evicted. */
 function relocate(layout: Layout, record: number, nowMs: number, isForced: boolean): boolean {
   if (layout.expiresAtOf(record) > nowMs) {
     const victim = layout.field("victim");
@@ -262,7 +262,7 @@ function relocate(layout: Layout, record: number, nowMs: number, isForced: boole
   return true;
 }
 
-/** Eviction: the entry at its queue's tail goes, or stays because it was hit. */
+/** Eviction of the entry at its queue's tail: evicts it, or promotes it to the main queue if it was hit. */
 function evictOrPromote(layout: Layout, record: number, nowMs: number, isForced: boolean): void {
   const victim = layout.field("victim");
   const slot = records.slotOf(layout, record);
@@ -282,7 +282,7 @@ function evictOrPromote(layout: Layout, record: number, nowMs: number, isForced:
   if (wasEvicted && wasSmall) ghosts.add(layout, hash);
 }
 
-/** As records.move, and where what is free is scattered it is first made one hole. */
+/** As records.move; where the free segments are scattered, compaction makes one hole of them first. */
 function moveRecord(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
   if (records.move(layout, slot, queue, hits)) return true;
   const span = log.spanOf(layout, layout.recordBytesAt(layout.recordAt(slot)));
@@ -291,7 +291,7 @@ function moveRecord(layout: Layout, slot: number, queue: Queue, hits: number): b
   return records.move(layout, slot, queue, hits);
 }
 
-/** Leaves the log its first `segments`; false if what lies behind finds no room and must not be evicted. */
+/** Shrinks the log to its first `segments`; returns false if the runs behind them find no room. */
 function shrinkLog(layout: Layout, segments: number, nowMs: number, reserved: number): boolean {
   const behind = layout.field("logSegments") - segments;
   if (behind <= 0) return true;
@@ -302,7 +302,7 @@ function shrinkLog(layout: Layout, segments: number, nowMs: number, reserved: nu
     const hole = log.findHole(layout, span, span);
     if (hole !== NO_SEGMENT) compact.moveRun(layout, run, hole);
     else {
-      // All that is in use fits, so nothing lies behind when it lies together.
+      // All runs fit into the shorter log once they lie together.
       compact.slideAll(layout);
       return true;
     }

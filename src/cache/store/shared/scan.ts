@@ -1,10 +1,10 @@
-// Walks over the entries of a shard: scans that clients go on with whenever they like,
-// and the sweep that frees what has expired. Guard: the shard's lock.
+// Iterates over the entries of a shard: scans that clients may continue at any time, and the
+// sweep that frees expired entries. Guard: the shard's lock.
 //
-// Slots are in the order of their hashes, but for those that were pushed on over others
-// in a cluster. So a scan's position is a hash, which means the same whatever size the
-// index has grown to: all entries of the hashes from one position to the next lie
-// between the first slot of the one and the first empty slot from that of the other on.
+// Slots are in the order of their hashes, except those that probing pushed further in a
+// cluster. So a scan's position is a hash, which stays valid when the index is resized: all
+// entries with hashes from one position to the next lie between the home slot of the first and
+// the first empty slot at or behind the home slot of the second.
 //
 // Source of the idea of a position that outlives resizing: redis, src/dict.c, above dictScan.
 
@@ -14,10 +14,10 @@ import { homeOf } from "./key-index.ts";
 import type { Layout } from "./layout.ts";
 import { type Entry, NEVER, SCAN_END } from "../shard.ts";
 
-/** Empty slots that take as long to pass as one entry takes to look at: 4 ns each. */
+/** Empty slots that take as long to skip as one entry takes to read: 4 ns each. */
 const SLOTS_PER_ENTRY = 16;
 
-/** Where a shard shows its entries, one after the other in the same place: each by itself would be garbage. */
+/** The object in which a shard shows one entry after another: an object for each entry would be garbage. */
 export interface ShownEntry {
   readonly value: { bytes: Buffer; start: number; end: number };
   expiresAtMs: number;
@@ -67,7 +67,7 @@ export function scan(
   let slot = homeOf(position, slots);
   for (let seen = 0; slot < slots && seen < count; slot++) {
     seen += layout.recordAt(slot) === 0 ? 1 / SLOTS_PER_ENTRY : 1;
-    // One that was pushed on over the end of the index is of the last hashes, not of these.
+    // Skip entries that probing wrapped from the end of the index to its start: they have the highest hashes.
     if (homeOf(layout.hashAt(slot), slots) <= slot) show(slot, SCAN_END);
   }
   const end = slot < slots ? Math.ceil((slot * 2 ** 32) / slots) : SCAN_END;
@@ -80,21 +80,21 @@ export function scan(
   return end;
 }
 
-/** As SharedShard.peek. A length that is nonsense counts as none. */
+/** As SharedShard.peek. A torn length counts as 0. */
 export function peek(
   layout: Layout,
   slot: number,
   nowMs: number,
 ): { bytes: number; isExpired: boolean } {
   const record = layout.recordAt(slot);
-  if (!(record > 0)) return NOTHING;
+  if (!(record > 0)) return NOT_FOUND;
   const bytes = layout.keyLengthOf(record) + layout.valueLengthOf(record);
   const isSane = bytes >= 0 && record + bytes <= layout.bytes.length;
-  return isSane ? { bytes, isExpired: layout.expiresAtOf(record) <= nowMs } : NOTHING;
+  return isSane ? { bytes, isExpired: layout.expiresAtOf(record) <= nowMs } : NOT_FOUND;
 }
-const NOTHING = { bytes: 0, isExpired: false };
+const NOT_FOUND = { bytes: 0, isExpired: false };
 
-/** Frees what has expired among entries worth `maxEntries`, where so many empty slots count as one. */
+/** Frees expired entries among the next `maxEntries`; SLOTS_PER_ENTRY empty slots count as one entry. */
 export function sweep(layout: Layout, nowMs: number, maxEntries: number): number {
   let slot = layout.field("sweepSlot");
   let seen = 0;
@@ -102,7 +102,7 @@ export function sweep(layout: Layout, nowMs: number, maxEntries: number): number
     const record = layout.recordAt(slot);
     seen += record === 0 ? 1 / SLOTS_PER_ENTRY : 1;
     if (record !== 0 && layout.expiresAtOf(record) <= nowMs) {
-      // That may move another entry into this slot, which is looked at next, or all of them.
+      // Removal may move another entry into this slot, or resize the index: so read `sweepSlot` again.
       layout.setField("sweepSlot", slot);
       records.remove(layout, slot, nowMs, "expired");
       slot = layout.field("sweepSlot");

@@ -158,8 +158,17 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      const options = usesReserve ? puts.USING_RESERVE : undefined;
-      const isStored = puts.store(this.#layout, hash, key, value, expiresAtMs, nowMs, options);
+      const slot = index.find(this.#layout, hash, key);
+      const isStored = puts.store(
+        this.#layout,
+        hash,
+        key,
+        value,
+        expiresAtMs,
+        nowMs,
+        slot,
+        usesReserve,
+      );
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {

@@ -1,11 +1,11 @@
-// The laws of a shard in shared memory: what index, log and counts say of one another.
+// Verifies the laws of a shard in shared memory: index, log and counts must agree.
 
 import { keyed } from "../../hash.ts";
 import * as index from "./key-index.ts";
 import { GROUP, type Layout, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 
-/** Throws if a law does not hold. With the shard's lock. O(bytes of the log). */
+/** Throws if a law does not hold. Guard: the shard's lock. O(bytes of the log). */
 export function verifyShard(layout: Layout): void {
   const seed = layout.field("seed");
   const found = { entries: 0, bytes: 0, expiring: 0, usedBytes: 0, deadBytes: 0, smallBytes: 0 };
