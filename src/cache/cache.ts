@@ -8,7 +8,7 @@
 
 import { SINGLE_THREAD_DEFAULTS, type CacheOptions, fitOptions } from "./options.ts";
 import { allocateClock, Clock } from "./clock.ts";
-import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
+import { keyedDigest, randomSeed, xxh32AndKeyed } from "./hash.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Prefetcher } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
@@ -17,7 +17,7 @@ import { allocateCounters, Counters } from "./store/counters.ts";
 import type { CallGuard } from "./store/call-guard.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
-import { randomSeed, SharedShard } from "./store/shared/shared-shard.ts";
+import { SharedShard } from "./store/shared/shared-shard.ts";
 import { type Change, type Entry, type Facts, NEVER, SCAN_END, type Shard } from "./store/shard.ts";
 import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 

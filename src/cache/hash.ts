@@ -50,7 +50,7 @@ export function xxh32(bytes: Uint8Array, start: number, end: number, seed = 0): 
 /** The keyed digest of the last `xxh32AndKeyed`, unsigned. */
 export let keyedDigest = 0;
 
-/** What a key makes of XXH32's constants; those of the key in use. */
+/** The key in use, and the constants that it gives the keyed digest in place of XXH32's. */
 let key = 0;
 let multiplier1 = PRIME_1;
 let multiplier2 = PRIME_2;
@@ -80,8 +80,8 @@ useKey(0);
 
 /**
  * A digest of `bytes[start, end)` under a secret key of 32 bits, unsigned: XXH32 with multipliers
- * that nobody knows. A seed is not enough: keys made to collide with one of XXH32's seeds collide
- * with nearly all others, since a seed is only added. O(end - start), allocates nothing.
+ * that only this process knows. A seed is not enough: keys that collide under one seed of XXH32
+ * collide under nearly all others, since a seed is only added. O(end - start), allocates nothing.
  */
 export function keyed(bytes: Uint8Array, start: number, end: number, withKey: number): number {
   xxh32AndKeyed(bytes, start, end, withKey);
@@ -89,7 +89,7 @@ export function keyed(bytes: Uint8Array, start: number, end: number, withKey: nu
 }
 
 /**
- * Answers XXH32 of `bytes[start, end)` and leaves the keyed digest in `keyedDigest`. The words are
+ * Returns XXH32 of `bytes[start, end)` and leaves the keyed digest in `keyedDigest`. The words are
  * read once and the two computations overlap: measured in one run, 16 bytes, 34 ns; XXH32 alone
  * 21 ns.
  */
@@ -178,4 +178,9 @@ function word(bytes: Uint8Array, at: number): number {
 
 function octet(bytes: Uint8Array, at: number): number {
   return bytes[at] as number;
+}
+
+/** A secret key for `keyed`: keys that were made to collide on the ring, whose hash is public, do not collide under it. */
+export function randomSeed(): number {
+  return crypto.getRandomValues(new Int32Array(1))[0] as number;
 }

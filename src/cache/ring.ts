@@ -12,13 +12,13 @@
 import { xxh32 } from "./hash.ts";
 
 const CIRCLE = 2 ** 32;
-/** Words of an arc: a line of the processor's cache. */
+/** An arc is 16 words: a line of the processor's cache. */
 const ARC_WORDS_SHIFT = 4;
 const ARC_WORDS = 2 ** ARC_WORDS_SHIFT;
-/** Points of an arc on average; one arc of a hundred has more than fit. */
+/** Points of an arc on average; one arc of a hundred has more than 16. */
 const ARC_POINTS = 8;
-/** More than two numbers and a colon take. */
-const LONGEST_LABEL = 40;
+/** Bytes of the longest label: two numbers and a colon are shorter. */
+const LABEL_BYTES_MAX = 40;
 
 export class HashRing {
   readonly shards: number;
@@ -26,20 +26,20 @@ export class HashRing {
 
   /** Positions of all points, ascending. */
   readonly #points: Uint32Array;
-  /** The shard that owns each point, and past the end that of the first: the wrap. */
+  /** The shard that owns each point; the extra last element repeats the first, for the wrap. */
   readonly #owners: Uint16Array;
   /**
-   * The circle in arcs of equal length, each a line of words: the arc's points in ascending order,
-   * as their places in the arc and below them their owners, and behind them the owner of the point
-   * that follows. So a look-up waits for one line of memory: measured in one run, a GET of 100,000 keys in
-   * pipelines of 16 takes 0.88 µs of user time so, and 1.04 with tables of whole arcs, first points and owners.
+   * The circle in arcs of equal length, each a line of words. A word is a point: its offset in the arc in
+   * the high bits, its owner in the low bits, in ascending order; the rest of the line is the owner of the
+   * next point. A look-up so waits for one line of memory. Measured in one run with 100,000 keys in
+   * pipelines of 16: a GET takes 0.88 µs of user time, and 1.04 with tables of arcs, points and owners.
    */
   readonly #arcs: Int32Array;
-  /** Of a hash: right by so many bits is its arc. */
+  /** `hash >>> arcShift` is the number of its arc. */
   readonly #arcShift: number;
   readonly #ownerBits: number;
-  /** The bits of a hash that are a place in its arc, and those of a point that are its owner. */
-  readonly #placeMask: number;
+  /** The bits of a hash that are its offset in the arc, and the bits of a point that are its owner. */
+  readonly #offsetMask: number;
   readonly #ownerMask: number;
 
   /** `shards` from 1 to 65,535; `virtualNodes` at least 1 for each. O(n log n) in their product n. */
@@ -50,7 +50,7 @@ export class HashRing {
     // Position and owner sorted as one number: where two points share a
     // position the lower shard comes first and owns it, whatever joins later.
     const sorted = new Float64Array(count);
-    const label = Buffer.alloc(LONGEST_LABEL);
+    const label = Buffer.alloc(LABEL_BYTES_MAX);
     for (let shard = 0, n = 0; shard < shards; shard++) {
       for (let node = 0; node < virtualNodes; node++) {
         sorted[n++] = position(shard, node, label) * 2 ** 16 + shard;
@@ -70,10 +70,10 @@ export class HashRing {
     this.#owners[count] = this.#owners[0] ?? 0;
 
     this.#ownerBits = Math.max(1, Math.ceil(Math.log2(shards)));
-    // A place and an owner have at most 31 bits.
+    // Offset and owner together have at most 31 bits.
     const arcBits = Math.max(this.#ownerBits + 1, Math.ceil(Math.log2(count / ARC_POINTS)));
     this.#arcShift = 32 - arcBits;
-    this.#placeMask = 2 ** this.#arcShift - 1;
+    this.#offsetMask = 2 ** this.#arcShift - 1;
     this.#ownerMask = 2 ** this.#ownerBits - 1;
     this.#arcs = this.#arcsOf(2 ** arcBits);
   }
@@ -82,20 +82,20 @@ export class HashRing {
   shardOf(keyHash: number): number {
     const arcs = this.#arcs;
     const first = (keyHash >>> this.#arcShift) << ARC_WORDS_SHIFT;
-    const wanted = (keyHash & this.#placeMask) << this.#ownerBits;
+    const target = (keyHash & this.#offsetMask) << this.#ownerBits;
     for (let word = first; word < first + ARC_WORDS; word++) {
       const point = arcs[word] as number;
-      if (point >= wanted) return point & this.#ownerMask;
+      if (point >= target) return point & this.#ownerMask;
     }
     return this.#search(keyHash);
   }
 
-  /** A word of the line that `shardOf` is going to read. */
+  /** Returns a word of the line that `shardOf` reads for this hash. */
   lineOf(keyHash: number): number {
     return this.#arcs[(keyHash >>> this.#arcShift) << ARC_WORDS_SHIFT] as number;
   }
 
-  /** For the points that an arc has no room for. O(log points). */
+  /** Looks up a hash whose arc has more points than words. O(log points). */
   #search(keyHash: number): number {
     let low = 0;
     let high = this.#points.length;
@@ -107,26 +107,27 @@ export class HashRing {
     return this.#owners[low] as number;
   }
 
-  /** Needs the points and their owners. */
+  /** Returns the table of arcs, from the points and their owners. */
   #arcsOf(count: number): Int32Array {
     const arcs = new Int32Array(count * ARC_WORDS);
-    const places = 2 ** this.#arcShift;
+    const arcLength = 2 ** this.#arcShift;
     for (let arc = 0, point = 0; arc < count; arc++) {
       let word = arc * ARC_WORDS;
       const end = word + ARC_WORDS;
       for (; point < this.#points.length; point++) {
-        const place = this.#position(point) - arc * places;
-        if (place >= places) break;
-        if (word < end) arcs[word++] = (place << this.#ownerBits) | (this.#owners[point] as number);
+        const offset = this.#position(point) - arc * arcLength;
+        if (offset >= arcLength) break;
+        if (word < end)
+          arcs[word++] = (offset << this.#ownerBits) | (this.#owners[point] as number);
       }
-      // The last place there is, so that every hash behind the points finds it.
-      const following = ((places - 1) << this.#ownerBits) | (this.#owners[point] as number);
+      // The largest offset, so that every hash behind the points finds this word.
+      const following = ((arcLength - 1) << this.#ownerBits) | (this.#owners[point] as number);
       while (word < end) arcs[word++] = following;
     }
     return arcs;
   }
 
-  /** Each shard's part of the circle; the parts add up to 1. O(points). */
+  /** The fraction of the circle that each shard owns; the sum is 1. O(points). */
   shares(): Float64Array {
     const shares = new Float64Array(this.shards);
     const last = this.#position(this.#points.length - 1) - CIRCLE;

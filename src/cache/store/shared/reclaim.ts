@@ -165,8 +165,8 @@ function freeUpSegments(
 }
 
 /**
- * Looks through `budget` bytes of the victim, or of the next one. `isForced`: what was hit does not
- * stay. Returns the bytes scanned through; 0 if there is nothing to be had.
+ * Processes `budget` bytes of the victim, or of the next one. `isForced`: entries that were hit are
+ * evicted too. Returns the bytes scanned; 0 if nothing can be reclaimed.
  */
 function reclaimStep(layout: Layout, budget: number, nowMs: number, isForced: boolean): number {
   if (layout.field("victim") === NO_SEGMENT) setVictim(layout, selectVictim(layout));
@@ -215,8 +215,8 @@ function isOnlyRecord(layout: Layout, run: number, record: number): boolean {
 }
 
 /**
- * Settles what lives in the victim's next `budget` bytes; a victim that is done is free. Returns the
- * bytes scanned through, 0 if a record can neither be moved nor evicted.
+ * Moves or evicts the live records in the victim's next `budget` bytes, and frees the victim at its end.
+ * Returns the bytes scanned; 0 if a record can neither be moved nor evicted.
  */
 function processVictim(layout: Layout, budget: number, nowMs: number, isForced: boolean): number {
   const isCleaning = layout.field("isCleaning") !== 0;

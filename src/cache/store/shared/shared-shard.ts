@@ -4,12 +4,13 @@
 //   get:  sequence; find in index; copy out; same sequence? mark the hit : again
 //   put:  lock; find; fits where the old value was? there : append to log; unlock
 //
-// What is full is cleaned and evicts (reclaim.ts). A critical section that fails
-// leaves the shard empty, not half written.
+// A full shard cleans and evicts (reclaim.ts). A critical section that fails leaves the shard
+// empty, not half written.
 //
 // Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
 
 import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
+import { randomSeed } from "../../hash.ts";
 import { Changer, RECORD_SHARE_MAX } from "./change.ts";
 import { verifyShard } from "./verify.ts";
 import * as records from "./records.ts";
@@ -26,21 +27,16 @@ import { shardBytes } from "./shard-size.ts";
 import * as puts from "./put.ts";
 import * as scans from "./scan.ts";
 
-/** Looks before a reader takes the lock instead. */
+/** Attempts of a reader before it takes the lock. */
 const READ_ATTEMPTS = 8;
-/** Entries that a sweep looks at before it lets others have the lock. */
+/** Entries that a sweep reads before it lets other threads take the lock. */
 const SWEEP_CHUNK = 128;
-
-/** Keys that were chosen to collide on the ring, whose hash is public, do not collide in the index. */
-export function randomSeed(): number {
-  return crypto.getRandomValues(new Int32Array(1))[0] ?? 0;
-}
 
 export class SharedShard implements Shard {
   readonly #layout: Layout;
   readonly #lock: SequenceLock;
   readonly #guard: CallGuard;
-  /** By `lock`: what this thread does until `unlock` is one critical section. */
+  /** Set by `lock`: all calls of this thread until `unlock` are one critical section. */
   #isHeld = false;
   readonly #reader: Reader;
   readonly #shown = scans.newShownEntry();
@@ -60,7 +56,7 @@ export class SharedShard implements Shard {
     return memory;
   }
 
-  /** The least bytes of a shard that is to take records of these lengths. */
+  /** The smallest shard, in bytes, that takes records of these lengths. */
   static bytesFor(keyBytes: number, valueBytes: number): number {
     return recordBytesOf(keyBytes, valueBytes, true) / RECORD_SHARE_MAX;
   }
@@ -70,7 +66,7 @@ export class SharedShard implements Shard {
     return Math.floor(shardBytes(bytes) * RECORD_SHARE_MAX) - recordBytesOf(keyBytes, 0, true);
   }
 
-  /** What an entry takes, with a slot of an index that is full. */
+  /** Bytes that an entry takes, with its slot in a full index. */
   static entryBytes(
     keyBytes: number,
     valueBytes: number,
@@ -194,7 +190,7 @@ export class SharedShard implements Shard {
     }
   }
 
-  /** Copies the shard as it is at this moment; false if another thread has its lock: it may have died. */
+  /** Copies the shard as of this moment; returns false if another thread, which may be dead, has its lock. */
   tryCopyTo(copy: ShardCopy): boolean {
     if (!this.#lock.tryLock(this.#layout.words)) return false;
     try {
@@ -236,7 +232,7 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       const slot = index.find(this.#layout, hash, key);
-      // Nothing is half written while `change` works: it may throw.
+      // `change` may throw: nothing is half written while it runs.
       this.#guard.setShowing(true);
       const result = change(
         slot === index.NO_SLOT ? undefined : scans.entryAt(this.#layout, slot, nowMs, this.#shown),
@@ -302,7 +298,7 @@ export class SharedShard implements Shard {
     return this.#lock.isFree(version) && !this.#lock.readRetry(this.#layout.words, version);
   }
 
-  /** As Shard says, but a shard that another thread is writing to is left for the next round. */
+  /** As Shard.sweep, but skips a shard that another thread is writing to until the next round. */
   sweep(nowMs: number, maxEntries: number): number {
     let seen = 0;
     while (
@@ -323,11 +319,11 @@ export class SharedShard implements Shard {
   }
 
   /**
-   * Bytes of key and value in the slot of the index at `part` of it, 0 to 1, and whether they are
-   * expired; 0 of an empty one. Without the lock: it may be nonsense now and then.
+   * Returns the bytes of key and value in the slot at `fraction` of the index, 0 to 1, and whether they
+   * have expired; 0 bytes for an empty slot. It takes no lock, so a result may be wrong now and then.
    */
-  peek(part: number, nowMs: number): { bytes: number; isExpired: boolean } {
-    return scans.peek(this.#layout, Math.floor(part * this.#layout.field("slots")), nowMs);
+  peek(fraction: number, nowMs: number): { bytes: number; isExpired: boolean } {
+    return scans.peek(this.#layout, Math.floor(fraction * this.#layout.field("slots")), nowMs);
   }
 
   stats(): ShardStats {
@@ -335,13 +331,13 @@ export class SharedShard implements Shard {
   }
 
   /**
-   * Frees the lock if `thread`, which must be no more, holds it; if it was writing, the shard is
-   * then empty. Answers whether it held the lock. For the supervisor.
+   * Frees the lock if `thread`, which must have ended, holds it; if it was writing, the shard is emptied.
+   * Returns whether it held the lock. For the supervisor.
    */
   recoverThread(thread: number): boolean {
     const held = this.#lock.stealFrom(this.#layout.words, thread);
     if (held) this.#exit();
-    // It may have been woken to take the lock and have ended instead.
+    // The thread may have been woken to take the lock, and may have ended before it took it.
     else this.#lock.wakeAll(this.#layout.words);
     return held;
   }
@@ -355,7 +351,7 @@ export class SharedShard implements Shard {
     }
   }
 
-  /** The result of a read that is of one moment; it is repeated while others write. */
+  /** Returns the result of a read as of one moment; repeats the read while other threads write. */
   #reading<T>(into: ByteBuffer | undefined, read: (sequence?: number) => T): T {
     this.#checkCall();
     const end = into?.end ?? 0;
@@ -385,7 +381,7 @@ export class SharedShard implements Shard {
     if (!this.#isHeld) this.#lock.lock(this.#layout.words);
   }
 
-  /** Ends a critical section; one that has ended in the middle of a write leaves the shard empty. */
+  /** Ends a critical section. If it ended in the middle of a write, the shard is emptied. */
   #exit(): void {
     if (this.#layout.field("isWriting") !== 0) {
       this.#empty();
