@@ -104,7 +104,8 @@ export class ParsedCommand {
 
   /** Lets go of the command's bytes. */
   release(): void {
-    for (let place = 0; place < this.count; place++) this.argument(place).bytes = NO_BYTES;
+    const { args, count } = this;
+    for (let index = 0; index < count; index++) (args[index] as Argument).bytes = NO_BYTES;
     this.count = 0;
     if (this.args === this.#own) return;
     const list = this.args;
@@ -188,15 +189,17 @@ export class Parser {
         this.#length = length;
       }
       if (this.#at + this.#length + 2 > end) return MORE;
-      const arg = words.argument(words.count++);
+      const arg = words.args[words.count] ?? words.argument(words.count);
+      words.count++;
       arg.start = this.#at;
       arg.end = this.#at + this.#length;
       this.#at = arg.end + 2;
       this.#length = UNFINISHED;
       this.#lacks--;
     }
-    for (let place = 0; place < words.count; place++) {
-      const arg = words.argument(place);
+    const { args, count } = words;
+    for (let index = 0; index < count; index++) {
+      const arg = args[index] as Argument;
       arg.bytes = bytes;
       arg.shard = -1;
     }
