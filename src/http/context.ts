@@ -1,4 +1,4 @@
-// What the parts of one worker's HTTP server share.
+// The objects that the parts of one worker's HTTP server share.
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
@@ -14,11 +14,11 @@ export interface HttpContext {
   readonly service: Service;
   /** The counters of this protocol. */
   readonly metrics: HttpMetrics;
-  /** What /metrics and /events are read from. */
+  /** The sources of /metrics and /events. */
   readonly metricsContext: MetricsContext;
 }
 
-/** What the handlers of the routes need besides. */
+/** The context of the handlers of the routes. */
 export interface HandlerContext extends HttpContext {
   readonly reject: Reject;
   readonly large: LargeResponses;

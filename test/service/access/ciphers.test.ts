@@ -1,4 +1,4 @@
-// The ciphers that both ports take.
+// The ciphers that both ports accept.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, DEFAULT_CIPHERS } from "node:tls";
@@ -12,7 +12,7 @@ let ports: number[];
 
 beforeAll(async () => {
   certificates = await Certificates.create();
-  // Only a key of RSA can be used for the RSA key exchange.
+  // The RSA key exchange needs an RSA key.
   await certificates.make("rsa", { keyType: "rsa" });
   const respPort = freePort();
   service = await startService([
@@ -27,7 +27,7 @@ afterAll(async () => {
   await certificates[Symbol.asyncDispose]();
 });
 
-/** The cipher of a connection, or "refused". */
+/** Returns the cipher of a connection, or "refused". */
 function cipherOf(port: number, ciphers: string, maxVersion: "TLSv1.2" | "TLSv1.3") {
   const { promise, resolve } = Promise.withResolvers<string>();
   const options = { host: "127.0.0.1", port, rejectUnauthorized: false, ciphers, maxVersion };
@@ -39,7 +39,7 @@ function cipherOf(port: number, ciphers: string, maxVersion: "TLSv1.2" | "TLSv1.
   return promise;
 }
 
-test("TLS 1.2 takes ciphers with forward secrecy, and no others", async () => {
+test("TLS 1.2 accepts ciphers with forward secrecy, and no others", async () => {
   for (const port of ports) {
     for (const cipher of [
       "ECDHE-RSA-AES128-GCM-SHA256",

@@ -1,4 +1,4 @@
-// Who may call what over HTTP: every route of the description, with each kind of token.
+// Access over HTTP: each route of the description with each kind of token.
 
 import { describe, expect, test } from "bun:test";
 
@@ -9,7 +9,7 @@ const FULL = "full-token";
 const READ = "read-token";
 const TOKENS = ["--auth-token", FULL, "--read-token", READ];
 
-/** What each route needs. One that is not here has not been decided on. */
+/** The access that each route needs. A new route has to be added. */
 const NEEDS: Readonly<Record<string, "open" | "read" | "write">> = {
   "POST /put": "write",
   "GET /get": "read",
@@ -30,7 +30,7 @@ const NEEDS: Readonly<Record<string, "open" | "read" | "write">> = {
   "GET /dashboard/{file}": "open",
 };
 
-/** Status and challenge of an answer; its body is not waited for. */
+/** Returns status and challenge of a response without its body. */
 async function call(url: string, route: string, authorization?: string) {
   const [method = "", path = ""] = route.split(" ");
   const response = await fetch(url + path, {
@@ -51,7 +51,7 @@ async function routesOf(url: string): Promise<string[]> {
   );
 }
 
-test("it is decided of every route who may call it", async () => {
+test("the list has each route of the description", async () => {
   await using server = serve();
   expect((await routesOf(server.url)).sort()).toEqual(Object.keys(NEEDS).sort());
 });
@@ -78,14 +78,14 @@ describe("every route", () => {
   }
 });
 
-test("what is no route needs a token too", async () => {
+test("an unknown path needs a token too", async () => {
   await using server = serve(...TOKENS);
   expect((await call(server.url, "GET /nothing")).status).toBe(401);
   expect((await call(server.url, "DELETE /get")).status).toBe(401);
   expect((await call(server.url, "GET /nothing", `Bearer ${READ}`)).status).toBe(404);
 });
 
-test("without a token everybody may do everything", async () => {
+test("a service without a token gives full access", async () => {
   await using server = serve();
   expect((await call(server.url, "GET /stats", "Bearer anything")).status).toBe(200);
 });
@@ -96,7 +96,7 @@ test("--open-metrics opens /metrics and nothing else", async () => {
   expect((await call(server.url, "GET /stats")).status).toBe(401);
 });
 
-test("a token is taken from its header alone, whatever the scheme's case and the spaces before it", async () => {
+test("a token is read from its header only, with any case of the scheme and any spaces before the token", async () => {
   await using server = serve(...TOKENS);
   const statusOf = async (authorization: string) =>
     (await call(server.url, "GET /stats", authorization)).status;
@@ -114,7 +114,7 @@ test("a token is taken from its header alone, whatever the scheme's case and the
 describe("tokens", () => {
   const texts = { authToken: FULL, readToken: READ };
 
-  test("give what they are for, and nothing if they differ in any way", () => {
+  test("give their access, and none if they differ in any way", () => {
     const tokens = new Tokens(texts);
     expect(tokens.accessOf(FULL)).toBe("write");
     expect(tokens.accessOf(READ)).toBe("read");
@@ -131,7 +131,7 @@ describe("tokens", () => {
     }
   });
 
-  test("may be as long as they may be, and not longer", () => {
+  test("may have the maximum length, and not more", () => {
     const longest = "t".repeat(TOKEN_LENGTH_MAX);
     const tokens = new Tokens({ authToken: longest, readToken: "" });
     expect(tokens.accessOf(longest)).toBe("write");
@@ -139,7 +139,7 @@ describe("tokens", () => {
     expect(tokens.accessOf("")).toBeUndefined();
   });
 
-  test("that are replaced are worth nothing from then on", () => {
+  test("give no access once they are replaced", () => {
     const tokens = new Tokens(texts);
     tokens.replace({ authToken: "new", readToken: "" });
     expect([FULL, READ, "new"].map((token) => tokens.accessOf(token))).toEqual([

@@ -1,4 +1,4 @@
-// Who may run what by the Redis protocol: every command of the table, with each kind of token.
+// Access over the Redis protocol: each command of the table with each kind of token.
 
 import { describe, expect, test } from "bun:test";
 
@@ -14,7 +14,7 @@ const NO_TOKEN = "-NOAUTH Authentication required.\r\n";
 const WRONG = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 
 const OPEN = ["auth", "hello", "quit", "reset"];
-/** What a client may run that may read. A command that is in neither list may change something. */
+/** Commands that need the access to read. A command in neither list needs the access to write. */
 const READING = [
   ...["get", "mget", "strlen", "getrange", "substr", "exists", "touch", "type", "keys", "scan"],
   ...["ttl", "pttl", "expiretime", "pexpiretime", "randomkey", "dbsize", "memory|usage"],
@@ -34,7 +34,7 @@ const READING = [
   ...["latency|doctor", "function|list"],
 ];
 
-/** Each command that can be run, with as few arguments as it takes. */
+/** Each command, with the fewest arguments that it takes. */
 const CALLS = COMMANDS.flatMap((command) => [
   ...(command.run ? [{ name: command.name, arity: command.arity }] : []),
   ...(command.subcommands ?? []).map(({ name, arity }) => {
@@ -46,7 +46,7 @@ const CALLS = COMMANDS.flatMap((command) => [
   return { name, words: [...words, ...Array.from({ length: missing }, () => "1")] };
 });
 
-/** The answer to a command, after AUTH with a token if one is given, and before QUIT. */
+/** Returns the reply to a command, after AUTH with the token if one is given, and before QUIT. */
 async function answerTo(port: number, words: readonly string[], token?: string): Promise<string> {
   using client = await connectRaw(port);
   const auth = token === undefined ? [] : [commandBytes("auth", token)];
@@ -55,7 +55,7 @@ async function answerTo(port: number, words: readonly string[], token?: string):
   return all.slice(token === undefined ? 0 : OK.length).replace(/\+OK\r\n$/, "");
 }
 
-test("every command that the lists name is in the table", () => {
+test("each command of the lists is in the table", () => {
   const names = CALLS.map(({ name }) => name);
   expect([...OPEN, ...READING].filter((name) => !names.includes(name))).toEqual([]);
 });
@@ -81,7 +81,7 @@ describe("every command", () => {
   }
 });
 
-test("without tokens AUTH is answered as redis does that has no password", async () => {
+test("without tokens AUTH gets the reply of a Redis without a password", async () => {
   await using service = await serveRedis();
   expect(await answerTo(service.port, ["auth", "anything"])).toStartWith(
     "-ERR AUTH <password> called",
@@ -91,7 +91,7 @@ test("without tokens AUTH is answered as redis does that has no password", async
   expect(await answerTo(service.port, ["get", "k"])).toBe("$-1\r\n");
 });
 
-test("AUTH takes the token alone or with the user default, and keeps what a client had if it is wrong", async () => {
+test("AUTH takes the token alone or with the user default; a wrong token does not change the access", async () => {
   await using service = await serveRedis(TOKENS);
   const { port } = service;
   for (const words of [["wrong"], ["default", "wrong"], ["somebody", FULL], [""], [`${FULL}\0`]]) {
@@ -105,7 +105,7 @@ test("AUTH takes the token alone or with the user default, and keeps what a clie
   expect(await client.until("+OK\r\n")).toBe(`+OK\r\n${WRONG}+OK\r\n`);
 });
 
-test("HELLO shows a token or is refused, and RESET takes it back", async () => {
+test("HELLO needs a token, and RESET takes the access back", async () => {
   await using service = await serveRedis(TOKENS);
   const { port } = service;
   expect(await answerTo(port, ["hello", "3"])).toStartWith("-NOAUTH HELLO must be called");
@@ -121,7 +121,7 @@ test("HELLO shows a token or is refused, and RESET takes it back", async () => {
   expect(await client.until(NO_TOKEN)).toEndWith(NO_TOKEN);
 });
 
-test("a client without its token can send no long command, and one that shows it can at once", async () => {
+test("a client can send a long command only after it has sent its token", async () => {
   await using service = await serveRedis(TOKENS);
   const value = "v".repeat(20_000);
   expect(await answerTo(service.port, ["set", "k", value])).toBe(

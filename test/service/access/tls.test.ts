@@ -1,4 +1,4 @@
-// TLS on both ports of a running service, and its certificates changed under load.
+// TLS on both ports of a running service, and new certificates under load.
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { copyFile } from "node:fs/promises";
@@ -21,9 +21,9 @@ const NO_PEM = import.meta.path;
 const FIRST = ["--tls-cert", certOf("first"), "--tls-key", keyOf("first")];
 
 interface Client {
-  /** Whose certificate the service has shown. */
+  /** The subject of the certificate of the service. */
   readonly service: string;
-  /** Sends text and resolves with what comes, once it ends so. Rejects if the connection ends. */
+  /** Sends text and resolves with the bytes received once they end with `end`. Rejects if the connection ends. */
   ask(text: string, end: string): Promise<string>;
   [Symbol.dispose](): void;
 }
@@ -31,7 +31,7 @@ interface Client {
 const HTTP_GET = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const HTTP_OK = '{"status":"OK"}';
 
-/** A connection that trusts `authority`. Rejects if either side does not like the other's certificate. */
+/** Opens a connection that trusts `authority`. Rejects if a side rejects the other's certificate. */
 async function connectTls(
   port: number,
   options: { readonly trusts?: string; readonly shows?: string } = {},
@@ -78,7 +78,7 @@ async function startTls(...options: string[]) {
 }
 
 describe("with --tls-cert and --tls-key", () => {
-  test("both ports speak TLS, with that certificate, and nothing else", async () => {
+  test("both ports speak only TLS, with that certificate", async () => {
     const { service, port, respPort } = await startTls("--workers", "2", ...FIRST);
     await using _ = service;
     expect(service.url).toStartWith("https://");
@@ -86,7 +86,7 @@ describe("with --tls-cert and --tls-key", () => {
     expect(await http.ask(HTTP_GET, HTTP_OK)).toStartWith("HTTP/1.1 200 OK");
     using resp = await connectTls(respPort, { trusts: "first" });
     expect(await resp.ask("PING\r\n", "\r\n")).toBe("+PONG\r\n");
-    // Longer than a record, and than what a socket takes at once.
+    // Longer than a TLS record, and than the send buffer of a socket.
     const value = "v".repeat(900_000);
     expect(await resp.ask(`SET k "${value.slice(0, 60_000)}"\r\n`, "\r\n")).toBe("+OK\r\n");
     const set = `*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${value.length}\r\n${value}\r\n`;
@@ -96,7 +96,7 @@ describe("with --tls-cert and --tls-key", () => {
     expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
   });
 
-  test("a client that trusts somebody else does not talk to it", async () => {
+  test("a client that trusts another authority closes the connection", async () => {
     const { service, port, respPort } = await startTls("--workers", "1", ...FIRST);
     await using _ = service;
     for (const wrong of [port, respPort]) {
@@ -137,7 +137,7 @@ test("with --tls-ca a client needs a certificate of that authority, on both port
   }
 });
 
-test("a client that never begins its handshake counts as a connection, and is closed as a slow one", async () => {
+test("a client that never begins its handshake is counted as a connection, and closed as a slow client", async () => {
   const limits = ["--max-connections", "3", "--slow-client-timeout", "0.5"];
   const { service, respPort } = await startTls("--workers", "1", ...FIRST, ...limits);
   await using _ = service;
@@ -158,7 +158,7 @@ test("a client that never begins its handshake counts as a connection, and is cl
   expect(text).toContain('refused_total{protocol="resp",reason="slow_client"} 3');
 });
 
-test("wrong certificates end the start with one line that says what is wrong", async () => {
+test("wrong certificates end the start with one line that names the fault", async () => {
   const cases: readonly (readonly [string[], string])[] = [
     [["--tls-cert", certOf("first")], "TLS takes both --tls-cert and --tls-key"],
     [["--tls-ca", certOf("first")], "TLS takes both --tls-cert and --tls-key"],
@@ -179,7 +179,7 @@ test("wrong certificates end the start with one line that says what is wrong", a
 });
 
 describe("at SIGHUP", () => {
-  test("new connections get the new certificate, and none of the old ones ends, under load", async () => {
+  test("new connections get the new certificate, and no open connection ends, under load", async () => {
     await using folder = await temporaryFolder();
     const [cert, key] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
     const use = async (name: string) => {
@@ -197,7 +197,7 @@ describe("at SIGHUP", () => {
     for (const client of idle.slice(0, 2)) await client.ask(HTTP_GET, HTTP_OK);
     let isOver = false;
     let answers = 0;
-    /** Clients that ask again and again, half of them over a new connection each time. */
+    /** Clients that send requests in a loop, half of them over a new connection each time. */
     const load = Array.from({ length: 8 }, async (_, n) => {
       const [to, question, answer] =
         n % 2 === 0 ? [port, HTTP_GET, HTTP_OK] : [respPort, "PING\r\n", "+PONG\r\n"];
@@ -237,7 +237,7 @@ describe("at SIGHUP", () => {
     expect((await service.exit).code).toBe(0);
   });
 
-  test("while the service starts, the new certificate is the only one that it then has", async () => {
+  test("a SIGHUP during the start leaves only the new certificate", async () => {
     await using folder = await temporaryFolder();
     const [cert, key] = [join(folder.path, "cert.pem"), join(folder.path, "key.pem")];
     await copyFile(certOf("first"), cert);
@@ -247,7 +247,7 @@ describe("at SIGHUP", () => {
     const ports = ["--host", "127.0.0.1", "--port", `${port}`, "--resp-port", `${respPort}`];
     const files = ["--workers", "2", "--tls-cert", cert, "--tls-key", key];
     await using child = Bun.spawn([process.execPath, main, ...ports, ...files], { stdout: "pipe" });
-    // It has read its files, and its workers are to start.
+    // The process has read its files, and its workers have not started.
     const sign = `@ringcache starts on ${respPort}`;
     await until(sign, async () => (await Bun.file("/proc/net/unix").text()).includes(sign));
     await copyFile(certOf("second"), cert);
@@ -267,7 +267,7 @@ describe("at SIGHUP", () => {
     child.kill("SIGKILL");
   });
 
-  test("what is wrong with the files is told, and the old certificate stays", async () => {
+  test("a fault in the files is logged, and the old certificate stays", async () => {
     await using folder = await temporaryFolder();
     const cert = join(folder.path, "cert.pem");
     await copyFile(certOf("first"), cert);
@@ -284,7 +284,7 @@ describe("at SIGHUP", () => {
     expect(client.service).toBe("first");
   });
 
-  test("tokens are read again, and who listens with an old one hears no more", async () => {
+  test("tokens are read again, and streams of /events with an old token end", async () => {
     await using folder = await temporaryFolder();
     const token = join(folder.path, "token");
     await Bun.write(token, "before\n");

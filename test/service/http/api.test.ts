@@ -9,12 +9,12 @@ afterAll(() => server.stop(0));
 const NOT_FOUND = { status: "ERROR", message: "Key not found." };
 
 describe("put, get and delete", () => {
-  test("a value that was put is got", async () => {
+  test("get returns a value that was put", async () => {
     expect(await post("/put", { key: "k", value: "v" })).toEqual([200, { status: "OK" }]);
     expect(await get("/get?key=k")).toEqual([200, { status: "OK", key: "k", value: "v" }]);
   });
 
-  test("a key that was never put is 404", async () => {
+  test("get of an unknown key is 404", async () => {
     expect(await get("/get?key=never")).toEqual([404, NOT_FOUND]);
   });
 
@@ -24,12 +24,12 @@ describe("put, get and delete", () => {
     expect(await get("/get?key=twice")).toEqual([200, { status: "OK", key: "twice", value: "2" }]);
   });
 
-  test("an empty value is a value", async () => {
+  test("an empty value can be stored", async () => {
     await post("/put", { key: "empty", value: "" });
     expect(await get("/get?key=empty")).toEqual([200, { status: "OK", key: "empty", value: "" }]);
   });
 
-  test("delete removes, by body and by query, and says if there was nothing", async () => {
+  test("delete removes an entry, by body and by query, and is 404 for an unknown key", async () => {
     await post("/put", { key: "d", value: "v" });
     expect(await post("/delete", { key: "d" })).toEqual([200, { status: "OK" }]);
     expect(await post("/delete", { key: "d" })).toEqual([404, NOT_FOUND]);
@@ -39,7 +39,7 @@ describe("put, get and delete", () => {
     expect(await get("/get?key=d")).toEqual([404, NOT_FOUND]);
   });
 
-  test("the first answer of a service is whole, however long", async () => {
+  test("the first response of a service is complete, also a long one", async () => {
     for (const length of [4000, 4063, 4064, 4065, 10_000, 100_000]) {
       await using fresh = serve("--max-value-length", "100000");
       const value = "v".repeat(length);
@@ -55,7 +55,7 @@ describe("put, get and delete", () => {
     expect(answer.status).toBe(200);
   });
 
-  test("every answer is JSON in UTF-8", async () => {
+  test("each response is JSON in UTF-8", async () => {
     for (const path of ["/get?key=none", "/get", "/none", "/put", "/health", "/stats", "/ring"]) {
       const answer = await fetch(server.url + path);
       expect(answer.headers.get("content-type")).toBe("application/json");
@@ -65,7 +65,7 @@ describe("put, get and delete", () => {
 });
 
 describe("ttl", () => {
-  test("an entry is got before its time is over and is gone after it", async () => {
+  test("get returns an entry before it expires, and 404 afterwards", async () => {
     await post("/put", { key: "short", value: "v", ttl: 0.001 });
     await post("/put", { key: "long", value: "v", ttl: 1000.5 });
     await until("the entry is gone", async () => (await get("/get?key=short"))[0] === 404);
@@ -75,7 +75,7 @@ describe("ttl", () => {
 });
 
 describe("lifetimes by option", () => {
-  test("--default-ttl is for entries put without a ttl, --max-ttl for all", async () => {
+  test("--default-ttl applies to entries without a ttl, --max-ttl to all entries", async () => {
     await using fresh = serve("--default-ttl", "0.2", "--max-ttl", "0.3");
     const to = (method: string, path: string, body?: unknown) =>
       call(method, path, body, fresh.url);
@@ -103,7 +103,7 @@ describe("the limits of memory", () => {
     expect((await call("GET", "/get?key=a", undefined, fresh.url))[0]).toBe(404);
   });
 
-  test("a value that the memory has no room for is 413, and nothing is lost", async () => {
+  test("a value that does not fit the memory is 413, and no entry is lost", async () => {
     await using fresh = serve("--max-value-length", "1000000", "--memory", "2mb");
     const to = (path: string, body: unknown) => call("POST", path, body, fresh.url);
     await to("/put", { key: "small", value: "v" });
@@ -114,7 +114,7 @@ describe("the limits of memory", () => {
     expect((await call("GET", "/get?key=small", undefined, fresh.url))[0]).toBe(200);
   });
 
-  test("with --eviction none a full cache answers 507 and keeps all it has", async () => {
+  test("with --eviction none a full cache responds with 507 and keeps all entries", async () => {
     await using fresh = serve("--eviction", "none", "--memory", "1mb");
     const to = (path: string, body: unknown) => call("POST", path, body, fresh.url);
     const value = "v".repeat(256);
@@ -132,7 +132,7 @@ describe("the limits of memory", () => {
 });
 
 describe("mput and mget", () => {
-  test("entries are stored and got in the order asked", async () => {
+  test("entries are stored, and returned in the order of the request", async () => {
     const entries = [
       { key: "m1", value: "1" },
       { key: "m2", value: "2", ttl: 60 },
@@ -145,12 +145,12 @@ describe("mput and mget", () => {
     ]);
   });
 
-  test("empty lists are answered with nothing", async () => {
+  test("empty lists get empty results", async () => {
     expect(await post("/mput", { entries: [] })).toEqual([200, { status: "OK", stored: 0 }]);
     expect(await post("/mget", { keys: [] })).toEqual([200, { status: "OK", values: [] }]);
   });
 
-  test("nothing is stored if one entry is bad, and the message says which", async () => {
+  test("no entry is stored if one is wrong, and the message says which", async () => {
     const entries = [{ key: "all", value: "1" }, { key: "or none" }];
     expect(await post("/mput", { entries })).toEqual(
       httpError(400, `"entries[1].value" is missing`),
@@ -164,7 +164,7 @@ describe("health, stats and ring", () => {
     expect(await get("/health")).toEqual([200, { status: "OK" }]);
   });
 
-  test("stats count what was sent", async () => {
+  test("stats count requests", async () => {
     await using fresh = serve("--shards", "8", "--virtual-nodes", "32", "--memory", "1gb");
     const to = (method: string, path: string, body?: unknown) =>
       call(method, path, body, fresh.url);
@@ -230,7 +230,7 @@ describe("health, stats and ring", () => {
   });
 });
 
-describe("refusals", () => {
+describe("errors", () => {
   const long = "x".repeat(257);
   const cases: readonly (readonly [string, unknown, string])[] = [
     ["/put", [], "the body is an array; it must be a JSON object"],
@@ -305,7 +305,7 @@ describe("refusals", () => {
     expect(await get("/get?key=")).toEqual(empty);
   });
 
-  test("an unknown path is 404 and names the paths there are", async () => {
+  test("an unknown path is 404, and the message names the known paths", async () => {
     const message =
       "no such path; there are /put, /get, /delete, /mput, /mget, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
     expect(await get("/nope")).toEqual(httpError(404, message));

@@ -1,4 +1,4 @@
-// Values that are not text: in base64 on their way in and out, and what the Redis protocol has stored.
+// Values that are not text: base64 in requests and responses, and values stored by the Redis protocol.
 
 import { afterAll, describe, expect, test } from "bun:test";
 import { RedisClient } from "bun";
@@ -32,7 +32,7 @@ describe("values in base64", () => {
     expect(await redisBytes("bytes")).toEqual(EVERY_BYTE);
   });
 
-  test("stand beside text in an /mput", async () => {
+  test("may be mixed with text in an /mput", async () => {
     const entries = [
       { key: "a", value: "text" },
       { key: "b", ...encoded(EVERY_BYTE), ttl: 60 },
@@ -44,7 +44,7 @@ describe("values in base64", () => {
     expect(await post("/mget", { keys: ["a", "b", "c"] })).toEqual([200, answer]);
   });
 
-  test("come as text where they are UTF-8", async () => {
+  test("are returned as text if they are UTF-8", async () => {
     for (const text of ["hello", "", '"quoted"\\', "päivää 🎉", "\u0000", "\ufffd", "\ufeffbom"]) {
       await post("/put", { key: "text", ...encoded(Buffer.from(text)) });
       expect(await get("/get?key=text")).toEqual([200, { status: "OK", key: "text", value: text }]);
@@ -53,7 +53,7 @@ describe("values in base64", () => {
     }
   });
 
-  test("keep their encoding where a byte is wrong, though U+FFFD stands beside it", async () => {
+  test("are returned in base64 if a byte is not UTF-8, also beside a U+FFFD", async () => {
     for (const bytes of [
       Buffer.from([0xff]),
       Buffer.from([0xc3]),
@@ -83,8 +83,8 @@ describe("values in base64", () => {
   });
 });
 
-describe("what the Redis protocol has stored", () => {
-  test("is read whole, however long and whatever its bytes", async () => {
+describe("a value that the Redis protocol has stored", () => {
+  test("is read completely, with any length and any bytes", async () => {
     const long = Buffer.from(Array.from({ length: 2 ** 20 }, (_, n) => (n * 31 + (n >> 8)) & 0xff));
     for (const bytes of [EVERY_BYTE, long, Buffer.from("x".repeat(2 ** 20))]) {
       await redis.set("stored", bytes);
@@ -105,13 +105,13 @@ describe("what the Redis protocol has stored", () => {
     expect(await redis.get("gone")).toBeNull();
   });
 
-  test("is text there if it was text here", async () => {
+  test("is the same text in both protocols", async () => {
     await post("/put", { key: "päivää", value: "🎉 \u0000" });
     expect(await redis.get("päivää")).toBe("🎉 \u0000");
   });
 });
 
-describe("refusals", () => {
+describe("errors", () => {
   const bad =
     '"value" is not base64; send A-Z, a-z, 0-9, + and /, with = up to a multiple of four characters';
   for (const [entry, message] of [
@@ -161,7 +161,7 @@ describe("refusals", () => {
     });
   }
 
-  test("the limits of length and size count bytes, whatever they are in base64", async () => {
+  test("the limits of length and size count bytes before base64", async () => {
     const options = ["--max-value-length", "100000", "--max-value-bytes", "1000"];
     await using small = serveCache(undefined, ...options);
     const put = (length: number) =>
@@ -202,7 +202,7 @@ async function redisBytes(key: string): Promise<Buffer> {
   return Buffer.from((await redis.getBuffer(key)) ?? "nothing");
 }
 
-/** A value as it stands in an answer, as bytes. */
+/** Returns the bytes of a value in a response. */
 function decoded(answer: unknown): Buffer {
   const { value = "", encoding } = answer as { value?: string; encoding?: "base64" };
   return Buffer.from(value, encoding ?? "utf8");

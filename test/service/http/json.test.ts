@@ -9,7 +9,7 @@ import { serve } from "../../lib/service.ts";
 const server = serve();
 afterAll(() => server.stop(0));
 
-test("what RFC 8259 accepts is read: as a value it is stored or refused for what it is", async () => {
+test("a document that RFC 8259 accepts is parsed: as a value it is stored, or rejected for its type", async () => {
   for (const { name, input } of documents("y_")) {
     const value: unknown = JSON.parse(input);
     const [status, answer] = await put(`{"key":${JSON.stringify(name)},"value":${input}}`);
@@ -21,7 +21,7 @@ test("what RFC 8259 accepts is read: as a value it is stored or refused for what
   }
 });
 
-test("what RFC 8259 accepts is read: as a whole body it is refused for its shape alone", async () => {
+test("a document that RFC 8259 accepts is parsed: as a body it is rejected only for its members", async () => {
   for (const { name, input } of documents("y_")) {
     const [status, answer] = await put(input);
     expect([name, status]).toEqual([name, 400]);
@@ -30,7 +30,7 @@ test("what RFC 8259 accepts is read: as a whole body it is refused for its shape
   }
 });
 
-test("what RFC 8259 rejects gets 400", async () => {
+test("a document that RFC 8259 rejects gets 400", async () => {
   for (const { name, input } of documents("n_")) {
     const [status, answer] = await put(input);
     expect([name, status]).toEqual([name, 400]);
@@ -44,7 +44,7 @@ test("what RFC 8259 rejects gets 400", async () => {
   }
 });
 
-test("what may be either gets an answer", async () => {
+test("a document that RFC 8259 leaves open gets a response", async () => {
   for (const { name, input } of documents("i_")) {
     for (const body of [input, `{"key":"i","value":${input}}`]) {
       const [status, answer] = await put(body);

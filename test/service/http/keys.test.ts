@@ -40,7 +40,7 @@ describe("a key of 1 to 256 code points comes back byte for byte", () => {
   });
 });
 
-describe("257 code points are refused with the limit named", () => {
+describe("a key of 257 code points is rejected, and the message names the limit", () => {
   for (const unit of ["x", "é", "𝄞"]) {
     test(`of ${unit}`, async () => {
       const long = unit.repeat(257);
@@ -55,7 +55,7 @@ describe("257 code points are refused with the limit named", () => {
   }
 });
 
-test("the query is read as URLSearchParams reads it", async () => {
+test("the query is decoded as URLSearchParams decodes it", async () => {
   await post("/put", { key: "a b", value: "space" });
   await post("/put", { key: "100%", value: "stray percent" });
   await post("/put", { key: "%zz", value: "no escape" });

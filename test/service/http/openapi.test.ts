@@ -1,4 +1,4 @@
-// The description of the API is valid, and every answer is as it says.
+// The description of the API is valid, and each response matches it.
 
 import { expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -21,14 +21,14 @@ async function documentOf(url: string): Promise<Document> {
   return (await (await fetch(`${url}/openapi.json`)).json()) as Document;
 }
 
-test("it is an OpenAPI document", async () => {
+test("/openapi.json is an OpenAPI document", async () => {
   await using server = serveParts({});
   const { valid, errors } = await new Validator().validate({ ...(await documentOf(server.url)) });
   expect(errors).toBeUndefined();
   expect(valid).toBeTrue();
 });
 
-/** Requests that between them get every answer that the description has, but for those in `ELSEWHERE`. */
+/** Requests that together get each response of the description, except those in `ELSEWHERE`. */
 const REQUESTS: readonly (readonly [
   method: string,
   path: string,
@@ -68,7 +68,7 @@ const REQUESTS: readonly (readonly [
   ["GET", "/dashboard/nothing.js", 404],
 ];
 
-test("every answer of every route is one of those it has", async () => {
+test("each response of each route is one that the description has", async () => {
   const service = createService();
   await using server = serveParts(
     { service },
@@ -167,7 +167,7 @@ test("every answer of every route is one of those it has", async () => {
   expect(described.filter((one) => !seen.has(one))).toEqual([]);
 });
 
-test("docs/protocol.md has every route, and every figure of /stats", async () => {
+test("docs/protocol.md has each route, and each member of /stats", async () => {
   await using server = serveParts({});
   const { paths } = await documentOf(server.url);
   const page = await Bun.file(new URL("../../../docs/protocol.md", import.meta.url)).text();

@@ -7,7 +7,7 @@ import { serve, serveParts } from "../../lib/service.ts";
 
 const HOST = "Host: localhost";
 
-test("a body over the limit gets 413 with the limit named, sized or chunked", async () => {
+test("a body over the limit gets 413, with a length and in chunks, and the message names the limit", async () => {
   await using server = serve("--max-body-bytes", "1024");
   const message = "the body is larger than 1024 bytes, the limit set by --max-body-bytes";
   const body = JSON.stringify({ key: "k", value: "v".repeat(2000) });
@@ -27,7 +27,7 @@ test("a body over the limit gets 413 with the limit named, sized or chunked", as
   await expectServes(server.url);
 });
 
-test("a body in chunks says the same of itself as one whose length is known", async () => {
+test("a body in chunks gets the same error as a body with a length", async () => {
   await using server = serve();
   const head = `POST /put HTTP/1.1\r\n${HOST}\r\n`;
   for (const body of [
@@ -51,7 +51,7 @@ test("a body in chunks says the same of itself as one whose length is known", as
   }
 });
 
-test("an answer over the limit gets 413 too, however small its request", async () => {
+test("a response over the limit gets 413 too, also to a small request", async () => {
   await using server = serve("--max-body-bytes", "1024");
   const post = (path: string, body: unknown) =>
     fetch(server.url + path, { method: "POST", body: JSON.stringify(body) });
@@ -61,7 +61,7 @@ test("an answer over the limit gets 413 too, however small its request", async (
   const answer = await post("/mget", { keys: asked(5) });
   const message = "the answer is larger than 1024 bytes, the limit set by --max-body-bytes";
   expect([answer.status, await answer.json()]).toEqual([413, { status: "ERROR", message }]);
-  // In JSON a control character is six bytes.
+  // JSON takes six bytes for a control character.
   await post("/put", { key: "k", value: "\u0001".repeat(150) });
   expect((await post("/mget", { keys: asked(2) })).status).toBe(413);
 });
@@ -77,7 +77,7 @@ test("a chunked body within the limit is read", async () => {
   expect(await answer.json()).toEqual({ status: "OK", key: "k", value: "vv" });
 });
 
-test("a client that goes away in the middle of a body harms nobody", async () => {
+test("a client that leaves in the middle of a body does not affect other clients", async () => {
   await using server = serve();
   for (const framing of ["Content-Length: 1000", "Transfer-Encoding: chunked"]) {
     for (let n = 0; n < 50; n++) {
@@ -90,7 +90,7 @@ test("a client that goes away in the middle of a body harms nobody", async () =>
   }
 });
 
-test("what is not HTTP is refused and the connection closed", async () => {
+test("bytes that are not HTTP get an error, and the connection closes", async () => {
   await using server = serve();
   for (const request of [
     "GARBAGE\r\n\r\n",
@@ -105,7 +105,7 @@ test("what is not HTTP is refused and the connection closed", async () => {
   }
 });
 
-test("an odd Host header does not change what is asked for", async () => {
+test("an odd Host header does not change the path of the request", async () => {
   await using server = serve();
   const body = JSON.stringify({ key: "k", value: "v" });
   await fetch(`${server.url}/put`, { method: "POST", body });
@@ -118,7 +118,7 @@ test("an odd Host header does not change what is asked for", async () => {
   }
 });
 
-test("a path that only comes down to a known one is 404, and so is a name every object has", async () => {
+test("a path that equals a known one only after normalization is 404, and so is a name that each object has", async () => {
   await using server = serve();
   for (const target of ["/./get?key=k", "/a/../get?key=k", "/get#?key=k"]) {
     using connection = await connect(server.url);
@@ -130,7 +130,7 @@ test("a path that only comes down to a known one is 404, and so is a name every 
   expect(await connection.until("}")).toStartWith("HTTP/1.1 404");
 });
 
-test("pipelined requests are answered in order", async () => {
+test("pipelined requests get their responses in order", async () => {
   await using server = serve();
   const put = `{"key":"k","value":"v"}`;
   using connection = await connect(server.url);
@@ -146,7 +146,7 @@ test("pipelined requests are answered in order", async () => {
   ]);
 });
 
-test("an exception while answering is 500 in JSON, is reported, and the service goes on", async () => {
+test("an exception in a handler is 500 in JSON and is reported, and the service keeps serving", async () => {
   class BrokenCache extends Cache {
     override get(): number {
       throw new Error("broken invariant");
@@ -166,7 +166,7 @@ test("an exception while answering is 500 in JSON, is reported, and the service 
   await server.stop(0);
 });
 
-test("with 1,000 idle connections the next request is answered", async () => {
+test("with 1,000 idle connections the next request gets its response", async () => {
   await using server = serve();
   const idle: RawConnection[] = [];
   for (let n = 0; n < 1000; n++) idle.push(await connect(server.url));
@@ -175,7 +175,7 @@ test("with 1,000 idle connections the next request is answered", async () => {
   await expectServes(server.url);
 });
 
-test("stopping answers what is in flight and closes idle connections", async () => {
+test("a stopping server responds to requests in flight and closes idle connections", async () => {
   const server = serve();
   const body = `{"key":"k","value":"v"}`;
   using idle = await connect(server.url);
@@ -193,7 +193,7 @@ test("stopping answers what is in flight and closes idle connections", async () 
   await stopped;
 });
 
-test("a request that comes on a busy connection while stopping gets 503", async () => {
+test("a new request on a busy connection gets 503 while the server stops", async () => {
   const server = serve();
   const body = `{"key":"k","value":"v"}`;
   using slow = await connect(server.url);
@@ -220,11 +220,11 @@ test("a server that stops does not wait for connections that have never sent a r
   const idle = await Promise.all(Array.from({ length: 50 }, () => connect(server.url)));
   // The kernel hides connections without a byte for a second.
   for (const connection of idle) connection.send("GET ");
-  // One request that is answered, as a sign that the others have been seen.
+  // The response to this request shows that the connections before it have been accepted.
   expect((await fetch(`${server.url}/livez`)).status).toBe(200);
   const startMs = performance.now();
   await server.stop(3_600_000);
-  // The runtime closes them 12 s after they came.
+  // The runtime closes them 12 s after they opened.
   expect(performance.now() - startMs).toBeLessThan(10_000);
   for (const connection of idle) connection[Symbol.dispose]();
 });

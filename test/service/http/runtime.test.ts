@@ -1,4 +1,4 @@
-// Behaviour of the runtime that docs/protocol.md tells of: a new version of Bun may change it.
+// Behaviour of the runtime that docs/protocol.md describes: a new version of Bun may change it.
 
 import { expect, test } from "bun:test";
 
@@ -10,13 +10,13 @@ const statusesOf = (answers: string) =>
 
 const HEAD = "GET /livez HTTP/1.1\r\nhost: x\r\n";
 
-test("the runtime closes HTTP/1.0 connections, and refuses empty lines and many header fields", async () => {
+test("the runtime closes HTTP/1.0 connections, and rejects empty lines and many header fields", async () => {
   await using server = serve();
   const old = await exchange(
     server.url,
     "GET /livez HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\n\r\n",
   );
-  // It has ended, though the client would go on.
+  // The server closes it, though the client asks to keep it open.
   expect(statusesOf(old)).toEqual([200]);
   expect(statusesOf(await exchange(server.url, `\r\n${HEAD}\r\n`))).toEqual([400]);
   const fields = (count: number) =>

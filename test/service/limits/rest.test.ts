@@ -11,12 +11,12 @@ import { startService } from "../../lib/service.ts";
 
 const EVERY_MS = 5;
 
-/** Keeps the event loop busy, as far as its timers can tell. */
+/** Blocks the event loop for this time. */
 function occupy(ms: number): void {
   for (const endMs = performance.now() + ms; performance.now() < endMs;);
 }
 
-/** An activity with a job that says when its timer starts, and when it runs. */
+/** Returns an activity with a job that counts the starts of its timer, and its runs. */
 function watched(goesOn: () => boolean = () => false) {
   const activity = new Activity();
   const seen = { begun: 0, runs: 0 };
@@ -31,7 +31,7 @@ function watched(goesOn: () => boolean = () => false) {
     },
     () => void seen.begun++,
   );
-  /** The job rests once the next request starts its timer anew. */
+  /** Waits for the job to rest, and starts its timer again. */
   const restart = async (): Promise<void> => {
     for (const { begun } = { ...seen }; seen.begun === begun; activity.wake())
       await Bun.sleep(EVERY_MS);
@@ -57,7 +57,7 @@ describe("a job of a worker", () => {
     expect(seen.runs).toBe(runs);
   });
 
-  test("goes on without requests while it has something to do", async () => {
+  test("keeps running without requests while it has work", async () => {
     let left = 400;
     const { seen, end, restart } = watched(() => --left > 0);
     await restart();
@@ -66,7 +66,7 @@ describe("a job of a worker", () => {
   });
 });
 
-test("after a rest a burst is seen to be late, and the rest is not", async () => {
+test("a burst after a rest makes the loop late, and the rest does not", async () => {
   const { activity, restart, end } = watched();
   const lag = new EventLoopMonitor();
   lag.start(activity);
@@ -102,7 +102,7 @@ test("a client that another thread kills wakes its own thread", async () => {
 });
 
 describe.skipIf(process.platform !== "linux")("a service without requests", () => {
-  /** Times that workers have woken up. */
+  /** Returns the number of wake-ups of all workers. */
   function wakeUps(pid: number): number {
     let count = 0;
     for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -113,7 +113,7 @@ describe.skipIf(process.platform !== "linux")("a service without requests", () =
     return count;
   }
 
-  test("wakes up less than ten times a second and worker", async () => {
+  test("wakes up each worker less than ten times a second", async () => {
     await using service = await startService(["--workers", "2"]);
     await fetch(`${service.url}/stats`);
     for (;;) {
