@@ -1,5 +1,5 @@
-// Counters in shared memory: each thread owns a block and is its only writer;
-// a reader adds the blocks up. Nothing is contended and nothing is lost.
+// Counters in shared memory: each thread writes only its own block, and a reader sums all blocks. So
+// threads do not contend, and no count is lost.
 //
 // A count is two 32-bit words, because a 64-bit atomic add goes through BigInt:
 // measured in one run, 33 ns against 2.3 ns for the 32-bit one.
@@ -34,13 +34,13 @@ export class Counters {
   }
 }
 
-/** What one thread has counted; exact while it is not counting. */
+/** A counter of one thread; exact while that thread does not count. */
 export function countOf(memory: SharedArrayBuffer, thread: number, name: CounterName): number {
   const words = new Uint32Array(memory, thread * BYTES_PER_THREAD, WORDS_PER_THREAD);
   return Atomics.load(words, LOW[name]) + Atomics.load(words, LOW[name] + HIGH) * 2 ** 32;
 }
 
-/** A counter's sum over all threads; exact while none of them is counting. */
+/** The sum of a counter over all threads; exact while no thread counts. */
 export function sumOf(memory: SharedArrayBuffer, name: CounterName): number {
   let sum = 0;
   for (let thread = 0; thread * BYTES_PER_THREAD < memory.byteLength; thread++) {

@@ -1,10 +1,10 @@
 // A shard in a JavaScript Map: the plain implementation, and the oracle for others.
 //
-// Keys and values are kept as byte strings, one character a byte: a string is
-// half the memory of a Buffer and the Map compares it natively. Deadlines stand
-// apart, so that an entry without one is nothing but its two strings (measured
-// in one run: a put over 100,000 entries 550 ns, 1,070 ns with an object an
-// entry) and a sweep looks at mortal entries only.
+// Keys and values are byte strings, one character a byte: a string takes half the
+// memory of a Buffer, and the Map compares it natively. Expiries are in a Map of
+// their own, so an entry without one is only its two strings (measured in one run:
+// a put over 100,000 entries 550 ns, 1,070 ns with an object an entry), and a sweep
+// reads only entries that expire.
 //
 // A Map keeps the order in which its keys were added. A hit adds its key again, so
 // that the first key is the least recently used one, which a full shard evicts.
@@ -24,10 +24,10 @@ import {
   type ShardStats,
 } from "./shard.ts";
 
-/** What a Map and two strings take beside their bytes: 142 B with a million entries. */
+/** Bytes that a Map and two strings take beside their characters, measured with a million entries. */
 const ENTRY_BYTES = 142;
-/** Of the memory of a shard without eviction: kept for entries that get another key (RENAME). */
-const KEPT_SHARE = 1 / 16;
+/** Ratio of the memory of a shard without eviction that is reserved for RENAME. */
+const RESERVED_RATIO = 1 / 16;
 
 export class MapShard implements Shard {
   readonly #memory: number;
@@ -35,13 +35,13 @@ export class MapShard implements Shard {
   readonly #guard: CallGuard;
   #isHeld = false;
   readonly #values = new Map<string, string>();
-  /** Of the entries that have a deadline. */
+  /** Expiries of the entries that have one. */
   readonly #expiries = new Map<string, number>();
   readonly #stats = { ...NO_STATS };
-  /** Where the sweep stands. A Map's iterator stays valid while entries come and go. */
+  /** Position of the sweep. A Map's iterator stays valid while entries are added and removed. */
   #sweeping: MapIterator<[string, number]> | undefined;
 
-  /** What an entry is taken to need. */
+  /** Estimated bytes of an entry. */
   static entryBytes(keyBytes: number, valueBytes: number): number {
     return keyBytes + valueBytes + ENTRY_BYTES;
   }
@@ -115,7 +115,7 @@ export class MapShard implements Shard {
     return true;
   }
 
-  /** As Shard says, but of all entries at once: a hit changes their order, so there is no place to go on from. */
+  /** As Shard.scan, but shows all entries in one call: a hit changes their order, so a scan has no position. */
   scan(
     nowMs: number,
     _position: number,
@@ -239,7 +239,7 @@ export class MapShard implements Shard {
       throw new RangeError(`an entry of ${takes} bytes: at most ${this.#memory}`);
     }
     const had = before === undefined ? 0 : name.length + before.length + ENTRY_BYTES;
-    const kept = usesReserve ? 0 : Math.floor(this.#memory * KEPT_SHARE);
+    const kept = usesReserve ? 0 : Math.floor(this.#memory * RESERVED_RATIO);
     const isLonger = takes > had;
     if (!this.#evicts && isLonger && this.#used - had + takes > this.#memory - kept) return false;
     if (before !== undefined) this.#remove(name, before, "overwritten");

@@ -1,21 +1,21 @@
-// One shard of the cache: a map from key bytes to value bytes with deadlines.
+// One shard of the cache: a map from key bytes to value bytes that may expire.
 // Bytes in, bytes out; the caller owns the clock and the buffers.
 //
-// Promises every implementation keeps (test/unit/cache/store/shard.contract.ts):
-// - an entry at or past its deadline is a miss, whatever the sweep has done;
-// - a value comes back byte for byte, and what is handed in is copied;
+// Laws that every implementation keeps (test/unit/cache/store/shard.contract.ts):
+// - an entry at or past its expiry is a miss, whether or not the sweep has freed it;
+// - a value is returned byte for byte, and keys and values are copied when they are put;
 // - entries put and loaded = entries held + overwritten + deleted + expired + evicted,
-//   but for those of a shard that was emptied.
+//   except in a shard that was emptied.
 //
-// MapShard lives in one thread. A SharedShard is attached to by many: each call is then
-// one step for all of them, and `stats` and `check` are exact while nobody writes.
+// A MapShard belongs to one thread. Many threads may attach to a SharedShard: each call is one step
+// for all of them, and `stats` and `check` are exact while no thread writes.
 
 import type { ByteBuffer, Bytes } from "../bytes.ts";
 
-/** The deadline of an entry that does not expire. */
+/** The expiry of an entry that does not expire. */
 export const NEVER = Infinity;
 
-/** A value and how long it lives. */
+/** A value and the time when it expires. */
 export interface TimedValue {
   readonly value: Bytes;
   readonly expiresAtMs: number;
@@ -23,11 +23,11 @@ export interface TimedValue {
 
 /** A live entry as `update` and `scan` show it; valid only during the call. */
 export interface Entry extends TimedValue {
-  /** Hits that eviction knows of: 0 to 3, and 0 where it keeps an order instead. */
+  /** Hits that eviction counts: 0 to 3; always 0 in a MapShard, which keeps an order instead. */
   readonly hits: number;
 }
 
-/** What is known of a live entry beside its value. */
+/** Facts about a live entry without its value. */
 export interface Facts {
   readonly valueBytes: number;
   readonly expiresAtMs: number;
@@ -35,36 +35,36 @@ export interface Facts {
   readonly hits: number;
 }
 
-/** Keeps the entry that `update` showed but for its deadline and, if there is a `part`, for those bytes. */
+/** Changes the expiry of the entry that `update` showed and, if there is a `part`, those bytes of its value. */
 export interface Revision {
   readonly expiresAtMs: number;
   readonly part?: Bytes;
-  /** Where the part is written; bytes between the end of the old value and this are zero. */
+  /** Offset of the part in the value; bytes between the end of the old value and this offset are zero. */
   readonly at?: number;
   readonly value?: undefined;
 }
 
-/** Where a scan of a shard is at its end: past every hash. */
+/** The position at the end of a scan of a shard: past every hash. */
 export const SCAN_END = 2 ** 32;
 
-/** What to do with the entry that `update` showed: a given value replaces it. */
+/** The change of the entry that `update` showed; a TimedValue replaces it. */
 export type Change = "keep" | "delete" | TimedValue | Revision;
 
-/** What one shard holds now, and what has left it since the start. */
+/** Stats of one shard: its contents now, and counts since the start. */
 export interface ShardStats {
-  /** Entries held; one that has expired counts until it is swept, at the latest. */
+  /** Entries held; an expired entry counts until it is swept. */
   readonly entries: number;
-  /** Of them: those that have a deadline. */
+  /** Entries held that have an expiry. */
   readonly expiring: number;
   /** Key and value bytes of those entries. */
   readonly bytes: number;
-  /** Bytes that the shard may take, for everything it keeps. */
+  /** Bytes that the shard may take, index and tables included. */
   readonly memory: number;
-  /** Bytes of it in use: segments, index and tables. */
+  /** Bytes of `memory` in use: segments, index and tables. */
   readonly used: number;
-  /** Bytes of the log whose entries are no more, and that are not free yet. */
+  /** Bytes of dead records in the log, which are not free yet. */
   readonly dead: number;
-  /** Keys remembered of entries evicted not long ago. */
+  /** Ghosts: fingerprints of recently evicted keys. */
   readonly ghosts: number;
   /** Entries put; each is then held, overwritten, deleted, expired or evicted. */
   readonly inserted: number;
@@ -72,9 +72,9 @@ export interface ShardStats {
   readonly deleted: number;
   readonly expired: number;
   readonly evicted: number;
-  /** Times that the shard lost all its entries because a writer ended in the middle of a write. */
+  /** How often the shard was emptied because a writer ended in the middle of a write. */
   readonly emptied: number;
-  /** Entries that came from a snapshot: they count like those put. */
+  /** Entries loaded from a snapshot. */
   readonly loaded: number;
 }
 
@@ -97,17 +97,17 @@ export const NO_STATS: ShardStats = {
 export const STAT_NAMES = Object.keys(NO_STATS) as (keyof ShardStats)[];
 
 /**
- * All times are milliseconds of one clock, which the caller reads. `hash`: what `hashOf` answers
- * for the key, where the caller has it.
+ * All times are milliseconds of one clock, which the caller reads. `hash` is the key's hash in the index,
+ * if the caller has it.
  */
 export interface Shard {
-  /** Appends the value to `into` and answers its length in bytes, or MISS. O(1). */
+  /** Appends the value to `into` and returns its length in bytes, or MISS. O(1). */
   get(key: Bytes, nowMs: number, into: ByteBuffer, hash?: number): number;
 
   /**
-   * Stores a copy of key and value in place of what was there; false if the shard is full and does
-   * not evict, and then nothing is lost. `usesReserve`: it may take the room that such a shard keeps
-   * for entries that get another key. Throws RangeError for what is larger than `largest`. O(1).
+   * Stores a copy of key and value, in place of an old entry. Returns false if the shard is full and does
+   * not evict; then nothing changes. `usesReserve`: the entry may take the room that such a shard keeps
+   * for RENAME. Throws RangeError for an entry that is too large. O(1).
    */
   put(
     key: Bytes,
@@ -122,8 +122,8 @@ export interface Shard {
   look(key: Bytes, nowMs: number, isHit: boolean, hash?: number): Facts | undefined;
 
   /**
-   * As `get`, for the bytes from `first` to `last`, as `rangeWithin` counts them. Returns how many
-   * were appended, or MISS. O(bytes appended).
+   * As `get`, for the bytes from `first` to `last`, as in `rangeWithin`. Returns the number of
+   * bytes appended, or MISS. O(bytes appended).
    */
   getRange(
     key: Bytes,
@@ -134,15 +134,14 @@ export interface Shard {
     hash?: number,
   ): number;
 
-  /** Removes the entry; false if there was no live one. O(1). */
+  /** Removes the entry; returns false if there was no live one. O(1). */
   delete(key: Bytes, nowMs: number, hash?: number): boolean;
 
   /**
-   * The one read-modify-write: shows the live entry, or undefined, to `change`
-   * and does what it answers, with no other call on this shard in between.
-   * `change` must not call the cache: that throws. False and RangeError as for `put`. A revision
-   * costs O(part) where the entry stays in its place: always while only the deadline changes and the
-   * record has room for one.
+   * Read-modify-write: shows the live entry, or undefined, to `change` and applies the change that it
+   * returns, with no other call on this shard in between. `change` must not call the cache: that
+   * throws. Returns false and throws RangeError as `put` does. A revision costs O(part) if the record
+   * stays where it is: always if only the expiry changes and the record has room for it.
    */
   update(
     key: Bytes,
@@ -152,9 +151,9 @@ export interface Shard {
   ): boolean;
 
   /**
-   * Shows some `count` live entries from `position` on and answers where to go on: a scan begins
-   * at 0, ends with SCAN_END, and between may be left alone for any time. An entry that is there
-   * from the first call to the last is shown, twice at the most if it is written meanwhile.
+   * Calls `visit` for about `count` live entries from `position` on and returns the next position. A scan
+   * begins at 0, ends with SCAN_END, and may pause for any time in between. An entry that exists from
+   * the first call to the last is shown once, or twice if it is written meanwhile.
    * `visit` must not call the cache: that throws. O(count) on average.
    */
   scan(
@@ -168,25 +167,24 @@ export interface Shard {
   clear(): void;
 
   /**
-   * Looks at up to `maxEntries` entries, going on where the last call ended, and
-   * frees those that have expired. Answers how many were looked at, which is
-   * fewer than asked at the end of a round.
+   * Reads up to `maxEntries` entries from where the last call ended, and frees those that have
+   * expired. Returns the number of entries read: fewer than `maxEntries` at the end of a round.
    */
   sweep(nowMs: number, maxEntries: number): number;
 
   stats(): ShardStats;
 
   /**
-   * Keeps all other threads from writing until `unlock`, and from seeing what this one writes: its
-   * calls are one step. Whoever holds several shards takes them in ascending order of their numbers,
-   * and calls no other shard meanwhile: that throws.
+   * Until `unlock`, no other thread can write, or see what this thread writes: its calls are one step. A
+   * thread locks several shards in ascending order of their numbers. Meanwhile a call on another shard
+   * throws.
    */
   lock(): void;
   unlock(): void;
 
-  /** What `isUnchanged` is to be asked about, to tell whether several reads saw one moment. */
+  /** Returns the version for `isUnchanged`, which checks whether several reads are of one moment. */
   version(): number;
-  /** Whether nobody has written since that `version`, nor was writing then. */
+  /** Whether no thread has written since that `version`, or was writing then. */
   isUnchanged(version: number): boolean;
 
   /** Throws if a law of the structure does not hold. O(entries), for tests. */

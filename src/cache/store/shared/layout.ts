@@ -1,5 +1,5 @@
-// Where things lie in the memory of one shard. Offsets exist here and nowhere
-// else; everybody else calls accessors that read like the structure they are of.
+// The layout of one shard's memory. Offsets exist only here; other files call accessors.
+// Typed arrays: indexes are in range by construction.
 //
 //   header │ segment table │ log: segments of records → … ← index │ end
 //
@@ -9,7 +9,7 @@
 // hash's ghost is near its slot: puts at the limit take 1,700 ns, 1,930 with a table of ghosts apart.
 //
 // Guard of all but the lock's own word and the hits in the index: the shard's lock to write. A reader
-// without it may see nonsense, so each accessor stays inside the memory whatever it is given.
+// without it may see nonsense, so each accessor stays inside the memory whatever its arguments are.
 //
 // A record: two words (key length and flags, value length), room for a deadline of 8 bytes or none,
 // the key, the value, and padding to 8. A record has that room if it has a deadline, or a value of
@@ -36,7 +36,7 @@ const HEADER = {
   stamp: 13,
   sweepSlot: 14,
   seed: 15,
-  // Words 16 to 29 are tallies.
+  // Words 16 to 29 are counters.
   everUsed: 32,
   smallBytes: 33,
   victim: 34,
@@ -69,25 +69,25 @@ const GHOSTS_OFFSET = GROUP * 2;
 export const BYTES_PER_SLOT = (GROUP_WORDS * 4) / GROUP;
 const UNIT = 8;
 const RUN_BYTES_MAX = 2 ** 16;
-/** A shard has at least so many usual runs: two are open, one is a victim, two are free. */
+/** The least number of usual runs in a shard: two are open, one is a victim, two are free. */
 const RUNS = 256;
-/** Where those were shorter than this, fewer: they are to hold several records of 100 bytes. */
+/** Shards whose usual runs would be shorter than this have fewer: a run must hold several records of 100 bytes. */
 const TINY_RUNS = 64;
 const TINY_RUN_BYTES = 2 ** 10;
-/** Of a usual run; its segments are not shorter than this unless it is. */
+/** The most segments of a usual run, and their least length unless the run itself is shorter. */
 const RUN_SEGMENTS_MAX = 8;
 const SEGMENT_BYTES_MIN = 2 ** 12;
 /** A record of more segments than this, and longer than a usual run, is long. */
 const LONG_SEGMENTS = 4;
-/** The most that index and ghosts may have: the shortest records, of 16 bytes, use it up. */
+/** The most that index and ghosts may take: with the shortest records, of 16 bytes, they take it all. */
 const INDEX_RATIO_MAX = 1 / 2;
 const KEY_LENGTH_MASK = 2 ** 20 - 1;
 const DEAD = 1 << 20;
 const HAS_EXPIRY_ROOM = 1 << 21;
-/** Dead bytes that are no record; the second word is their extent. */
+/** Dead bytes that are no record; the second word is their number. */
 const FILLER = 1 << 22;
-/** Values from this length on have room for a deadline. */
-const ROOMY_BYTES = 2 ** 10;
+/** Records with values of at least this length have room for an expiry. */
+const ROOMY_BYTES_MIN = 2 ** 10;
 
 export const HITS_MAX = 3;
 /** No segment: the value of the fields that name one while there is none. */
@@ -109,9 +109,9 @@ export function recordBytesOf(keyBytes: number, valueBytes: number, isRoomy: boo
   return (2 * UNIT - 1 + (isRoomy ? UNIT : 0) + keyBytes + valueBytes) & -UNIT;
 }
 
-/** Whether a record that is written anew has room for a deadline. */
+/** Whether a new record of this kind has room for an expiry. */
 export function isRoomy(valueBytes: number, hasExpiry: boolean, evicts: boolean): boolean {
-  return hasExpiry || valueBytes >= ROOMY_BYTES || !evicts;
+  return hasExpiry || valueBytes >= ROOMY_BYTES_MIN || !evicts;
 }
 
 export function wholeGroups(slots: number): number {
@@ -132,10 +132,10 @@ export class Layout {
   readonly #halfWords: Uint16Array;
   /** The unit in which the log is allocated. */
   readonly segmentBytes: number;
-  /** Of a usual run, which is one of short records. */
+  /** Segments of a usual run, which is one of short records. */
   readonly runSegments: number;
   readonly longBytes: number;
-  /** Rows of the table; of them the log may use the first `logSegments`. */
+  /** Rows of the segment table; the log may use the first `logSegments`. */
   readonly segments: number;
   readonly maxSlots: number;
   readonly logStart: number;
@@ -164,7 +164,7 @@ export class Layout {
     this.maxSlots = wholeGroups((total * INDEX_RATIO_MAX) / BYTES_PER_SLOT - GROUP);
   }
 
-  /** Segments that the log may have while the index has so many slots. */
+  /** Segments that the log may have beside an index of `slots` slots. */
   segmentsBeside(slots: number): number {
     const end = this.#indexEnd * 4 - slots * BYTES_PER_SLOT;
     return Math.min(this.segments, Math.floor((end - this.logStart) / this.segmentBytes));
@@ -208,7 +208,7 @@ export class Layout {
     return this.words[this.slotWord(slot) + 1]! & HITS_MAX;
   }
 
-  /** Counts a hit of the record, with or without the lock; one that another gets in the way of is lost. */
+  /** Counts a hit of the record, with or without the lock. A hit at the same moment as another is lost. */
   markHit(slot: number, record: number): void {
     const word = this.slotWord(slot) + 1;
     const seen = this.words[word]!;
@@ -232,7 +232,7 @@ export class Layout {
     this.words.fill(0, this.indexStart(slots), this.#indexEnd);
   }
 
-  /** The first word of an index of so many slots, whole groups of them; it ends with the memory. */
+  /** The first word of an index of `slots` slots, in whole groups; the index ends with the memory. */
   indexStart(slots: number): number {
     return this.#indexEnd - (slots / GROUP) * GROUP_WORDS;
   }
@@ -246,13 +246,13 @@ export class Layout {
   }
 
   // Ghosts: fingerprints of 16 bits, not 0; in each group the newest first.
-  /** Puts a fingerprint before the others of the slot's group; answers the last one, which is no more, or 0. */
+  /** Puts a fingerprint before the others of the slot's group; returns the last one, which is dropped, or 0. */
   pushGhost(slot: number, fingerprint: number): number {
     const ghosts = this.#halfWords;
     const first = this.#firstGhost(slot);
     const last = first + GROUP - 1;
     const lost = ghosts[last]!;
-    for (let place = last; place > first; place--) ghosts[place] = ghosts[place - 1]!;
+    for (let index = last; index > first; index--) ghosts[index] = ghosts[index - 1]!;
     ghosts[first] = fingerprint;
     return lost;
   }
@@ -260,10 +260,10 @@ export class Layout {
   /** Removes the fingerprint from the slot's group; false if it is not there. */
   takeGhost(slot: number, fingerprint: number): boolean {
     const ghosts = this.#halfWords;
-    let place = this.#firstGhost(slot);
-    const last = place + GROUP - 1;
-    while (ghosts[place] !== fingerprint) if (++place > last) return false;
-    for (; place < last; place++) ghosts[place] = ghosts[place + 1]!;
+    let index = this.#firstGhost(slot);
+    const last = index + GROUP - 1;
+    while (ghosts[index] !== fingerprint) if (++index > last) return false;
+    for (; index < last; index++) ghosts[index] = ghosts[index + 1]!;
     ghosts[last] = 0;
     return true;
   }
@@ -303,7 +303,7 @@ export class Layout {
   }
 
   // Records
-  /** The extent of a record that is to be written anew. */
+  /** Bytes that a new record with these lengths takes. */
   recordBytesFor(keyBytes: number, valueBytes: number, expiresAtMs: number): number {
     return recordBytesOf(keyBytes, valueBytes, this.#isRoomy(valueBytes, expiresAtMs));
   }
@@ -319,12 +319,12 @@ export class Layout {
     return isRoomy(valueBytes, expiresAtMs !== Infinity, this.field("evicts") !== 0);
   }
 
-  /** Only of a record that has room for it. */
+  /** Only for a record that has room for an expiry. */
   setExpiry(record: number, expiresAtMs: number): void {
     this.#floats[(record >> 3) + 1] = expiresAtMs;
   }
 
-  /** Makes `recordBytes` bytes, a positive multiple of 8, a dead run that nothing refers to. */
+  /** Marks `recordBytes` bytes, a positive multiple of 8, as dead bytes that no slot refers to. */
   writeFiller(at: number, recordBytes: number): void {
     this.words[at >> 2] = FILLER | DEAD;
     this.words[(at >> 2) + 1] = recordBytes;

@@ -19,18 +19,18 @@
 
 import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 
-/** Records up to this part of a usual run are short. */
+/** Records of at most this fraction of a usual run are short. */
 const SHORT_RECORD_RATIO = 1 / 16;
-/** The part of a run that medium records of one length may leave empty, where a run is so to be had. */
+/** The fraction of a run that medium records of one length may leave empty, if such a run exists. */
 const WASTE_RATIO_MAX = 1 / 10;
 /** The most segments of a run of medium records, in units of the longest one. */
 const MEDIUM_RUN_MAX = 2;
-/** How many runs of either queue back; more would be too old to take what is new. */
+/** Only the latest 16 runs of both queues take new records: older ones are too near to eviction. */
 const RECENT_RUNS_MAX = 16;
 /** Fields that name a run. */
 const RUN_FIELDS = ["smallOpen", "mainOpen", "victim", "fresh"] as const;
 
-/** An empty log, whatever there was before. O(segments). */
+/** Empties the log, in whatever state it is. O(segments). */
 export function reset(layout: Layout): void {
   const everUsed = Math.min(layout.segments, layout.field("everUsed"));
   for (let index = 0; index < everUsed; index++) layout.setSegment(index, "span", 0);
@@ -66,8 +66,8 @@ export function runSpanOf(layout: Layout, recordBytes: number): number {
 }
 
 /**
- * Offset of `recordBytes` free bytes in the queue, which now count as used and are to be written before
- * anything else happens; 0 if there is no run for them that leaves `spare` segments free.
+ * Returns the offset of `recordBytes` free bytes in the queue, or 0 if no run for them leaves `spare`
+ * segments free. The bytes count as used, and the caller writes them before any other call.
  */
 export function allocate(layout: Layout, queue: Queue, recordBytes: number, spare: number): number {
   const isLong = recordBytes > layout.longBytes;
@@ -91,9 +91,9 @@ export function markDead(layout: Layout, record: number): void {
 }
 
 /**
- * Makes the record's place exactly `recordBytes` bytes long if it can: what it has, the dead bytes behind
- * it and, for the last one of a run, the rest of it must be enough. What is left over becomes dead,
- * or free at the end of the run. The caller writes the record anew.
+ * Resizes the record to exactly `recordBytes` bytes if its bytes, the dead bytes behind it and, for the
+ * last record of a run, the rest of the run are enough. Bytes left over become dead, or free at the end
+ * of the run. The caller writes the record again.
  */
 export function refit(layout: Layout, record: number, recordBytes: number): boolean {
   const run = layout.segmentOf(record);
@@ -116,20 +116,20 @@ export function refit(layout: Layout, record: number, recordBytes: number): bool
   return true;
 }
 
-/** Makes bytes at the end of what `allocate` returned dead, for the record before them to grow into. */
+/** Marks bytes at the end of an allocation as dead, so that the record before them can grow into them. */
 export function leaveSlack(layout: Layout, at: number, bytes: number): void {
   layout.writeFiller(at, bytes);
   countDead(layout, layout.segmentOf(at), bytes);
 }
 
-/** Gives the run's segments back. Nothing live may be in it. */
+/** Frees the run's segments. It must have no live record. */
 export function free(layout: Layout, run: number): void {
   addUsed(layout, run, -layout.segment(run, "used"));
   countDead(layout, run, -layout.segment(run, "dead"));
   giveBack(layout, run, run + layout.segment(run, "span"));
 }
 
-/** Ends the run behind its first `bytes`: what follows is dead. */
+/** Cuts the run after its first `bytes`; the bytes behind them must be dead. */
 export function trim(layout: Layout, run: number, bytes: number): void {
   const dead = layout.segment(run, "used") - bytes;
   addUsed(layout, run, -dead);
@@ -145,14 +145,14 @@ export function requeue(layout: Layout, run: number, queue: Queue): void {
   addUsed(layout, run, used);
 }
 
-/** No longer opens, cleans or evicts the run: it is closed. */
+/** Closes the run: it is neither open nor the victim any more. */
 export function close(layout: Layout, run: number): void {
   for (const field of ["smallOpen", "mainOpen", "victim"] as const) {
     if (layout.field(field) === run) layout.setField(field, NO_SEGMENT);
   }
 }
 
-/** Names the run by another first segment, to which its bytes have been copied; the places may overlap. */
+/** Renames the run to another first segment, to which its bytes have been copied; the two may overlap. */
 export function rename(layout: Layout, run: number, to: number): void {
   const span = layout.segment(run, "span");
   const used = layout.segment(run, "used");
@@ -169,7 +169,7 @@ export function rename(layout: Layout, run: number, to: number): void {
   for (const field of RUN_FIELDS) if (layout.field(field) === run) layout.setField(field, to);
 }
 
-/** Leaves the log its first `segments`; what lies behind them is to be vacated by the caller. */
+/** Shrinks the log to its first `segments`; the caller moves the runs behind them. */
 export function shrink(layout: Layout, segments: number): void {
   for (let index = segments; index < layout.field("logSegments"); index++) {
     if (layout.segment(index, "span") === 0) layout.addToField("freeSegments", -1);
@@ -183,16 +183,16 @@ export function endOf(layout: Layout, run: number): number {
   return layout.segmentStart(run) + layout.segment(run, "used");
 }
 
-/** The closed run of the queue that has been in it for longest, or NO_SEGMENT. O(segments). */
+/** The oldest closed run of the queue, or NO_SEGMENT. O(segments). */
 export function oldest(layout: Layout, queue: Queue): number {
   return bestClosed(layout, (run) => (layout.queueOf(run) === queue ? age(layout, run) : -1));
 }
 
-/** The closed run with the largest part of dead bytes, of `share` at least, or NO_SEGMENT. O(segments). */
-export function deadest(layout: Layout, share: number): number {
+/** The closed run with the largest ratio of dead bytes, at least `minRatio`, or NO_SEGMENT. O(segments). */
+export function deadest(layout: Layout, minRatio: number): number {
   return bestClosed(layout, (run) => {
     const dead = layout.segment(run, "dead") / layout.segment(run, "used");
-    return dead < share ? -1 : dead;
+    return dead < minRatio ? -1 : dead;
   });
 }
 
@@ -295,7 +295,7 @@ function giveBack(layout: Layout, first: number, end: number): void {
   layout.setField("freeHint", Math.min(layout.field("freeHint"), first));
 }
 
-/** A run of the queue, closed of late, that has room for a record of medium length, or NO_SEGMENT. */
+/** A recently closed run of the queue that has room for a record of medium length, or NO_SEGMENT. */
 function recentWithRoom(layout: Layout, queue: Queue, recordBytes: number): number {
   const isShort = recordBytes < layout.runSegments * layout.segmentBytes * SHORT_RECORD_RATIO;
   // A run that was closed has less room than a segment.
@@ -342,12 +342,12 @@ function isOpen(layout: Layout, run: number): boolean {
   return run === openOf(layout, SMALL) || run === openOf(layout, MAIN);
 }
 
-/** The run that the queue's new records go to, or NO_SEGMENT. */
+/** The open run of the queue, which takes its new records, or NO_SEGMENT. */
 export function openOf(layout: Layout, queue: Queue): number {
   return layout.field(OPEN[queue]);
 }
 
-/** Runs that have been queued since; stamps wrap, but their distance from the newest one does not. */
+/** Runs that were queued after this one. Stamps wrap, but their distance from the newest stamp stays right. */
 export function age(layout: Layout, run: number): number {
   return ((layout.field("stamp") << 1) - (layout.segment(run, "stamp") & ~1)) >>> 1;
 }
