@@ -87,7 +87,7 @@ export function markDead(layout: Layout, record: number): void {
   const run = layout.segmentOf(record);
   countDead(layout, run, layout.recordBytesAt(record));
   layout.markDead(record);
-  if (isClosed(layout, run) && isDead(layout, run)) free(layout, run);
+  if (isDead(layout, run) && isClosed(layout, run)) free(layout, run);
 }
 
 /**
@@ -339,7 +339,7 @@ function isClosed(layout: Layout, run: number): boolean {
 const OPEN = ["smallOpen", "mainOpen"] as const;
 
 function isOpen(layout: Layout, run: number): boolean {
-  return run === openOf(layout, SMALL) || run === openOf(layout, MAIN);
+  return run === layout.field("smallOpen") || run === layout.field("mainOpen");
 }
 
 /** The open run of the queue, which takes its new records, or NO_SEGMENT. */
