@@ -1,4 +1,4 @@
-// The time of all threads of a service, in which every deadline is kept. The rule:
+// The clock of all threads of a service, in which every expiry is kept. The rules:
 //
 // - The time runs with the monotonic clock. It never goes back and never leaps, whatever happens
 //   to the system's clock, so a step of that clock neither expires nor prolongs an entry.
@@ -7,8 +7,8 @@
 // - The monotonic clock stands still while the machine sleeps. The time makes up for the sleep,
 //   which the uptime of the system counts.
 //
-// Each thread's monotonic clock has an origin of its own. A thread finds its place by the uptime,
-// which has steps of 10 ms, and moves forward to the latest time that any thread was told.
+// Each thread's monotonic clock has an origin of its own. A thread sets its base by the uptime, which
+// has steps of 10 ms, and moves forward to the latest time that any thread has read.
 
 import { readFileSync } from "node:fs";
 
@@ -67,7 +67,7 @@ export class Clock {
     this.#base = this.#byUptime() - sources.monotonicMs();
   }
 
-  /** Whole milliseconds; at least what any thread was told before. O(1). */
+  /** Returns whole milliseconds, never less than any thread has read before. O(1). */
   now(): number {
     const times = this.#times;
     const latest = times[LATEST] ?? 0;
@@ -97,7 +97,7 @@ export class Clock {
     return (times[OFFSET] = measured);
   }
 
-  /** `stored` where the thread was held up between the readings, again and again. */
+  /** Returns `stored` if the thread was interrupted between the readings at each attempt. */
   #measured(stored: number): number {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const before = this.now();
@@ -107,7 +107,7 @@ export class Clock {
     return stored;
   }
 
-  /** The system's clock has gone ahead: if the uptime has too, the machine has slept for as long. */
+  /** Moves the time forward if the uptime shows that the machine slept; returns whether it did. */
   #makeUpForSleep(): boolean {
     const sleptMs = this.#byUptime() - this.now();
     if (!(sleptMs >= SHORTEST_SLEEP)) return false;
@@ -115,7 +115,7 @@ export class Clock {
     return true;
   }
 
-  /** The time by the system's uptime; where that is not known, the latest that a thread was told. */
+  /** The time by the system's uptime; if that is not known, the latest time that a thread has read. */
   #byUptime(): number {
     const uptimeMs = this.#sources.uptimeMs();
     const byUptime = (this.#times[PLACE] ?? 0) + (uptimeMs ?? NaN);

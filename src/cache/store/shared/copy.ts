@@ -21,7 +21,7 @@ export interface SavedEntry {
 
 export class ShardCopy {
   readonly #layout: Layout;
-  /** Of the walk: runs that are to come, and where it is in the present one. */
+  /** State of the iteration: the runs that follow, and the position in the current run. */
   #runs: number[] = [];
   #at = 0;
   #end = 0;
@@ -46,7 +46,7 @@ export class ShardCopy {
 
   /**
    * Goes to the first live record, in the order of eviction: the small queue and then the main one,
-   * each oldest first. Answers as `next` does.
+   * each oldest first. Returns as `next` does.
    */
   first(nowMs: number): number {
     const layout = this.#layout;
