@@ -10,7 +10,7 @@ export const PLAN = {
   memoryFactor: 1.15,
   /** The runtime, its code and the supervisor's thread. */
   baseBytes: 80 * MB,
-  workerBytes: 10 * MB,
+  workerBytes: 14 * MB,
   /** Parsed text is in memory twice: as bytes and as strings. */
   pendingFactor: 2,
   /** Without the buffers of the kernel. */
