@@ -139,7 +139,10 @@ function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedP
     const resp =
       port === 0
         ? undefined
-        : serveResp(cache, config, context.respMemory, thread, service, respEvents(logger));
+        : serveResp(
+            { cache, config, memory: context.respMemory, thread, service },
+            respEvents(logger),
+          );
     if (resp !== undefined) protocols.push(resp.stats);
     const hotKeys = new HotKeys();
     cache.onSample(({ bytes, start, end }) => {

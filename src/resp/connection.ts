@@ -97,7 +97,7 @@ export function newConnection(
 }
 
 /** For a client that is not to stay; over TLS it can hear that only once it has done its handshake. */
-export function sayAndClose(socket: Socket<Connection | undefined>, text: string): void {
+export function closeWithError(socket: Socket<Connection | undefined>, text: string): void {
   socket.end(text);
   setTimeout(() => socket.terminate(), FAREWELL_MS);
 }

@@ -1,4 +1,6 @@
-// The Redis port of a worker: its connections, limits of time, and figures. pipeline.ts runs the commands.
+// The Redis port of a worker: connections, timeouts and stats. pipeline.ts runs the commands.
+
+import type { Socket } from "bun";
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
@@ -6,7 +8,7 @@ import { Histogram } from "../shared-memory/histogram.ts";
 import type { ProtocolStats } from "../metrics/protocol.ts";
 import type { Service } from "../service/service.ts";
 import type { TlsTexts } from "../security/tls.ts";
-import { type Connection, isBlocked, newConnection, sayAndClose } from "./connection.ts";
+import { type Connection, closeWithError, isBlocked, newConnection } from "./connection.ts";
 import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -20,37 +22,75 @@ import { Reply } from "./protocol/reply.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
 
-/** For clients that are to be closed. */
-const LOOK_EVERY_MS = 100;
-const SAMPLE_MS = 1000;
+/** Interval of the check for connections that must close. */
+const CLOSE_CHECK_EVERY_MS = 100;
+const SAMPLE_EVERY_MS = 1000;
+const STOP_CHECK_EVERY_MS = 10;
 
 export interface RespServer {
-  /** The port that was taken if 0 was asked for. */
+  /** The actual port, also where the configuration has port 0. */
   readonly port: number;
   readonly stats: ProtocolStats;
-  /** Commands that this worker has run. */
+  /** Returns the number of commands that this worker has run. */
   readonly answered: () => number;
   /**
-   * Lets new connections have these certificates, from a listener of their own. Those that there are
-   * go on with the old ones; the old listener is left to whoever can close it without them.
+   * Opens a further listener with these certificates for new connections. Existing connections keep the
+   * old certificates, and the old listener stays open until the stop.
    */
   renew(tls: TlsTexts): void;
-  /** Stops accepting, gives answers that wait `graceMs` to be read, and closes all connections. */
+  /** Stops accepting, waits up to `graceMs` until clients have read their replies, and closes all connections. */
   stop(graceMs: number): Promise<void>;
 }
 
+/** The parts of the process that the Redis port of one worker serves. */
+export interface RespContext {
+  readonly cache: Cache;
+  readonly config: Config;
+  readonly memory: RespMemory;
+  readonly thread: number;
+  readonly service: Service;
+}
+
+/** The context of the port and the parts that its connections share. */
+interface ServerParts extends RespContext {
+  readonly events: RespEvents;
+  readonly clients: Clients;
+  readonly settings: Settings;
+  readonly counters: RespCounters;
+  readonly durations: Histogram;
+  readonly dispatcher: Dispatcher;
+  readonly pipeline: Pipeline;
+  readonly connections: Set<Connection>;
+}
+
+type Listener = ReturnType<typeof listen>;
+
 /**
- * Opens the listener, which several workers share on one port. Throws as Bun.listen does, with a
- * `code`, if the address cannot be had.
+ * Opens the listener. Several workers share one port. Throws the error of Bun.listen, which has a `code`,
+ * if the address is not available.
  */
-export function serveResp(
-  cache: Cache,
-  config: Config,
-  memory: RespMemory,
-  thread: number,
-  service: Service,
-  events: RespEvents,
-): RespServer {
+export function serveResp(context: RespContext, events: RespEvents): RespServer {
+  const parts = createParts(context, events);
+  const { config, service, dispatcher } = parts;
+  const handlers = connectionHandlers(parts);
+  /** The current listener is the last one. The others have older certificates. */
+  const listeners = [listen(config, config.respPort, service.tls, handlers)];
+  const port = listeners[0]?.port ?? 0;
+  const stopTimers = startTimers(parts);
+  return {
+    port,
+    stats: protocolStats(parts),
+    answered: () => dispatcher.calls,
+    renew: (tls) => void listeners.push(listen(config, port, tls, handlers)),
+    async stop(graceMs) {
+      stopTimers();
+      await stopListening(listeners, parts.connections, graceMs);
+    },
+  };
+}
+
+function createParts(context: RespContext, events: RespEvents): ServerParts {
+  const { cache, config, memory, thread, service } = context;
   const { budget } = service;
   const outputLimit = Math.min(config.respOutputLimit, budget.limitBytes);
   const reply = new Reply(outputLimit, (from, to) => budget.tryResize(from, to));
@@ -58,27 +98,23 @@ export function serveResp(
   const settings = new Settings(memory.settings, config);
   const counters = new RespCounters(memory.counters, thread, COMMAND_NAMES);
   const dispatcher = new Dispatcher({ cache, config, service, reply, clients, settings, counters });
-  const connections = new Set<Connection>();
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
     ...{ config, service, reply, dispatcher, clients, settings, counters, durations, events },
   });
+  return {
+    ...{ cache, config, memory, thread, service, events, clients, settings, counters, durations },
+    ...{ dispatcher, pipeline, connections: new Set<Connection>() },
+  };
+}
 
-  const handlers: Handlers = {
+function connectionHandlers(parts: ServerParts): Handlers {
+  const { service, events, pipeline } = parts;
+  return {
     binaryType: "buffer",
     open(socket) {
       service.activity.happened();
-      counters.add("connectionsReceived", 1);
-      if (counters.sum("connected") >= config.maxConnections) {
-        service.rejections.add("resp", "connections");
-        sayAndClose(socket, "-ERR max number of clients reached\r\n");
-        return;
-      }
-      const connection = newConnection(socket, clients, settings, service, cache.clock.now());
-      socket.data = connection;
-      connections.add(connection);
-      counters.add("connected", 1);
-      events.connected?.("connected", connection.address);
+      accept(parts, socket);
     },
     data({ data: connection }, chunk) {
       service.activity.happened();
@@ -88,53 +124,81 @@ export function serveResp(
       if (connection !== undefined) pipeline.drain(connection);
     },
     close({ data: connection }) {
-      if (connection === undefined) return;
-      connection.isClosing = true;
-      connections.delete(connection);
-      pipeline.closed(connection);
-      clients.remove(connection.row);
-      counters.add("connected", -1);
-      events.connected?.("disconnected", connection.address);
+      if (connection !== undefined) removeConnection(parts, connection);
     },
     error: (_socket, error) => events.failed(error),
   };
-  /** The one that listens, behind those that have given up their port to the next. */
-  const listeners = [listen(config, config.respPort, service.tls, handlers)];
-  const port = listeners[0]?.port ?? 0;
+}
 
+/** Adds the connection of a new socket, or closes the socket with an error above --max-connections. */
+function accept(parts: ServerParts, socket: Socket<Connection | undefined>): void {
+  const { cache, config, service, events, clients, settings, counters, connections } = parts;
+  counters.add("connectionsReceived", 1);
+  if (counters.sum("connected") >= config.maxConnections) {
+    service.rejections.add("resp", "connections");
+    closeWithError(socket, "-ERR max number of clients reached\r\n");
+    return;
+  }
+  const connection = newConnection(socket, clients, settings, service, cache.clock.now());
+  socket.data = connection;
+  connections.add(connection);
+  counters.add("connected", 1);
+  events.connected?.("connected", connection.address);
+}
+
+/** Forgets a connection whose socket has closed. */
+function removeConnection(parts: ServerParts, connection: Connection): void {
+  const { events, clients, counters, pipeline, connections } = parts;
+  connection.isClosing = true;
+  connections.delete(connection);
+  pipeline.closed(connection);
+  clients.remove(connection.row);
+  counters.add("connected", -1);
+  events.connected?.("disconnected", connection.address);
+}
+
+/** Starts the check for connections that must close and the sampling. Returns a function that ends both. */
+function startTimers(parts: ServerParts): () => void {
+  const { cache, config, service, clients, counters, dispatcher, connections } = parts;
   const timeouts = new ClientTimeouts(config.slowClientTimeout, config.respIdleTimeout);
   const hasIdleLimit = config.respIdleTimeout > 0;
-  const look = (): boolean =>
+  const closeExpired = (): boolean =>
     closeOverdue(connections, timeouts, clients, service, cache.clock.now()) ||
     (hasIdleLimit && connections.size > 0);
+  const sample = (): boolean => counters.sampleCommands(dispatcher.calls, SAMPLE_EVERY_MS);
   const endings = [
-    service.activity.every(LOOK_EVERY_MS, look),
-    service.activity.every(SAMPLE_MS, () => counters.sampleCommands(dispatcher.calls, SAMPLE_MS)),
+    service.activity.every(CLOSE_CHECK_EVERY_MS, closeExpired),
+    service.activity.every(SAMPLE_EVERY_MS, sample),
     clients.onKill(() => service.activity.wake()),
   ];
-
-  return {
-    port,
-    renew: (tls) => void listeners.push(listen(config, port, tls, handlers)),
-    answered: () => dispatcher.calls,
-    stats: {
-      protocol: "resp",
-      commands: COMMAND_NAMES,
-      statuses(command) {
-        const { done, failed, rejected } = counters.commandSinceStart(command);
-        return { ok: done, error: failed, rejected };
-      },
-      durations,
-      clients: () => counters.sum("connected"),
-    },
-    async stop(graceMs) {
-      for (const end of endings) end();
-      for (const listener of listeners) listener.stop();
-      const untilMs = performance.now() + graceMs;
-      const waiting = () => [...connections].some(isBlocked);
-      while (waiting() && performance.now() < untilMs) await Bun.sleep(10);
-      for (const { socket } of connections) socket.end();
-      for (const listener of listeners) listener.stop(true);
-    },
+  return () => {
+    for (const end of endings) end();
   };
+}
+
+function protocolStats({ counters, durations }: ServerParts): ProtocolStats {
+  return {
+    protocol: "resp",
+    commands: COMMAND_NAMES,
+    statuses(command) {
+      const { done, failed, rejected } = counters.commandSinceStart(command);
+      return { ok: done, error: failed, rejected };
+    },
+    durations,
+    clients: () => counters.sum("connected"),
+  };
+}
+
+/** Stops accepting, waits up to `graceMs` for blocked connections, and closes all of them. */
+async function stopListening(
+  listeners: readonly Listener[],
+  connections: ReadonlySet<Connection>,
+  graceMs: number,
+): Promise<void> {
+  for (const listener of listeners) listener.stop();
+  const untilMs = performance.now() + graceMs;
+  const isAnyBlocked = () => [...connections].some(isBlocked);
+  while (isAnyBlocked() && performance.now() < untilMs) await Bun.sleep(STOP_CHECK_EVERY_MS);
+  for (const { socket } of connections) socket.end();
+  for (const listener of listeners) listener.stop(true);
 }

@@ -110,7 +110,8 @@ export function serveRedis(
   const cache = existing ?? context.cache;
   const service = { ...context.service, ...changes };
   const opened = { ...config, respPort: 0 };
-  const server = serveResp(cache, opened, context.respMemory, 0, service, {
+  const served = { cache, config: opened, memory: context.respMemory, thread: 0, service };
+  const server = serveResp(served, {
     httpRejected: () => events.push("http refused"),
     overLimit: (_address, option) => events.push(`over ${option}`),
     slow: () => events.push("slow"),
