@@ -242,9 +242,8 @@ function fromArguments(table: OptionTable, args: readonly string[]): RawValues {
     const name = names.get(token.name);
     const row = name === undefined ? undefined : table[name];
     if (name === undefined || row === undefined) {
-      const known = Object.keys(table).map(flagOf).join(", ");
       const asGiven = args[token.index]?.split("=")[0] ?? token.rawName;
-      throw new OptionError(`unknown option "${asGiven}"; the options are ${known}`);
+      throw new OptionError(`unknown option "${asGiven}"; --help lists the options`);
     }
     if (token.value === undefined && row.kind !== "switch") {
       throw new OptionError(`${token.rawName} needs a value: ${allowedValues(row)}`);

@@ -264,7 +264,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: "no space is left on the device",
   EDQUOT: "the disk quota of this user is used up",
   EROFS: "the file system is read-only",
-  ENOENT: "the folder is gone",
+  ENOENT: "there is no such file or folder",
   ENOTDIR: "there is a file where the folder should be",
   EISDIR: "there is a folder where the file should be",
   EIO: "the device reports an error",

@@ -132,7 +132,7 @@ describe("start", () => {
   test("an unknown option exits with 64, and the error lists the known options", async () => {
     const { code, stderr } = await runToEnd(["--prot", "1"]);
     expect(code).toBe(64);
-    expect(stderr).toMatch(/^ringcache: unknown option "--prot"; the options are --port, .*\n$/);
+    expect(stderr).toMatch(/^ringcache: unknown option "--prot"; --help lists the options\n$/);
   });
 
   const portInUse = (port: string) => ({

@@ -130,9 +130,8 @@ describe("a service that requires a token", () => {
 
 describe("wrong use", () => {
   test("an invalid option is one line on stderr and exit code 64", async () => {
-    const known = "--url, --auth-token, --auth-token-file, --once, --plain, --help";
     const bad: readonly (readonly [readonly string[], string])[] = [
-      [["--nope"], `unknown option "--nope"; the options are ${known}`],
+      [["--nope"], `unknown option "--nope"; --help lists the options`],
       [["--url"], "--url needs a value: a URL or host:port"],
       [["--url", "ftp://x"], '--url: "ftp://x" is neither an http or https URL nor host:port'],
       [["--url", "a b"], '--url: "a b" is neither an http or https URL nor host:port'],

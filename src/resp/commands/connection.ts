@@ -54,7 +54,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     "[username] password",
     BEFORE_AUTH,
     "1.0.0",
-    "Shows a token; the username is default.",
+    "Sends a token; the username is default.",
     auth,
     OPEN,
   ),

@@ -134,7 +134,7 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     "Unix time in milliseconds at which a key ends.",
     (context) => replyExpiry(context, unixMs),
   ),
-  define("persist", "key", "write fast", "2.2.0", "Takes a key's lifetime away.", persist),
+  define("persist", "key", "write fast", "2.2.0", "Removes the lifetime of a key.", persist),
 ];
 
 /** Writes -2 for a missing key, -1 for a key that never expires, else the result of `convert`. */

@@ -154,16 +154,8 @@ describe("an error has the option, the value and the allowed values", () => {
     [["stray"], {}, `unexpected argument "stray"; options start with --`],
     [[], { APP_COUNT: "0" }, `APP_COUNT: "0" is not a whole number from 1 to 9`],
     [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 99`],
-    [
-      ["-p=1"],
-      {},
-      `unknown option "-p"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --pause, --slow, --token, --count`,
-    ],
-    [
-      ["--colour", "red"],
-      {},
-      `unknown option "--colour"; the options are --port, --max-rate, --color, --verbose, --host, --room, --limit, --pause, --slow, --token, --count`,
-    ],
+    [["-p=1"], {}, `unknown option "-p"; --help lists the options`],
+    [["--colour", "red"], {}, `unknown option "--colour"; --help lists the options`],
   ];
   for (const [args, env, message] of cases) {
     test(message, () => {
