@@ -75,7 +75,7 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     "key seconds [NX | XX | GT | LT]",
     "write fast",
     "1.0.0",
-    "Lets a key live for so many seconds.",
+    "Sets the lifetime of a key, in seconds.",
     (context) => expire(context, SECONDS),
   ),
   define(
@@ -83,7 +83,7 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     "key milliseconds [NX | XX | GT | LT]",
     "write fast",
     "2.6.0",
-    "Lets a key live for so many milliseconds.",
+    "Sets the lifetime of a key, in milliseconds.",
     (context) => expire(context, MILLISECONDS),
   ),
   define(

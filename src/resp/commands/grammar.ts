@@ -21,7 +21,7 @@ interface Word<T> {
 
 interface Rule<T> {
   readonly words: readonly Word<T>[];
-  /** Whether a word with an argument may come again; the last one counts. */
+  /** Whether a word with an argument may be repeated; the last one counts. */
   readonly isRepeatable: boolean;
 }
 
@@ -63,14 +63,14 @@ export function pair<T>(
   };
 }
 
-/** Words that exclude each other. A flag may come again, a word with an argument may not. */
+/** Words that exclude each other. A flag may be repeated, a word with an argument may not. */
 export function oneOf<const W extends readonly Word<unknown>[]>(
   ...words: W
 ): Rule<ValueOf<W[number]>> {
   return { words: words as readonly Word<ValueOf<W[number]>>[], isRepeatable: false };
 }
 
-/** A word that may come again; the last one counts. */
+/** A word that may be repeated; the last one counts. */
 export function repeatable<T>(word: Word<T>): Rule<T> {
   return { words: [word], isRepeatable: true };
 }

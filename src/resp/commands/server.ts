@@ -166,7 +166,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
       "seconds",
       ADMIN,
       "1.0.0",
-      "Stops this worker for so long.",
+      "Stops this worker for that time.",
       debugSleep,
       WRITE,
     ),

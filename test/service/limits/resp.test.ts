@@ -65,7 +65,7 @@ describe("a client that lets the service wait is closed after --slow-client-time
       return (await asker.until("\n\r\n")).split("\n").filter((line) => line.includes("id="))
         .length;
     };
-    // The reader, the client and whoever asks, until the reader is closed.
+    // The reader, the client and the connection that asks, until the reader is closed.
     expect(await clients()).toBe(3);
     await until("the reader is closed", async () => {
       aheadMs += 20_000;

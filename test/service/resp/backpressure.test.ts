@@ -246,7 +246,7 @@ describe("CLIENT REPLY", () => {
 test("clients of all workers are listed, and killed, by any of them", async () => {
   const port = freePort();
   await using _service = await startService(["--workers", "2", "--resp-port", String(port)]);
-  // With so many no worker has none, but for one run in two to the fifteenth.
+  // With this number of connections, each worker has one in all but one of 32,768 runs.
   const names = Array.from({ length: 16 }, (_, n) => `client${n}`);
   const clients = await Promise.all(names.map(() => connectRaw(port)));
   for (const [n, client] of clients.entries()) {

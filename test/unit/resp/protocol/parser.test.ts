@@ -137,7 +137,7 @@ function fillers(count: number): string[] {
   return Array.from({ length: Math.max(0, count) }, (_, n) => `arg${n}`);
 }
 
-/** Of the command that was found. */
+/** The arguments of the command that was found. */
 function argumentsOf(parser: Parser): string[] {
   const { args, count } = parser.take(new ParsedCommand());
   return args.slice(0, count).map((argument) => argument.toText());

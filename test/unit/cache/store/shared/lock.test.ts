@@ -55,7 +55,7 @@ const atomics = {
   notify: (_words: Int32Array, _at: number, count = Infinity) =>
     operate({ kind: "notify", name: "notify", count }),
   pause() {},
-  /** Of a word that no other thread sees: a fence. */
+  /** Operations on a word that no other thread sees: a fence. */
   add() {},
 };
 
