@@ -1,42 +1,43 @@
 // The clients of all workers, for CLIENT LIST and CLIENT KILL: a table in shared memory.
-// A thread owns the rows of its part and alone writes to them, but for the mark that a
-// client is to be closed, which its worker looks for now and then.
+// A thread owns the rows of its part and is their only writer. One field is an exception: any thread
+// may mark a client to be killed. The worker of the client checks this mark every 100 ms.
 //
-// A row has a sequence that is odd while it is written (a reader looks again), numbers and
-// a text, its fields divided by line ends. Connections beyond the rows of their thread are served, not listed.
+// A row has a sequence number, other numbers and a text, whose fields are separated by line ends. The
+// sequence is odd during a write, and a reader then tries again. Connections beyond the rows of their
+// thread are served but not listed.
 
 const ROWS_PER_THREAD = 4096;
 const ROW_BYTES = 512;
 const ROW_WORDS = ROW_BYTES / Int32Array.BYTES_PER_ELEMENT;
 const ROW_FLOATS = ROW_BYTES / Float64Array.BYTES_PER_ELEMENT;
-// Words of a row.
+// Offsets of the words of a row.
 const SEQUENCE = 0;
 const KILL = 1;
 const TEXT_LENGTH = 2;
 const LAST_COMMAND = 3;
-// Floats of a row, behind the words.
+// Offsets of the floats of a row, after the words.
 const ID = 2;
 const CREATED = 3;
 const USED = 4;
 const TEXT = 40;
-const MAX_TEXT = ROW_BYTES - TEXT;
+const TEXT_BYTES_MAX = ROW_BYTES - TEXT;
 /**
- * Behind all rows: the number of each row's client, or 0, side by side, to be searched for one. The
- * memory has whole floats, so half of this part is not used.
+ * Bytes of each entry of the index after all rows: the number of each row's client, or 0. A search
+ * for a number reads only the index. The entries use 4 of these bytes, so half of the index is unused.
  */
 const ID_BYTES = Float64Array.BYTES_PER_ELEMENT;
-/** In the row before all others: the last number given to a client, and how often one was killed. */
+/** Words of row 0, which has no client: the last assigned number, and the number of kills. */
 const LAST_ID = 0;
 const KILLS = 1;
 
 export const NO_ROW = -1;
 
-/** What a worker says of a client of its own. */
+/** The text fields of a client, which its worker writes. */
 export interface Description {
   readonly address: string;
   readonly localAddress: string;
   readonly version: 2 | 3;
-  /** As CLIENT LIST has them. */
+  /** The flags of CLIENT LIST. */
   readonly flags: string;
   readonly libName: string;
   readonly libVersion: string;
@@ -48,11 +49,11 @@ export interface Client extends Description {
   readonly row: number;
   readonly ageSeconds: number;
   readonly idleSeconds: number;
-  /** Number of its last command, or -1. */
+  /** Number of the client's last command, or -1. */
   readonly lastCommand: number;
 }
 
-/** Zeroed memory for the clients of `threads` threads. */
+/** Returns zeroed memory for the clients of `threads` threads. */
 export function allocateClients(threads: number): SharedArrayBuffer {
   const rows = 1 + threads * ROWS_PER_THREAD;
   return new SharedArrayBuffer(rows * (ROW_BYTES + ID_BYTES));
@@ -62,14 +63,14 @@ export class Clients {
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #bytes: Buffer;
-  /** By row. */
+  /** The number of the client of each row, or 0. */
   readonly #ids: Int32Array;
   readonly #firstRow: number;
   readonly #free: number[] = [];
-  /** Rows of this thread that were ever used end here. */
+  /** End of the rows of this thread that have been in use. */
   #usedEnd: number;
 
-  /** Attaches as this thread; whoever had its number before has left no clients. */
+  /** Attaches as this thread, and clears the rows of an earlier thread with the same number. */
   constructor(memory: SharedArrayBuffer, thread: number) {
     this.#words = new Int32Array(memory);
     this.#floats = new Float64Array(memory);
@@ -83,12 +84,12 @@ export class Clients {
     }
   }
 
-  /** A number that no other client of the service has had. */
+  /** Returns a number that no other client of the service has had. */
   nextId(): number {
     return Atomics.add(this.#words, LAST_ID, 1) + 1;
   }
 
-  /** Lists a client; answers its row, or NO_ROW if the table is full. O(1). */
+  /** Lists a client. Returns its row, or NO_ROW if the table is full. O(1). */
   add(id: number, description: Description, nowMs: number): number {
     const isFull = this.#usedEnd === this.#firstRow + ROWS_PER_THREAD;
     const row = this.#free.pop() ?? (isFull ? NO_ROW : this.#usedEnd++);
@@ -109,14 +110,14 @@ export class Clients {
     this.#free.push(row);
   }
 
-  /** The client has sent something. */
+  /** Records the time and the last command of a client. */
   used(row: number, lastCommand: number, nowMs: number): void {
     if (row === NO_ROW) return;
     this.#floats[row * ROW_FLOATS + USED] = nowMs;
     this.#words[row * ROW_WORDS + LAST_COMMAND] = lastCommand;
   }
 
-  /** Describes a client of this thread anew; a name longer than a row is cut. */
+  /** Replaces the description of a client of this thread. A text longer than a row is cut. */
   describe(row: number, client: Description): void {
     if (row === NO_ROW) return;
     const { address, localAddress, version, flags, libName, libVersion, name } = client;
@@ -126,13 +127,13 @@ export class Clients {
     this.#words[word + TEXT_LENGTH] = this.#bytes.write(
       text,
       row * ROW_BYTES + TEXT,
-      MAX_TEXT,
+      TEXT_BYTES_MAX,
       "utf8",
     );
     Atomics.add(this.#words, word + SEQUENCE, 1);
   }
 
-  /** The rows of all listed clients, in the order of their numbers. O(rows), of 4 bytes each. */
+  /** Returns the rows of all listed clients, in the order of their numbers. Reads 4 bytes a row. */
   rows(): number[] {
     const ids = this.#ids;
     const rows: number[] = [];
@@ -140,19 +141,19 @@ export class Clients {
     return rows.sort((a, b) => (ids[a] ?? 0) - (ids[b] ?? 0));
   }
 
-  /** The row of the client with this number, or NO_ROW: a search through 4 bytes a row. */
+  /** Returns the row of the client with this number, or NO_ROW. Reads 4 bytes a row. */
   rowOf(id: number): number {
     return id > 0 ? this.#ids.indexOf(id) : NO_ROW;
   }
 
-  /** The client in this row, or undefined if there is none any more. O(1). */
+  /** Returns the client in this row, or undefined if the row has none. O(1). */
   at(row: number, nowMs: number): Client | undefined {
     const id = row === NO_ROW ? 0 : Atomics.load(this.#ids, row);
     if (id === 0) return undefined;
-    const [address = "", localAddress = "", version, ...rest] = this.#textOf(row).split("\n");
+    const [address = "", localAddress = "", version, ...rest] = this.#readText(row).split("\n");
     const [flags = "", libName = "", libVersion = "", name = ""] = rest;
-    const secondsSince = (place: number) =>
-      Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + place] ?? 0)) / 1000));
+    const secondsSince = (field: number) =>
+      Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + field] ?? 0)) / 1000));
     const client: Client = {
       id,
       row,
@@ -165,7 +166,7 @@ export class Clients {
     return Atomics.load(this.#ids, row) === id ? client : undefined;
   }
 
-  /** Marks a client of any thread to be closed. */
+  /** Marks a client of any thread to be killed. */
   kill({ row, id }: Client): void {
     if (this.#floats[row * ROW_FLOATS + ID] !== id) return;
     Atomics.store(this.#words, row * ROW_WORDS + KILL, 1);
@@ -173,13 +174,13 @@ export class Clients {
     Atomics.notify(this.#words, KILLS);
   }
 
-  /** Calls `look` in this thread after clients of any thread were marked; returns what ends that. */
-  onKill(look: () => void): () => void {
+  /** Calls `callback` in this thread after a client of any thread was marked. Returns a function that ends this. */
+  onKill(callback: () => void): () => void {
     let isOver = false;
     const wait = async (): Promise<void> => {
       while (!isOver) {
         await Atomics.waitAsync(this.#words, KILLS, Atomics.load(this.#words, KILLS)).value;
-        look();
+        callback();
       }
     };
     void wait();
@@ -189,7 +190,7 @@ export class Clients {
     };
   }
 
-  /** Whether a client of this thread is to be closed. */
+  /** Returns whether a client of this thread is marked to be killed. */
   isKilled(row: number): boolean {
     return row !== NO_ROW && Atomics.load(this.#words, row * ROW_WORDS + KILL) !== 0;
   }
@@ -200,11 +201,11 @@ export class Clients {
     this.#words[row * ROW_WORDS + KILL] = 0;
   }
 
-  #textOf(row: number): string {
+  #readText(row: number): string {
     const word = row * ROW_WORDS;
     for (;;) {
       const sequence = Atomics.load(this.#words, word + SEQUENCE);
-      const length = Math.max(0, Math.min(MAX_TEXT, this.#words[word + TEXT_LENGTH] ?? 0));
+      const length = Math.max(0, Math.min(TEXT_BYTES_MAX, this.#words[word + TEXT_LENGTH] ?? 0));
       const start = row * ROW_BYTES + TEXT;
       const text = this.#bytes.toString("utf8", start, start + length);
       const isWhole = sequence % 2 === 0;

@@ -1,5 +1,5 @@
-// The parameters of CONFIG: what of ours redis has a name for, and what clients and test
-// suites ask for when they start. Those that can be set are in memory that the workers share.
+// The parameters of CONFIG: options that redis has a name for, and parameters that clients and test
+// suites read when they start. The parameters that can be set are in memory that the workers share.
 
 import { resolve } from "node:path";
 
@@ -8,10 +8,10 @@ import type { Config } from "../config/config.ts";
 const PROTO_MAX_BULK_LEN = 0;
 const QUERY_LIMIT = 1;
 const TCP_KEEPALIVE = 2;
-const MIN_BYTES = 2 ** 20;
-const MAX_KEEPALIVE_SECONDS = 32_767;
+const LIMIT_BYTES_MIN = 2 ** 20;
+const KEEPALIVE_SECONDS_MAX = 32_767;
 
-/** Memory for the settings of all workers, as the configuration has them. */
+/** Returns memory for the settings of all workers, with the values of the configuration. */
 export function allocateSettings(config: Config): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(3 * Float64Array.BYTES_PER_ELEMENT);
   const { respQueryLimit, tcpKeepalive } = config;
@@ -22,7 +22,7 @@ export function allocateSettings(config: Config): SharedArrayBuffer {
 interface Parameter {
   readonly name: string;
   readonly read: () => string;
-  /** Takes a new value; false if it is not one. Without it the value is what it is. */
+  /** Sets the value. Returns false if the text is invalid. Undefined if the parameter is fixed. */
   readonly write?: (value: string) => boolean;
 }
 
@@ -35,17 +35,17 @@ export class Settings {
     this.#parameters = new Map(this.#table(config).map((parameter) => [parameter.name, parameter]));
   }
 
-  /** Longest argument of a command, in bytes. */
+  /** Maximum size of an argument in bytes. */
   get maxBulkBytes(): number {
     return this.#numbers[PROTO_MAX_BULK_LEN] ?? 0;
   }
 
-  /** Most bytes that a connection may have sent of commands that are not whole. */
+  /** Maximum size of an incomplete command in bytes. */
   get queryLimit(): number {
     return this.#numbers[QUERY_LIMIT] ?? 0;
   }
 
-  /** Seconds of silence after which a new connection's client is asked whether it is there; 0 is never. */
+  /** Seconds without traffic before the kernel probes the client of a new connection; 0 means never. */
   get tcpKeepalive(): number {
     return this.#numbers[TCP_KEEPALIVE] ?? 0;
   }
@@ -58,7 +58,7 @@ export class Settings {
     return this.#parameters.get(name)?.read() ?? "";
   }
 
-  /** Sets all and returns undefined, or sets none and returns why, as redis words it. */
+  /** Sets all parameters and returns undefined, or sets none and returns the error text of redis. */
   set(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
     const names = new Set<string>();
     for (const [name] of pairs) {
@@ -69,11 +69,11 @@ export class Settings {
       names.add(name);
     }
     const before = pairs.map(([name]) => [name, this.#parameters.get(name)?.read() ?? ""] as const);
-    for (const [place, [name, value]] of pairs.entries()) {
+    for (const [index, [name, value]] of pairs.entries()) {
       const parameter = this.#parameters.get(name);
       if (parameter === undefined || parameter.read() === value) continue;
       if (parameter.write?.(value)) continue;
-      for (const [changed, old] of before.slice(0, place))
+      for (const [changed, old] of before.slice(0, index))
         this.#parameters.get(changed)?.write?.(old);
       const reason = parameter.write ? "argument couldn't be parsed" : "can't set immutable config";
       return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
@@ -87,13 +87,13 @@ export class Settings {
       name,
       read: () => String(value),
     });
-    const number = (name: string, place: number, parse = limitOf): Parameter => ({
+    const number = (name: string, index: number, parse = parseLimit): Parameter => ({
       name,
-      read: () => String(this.#numbers[place]),
+      read: () => String(this.#numbers[index]),
       write: (text) => {
         const value = parse(text);
         if (value === undefined) return false;
-        this.#numbers[place] = value;
+        this.#numbers[index] = value;
         return true;
       },
     });
@@ -118,25 +118,25 @@ export class Settings {
       fixed("save", config.dataDir === "" || interval === 0 ? "" : `${interval} 1`),
       fixed("slowlog-log-slower-than", -1),
       fixed("slowlog-max-len", 0),
-      number("tcp-keepalive", TCP_KEEPALIVE, secondsOf),
+      number("tcp-keepalive", TCP_KEEPALIVE, parseSeconds),
       fixed("timeout", config.respIdleTimeout),
     ];
   }
 }
 
-/** Bytes of a limit that lets commands through. */
-function limitOf(text: string): number | undefined {
-  const bytes = bytesOf(text);
-  return bytes === undefined || bytes < MIN_BYTES ? undefined : bytes;
+/** Parses a limit in bytes. Returns undefined for an invalid or too small limit. */
+function parseLimit(text: string): number | undefined {
+  const bytes = parseBytes(text);
+  return bytes === undefined || bytes < LIMIT_BYTES_MIN ? undefined : bytes;
 }
 
-/** What the kernel takes for TCP_KEEPIDLE. */
-function secondsOf(text: string): number | undefined {
-  return /^\d{1,5}$/.test(text) && Number(text) <= MAX_KEEPALIVE_SECONDS ? Number(text) : undefined;
+/** Parses a number of seconds that the kernel accepts for TCP_KEEPIDLE. */
+function parseSeconds(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= KEEPALIVE_SECONDS_MAX ? Number(text) : undefined;
 }
 
-/** "64mb" as redis reads it: k, m, g are thousands, kb, mb, gb are of 1,024. */
-function bytesOf(text: string): number | undefined {
+/** Parses a size such as "64mb" by the rules of redis: k, m, g are powers of 1000; kb, mb, gb of 1024. */
+function parseBytes(text: string): number | undefined {
   const parts = /^(\d{1,15})(|b|k|m|g|kb|mb|gb)$/i.exec(text);
   if (parts === null) return undefined;
   const [, digits, unit = ""] = parts;

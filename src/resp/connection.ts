@@ -1,4 +1,4 @@
-// A client's connection, as its listener keeps it.
+// The state of a client's connection.
 
 import type { Socket } from "bun";
 
@@ -10,40 +10,40 @@ import type { Clients } from "./clients.ts";
 import { Parser } from "./protocol/parser.ts";
 import type { Settings } from "./config-parameters.ts";
 
-/** How long a client that is not to stay may take to hear why. */
-const FAREWELL_MS = 1000;
+/** Time for a rejected client to receive its error before the socket is closed. */
+const ERROR_DELIVERY_MS = 1000;
 
 export interface Connection extends Session {
   readonly socket: Socket<Connection | undefined>;
   readonly parser: Parser;
-  /** What has come and is no whole command yet, or waits for the client to read. */
+  /** Received bytes of an incomplete command, or of commands that wait. */
   unread: ByteBuffer | undefined;
-  /** What the socket has not taken, from `sent` on. */
+  /** Replies that the socket has not taken. They begin at the offset `sent`. */
   unsent: ByteBuffer | undefined;
   sent: number;
-  /** Whether its last command has no answer yet. */
+  /** Whether the last command is pending: it has no reply yet. */
   isWaiting: boolean;
-  /** Whether more of its commands are to be run when its turn comes. */
+  /** Whether the connection has further commands for its next turn. */
   isQueued: boolean;
-  /** Whether its next command waits for room for its answer. */
+  /** Whether the next command waits for room for its reply. */
   isParked: boolean;
-  /** Whether its next command has lacked room before. */
+  /** Whether the next command has lacked room before. */
   hasLacked: boolean;
-  /** Bytes that it waits for room for; 0 if it does not wait. */
+  /** Number of bytes that the connection waits for; 0 if it does not wait. */
   wants: number;
-  /** Bytes that it has claimed of --max-pending-bytes. */
+  /** Number of bytes that the connection has claimed of --max-pending-bytes. */
   claimed: number;
-  /** Bytes of its last command, if that came in several pieces. */
+  /** Size of the last large command in bytes. */
   lastBytes: number;
   isOpen: boolean;
-  /** Whether it may begin: over TLS, whether its handshake is done. */
+  /** Whether the TLS handshake is done; true without TLS. */
   isReady: boolean;
-  /** Times that it has got something done: commands run, answers read to their end. */
+  /** Number of steps of progress: batches of commands that ran, and unsent replies that were fully sent. */
   steps: number;
-  /** Bytes of commands that have come, and of answers that its socket has taken late. */
+  /** Received bytes, and bytes of replies that the socket took in partial writes. */
   bytesIn: number;
   bytesOut: number;
-  // What Patience remembers of it.
+  // The values at the last check of ClientTimeouts.
   stepsSeen: number;
   bytesInSeen: number;
   bytesOutSeen: number;
@@ -51,17 +51,17 @@ export interface Connection extends Session {
   quietSinceMs: number;
 }
 
-/** Whether commands that have come must wait. */
+/** Returns whether received commands must wait. */
 export function isBlocked({ unsent, isWaiting, isQueued, isParked }: Connection): boolean {
   return unsent !== undefined || isWaiting || isQueued || isParked;
 }
 
-/** Reads on, unless the connection has to wait for something. */
+/** Continues to read from the socket, unless the connection must wait. */
 export function readOn(connection: Connection): void {
   if (!isBlocked(connection) && connection.wants === 0) connection.socket.resume();
 }
 
-/** A client that has just come. */
+/** Returns the state of a new connection, and adds its client to the list. */
 export function newConnection(
   socket: Socket<Connection | undefined>,
   clients: Clients,
@@ -96,8 +96,8 @@ export function newConnection(
   };
 }
 
-/** For a client that is not to stay; over TLS it can hear that only once it has done its handshake. */
+/** Sends an error and closes the socket. Over TLS the client receives it only after its handshake. */
 export function closeWithError(socket: Socket<Connection | undefined>, text: string): void {
   socket.end(text);
-  setTimeout(() => socket.terminate(), FAREWELL_MS);
+  setTimeout(() => socket.terminate(), ERROR_DELIVERY_MS);
 }

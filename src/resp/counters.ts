@@ -1,7 +1,7 @@
-// What the workers count of the Redis protocol. Each thread owns a row and is its only
-// writer; a reader adds the rows up. An aligned 64-bit float is read and written whole.
+// The counters of the Redis protocol. Each thread owns a row and is its only writer. A reader
+// adds the rows up. An aligned 64-bit float is read and written atomically.
 
-const PLACES = {
+const OFFSETS = {
   connectionsReceived: 0,
   connected: 1,
   inputBytes: 2,
@@ -10,27 +10,27 @@ const PLACES = {
   queryLimitCloses: 5,
   commandsPerSecond: 6,
 } as const;
-export type RespCounterName = keyof typeof PLACES;
+export type RespCounterName = keyof typeof OFFSETS;
 
-/** Behind them, three of each command. */
+/** Offset of the counters of the commands: three for each command. */
 const COMMANDS = 8;
 const PER_COMMAND = 3;
 const DONE = 0;
 const FAILED = 1;
 const REJECTED = 2;
-/** Whole cache lines. */
-const ROUND_TO = 8;
+/** A row is a multiple of 8 floats: whole cache lines. */
+const FLOATS_PER_LINE = 8;
 
 export interface CommandStats {
-  /** Those that were run and not answered with an error. */
+  /** Calls without an error reply. */
   readonly done: number;
-  /** Those answered with an error. */
+  /** Calls with an error reply. */
   readonly failed: number;
-  /** Refused before they ran: a wrong number of arguments. */
+  /** Calls that were rejected before they ran, for example for a wrong number of arguments. */
   readonly rejected: number;
 }
 
-/** Zeroed memory for `threads` threads and `commands` commands, and a row that `reset` keeps sums in. */
+/** Returns zeroed memory: a row for each thread, and one row in which `reset` keeps the earlier sums. */
 export function allocateRespCounters(threads: number, commands: number): SharedArrayBuffer {
   return new SharedArrayBuffer(
     (threads + 1) * rowLength(commands) * Float64Array.BYTES_PER_ELEMENT,
@@ -43,33 +43,33 @@ export class RespCounters {
   readonly #own: Float64Array;
   readonly #rowLength: number;
 
-  /** `names`: of the commands, by their numbers. */
   #sampledCommands = 0;
 
+  /** `names` are the names of the commands by their numbers. */
   constructor(memory: SharedArrayBuffer, thread: number, names: readonly string[]) {
     this.names = names;
     this.#rowLength = rowLength(names.length);
     this.#all = new Float64Array(memory);
     this.#own = this.#all.subarray(thread * this.#rowLength, (thread + 1) * this.#rowLength);
-    // A thread that was here before has left its connections.
-    this.#set(PLACES.connected, 0);
-    this.#set(PLACES.commandsPerSecond, 0);
+    // The connections of an earlier thread with this number no longer exist.
+    this.#set(OFFSETS.connected, 0);
+    this.#set(OFFSETS.commandsPerSecond, 0);
   }
 
   add(name: RespCounterName, count: number): void {
-    this.#add(PLACES[name], count);
+    this.#add(OFFSETS[name], count);
   }
 
-  /** Once every `ms`. `commands`: what this thread has run since its start. Returns false, as a job with no more to do. */
+  /** Runs every `ms`. `commands` is the number of commands of this thread since its start. Returns false: no further run is due. */
   sampleCommands(commands: number, ms: number): false {
-    this.#set(PLACES.commandsPerSecond, ((commands - this.#sampledCommands) * 1000) / ms);
+    this.#set(OFFSETS.commandsPerSecond, ((commands - this.#sampledCommands) * 1000) / ms);
     this.#sampledCommands = commands;
     return false;
   }
 
   /**
-   * The command with this number, from 0, was run, and has failed or not: each is counted by itself, so that
-   * neither ever goes down for who reads while others count.
+   * Counts a call of the command with this number. Failed and other calls have separate counters, so that
+   * neither sum ever decreases for a concurrent reader.
    */
   called(command: number, hasFailed: boolean): void {
     this.#add(COMMANDS + command * PER_COMMAND + (hasFailed ? FAILED : DONE), 1);
@@ -79,9 +79,9 @@ export class RespCounters {
     this.#add(COMMANDS + command * PER_COMMAND + REJECTED, 1);
   }
 
-  /** The sum over all threads. */
+  /** Returns the sum over all threads. */
   sum(name: RespCounterName): number {
-    return this.#sum(PLACES[name]);
+    return this.#sum(OFFSETS[name]);
   }
 
   command(command: number): CommandStats {
@@ -93,38 +93,43 @@ export class RespCounters {
     };
   }
 
-  /** As `command`, since the start of the service, whatever `reset` has done. */
+  /** Returns the counters of a command since the start of the service, regardless of `reset`. */
   commandSinceStart(command: number): CommandStats {
     const first = COMMANDS + command * PER_COMMAND;
     const base = this.#all.length - this.#rowLength;
-    const of = (place: number) => this.#sum(place) - (this.#all[base + place] ?? 0);
-    return { done: of(first + DONE), failed: of(first + FAILED), rejected: of(first + REJECTED) };
+    const total = (offset: number) => this.#sum(offset) - (this.#all[base + offset] ?? 0);
+    return {
+      done: total(first + DONE),
+      failed: total(first + FAILED),
+      rejected: total(first + REJECTED),
+    };
   }
 
-  /** Lets all counts of what has happened begin at 0 again; what other threads count meanwhile may be lost. */
+  /** Sets all counters of events to 0. Concurrent counts of other threads may be lost. */
   reset(): void {
     const base = this.#all.length - this.#rowLength;
-    for (let place = 0; place < this.#rowLength; place++) {
-      if (place === PLACES.connected || place === PLACES.commandsPerSecond) continue;
-      this.#all[base + place] = (this.#all[base + place] ?? 0) - this.#sum(place);
+    for (let offset = 0; offset < this.#rowLength; offset++) {
+      if (offset === OFFSETS.connected || offset === OFFSETS.commandsPerSecond) continue;
+      this.#all[base + offset] = (this.#all[base + offset] ?? 0) - this.#sum(offset);
     }
   }
 
-  #add(place: number, count: number): void {
-    this.#own[place] = (this.#own[place] ?? 0) + count;
+  #add(offset: number, count: number): void {
+    this.#own[offset] = (this.#own[offset] ?? 0) + count;
   }
 
-  #set(place: number, value: number): void {
-    this.#own[place] = value;
+  #set(offset: number, value: number): void {
+    this.#own[offset] = value;
   }
 
-  #sum(place: number): number {
+  #sum(offset: number): number {
     let sum = 0;
-    for (let at = place; at < this.#all.length; at += this.#rowLength) sum += this.#all[at] ?? 0;
+    for (let index = offset; index < this.#all.length; index += this.#rowLength)
+      sum += this.#all[index] ?? 0;
     return sum;
   }
 }
 
 function rowLength(commands: number): number {
-  return Math.ceil((COMMANDS + commands * PER_COMMAND) / ROUND_TO) * ROUND_TO;
+  return Math.ceil((COMMANDS + commands * PER_COMMAND) / FLOATS_PER_LINE) * FLOATS_PER_LINE;
 }

@@ -1,17 +1,17 @@
-// What the listener of the Redis protocol tells the process.
+// The events that the Redis port reports to the process.
 
-/** Options that bound the bytes of a connection. */
+/** Options that limit the bytes of a connection. */
 export type SizeOption = "--resp-output-limit" | "--resp-query-limit" | "--max-pending-bytes";
 
 export interface RespEvents {
-  /** Somebody speaks HTTP to this port: a page in a browser, most likely. Told once. */
+  /** A client has sent HTTP to this port, probably a browser. Reported once for each worker. */
   readonly httpRejected: (address: string) => void;
-  /** A connection was closed for the bytes that it left unread, or that it sent of one command. */
+  /** A connection was closed because its unread replies or its command exceeded the limit of `option`. */
   readonly overLimit: (address: string, option: SizeOption) => void;
-  /** A connection has been opened or closed, if it is to be told. */
+  /** A connection was opened or closed. Undefined if these events are not logged. */
   readonly connected?: ((event: "connected" | "disconnected", address: string) => void) | undefined;
-  /** Commands that had come at once took `ms`, --slow-ms at least; `command` is the last of them. */
+  /** Commands that arrived together took `ms`, at least --slow-ms. `command` is the last of them. */
   readonly slow: (address: string, command: string, commands: number, ms: number) => void;
-  /** An exception, which no command may cause: its connection is closed. */
+  /** An unexpected exception has closed its connection. */
   readonly failed: (error: unknown) => void;
 }

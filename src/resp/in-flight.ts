@@ -1,32 +1,32 @@
-// The part of the bytes in flight that the connections of a worker hold: commands that are not whole,
-// commands and answers that wait for the client to read.
+// The part of the bytes in flight that the connections of a worker hold: incomplete commands, commands
+// that wait, and replies that the client has not read.
 //
 // A connection asks before it reads the rest of a long command, and waits for room, oldest first.
-// Bytes that have come already are claimed without asking; if they exceed the limit the connection
-// is refused. The connection that has the lane (see byte-budget.ts) does not ask.
+// Bytes that have already arrived are claimed without asking. If they exceed the limit, the connection
+// is closed. The connection in the lane (see byte-budget.ts) does not ask.
 
 import type { ByteBudget } from "../shared-memory/byte-budget.ts";
 import { type Connection, isBlocked } from "./connection.ts";
 
-/** Bytes that each connection may hold without a claim: they are part of what a connection costs. */
-const FREE_BYTES = 1024;
-/** For room that connections of other workers leave. Runs only while a connection waits. */
-const LOOK_EVERY_MS = 20;
+/** Bytes that each connection may hold without a claim. They belong to the cost of a connection. */
+const UNCLAIMED_BYTES_MAX = 1024;
+/** Interval of the check for room that other workers free. The check runs only while a connection waits. */
+const CHECK_EVERY_MS = 20;
 
 export class InFlight {
   readonly #budget: ByteBudget;
   readonly #resume: (connection: Connection) => void;
   /** Connections that wait, the oldest first. */
   readonly #waiting: Connection[] = [];
-  /** Connections that were let on and have not sent anything yet. */
+  /** Connections that were granted room since the last check. The check corrects their claims. */
   #granted: Connection[] = [];
-  /** Connections that have sent a large command. Their next one is as large, most likely. */
+  /** Connections that have sent a large command. Their next command is probably as large. */
   readonly #large = new Set<Connection>();
   #inLane: Connection | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #willWake = false;
 
-  /** `resume` reads on from a connection that has waited. */
+  /** `resume` continues to read from a connection that has waited. */
   constructor(budget: ByteBudget, resume: (connection: Connection) => void) {
     this.#budget = budget;
     this.#resume = resume;
@@ -44,11 +44,11 @@ export class InFlight {
     return this.#inLane === connection;
   }
 
-  /** Makes the claim of a connection what it holds now. Returns false if that exceeds the limit. O(1). */
+  /** Sets the claim of a connection to the bytes that it holds. Returns false if that exceeds the limit. O(1). */
   settle(connection: Connection): boolean {
     const held = heldBytes(connection);
     if (this.#inLane === connection) {
-      // A command that runs in slices is still the one that the lane was entered for.
+      // A command that runs in slices keeps the lane.
       if (held === 0 && !connection.isWaiting) this.leaveLane(connection);
       return true;
     }
@@ -61,10 +61,10 @@ export class InFlight {
     return true;
   }
 
-  /** Claims room for `bytes` in all. Returns false if the connection has to wait for it. O(1). */
+  /** Claims room for `bytes` in total. Returns false if the connection has to wait. O(1). */
   ask(connection: Connection, bytes: number): boolean {
     if (this.#inLane === connection) return true;
-    // Others that wait come first.
+    // Connections that already wait come first.
     if (this.#waiting.length > 0 && this.#waiting[0] !== connection) return false;
     if (!this.#budget.tryReserve(connection.claimed, bytes)) return false;
     connection.claimed = bytes;
@@ -72,14 +72,14 @@ export class InFlight {
     return true;
   }
 
-  /** The connection has sent a command of `lastBytes`. */
+  /** Records that the connection has sent a command of `lastBytes`. */
   sentLarge(connection: Connection): void {
     this.#large.add(connection);
   }
 
   /**
-   * Parks the connection, until `resume`, as its next command lacked room for `bytes` beside the command
-   * itself. A command that lacks room again after that runs in the lane only: it waits for itself no more.
+   * Parks the connection until `resume`, because its next command lacked room for a reply of `bytes`. If
+   * the same command lacks room again, it runs in the lane only. Otherwise it could wait for its own bytes.
    */
   park(connection: Connection, bytes: number): void {
     connection.isParked = true;
@@ -87,25 +87,25 @@ export class InFlight {
     connection.hasLacked = true;
   }
 
-  /** Lets the connection wait, until `resume`, for room for `bytes` in all. It is not to be read from. */
+  /** Adds the connection to the queue for `bytes` in total, until `resume`. The caller pauses its socket. */
   wait(connection: Connection, bytes: number): void {
     if (connection.wants === 0) this.#waiting.push(connection);
     connection.wants = Math.max(1, bytes);
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#timer ??= setInterval(() => this.#check(), CHECK_EVERY_MS);
     this.#wakeSoon();
   }
 
-  /** The connection has ended and holds nothing. */
+  /** Removes a connection that has ended. */
   forget(connection: Connection): void {
-    const place = connection.wants === 0 ? -1 : this.#waiting.indexOf(connection);
-    if (place >= 0) this.#waiting.splice(place, 1);
+    const index = connection.wants === 0 ? -1 : this.#waiting.indexOf(connection);
+    if (index >= 0) this.#waiting.splice(index, 1);
     connection.wants = 0;
     this.#large.delete(connection);
     this.settle(connection);
     this.leaveLane(connection);
   }
 
-  /** The command that the connection had the lane for has been run. */
+  /** Leaves the lane after the command of the connection has run. */
   leaveLane(connection: Connection): void {
     if (this.#inLane !== connection) return;
     this.#inLane = undefined;
@@ -118,15 +118,15 @@ export class InFlight {
     this.#inLane = connection;
     this.#budget.resize(connection.claimed, 0);
     connection.claimed = 0;
-    // It may wait behind others for what it has now.
+    // The freed claim may be enough for another connection.
     this.#wakeSoon();
     return true;
   }
 
   /**
-   * Above half of the limit, lets the connections wait that have nothing unread and may send a large
-   * command. Their kernels may hold 512 KiB of it each, which come at once and cannot wait. A pause takes
-   * effect before their next chunk is read, so the rest of the limit is for one chunk of each worker.
+   * Pauses idle connections that may send a large command, if more than half of the limit is used. The
+   * kernel may hold 512 KiB of each command, which arrive at once and cannot wait. A pause takes effect
+   * before the next chunk is read. So the rest of the limit is for one chunk of each worker.
    */
   #pauseLarge(except: Connection): void {
     if (this.#large.size === 0 || this.#budget.usedBytes * 2 <= this.limitBytes) return;
@@ -140,7 +140,7 @@ export class InFlight {
     }
   }
 
-  #look(): void {
+  #check(): void {
     const granted = this.#granted;
     this.#granted = [];
     for (const connection of granted) this.settle(connection);
@@ -161,17 +161,17 @@ export class InFlight {
 
   #wake(): void {
     const inLane = this.#inLane;
-    if (inLane !== undefined && inLane.wants > 0) this.#letOn(inLane);
-    // A connection that is let on may wait again at once: its turn comes with the next look.
+    if (inLane !== undefined && inLane.wants > 0) this.#grant(inLane);
+    // A connection that was granted room may wait again at once. The next check handles it.
     for (let left = this.#waiting.length; left > 0; left--) {
       const [first] = this.#waiting;
       if (first === undefined) return;
       if (!this.#isGranted(first) && !this.#enterLane(first)) return;
-      this.#letOn(first);
+      this.#grant(first);
     }
   }
 
-  #letOn(connection: Connection): void {
+  #grant(connection: Connection): void {
     this.#waiting.splice(this.#waiting.indexOf(connection), 1);
     connection.wants = 0;
     this.#granted.push(connection);
@@ -179,8 +179,8 @@ export class InFlight {
   }
 
   /**
-   * Returns whether there is room. A parked connection claims its answer beside its command. Where both
-   * exceed the limit, the claim of the answer always fails: such a command runs in the lane only.
+   * Claims the room that a connection waits for, and returns whether there is room. A parked connection
+   * needs room for its command and its reply. If both exceed the limit, the command runs in the lane only.
    */
   #isGranted(connection: Connection): boolean {
     const { wants, isParked } = connection;
@@ -192,6 +192,6 @@ export class InFlight {
 
 function heldBytes({ unread, unsent, parser, access }: Connection): number {
   const bytes = (unread?.bytes.length ?? 0) + (unsent?.bytes.length ?? 0) + parser.argumentBytes;
-  // A client without a token may hold so little that it needs no claim, and may take no room of others.
-  return bytes <= FREE_BYTES || (access === "open" && unsent === undefined) ? 0 : bytes;
+  // A client without a token may hold at most 4 KiB, needs no claim and takes no room of other clients.
+  return bytes <= UNCLAIMED_BYTES_MAX || (access === "open" && unsent === undefined) ? 0 : bytes;
 }

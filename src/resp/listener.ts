@@ -1,4 +1,4 @@
-// The socket that listens for clients of the Redis protocol.
+// The listening socket of the Redis port.
 
 import type { Socket, TCPSocketListener } from "bun";
 
@@ -8,21 +8,21 @@ import type { Connection } from "./connection.ts";
 
 export type Handlers = Parameters<typeof Bun.listen<Connection | undefined>>[0]["socket"];
 
-/** Shares the port with those of other workers, and of other certificates. Throws as Bun.listen does. */
+/** Opens a listener that shares its port with other workers and other certificates. Throws the errors of Bun.listen. */
 export function listen(
   config: Config,
   port: number,
   tls: TlsTexts | undefined,
   handlers: Handlers,
 ): TCPSocketListener<Connection | undefined> {
-  // Not among the types: reusePort is how Bun.serve names it, and works here.
+  // Bun's types lack reusePort here. Bun.serve has an option of this name, which works here too.
   const options = {
     hostname: config.host,
     port,
     reusePort: config.workers > 1 || tls !== undefined,
     ...(tls === undefined ? {} : { tls: bunTlsOf(tls) }),
-    // Where it is asked to tell of handshakes, Bun tells of a connection before its own: one that never
-    // begins it counts as any other.
+    // With a handshake handler, Bun opens a connection before its handshake. So a client that never begins
+    // the handshake counts as a connection too.
     socket: {
       ...handlers,
       handshake(socket: Socket<Connection | undefined>, isDone: boolean, error: Error | null) {

@@ -1,4 +1,4 @@
-// The memory of the Redis port's listeners.
+// The shared memory of the Redis port.
 
 import type { Config } from "../config/config.ts";
 import { allocateHistogram } from "../shared-memory/histogram.ts";
@@ -7,7 +7,7 @@ import { COMMAND_NAMES } from "./commands/table.ts";
 import { allocateSettings } from "./config-parameters.ts";
 import { allocateRespCounters } from "./counters.ts";
 
-/** What the workers share beside the cache: plain data that may be sent to a worker. */
+/** The memory that the workers share beside the cache: plain data that can be sent to a worker. */
 export interface RespMemory {
   readonly settings: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
@@ -15,7 +15,7 @@ export interface RespMemory {
   readonly durations: SharedArrayBuffer;
 }
 
-/** Memory for the listeners of `threads` threads. */
+/** Returns the memory for the Redis ports of `threads` threads. */
 export function allocateResp(config: Config, threads: number): RespMemory {
   return {
     settings: allocateSettings(config),

@@ -1,4 +1,4 @@
-// Answers on their way to the clients: one buffer for all connections of a worker, one write for each.
+// Replies on their way to the clients: one buffer for all connections of a worker, one write for each connection.
 
 import { ByteBuffer, freeBytes } from "../cache/cache.ts";
 import type { Connection } from "./connection.ts";
@@ -6,21 +6,21 @@ import type { InFlight } from "./in-flight.ts";
 import type { Reply } from "./protocol/reply.ts";
 import type { RespCounters } from "./counters.ts";
 
-/** Answers are written when there are so many bytes of them, or no more commands. */
+/** Replies are written when the buffer has this size, or when no commands are left. */
 const WRITE_BYTES = 128 * 1024;
-/** A buffer that a long answer has made larger than this is freed. */
-const KEPT_BYTES = 2 ** 21;
+/** A buffer that a long reply has made larger than this is replaced. */
+const KEPT_BYTES_MAX = 2 ** 21;
 
 export class Output {
   readonly #reply: Reply;
-  readonly #tallies: RespCounters;
+  readonly #counters: RespCounters;
   readonly #inFlight: InFlight;
-  /** Closes a connection whose answer finds no room. */
+  /** Closes a connection if there is no room for its reply. */
   readonly #refuse: (connection: Connection) => void;
-  /** Connections that have answers in the buffer, each up to its end, in the order of the answers. */
-  readonly #answered: Connection[] = [];
+  /** Connections with replies in the buffer, in the order of the replies. `#ends` has the end of each. */
+  readonly #replied: Connection[] = [];
   readonly #ends: number[] = [];
-  /** Up to here the buffer is of connections that have been dealt with. */
+  /** End of the replies in the buffer that already belong to a connection. */
   #end = 0;
   #willWrite = false;
 
@@ -31,12 +31,12 @@ export class Output {
     refuse: (connection: Connection) => void,
   ) {
     this.#reply = reply;
-    this.#tallies = counters;
+    this.#counters = counters;
     this.#inFlight = inFlight;
     this.#refuse = refuse;
   }
 
-  /** Whether the connection that is being answered has answers. */
+  /** Whether the buffer has replies that belong to no connection yet. */
   get hasMore(): boolean {
     return this.#reply.out.end > this.#end;
   }
@@ -45,60 +45,59 @@ export class Output {
     return this.#reply.out.end >= WRITE_BYTES;
   }
 
-  /** Gives the answers that nobody has to this connection. */
+  /** Assigns the replies that belong to no connection yet to this connection. */
   add(connection: Connection): void {
-    this.#answered.push(connection);
+    this.#replied.push(connection);
     this.#ends.push((this.#end = this.#reply.out.end));
   }
 
-  /** Takes the answers away that nobody has. */
+  /** Drops the replies that belong to no connection yet. */
   discard(): void {
     this.#reply.out.end = this.#end;
   }
 
   writeSoon(): void {
-    if (this.#willWrite || this.#answered.length === 0) return;
+    if (this.#willWrite || this.#replied.length === 0) return;
     this.#willWrite = true;
     setImmediate(this.writeAll);
   }
 
   /**
-   * Writes what all connections that had something to read are to be answered, once they have been
-   * read: a write wakes its client, which then finds the next answers there instead of sleeping in
-   * between. GET in pipelines of 16 from 50 connections: 0.5 µs of system time each, 0.8 with a write
-   * after each read.
+   * Writes the replies of all connections, after all readable connections have been read. A write wakes
+   * its client. The client then finds all its replies at once and sleeps less often. Measured with GET in
+   * pipelines of 16 from 50 connections: 0.5 µs of system time each, 0.8 µs with a write after each read.
    */
   readonly writeAll = (): void => {
     this.#willWrite = false;
     const reply = this.#reply;
     const { out } = reply;
-    // What is not taken is claimed by its connection.
+    // The connection claims the bytes that its socket does not take.
     reply.release();
     let start = 0;
-    for (const [place, connection] of this.#answered.entries()) {
-      const end = this.#ends[place] ?? start;
-      this.#write(connection, start, end, place === this.#answered.length - 1);
+    for (const [index, connection] of this.#replied.entries()) {
+      const end = this.#ends[index] ?? start;
+      this.#write(connection, start, end, index === this.#replied.length - 1);
       start = end;
     }
-    // A connection may have been answered more than once.
-    for (const { isClosing, unsent, socket } of this.#answered) {
+    // A connection may be in the list more than once.
+    for (const { isClosing, unsent, socket } of this.#replied) {
       if (isClosing && unsent === undefined) socket.end();
     }
-    this.#answered.length = this.#ends.length = this.#end = 0;
+    this.#replied.length = this.#ends.length = this.#end = 0;
     out.clear();
-    if (out.bytes.length > KEPT_BYTES) out.replace(WRITE_BYTES);
+    if (out.bytes.length > KEPT_BYTES_MAX) out.replace(WRITE_BYTES);
   };
 
-  /** Writes `out[start, end)`; what the socket does not take waits. */
+  /** Writes `out[start, end)`. The connection keeps the bytes that the socket does not take. */
   #write(connection: Connection, start: number, end: number, isLast: boolean): void {
     const { socket, unsent } = connection;
     const { out } = this.#reply;
-    this.#tallies.add("outputBytes", end - start);
+    this.#counters.add("outputBytes", end - start);
     const written = unsent === undefined ? socket.write(out.bytes, start, end - start) : 0;
     if (written < 0 || written === end - start) return;
     connection.bytesOut += written;
-    if (unsent === undefined && isLast && out.bytes.length > KEPT_BYTES) {
-      // A long answer is not copied: the connection has the buffer now.
+    if (unsent === undefined && isLast && out.bytes.length > KEPT_BYTES_MAX) {
+      // A long reply is not copied: the connection takes the buffer over.
       connection.unsent = new ByteBuffer(0, true);
       connection.unsent.bytes = out.bytes;
       connection.unsent.end = end;
@@ -112,7 +111,7 @@ export class Output {
     if (!this.#inFlight.settle(connection)) this.#refuse(connection);
   }
 
-  /** Writes what has waited. Returns whether the client has taken all of it now. */
+  /** Writes unsent bytes. Returns whether the socket has now taken all of them. */
   drain(connection: Connection): boolean {
     const { unsent, socket, sent } = connection;
     if (unsent === undefined) return false;
@@ -125,7 +124,7 @@ export class Output {
     return true;
   }
 
-  /** Lets go of what has not been sent. */
+  /** Releases the unsent bytes. */
   forget(connection: Connection): void {
     if (connection.unsent === undefined) return;
     freeBytes(connection.unsent.bytes);

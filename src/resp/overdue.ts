@@ -1,11 +1,11 @@
-// Closing connections whose time is over, and those that a client wants closed.
+// Closes connections whose timeout is over, and connections that CLIENT KILL has marked.
 
 import type { Service } from "../service/service.ts";
 import { type Connection, isBlocked } from "./connection.ts";
 import type { Clients } from "./clients.ts";
 import type { ClientTimeouts } from "./timeouts.ts";
 
-/** Returns whether any connection still owes something, so that the caller has to look again. O(connections). */
+/** Returns whether any connection still has a deadline, so that the caller has to check again. O(connections). */
 export function closeOverdue(
   connections: ReadonlySet<Connection>,
   timeouts: ClientTimeouts,
@@ -18,7 +18,7 @@ export function closeOverdue(
     const reason = timeouts.isOver(connection, nowMs);
     if (reason !== undefined) rejections.add("resp", reason);
     if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
-    // One that waits for the service may owe something afterwards.
+    // A connection that the service delays may have a deadline afterwards.
     owes ||= connection.owed || connection.wants > 0 || isBlocked(connection);
   }
   return owes;

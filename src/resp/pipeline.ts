@@ -1,9 +1,9 @@
-// Runs the commands of all connections of a worker, in order for each of them.
+// Runs the commands of all connections of a worker, in order within each connection.
 //
 //   data → parser → command → one buffer → one write
 //
-// A client that does not read is not read from: its answers and commands wait. A connection whose
-// commands take long runs the rest of them when its turn comes again, after those of others.
+// If a client does not read its replies, the worker does not read its commands. A connection whose
+// commands take long is queued: its other commands run after a turn of the other connections.
 
 import { freeBytes } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
@@ -24,12 +24,12 @@ import type { Settings } from "./config-parameters.ts";
 import type { RespCounters } from "./counters.ts";
 import type { RespEvents, SizeOption } from "./events.ts";
 
-/** Commands of a connection that are read before the first of them is run. */
-const READ_AHEAD = 32;
-/** After so long the rest of a connection's commands waits for its next turn. */
-const TURN_MS = 5;
-/** A chunk of more bytes is freed once it has been read, and not at a collection. */
-const FREED_CHUNK_BYTES = 16 * 1024;
+/** Maximum number of commands of a connection that are parsed before the first of them runs. */
+const READ_AHEAD_MAX = 32;
+/** Maximum duration of one turn of a connection. Its other commands wait for its next turn. */
+const TURN_MAX_MS = 5;
+/** A chunk of at least this size is freed after it is read. A smaller chunk waits for the garbage collection. */
+const FREED_CHUNK_BYTES_MIN = 16 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 export interface PipelineParts {
@@ -50,12 +50,12 @@ export class Pipeline {
   readonly #input: Input;
   readonly #output: Output;
   readonly #slowMs: number;
-  #hasToldOfHttp = false;
-  /** Commands that have been read and not been run. */
-  readonly #queue = Array.from({ length: READ_AHEAD }, () => new ParsedCommand());
-  /** Numbers of those that have been run of late, for their durations. */
-  readonly #ran = new Int32Array(READ_AHEAD);
-  /** How long they took, with those of the same connection that came with them. */
+  #hasReportedHttp = false;
+  /** Commands that are parsed and have not run. */
+  readonly #queue = Array.from({ length: READ_AHEAD_MAX }, () => new ParsedCommand());
+  /** Numbers of the commands of the last batch, for their durations. A pending command has -1. */
+  readonly #ran = new Int32Array(READ_AHEAD_MAX);
+  /** Duration of the current turn of the connection, up to the end of the last batch. */
   #ranMs = 0;
   #isTurnOver = false;
   /** Connections that have more commands to run, in the order of their turns. */
@@ -65,32 +65,32 @@ export class Pipeline {
     const { config, service, reply, settings, counters } = parts;
     this.#parts = parts;
     this.#slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
-    this.#inFlight = new InFlight(service.budget, (connection) => this.#goOn(connection));
+    this.#inFlight = new InFlight(service.budget, (connection) => this.#resume(connection));
     this.#input = new Input(settings, this.#inFlight);
     this.#output = new Output(reply, counters, this.#inFlight, (connection) => {
       counters.add("outputLimitCloses", 1);
-      this.#tellOver(connection, "pending_bytes", "--max-pending-bytes");
+      this.#reportLimit(connection, "pending_bytes", "--max-pending-bytes");
       connection.socket.terminate();
     });
   }
 
-  /** Takes what a client has sent. */
+  /** Reads a chunk from a client and runs its commands. */
   read(connection: Connection, chunk: Buffer): void {
     this.#guarded(connection, () => this.#read(connection, chunk));
   }
 
-  /** Its socket takes more. */
+  /** Writes unsent replies when the socket accepts more bytes, and then continues with the commands. */
   drain(connection: Connection): void {
     this.#guarded(connection, () => {
       if (!this.#output.drain(connection) || connection.isWaiting) return;
       if (connection.unread !== undefined && !isBlocked(connection)) this.#runUnread(connection);
       else if (connection.isClosing) connection.socket.end();
-      // That may have filled the socket again.
+      // The new replies may have filled the socket again.
       readOn(connection);
     });
   }
 
-  /** Its socket has closed. */
+  /** Releases everything that a connection holds after its socket has closed. */
   closed(connection: Connection): void {
     connection.isOpen = false;
     connection.isClosing = true;
@@ -103,7 +103,7 @@ export class Pipeline {
   #read(connection: Connection, chunk: Buffer): void {
     this.#parts.counters.add("inputBytes", chunk.length);
     connection.bytesIn += chunk.length;
-    // A connection that closes is not read from any more.
+    // A closing connection runs no further commands.
     if (connection.isClosing) return;
     const wasBlocked = isBlocked(connection);
     if (connection.unread === undefined && !wasBlocked) {
@@ -111,10 +111,10 @@ export class Pipeline {
     } else {
       const { bytes, end } = this.#input.append(connection, chunk);
       if (!wasBlocked) this.#work(connection, bytes, end);
-      else this.#refuseIf(connection, this.#input.hold(connection));
+      else this.#closeIfOver(connection, this.#input.hold(connection));
     }
-    // A command that waits may still read it.
-    if (chunk.length >= FREED_CHUNK_BYTES && !connection.isWaiting) freeBytes(chunk);
+    // A pending command may still read the chunk.
+    if (chunk.length >= FREED_CHUNK_BYTES_MIN && !connection.isWaiting) freeBytes(chunk);
   }
 
   #runUnread(connection: Connection): void {
@@ -122,7 +122,7 @@ export class Pipeline {
     this.#work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0);
   }
 
-  /** Runs the commands in `bytes[0, end)` and keeps the rest. */
+  /** Runs the commands in `bytes[0, end)` and keeps the bytes that are left. */
   #work(connection: Connection, bytes: Buffer, end: number): void {
     const { dispatcher, reply, clients, events } = this.#parts;
     const { parser } = connection;
@@ -132,9 +132,9 @@ export class Pipeline {
     let commands = 0;
     let outcome: Outcome = COMMAND;
     while (outcome !== MORE && !connection.isClosing && !isBlocked(connection)) {
-      // What may be read depends on a token that the next command may show.
+      // The limits depend on the client's token, which the next command may send.
       parser.isTrusted = connection.access !== "open";
-      const ahead = parser.isTrusted ? READ_AHEAD : 1;
+      const ahead = parser.isTrusted ? READ_AHEAD_MAX : 1;
       let count = 0;
       do {
         outcome = parser.next(bytes, end);
@@ -148,33 +148,33 @@ export class Pipeline {
       if (outcome === ERROR) {
         reply.error(parser.error);
         connection.isClosing = true;
-      } else if (this.#ranMs > TURN_MS) this.#isTurnOver = true;
+      } else if (this.#ranMs > TURN_MAX_MS) this.#isTurnOver = true;
       if (this.#isTurnOver) break;
     }
     if (commands > 0 && this.#ranMs >= this.#slowMs) {
-      const name = nameOf(dispatcher.lastCommand);
+      const name = commandName(dispatcher.lastCommand);
       events.slow(connection.address, name, commands, this.#ranMs);
     }
     clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
     if (this.#isTurnOver && parser.position < end && !isBlocked(connection))
       this.#queueTurn(connection);
-    this.#refuseIf(connection, this.#input.keep(connection, bytes, end, commands > 0));
+    this.#closeIfOver(connection, this.#input.keep(connection, bytes, end, commands > 0));
     if (this.#output.hasMore || connection.isClosing) this.#output.add(connection);
     this.#output.writeSoon();
   }
 
-  /** Runs the commands at the head of the queue; answers how many: the last ones may have to wait. */
+  /** Runs the first `count` commands of the queue. Returns the number that ran; the others have to wait. */
   #runAll(connection: Connection, count: number, startMs: number): number {
     const { dispatcher, durations } = this.#parts;
     if (count > 0) connection.steps++;
     dispatcher.prepare(this.#queue, count);
     const ran = this.#ran;
     let done = 0;
-    let goesOn = true;
-    while (done < count && goesOn) {
-      goesOn = this.#runOne(connection, done, startMs);
-      // Of one that waits it is not known yet.
-      ran[done++] = isUnanswered(connection) ? -1 : dispatcher.lastCommand;
+    let mayContinue = true;
+    while (done < count && mayContinue) {
+      mayContinue = this.#runOne(connection, done, startMs);
+      // The duration of a pending command is not known yet.
+      ran[done++] = hasNoReply(connection) ? -1 : dispatcher.lastCommand;
     }
     for (let n = done; n < count; n++) (this.#queue[n] as ParsedCommand).release();
     this.#ranMs = performance.now() - startMs;
@@ -187,31 +187,31 @@ export class Pipeline {
     return done;
   }
 
-  /** False if what follows must wait, or is not to be run. */
-  #runOne(connection: Connection, place: number, startMs: number): boolean {
+  /** Runs the command at this index. Returns false if the following commands must wait or must not run. */
+  #runOne(connection: Connection, index: number, startMs: number): boolean {
     const { dispatcher, events } = this.#parts;
-    const words = this.#queue[place] as ParsedCommand;
-    if (!dispatcher.run(place)) {
+    const parsed = this.#queue[index] as ParsedCommand;
+    if (!dispatcher.run(index)) {
       connection.isClosing = true;
-      if (!this.#hasToldOfHttp) events.httpRejected(connection.address);
-      this.#hasToldOfHttp = true;
+      if (!this.#hasReportedHttp) events.httpRejected(connection.address);
+      this.#hasReportedHttp = true;
     }
     if (dispatcher.lackedBytes > 0) {
       connection.socket.pause();
       this.#inFlight.park(connection, dispatcher.lackedBytes);
-      connection.parser.reread(words);
-      words.release();
+      connection.parser.reread(parsed);
+      parsed.release();
       return false;
     }
     if (connection.hasLacked) connection.hasLacked = false;
-    if (connection.isClosing && dispatcher.isOverLimit) this.#tellOverOutput(connection);
+    if (connection.isClosing && dispatcher.isOverLimit) this.#reportOutputLimit(connection);
     this.#writeIfFull(connection);
     const pending = dispatcher.takePending();
     if (pending !== undefined) this.#waitFor(connection, pending, dispatcher.lastCommand, startMs);
-    if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MS) this.#isTurnOver = true;
+    if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MAX_MS) this.#isTurnOver = true;
     const mustStop = connection.isClosing || this.#isTurnOver || isBlocked(connection);
-    if (mustStop) connection.parser.rewind(words.end);
-    words.release();
+    if (mustStop) connection.parser.rewind(parsed.end);
+    parsed.release();
     return !mustStop;
   }
 
@@ -227,26 +227,26 @@ export class Pipeline {
     this.#output.writeAll();
   }
 
-  /** Runs nothing more of the connection until its last command has its answer. */
+  /** Pauses the connection until its last command has its reply. */
   #waitFor(
     connection: Connection,
-    answer: Promise<() => void>,
+    pending: Promise<() => void>,
     command: number,
     startMs: number,
   ): void {
     const { dispatcher, durations, events } = this.#parts;
     connection.isWaiting = true;
     connection.socket.pause();
-    void answer.then((write) =>
+    void pending.then((write) =>
       this.#guarded(connection, () => {
         connection.isWaiting = false;
         const ms = performance.now() - startMs;
         durations.observe(command, ms * 1000);
-        if (ms >= this.#slowMs) events.slow(connection.address, nameOf(command), 1, ms);
+        if (ms >= this.#slowMs) events.slow(connection.address, commandName(command), 1, ms);
         this.#begin(connection);
         dispatcher.finish(command, write);
-        if (dispatcher.isOverLimit) this.#tellOverOutput(connection);
-        // It has closed.
+        if (dispatcher.isOverLimit) this.#reportOutputLimit(connection);
+        // The connection has closed in the meantime.
         if (!connection.isOpen) {
           this.#output.discard();
           return;
@@ -266,7 +266,7 @@ export class Pipeline {
     if (this.#turns.length === 1) setImmediate(this.#runTurn);
   }
 
-  /** One connection's commands; those of clients that have sent some since come before the next one's. */
+  /** Runs one turn. The event loop then reads new chunks of other clients before the next turn. */
   readonly #runTurn = (): void => {
     const connection = this.#turns.shift();
     if (this.#turns.length > 0) setImmediate(this.#runTurn);
@@ -278,12 +278,12 @@ export class Pipeline {
     });
   };
 
-  /** There is room for what the connection has waited for. */
-  #goOn(connection: Connection): void {
+  /** Continues with a connection that has waited for room. */
+  #resume(connection: Connection): void {
     this.#guarded(connection, () => {
       if (connection.isParked) {
         connection.isParked = false;
-        // The answer claims its room itself, but in the lane.
+        // The reply claims its own room, except in the lane.
         if (!this.#inFlight.hasLane(connection)) this.#inFlight.settle(connection);
         if (!isBlocked(connection)) this.#runUnread(connection);
       }
@@ -291,8 +291,8 @@ export class Pipeline {
     });
   }
 
-  /** Closes a connection that has sent more than it may, with an error where it can still read one. */
-  #refuseIf(connection: Connection, excess: Excess | undefined): void {
+  /** Closes a connection that exceeds a limit. Writes an error unless replies before it are unsent. */
+  #closeIfOver(connection: Connection, excess: Excess | undefined): void {
     if (excess === undefined) return;
     const { reply, settings, counters } = this.#parts;
     const { limitBytes } = this.#inFlight;
@@ -304,7 +304,7 @@ export class Pipeline {
       pending_bytes: NO_ROOM,
     }[excess];
     counters.add("queryLimitCloses", 1);
-    this.#tellOver(connection, excess === "pending_bytes" ? excess : "command_size", option);
+    this.#reportLimit(connection, excess === "pending_bytes" ? excess : "command_size", option);
     const canRead = !isBlocked(connection);
     connection.isClosing = true;
     this.#output.forget(connection);
@@ -312,25 +312,25 @@ export class Pipeline {
     this.#inFlight.forget(connection);
     if (canRead) reply.error(text);
     else connection.socket.end();
-    // What it still sends is read and dropped, so that it can read the error.
+    // Further bytes of the client are read and dropped. Otherwise the client might not receive the error.
     connection.socket.resume();
   }
 
-  #tellOverOutput(connection: Connection): void {
+  #reportOutputLimit(connection: Connection): void {
     const { dispatcher, config, counters } = this.#parts;
     dispatcher.isOverLimit = false;
     counters.add("outputLimitCloses", 1);
     const isPending = this.#inFlight.limitBytes < config.respOutputLimit;
     const option = isPending ? "--max-pending-bytes" : "--resp-output-limit";
-    this.#tellOver(connection, "output_size", option);
+    this.#reportLimit(connection, "output_size", option);
   }
 
-  #tellOver(connection: Connection, reason: RejectionReason<"resp">, option: SizeOption): void {
+  #reportLimit(connection: Connection, reason: RejectionReason<"resp">, option: SizeOption): void {
     this.#parts.service.rejections.add("resp", reason);
     this.#parts.events.overLimit(connection.address, option);
   }
 
-  /** Runs `step`; an exception ends the connection, and the others do not notice. */
+  /** Runs `step`. An exception ends this connection only. */
   #guarded(connection: Connection, step: () => void): void {
     try {
       step();
@@ -342,11 +342,11 @@ export class Pipeline {
   }
 }
 
-/** Whether the last command has no answer yet. */
-function isUnanswered({ isWaiting, isParked }: Connection): boolean {
+/** Returns whether the last command has no reply yet. */
+function hasNoReply({ isWaiting, isParked }: Connection): boolean {
   return isWaiting || isParked;
 }
 
-export function nameOf(command: number): string {
+function commandName(command: number): string {
   return COMMAND_NAMES[command] ?? "unknown";
 }

@@ -1,28 +1,28 @@
-// The long commands of a worker, which take turns: between two slices of time the worker serves other
-// clients.
+// The long commands of a worker. They take turns in time slices. Between two slices the worker serves
+// other clients.
 
 import type { Reply } from "./protocol/reply.ts";
 
-/** All long commands of a worker together take so long at a time. */
+/** Maximum duration of one slice, which all long commands of a worker share. */
 export const SLICE_MS = 5;
 
 interface Job {
   readonly isGone: () => boolean;
-  /** Does a small part of the work, well below SLICE_MS; whether it was the last. */
+  /** Does a small part of the work, much shorter than SLICE_MS. Returns whether it was the last part. */
   readonly step: () => boolean;
-  /** To be called at the end. */
+  /** Writes the reply. `end` passes it to the pipeline. */
   readonly write: () => void;
-  /** Released at the end. */
+  /** Parts of the reply, which are released at the end. */
   readonly asides: readonly Reply[];
   readonly end: (write: () => void) => void;
 }
 
-/** The long commands of a worker, which take turns. */
+/** Runs the long commands of a worker in turns. */
 export class Slices {
   readonly #jobs: Job[] = [];
   #isScheduled = false;
 
-  /** Resolves when the job's last step is done, or its client has gone, with what is to be called then. */
+  /** Resolves with the function that writes the reply, after the last step or after the client has disconnected. */
   run(
     step: () => boolean,
     isGone: () => boolean,
@@ -57,7 +57,7 @@ export class Slices {
         } else this.#jobs.push(job);
       } catch (error) {
         release(job.asides);
-        // Thrown again where the answer is written, which closes the connection.
+        // The pipeline calls this function, gets the error and closes the connection.
         job.end(() => {
           throw error;
         });
@@ -66,6 +66,7 @@ export class Slices {
   }
 }
 
+/** Releases the claims of these parts of replies. */
 export function release(asides: readonly Reply[]): void {
   for (const aside of asides) aside.release();
 }

@@ -1,38 +1,38 @@
-// How long the Redis port waits for its clients: for a handshake, for the rest of a command, for
-// answers to be read, for a token, and between commands.
+// The timeouts of the Redis port: for the handshake, the rest of a command, the reading of replies, the
+// token, and the time between commands.
 //
-// Progress counts by rate: every RATE bytes that a client sends, or that its socket takes, give it one
-// second more. A byte now and then gives it next to nothing. The service does not see how a client
-// reads the bytes that the kernel holds, up to some megabytes. So the client gets the time to read
+// Progress counts by rate: every RATE bytes that a client sends, or that its socket takes, extend its
+// time by one second. A few bytes extend it by almost nothing. The kernel holds up to some megabytes of
+// replies, and the service does not see how the client reads them. So the client gets the time to read
 // them at RATE in advance.
 
 import type { RejectionReason } from "../security/rejections.ts";
 import type { Connection } from "./connection.ts";
 
-/** Bytes a second that a client must send, or read. */
+/** Bytes that a client must send or read per second. */
 export const RATE = 64 * 1024;
-/** What the kernels of both sides hold of answers at most, as a rule. */
+/** Usual maximum of the reply bytes that the kernels of both sides hold. */
 const KERNEL_BYTES = 4 * 2 ** 20;
-const MAX_ADVANCE_MS = (KERNEL_BYTES / RATE) * 1000;
+const ADVANCE_MAX_MS = (KERNEL_BYTES / RATE) * 1000;
 
 export class ClientTimeouts {
   readonly #slowMs: number;
   readonly #idleMs: number;
 
-  /** In seconds; an idle time of 0 is for ever. */
+  /** Both timeouts are in seconds. An idle timeout of 0 means no limit. */
   constructor(slowClientTimeout: number, idleTimeout: number) {
     this.#slowMs = slowClientTimeout * 1000;
     this.#idleMs = idleTimeout === 0 ? Infinity : idleTimeout * 1000;
   }
 
-  /** Why the connection is to be closed, if it is. To be asked of every connection again and again. */
+  /** Returns the reason to close the connection, if any. The caller checks every connection regularly. */
   isOver(connection: Connection, nowMs: number): RejectionReason<"resp"> | undefined {
     const { steps, unread, unsent, access, isReady, isClosing } = connection;
     const isPartial = unread !== undefined || unsent !== undefined || isClosing;
-    // The service lets it wait.
+    // The service itself delays the connection.
     const isHeld = connection.isWaiting || connection.isQueued || connection.wants > 0;
     const owes = (isPartial || access === "open" || !isReady) && !isHeld;
-    // What is refused for want of a token is no step.
+    // A command that is rejected for a missing token is no step.
     const hasStepped = steps !== connection.stepsSeen && access !== "open";
     if (hasStepped || owes !== connection.owed || isHeld) {
       connection.stepsSeen = steps;
@@ -47,7 +47,7 @@ export class ClientTimeouts {
     return quietMs > this.#idleMs ? "idle_client" : undefined;
   }
 
-  /** Moves the time that the client is quiet since by what it has sent and its socket has taken. */
+  /** Moves `quietSinceMs` forward by the bytes that the client has sent and its socket has taken. */
   #credit(connection: Connection, nowMs: number): void {
     const { bytesIn, bytesInSeen, bytesOut, bytesOutSeen, quietSinceMs } = connection;
     const afterInput = quietSinceMs + ((bytesIn - bytesInSeen) / RATE) * 1000;
@@ -55,7 +55,7 @@ export class ClientTimeouts {
     connection.quietSinceMs = Math.max(
       quietSinceMs,
       Math.min(nowMs, afterInput),
-      Math.min(nowMs + MAX_ADVANCE_MS, afterOutput),
+      Math.min(nowMs + ADVANCE_MAX_MS, afterOutput),
     );
   }
 }

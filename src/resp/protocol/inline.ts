@@ -1,6 +1,6 @@
-// Splits an inline command into its words, as redis's sdssplitargs does: words stand
-// between white space, "double quotes" know \n \r \t \b \a \xHH and \", 'single quotes'
-// only \'. A quote must be followed by white space or the end.
+// Splits an inline command into its words by the rules of redis's sdssplitargs. White space separates
+// words. "Double quotes" have the escapes \n \r \t \b \a \xHH and \", 'single quotes' only \'. White
+// space or the end must follow a closing quote.
 
 const DOUBLE = 34;
 const SINGLE = 39;
@@ -9,32 +9,32 @@ const VERTICAL_TAB = 11;
 const FORM_FEED = 12;
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, b: 8, a: 7 };
 
-/** The words of a line, in one buffer of their own; undefined if its quotes do not match. O(length). */
+/** Returns the words of a line in a new buffer, or undefined if its quotes do not match. O(length). */
 export function splitInline(line: Buffer): Buffer[] | undefined {
   const words: Buffer[] = [];
   const text = new Text(line.length);
-  let at = 0;
+  let offset = 0;
   for (;;) {
-    while (isSpace(line[at])) at++;
-    if (at >= line.length) return words;
+    while (isSpace(line[offset])) offset++;
+    if (offset >= line.length) return words;
     const start = text.end;
-    while (at < line.length && !endsWord(line[at])) {
-      const byte = line[at] ?? 0;
+    while (offset < line.length && !endsWord(line[offset])) {
+      const byte = line[offset] ?? 0;
       if (byte !== DOUBLE && byte !== SINGLE) {
         text.push(byte);
-        at++;
+        offset++;
         continue;
       }
-      const end = quoted(line, at, text);
+      const end = readQuoted(line, offset, text);
       if (end === undefined || (end < line.length && !isSpace(line[end]))) return undefined;
-      at = end;
+      offset = end;
       break;
     }
     words.push(text.bytes.subarray(start, text.end));
   }
 }
 
-/** The words of a line without their quotes, which are no longer than the line. */
+/** The words of a line without their quotes. They are never longer than the line. */
 class Text {
   readonly bytes: Buffer;
   end = 0;
@@ -48,38 +48,38 @@ class Text {
   }
 }
 
-/** Reads the quoted text that begins at `start` into `word`; answers where it ends. */
-function quoted(line: Buffer, start: number, word: Text): number | undefined {
+/** Appends the quoted text at `start` to `word`. Returns its end, or undefined without a closing quote. */
+function readQuoted(line: Buffer, start: number, word: Text): number | undefined {
   const quote = line[start];
-  for (let at = start + 1; at < line.length;) {
-    const byte = line[at] ?? 0;
-    if (byte === quote) return at + 1;
-    const escaped = line[at + 1];
+  for (let offset = start + 1; offset < line.length;) {
+    const byte = line[offset] ?? 0;
+    if (byte === quote) return offset + 1;
+    const escaped = line[offset + 1];
     if (byte !== BACKSLASH || escaped === undefined) {
       word.push(byte);
-      at++;
+      offset++;
     } else if (quote === SINGLE) {
       word.push(escaped === SINGLE ? escaped : byte);
-      at += escaped === SINGLE ? 2 : 1;
+      offset += escaped === SINGLE ? 2 : 1;
     } else {
-      const hex = /^x[0-9a-fA-F]{2}/.exec(line.toString("latin1", at + 1, at + 4));
+      const hex = /^x[0-9a-fA-F]{2}/.exec(line.toString("latin1", offset + 1, offset + 4));
       word.push(
         hex
           ? Number.parseInt(hex[0].slice(1), 16)
           : (ESCAPES[String.fromCharCode(escaped)] ?? escaped),
       );
-      at += hex ? 4 : 2;
+      offset += hex ? 4 : 2;
     }
   }
   return undefined;
 }
 
-/** White space before a word, as C's isspace. A NUL ends the line for redis, and is white space here. */
+/** Returns whether C's isspace accepts the byte. NUL is white space here, and ends the line in redis. */
 function isSpace(byte: number | undefined): boolean {
   return byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13) || byte === 0;
 }
 
-/** Redis takes a vertical tab and a form feed for white space before a word, but not at its end. */
+/** Returns whether the byte ends a word. In redis a vertical tab and a form feed only precede words. */
 function endsWord(byte: number | undefined): boolean {
   return isSpace(byte) && byte !== VERTICAL_TAB && byte !== FORM_FEED;
 }

@@ -1,5 +1,5 @@
-// Numbers as redis reads and writes them: 64-bit integers, and the 80-bit floats of
-// INCRBYFLOAT, which JavaScript has not.
+// Reads and writes numbers by the rules of redis: 64-bit integers, and the 80-bit floats of
+// INCRBYFLOAT, which JavaScript does not have.
 
 import type { Bytes } from "../../cache/bytes.ts";
 
@@ -7,10 +7,10 @@ const MAX_INT64 = 2n ** 63n - 1n;
 const MIN_INT64 = -(2n ** 63n);
 const ZERO = 48;
 const MINUS = 45;
-/** Digits that a double holds whatever they are. */
+/** Number of decimal digits that a double always holds exactly. */
 const SAFE_DIGITS = 15;
 
-/** A 64-bit integer in the one form that redis takes (string2ll), or undefined. O(length). */
+/** Parses a 64-bit integer in the only form that redis accepts (string2ll). Returns undefined otherwise. O(length). */
 export function readInteger({ bytes, start, end }: Bytes): number | bigint | undefined {
   const isNegative = bytes[start] === MINUS;
   const first = isNegative ? start + 1 : start;
@@ -18,8 +18,8 @@ export function readInteger({ bytes, start, end }: Bytes): number | bigint | und
   if (digits < 1 || digits > 19) return undefined;
   if (bytes[first] === ZERO && (digits > 1 || isNegative)) return undefined;
   let value = 0;
-  for (let at = first; at < end; at++) {
-    const digit = (bytes[at] ?? 0) - ZERO;
+  for (let offset = first; offset < end; offset++) {
+    const digit = (bytes[offset] ?? 0) - ZERO;
     if (digit < 0 || digit > 9) return undefined;
     value = value * 10 + digit;
   }
@@ -28,13 +28,13 @@ export function readInteger({ bytes, start, end }: Bytes): number | bigint | und
   return isInt64(exact) ? exact : undefined;
 }
 
-/** The same as a double, which is exact up to 2^53. */
+/** Parses an integer like `readInteger`, as a double, which is exact up to 2^53. */
 export function readNumber(run: Bytes): number | undefined {
   const value = readInteger(run);
   return value === undefined ? undefined : Number(value);
 }
 
-/** The sum, or undefined if it is none of 64 bits. */
+/** Returns the sum, or undefined if it does not fit in 64 bits. */
 export function addIntegers(a: number | bigint, b: number | bigint): number | bigint | undefined {
   if (typeof a === "number" && typeof b === "number") return a + b;
   const sum = BigInt(a) + BigInt(b);
@@ -50,19 +50,19 @@ const MANTISSA_BITS = 64n;
 const MAX_EXPONENT = 16_384n;
 const MIN_EXPONENT = -16_445n;
 
-/** mantissa × 2^exponent; the mantissa has at most 64 bits. */
+/** The number mantissa × 2^exponent. The mantissa has at most 64 bits. */
 interface LongDouble {
   readonly mantissa: bigint;
   readonly exponent: bigint;
 }
 
-/** As redis has it (src/util.h, MAX_LONG_DOUBLE_CHARS). */
+/** Maximum length of a float, as in redis (src/util.h, MAX_LONG_DOUBLE_CHARS). */
 export const LONGEST_FLOAT = 5 * 1024;
 const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?$/;
 
 /**
- * A decimal number; undefined if the text is none, or if the number is too large, or too close to 0,
- * for a long double. Redis reads infinity too, and then refuses to add it. O(length + exponent).
+ * Parses a decimal number. Returns undefined for other texts, and for numbers that are too large or too
+ * close to 0 for a long double. Redis parses infinity too, and then rejects it. O(length + exponent).
  */
 export function readFloat(text: string): LongDouble | "infinite" | undefined {
   if (text.length >= LONGEST_FLOAT) return undefined;
@@ -74,23 +74,23 @@ export function readFloat(text: string): LongDouble | "infinite" | undefined {
   const digits = BigInt(`${whole}${fraction}`);
   const exponent = Number(exponentText) - fraction.length;
   if (digits === 0n) return { mantissa: 0n, exponent: 0n };
-  // The number is less than 10 to this power, and not less than a tenth of that.
+  // The number is less than 10^magnitude, and at least a tenth of that.
   const magnitude = exponent + digits.toString().length;
   if (magnitude > 4933 || magnitude < -5000) return undefined;
   const signed = sign === "-" ? -digits : digits;
   const power = 10n ** BigInt(Math.abs(exponent));
-  const value = exponent >= 0 ? rounded(signed * power, 1n) : rounded(signed, power);
+  const value = exponent >= 0 ? round(signed * power, 1n) : round(signed, power);
   return value?.mantissa === 0n ? undefined : value;
 }
 
-/** The sum as redis's long double arithmetic has it, or undefined if it is infinite. */
+/** Returns the sum in redis's long double arithmetic, or undefined if it is infinite. */
 export function addFloats(a: LongDouble, b: LongDouble): LongDouble | undefined {
   const least = a.exponent < b.exponent ? a.exponent : b.exponent;
   const sum = (a.mantissa << (a.exponent - least)) + (b.mantissa << (b.exponent - least));
-  return least >= 0n ? rounded(sum << least, 1n) : rounded(sum, 1n << -least);
+  return least >= 0n ? round(sum << least, 1n) : round(sum, 1n << -least);
 }
 
-/** As printf("%.17Lf") without the zeros at the end. */
+/** Returns the text of printf("%.17Lf") without trailing zeros. */
 export function floatText({ mantissa, exponent }: LongDouble): string {
   const isNegative = mantissa < 0n;
   const scaled = (isNegative ? -mantissa : mantissa) * 10n ** 17n;
@@ -100,20 +100,20 @@ export function floatText({ mantissa, exponent }: LongDouble): string {
   return isNegative && units !== 0n ? `-${text}` : text;
 }
 
-/** The nearest long double to numerator / denominator; undefined if that is infinite. */
-function rounded(numerator: bigint, denominator: bigint): LongDouble | undefined {
+/** Returns the long double nearest to numerator / denominator, or undefined if it is infinite. */
+function round(numerator: bigint, denominator: bigint): LongDouble | undefined {
   const isNegative = numerator < 0n;
   const size = isNegative ? -numerator : numerator;
   if (size === 0n) return { mantissa: 0n, exponent: 0n };
-  let exponent = bitsOf(size) - bitsOf(denominator) - MANTISSA_BITS;
+  let exponent = countBits(size) - countBits(denominator) - MANTISSA_BITS;
   if (exponent < MIN_EXPONENT) exponent = MIN_EXPONENT;
   const scaled = (shift: bigint) =>
     shift >= 0n
       ? divideToEven(size, denominator << shift)
       : divideToEven(size << -shift, denominator);
   let mantissa = scaled(exponent);
-  if (bitsOf(mantissa) > MANTISSA_BITS) mantissa = scaled(++exponent);
-  if (exponent + bitsOf(mantissa) > MAX_EXPONENT) return undefined;
+  if (countBits(mantissa) > MANTISSA_BITS) mantissa = scaled(++exponent);
+  if (exponent + countBits(mantissa) > MAX_EXPONENT) return undefined;
   return { mantissa: isNegative ? -mantissa : mantissa, exponent };
 }
 
@@ -124,6 +124,6 @@ function divideToEven(numerator: bigint, denominator: bigint): bigint {
   return roundsUp ? quotient + 1n : quotient;
 }
 
-function bitsOf(value: bigint): bigint {
+function countBits(value: bigint): bigint {
   return BigInt(value.toString(2).length);
 }

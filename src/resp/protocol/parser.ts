@@ -1,7 +1,6 @@
-// Reads commands of the Redis protocol out of bytes, in place: arguments are runs of
-// the bytes they came in. Several commands can be read before the first is run: each
-// is taken in words of its own. What is not whole yet is gone on with when more has come,
-// from where it was left.
+// Parses commands of the Redis protocol in place: arguments are ranges of the received bytes. Several
+// commands can be parsed before the first one runs, each into its own ParsedCommand. The parser keeps
+// its position in an incomplete command and continues there when more bytes arrive.
 //
 //   *2\r\n $3\r\nGET\r\n $1\r\nk\r\n      an array of bulk strings
 //   GET k\r\n                             inline, with quotes as in a shell
@@ -14,7 +13,7 @@ import { fullGC } from "bun:jsc";
 import type { RoutedKey } from "../../cache/bytes.ts";
 import { splitInline } from "./inline.ts";
 
-/** A run of bytes that is used again for another command. */
+/** A range of bytes. The object is reused for later commands. */
 export class Argument implements RoutedKey {
   bytes: Buffer;
   start = 0;
@@ -26,7 +25,7 @@ export class Argument implements RoutedKey {
     this.bytes = bytes;
   }
 
-  /** In lower case, for options and names. */
+  /** Returns the text in lower case, for options and names. */
   toWord(): string {
     return this.toText().toLowerCase();
   }
@@ -36,38 +35,38 @@ export class Argument implements RoutedKey {
   }
 }
 
-/** What `next` found: a command, a line without one, only part of one, or what is none. */
+/** Results of `next`: a command, a line without a command, an incomplete command, or a protocol error. */
 export const COMMAND = 0;
 export const NOTHING = 1;
 export const MORE = 2;
 export const ERROR = 3;
 export type Outcome = typeof COMMAND | typeof NOTHING | typeof MORE | typeof ERROR;
 
-/** Longest inline command, and longest line that says a length. */
-const MAX_LINE = 64 * 1024;
-const MAX_ARGUMENTS = 2 ** 31 - 1;
-/** Limits for a client that has not shown its token: enough for AUTH and HELLO. */
-const MAX_UNTRUSTED_ARGUMENTS = 10;
-const MAX_UNTRUSTED_BULK_BYTES = 1024;
-const MAX_UNTRUSTED_LINE = 2048;
-/** Bytes of an unfinished command that such a client may send. */
-export const MAX_UNTRUSTED_BYTES = 4096;
-/** Arguments that each `ParsedCommand` keeps for its next command; those of longer commands are shared. */
+/** Maximum length of an inline command, and of a line with a length. */
+const LINE_MAX = 64 * 1024;
+const ARGUMENTS_MAX = 2 ** 31 - 1;
+/** Limits for a client that has not sent its token: enough for AUTH and HELLO. */
+const UNTRUSTED_ARGUMENTS_MAX = 10;
+const UNTRUSTED_BULK_BYTES_MAX = 1024;
+const UNTRUSTED_LINE_MAX = 2048;
+/** Maximum size of an incomplete command of such a client. */
+export const UNTRUSTED_BYTES_MAX = 4096;
+/** Number of arguments that each `ParsedCommand` keeps for its next command. Longer commands share lists. */
 const KEPT_ARGUMENTS = 16;
 
-/** Bytes of one argument, an object and a place in an array; clients may send a million of no bytes. */
+/** Bytes of an argument's object and array slot. A client may send a million empty arguments. */
 const ARGUMENT_BYTES = 96;
 /**
- * Argument lists of long commands that have been run, for the next long commands of any connection of
- * this thread. Measured with MSET of 10,000 keys: without them 20,001 new objects each, which only a
- * full collection frees.
+ * Argument lists of finished long commands, for the next long commands of any connection of this
+ * thread. Measured with MSET of 10,000 keys: without these lists each command creates 20,001 objects,
+ * which only a full collection frees.
  */
 const spareLists: Argument[][] = [];
-const MAX_SPARE_LISTS = 4;
-const MAX_SPARE_ARGUMENTS = 32 * 1024;
+const SPARE_LISTS_MAX = 4;
+const SPARE_ARGUMENTS_MAX = 32 * 1024;
 /**
- * Objects of longer commands are old when they are let go of, and only a full collection frees them.
- * Measured with 30 clients that send 60 MB of arguments of no bytes: 298 MB resident without it.
+ * Objects of longer commands are old when they are released, and only a full collection frees them.
+ * Measured with 30 clients that send 60 MB of empty arguments: 298 MB resident without the collection.
  */
 const COLLECT_AFTER_ARGUMENTS = 2 ** 16;
 let droppedArguments = 0;
@@ -85,24 +84,24 @@ const ASTERISK = 42;
 const DOLLAR = 36;
 const ZERO = 48;
 
-/** Values of `#number` that are none. */
+/** Results of `#number` that are not a number. */
 const UNFINISHED = -1;
 const NO_NUMBER = -2;
 const NEGATIVE = -3;
 const NO_BYTES = Buffer.alloc(0);
 
-/** One command: its name and its arguments. */
+/** A command: its name and its arguments. */
 export class ParsedCommand {
-  /** Those from `count` on are left from other commands. */
+  /** Entries from index `count` on belong to earlier commands. */
   args: Argument[] = [];
   count = 0;
-  /** Where the bytes of the command begin, after the line with the number of its arguments, and end. */
+  /** Range of the command's bytes, without the line with the number of its arguments. */
   start = 0;
   end = 0;
   isInline = false;
   readonly #own = this.args;
 
-  /** Lets go of the command's bytes. */
+  /** Releases the command's bytes. */
   release(): void {
     const { args, count } = this;
     for (let index = 0; index < count; index++) (args[index] as Argument).bytes = NO_BYTES;
@@ -110,177 +109,177 @@ export class ParsedCommand {
     if (this.args === this.#own) return;
     const list = this.args;
     this.args = this.#own;
-    if (spareLists.length < MAX_SPARE_LISTS && list.length <= MAX_SPARE_ARGUMENTS) {
+    if (spareLists.length < SPARE_LISTS_MAX && list.length <= SPARE_ARGUMENTS_MAX) {
       spareLists.push(list);
     } else drop(list.length);
   }
 
-  /** To be filled. Places are asked for in order. */
-  argument(place: number): Argument {
-    if (place === KEPT_ARGUMENTS && this.args === this.#own) this.#takeLongList();
-    return (this.args[place] ??= new Argument(NO_BYTES));
+  /** Returns the argument at this index, to be filled. The caller asks for the indexes in order. */
+  argument(index: number): Argument {
+    if (index === KEPT_ARGUMENTS && this.args === this.#own) this.#takeLongList();
+    return (this.args[index] ??= new Argument(NO_BYTES));
   }
 
   #takeLongList(): void {
     const list = spareLists.pop() ?? [];
-    for (let place = 0; place < KEPT_ARGUMENTS; place++) {
-      const spare = list[place];
-      list[place] = this.#own[place] ?? new Argument(NO_BYTES);
-      this.#own[place] = spare ?? new Argument(NO_BYTES);
+    for (let index = 0; index < KEPT_ARGUMENTS; index++) {
+      const spare = list[index];
+      list[index] = this.#own[index] ?? new Argument(NO_BYTES);
+      this.#own[index] = spare ?? new Argument(NO_BYTES);
     }
     this.args = list;
   }
 }
 
 export class Parser {
-  /** Of the last command, or of the one that is not whole yet. */
-  #words = new ParsedCommand();
-  /** What is wrong, after ERROR; the connection cannot go on. */
+  /** The last command, or the incomplete command. */
+  #command = new ParsedCommand();
+  /** The error text after ERROR. The connection must then close. */
   error = "";
   /** Whether the client may send long commands. */
   isTrusted = true;
-  /** Where the next command begins: what is before is done with. */
+  /** Offset of the next command. All bytes before it have been parsed. */
   position = 0;
   readonly #limits: { readonly maxBulkBytes: number };
-  /** Where to go on in a command that is not whole. */
-  #at = 0;
-  /** Arguments that it still lacks; 0 before its first line is read. */
-  #lacks = 0;
-  /** Length of the argument whose bytes are next, or UNFINISHED. */
+  /** Offset at which the parser continues in an incomplete command. */
+  #offset = 0;
+  /** Number of arguments that the command still lacks; 0 before its first line is read. */
+  #missing = 0;
+  /** Length of the next argument, or UNFINISHED if its length line is not read yet. */
   #length = UNFINISHED;
 
-  /** `limits` says the longest argument there may be, which may change. */
+  /** `limits` has the maximum size of an argument, which may change. */
   constructor(limits: { readonly maxBulkBytes: number }) {
     this.#limits = limits;
   }
 
-  /** Looks for a command in `bytes[position, end)`. O(end - position) over all calls. */
+  /** Parses the next command in `bytes[position, end)`. O(end - position) over all calls. */
   next(bytes: Buffer, end: number): Outcome {
-    const words = this.#words;
-    if (this.#lacks === 0) {
+    const command = this.#command;
+    if (this.#missing === 0) {
       if (this.position >= end) return MORE;
       if (bytes[this.position] !== ASTERISK) return this.#inline(bytes, end);
       const count = this.#number(bytes, this.position + 1, end);
       if (count === UNFINISHED) return this.#unfinished(end, this.position, "mbulk count");
-      if (count === NO_NUMBER || count > MAX_ARGUMENTS)
+      if (count === NO_NUMBER || count > ARGUMENTS_MAX)
         return this.#fail("invalid multibulk length");
-      if (count > MAX_UNTRUSTED_ARGUMENTS && !this.isTrusted)
+      if (count > UNTRUSTED_ARGUMENTS_MAX && !this.isTrusted)
         return this.#fail("unauthenticated multibulk length");
       this.position = this.#lineEnd;
       if (count === NEGATIVE || count === 0) return NOTHING;
-      this.#at = this.position;
-      this.#lacks = count;
-      this.#words.count = 0;
+      this.#offset = this.position;
+      this.#missing = count;
+      this.#command.count = 0;
     }
-    while (this.#lacks > 0) {
+    while (this.#missing > 0) {
       if (this.#length === UNFINISHED) {
-        if (this.#at >= end) return MORE;
-        const length = this.#number(bytes, this.#at + 1, end);
-        if (length === UNFINISHED) return this.#unfinished(end, this.#at, "bulk count");
-        if (bytes[this.#at] !== DOLLAR) {
-          const got = String.fromCharCode(bytes[this.#at] ?? 0);
+        if (this.#offset >= end) return MORE;
+        const length = this.#number(bytes, this.#offset + 1, end);
+        if (length === UNFINISHED) return this.#unfinished(end, this.#offset, "bulk count");
+        if (bytes[this.#offset] !== DOLLAR) {
+          const got = String.fromCharCode(bytes[this.#offset] ?? 0);
           return this.#fail(`expected '$', got '${got}'`);
         }
         if (length < 0 || length > this.#limits.maxBulkBytes)
           return this.#fail("invalid bulk length");
-        if (length > MAX_UNTRUSTED_BULK_BYTES && !this.isTrusted)
+        if (length > UNTRUSTED_BULK_BYTES_MAX && !this.isTrusted)
           return this.#fail("unauthenticated bulk length");
-        this.#at = this.#lineEnd;
+        this.#offset = this.#lineEnd;
         this.#length = length;
       }
-      if (this.#at + this.#length + 2 > end) return MORE;
-      const arg = words.args[words.count] ?? words.argument(words.count);
-      words.count++;
-      arg.start = this.#at;
-      arg.end = this.#at + this.#length;
-      this.#at = arg.end + 2;
+      if (this.#offset + this.#length + 2 > end) return MORE;
+      const arg = command.args[command.count] ?? command.argument(command.count);
+      command.count++;
+      arg.start = this.#offset;
+      arg.end = this.#offset + this.#length;
+      this.#offset = arg.end + 2;
       this.#length = UNFINISHED;
-      this.#lacks--;
+      this.#missing--;
     }
-    const { args, count } = words;
+    const { args, count } = command;
     for (let index = 0; index < count; index++) {
       const arg = args[index] as Argument;
       arg.bytes = bytes;
       arg.shard = -1;
     }
-    words.isInline = false;
-    words.start = this.position;
-    this.position = words.end = this.#at;
+    command.isInline = false;
+    command.start = this.position;
+    this.position = command.end = this.#offset;
     return COMMAND;
   }
 
-  /** The command that was found, in exchange for words that the next one may be read into. */
+  /** Returns the parsed command. The parser uses `spare` for the next one. */
   take(spare: ParsedCommand): ParsedCommand {
-    const words = this.#words;
-    this.#words = spare;
-    return words;
+    const command = this.#command;
+    this.#command = spare;
+    return command;
   }
 
-  /** Lets go of a command that is not whole: its connection has ended. */
+  /** Releases an incomplete command whose connection has ended. */
   release(): void {
-    this.#words.release();
+    this.#command.release();
   }
 
-  /** Goes back to where a command has ended, or to where one begins. */
+  /** Moves back to the end or to the beginning of a command. */
   rewind(position: number): void {
-    this.position = this.#at = position;
-    this.#lacks = 0;
+    this.position = this.#offset = position;
+    this.#missing = 0;
     this.#length = UNFINISHED;
   }
 
-  /** Goes back to before a command, which is to be read again. */
+  /** Moves back to the beginning of a command, so that it is parsed again. */
   reread({ start, count, isInline }: ParsedCommand): void {
     this.rewind(start);
     if (isInline) return;
-    this.#lacks = count;
-    this.#words.count = 0;
+    this.#missing = count;
+    this.#command.count = 0;
   }
 
-  /** How many bytes from `position` on the command has at least, as far as it is known. */
+  /** The known minimum size of the command, counted from `position`. */
   get wantedBytes(): number {
-    return this.#at + Math.max(0, this.#length) - this.position;
+    return this.#offset + Math.max(0, this.#length) - this.position;
   }
 
-  /** Whether the command ends with these. */
+  /** Whether the command ends with the bytes of `wantedBytes`. */
   get isLastWanted(): boolean {
-    return this.#lacks === 1 && this.#length !== UNFINISHED;
+    return this.#missing === 1 && this.#length !== UNFINISHED;
   }
 
-  /** Bytes that the arguments of a command that is not whole take beside their text. */
+  /** Memory of the argument objects of an incomplete command, in bytes. */
   get argumentBytes(): number {
-    return this.#lacks === 0 ? 0 : this.#words.count * ARGUMENT_BYTES;
+    return this.#missing === 0 ? 0 : this.#command.count * ARGUMENT_BYTES;
   }
 
-  /** The bytes from `position` on are to be found from 0 on now. */
+  /** Moves all offsets, after the caller has moved the bytes at `position` to offset 0. */
   rebase(): void {
     const by = this.position;
     this.position = 0;
-    this.#at = Math.max(0, this.#at - by);
-    // A command that comes in many pieces is not gone over for each.
-    if (this.#lacks === 0 || by === 0) return;
-    for (let place = 0; place < this.#words.count; place++) {
-      const arg = this.#words.argument(place);
+    this.#offset = Math.max(0, this.#offset - by);
+    // Returns early if nothing moves: a command in many pieces would cost O(arguments) for each piece.
+    if (this.#missing === 0 || by === 0) return;
+    for (let index = 0; index < this.#command.count; index++) {
+      const arg = this.#command.argument(index);
       arg.start -= by;
       arg.end -= by;
     }
   }
 
-  /** After the line that `#number` has read. */
+  /** Offset after the line that `#number` has read. */
   #lineEnd = 0;
 
-  /** The decimal number from `at` to the end of its line, as redis's string2ll reads it. */
-  #number(bytes: Buffer, at: number, end: number): number {
+  /** Parses the decimal number from `start` to the end of its line by the rules of redis's string2ll. */
+  #number(bytes: Buffer, start: number, end: number): number {
     let value = 0;
     let digits = 0;
-    for (let place = at; place < end; place++) {
-      const byte = bytes[place] ?? 0;
+    for (let offset = start; offset < end; offset++) {
+      const byte = bytes[offset] ?? 0;
       if (byte === CR) {
-        if (place + 1 >= end) return UNFINISHED;
-        this.#lineEnd = place + 2;
-        const isZeroPadded = digits > 1 && bytes[at] === ZERO;
-        if (digits > 0 && digits === place - at && !isZeroPadded && digits < 16) return value;
-        const isNegative = digits > 0 && digits === place - at - 1 && bytes[at] === 45;
-        return isNegative && bytes[at + 1] !== ZERO ? NEGATIVE : NO_NUMBER;
+        if (offset + 1 >= end) return UNFINISHED;
+        this.#lineEnd = offset + 2;
+        const isZeroPadded = digits > 1 && bytes[start] === ZERO;
+        if (digits > 0 && digits === offset - start && !isZeroPadded && digits < 16) return value;
+        const isNegative = digits > 0 && digits === offset - start - 1 && bytes[start] === 45;
+        return isNegative && bytes[start + 1] !== ZERO ? NEGATIVE : NO_NUMBER;
       }
       if (byte >= ZERO && byte <= 57) {
         value = value * 10 + byte - ZERO;
@@ -295,24 +294,24 @@ export class Parser {
   }
 
   get #maxLine(): number {
-    return this.isTrusted ? MAX_LINE : MAX_UNTRUSTED_LINE;
+    return this.isTrusted ? LINE_MAX : UNTRUSTED_LINE_MAX;
   }
 
   #inline(bytes: Buffer, end: number): Outcome {
-    const lineEnd = bytes.subarray(0, end).indexOf(LF, Math.max(this.position, this.#at));
+    const lineEnd = bytes.subarray(0, end).indexOf(LF, Math.max(this.position, this.#offset));
     if (lineEnd < 0) {
-      // What has been looked through is not looked through again.
-      this.#at = end;
+      // The next call continues after the bytes that were searched.
+      this.#offset = end;
       return end - this.position > this.#maxLine ? this.#fail("too big inline request") : MORE;
     }
     const words = splitInline(bytes.subarray(this.position, lineEnd));
     if (words === undefined) return this.#fail("unbalanced quotes in request");
-    this.#words.isInline = true;
-    this.#words.start = this.position;
-    this.position = this.#at = this.#words.end = lineEnd + 1;
-    this.#words.count = words.length;
-    for (const [place, word] of words.entries()) {
-      const arg = this.#words.argument(place);
+    this.#command.isInline = true;
+    this.#command.start = this.position;
+    this.position = this.#offset = this.#command.end = lineEnd + 1;
+    this.#command.count = words.length;
+    for (const [index, word] of words.entries()) {
+      const arg = this.#command.argument(index);
       arg.bytes = word;
       arg.start = 0;
       arg.end = word.length;
