@@ -1,4 +1,4 @@
-// --max-pending-bytes on the Redis port: all connections together hold no more, and none is forgotten.
+// --max-pending-bytes on the Redis port: it limits all connections together, and every waiting connection continues.
 
 import { describe, expect, test } from "bun:test";
 
@@ -8,17 +8,17 @@ import { commandBytes, connectRaw, type RawClient } from "../resp/raw-client.ts"
 
 const LIMIT = 2 ** 22;
 const CLIENTS = 20;
-/** Bytes of a command that each client sends at first: they fit for all of them. */
+/** Bytes of a command that each client sends first. They fit for all clients together. */
 const FIRST_BYTES = 20_000;
 
 interface Bounded extends AsyncDisposable {
   readonly service: RedisService;
   readonly budget: ByteBudget;
-  /** The most bytes that were claimed while a client looked. */
+  /** Maximum of the claimed bytes that the test has seen. */
   peak(): number;
 }
 
-/** A service with 4 MiB for what is in flight, whose claims are looked at all the time. */
+/** A service with --max-pending-bytes 4 MiB, whose claims the test samples all the time. */
 function serveBounded(limitBytes = LIMIT): Bounded {
   const budget = new ByteBudget(allocateBudget(1), 0, limitBytes);
   const service = serveRedis([], undefined, { budget });
@@ -50,7 +50,7 @@ describe("commands of all connections together", () => {
       ["MSET", ...Array.from({ length: 1000 }, (_, n) => [`k${n}`, "v".repeat(500)]).flat()],
     ],
   ] as const) {
-    test(`wait for room, and all are run: ${name}`, async () => {
+    test(`wait for room, and all of them run: ${name}`, async () => {
       await using bounded = serveBounded();
       const clients = await open(bounded.service);
       const bytes = commandBytes(...words);
@@ -69,7 +69,7 @@ describe("commands of all connections together", () => {
     });
   }
 
-  test("wait for room, and none is refused: large commands that all connections begin at once", async () => {
+  test("wait for room without an error: large commands that all connections begin at once", async () => {
     const limitBytes = 4 * LIMIT;
     await using bounded = serveBounded(limitBytes);
     const bytes = commandBytes("SET", "k", "v".repeat(1_000_000));
@@ -88,7 +88,7 @@ describe("commands of all connections together", () => {
     expect(bounded.peak()).toBeLessThanOrEqual(limitBytes);
   });
 
-  test("are refused where the bytes that have come do not fit", async () => {
+  test("get an error if the received bytes do not fit", async () => {
     await using bounded = serveBounded();
     const clients = await Promise.all(
       Array.from({ length: 400 }, () => connectRaw(bounded.service.port)),
@@ -105,7 +105,7 @@ describe("commands of all connections together", () => {
     while (bounded.budget.usedBytes > 0) await new Promise(setImmediate);
   });
 
-  test("are refused if one of them is longer than --max-pending-bytes", async () => {
+  test("get an error if one of them is longer than --max-pending-bytes", async () => {
     await using bounded = serveBounded();
     using client = await connectRaw(bounded.service.port);
     client.send(commandBytes("SET", "k", "v".repeat(2 * LIMIT)).subarray(0, LIMIT));
@@ -116,12 +116,12 @@ describe("commands of all connections together", () => {
   });
 });
 
-describe("answers of all connections together", () => {
+describe("replies of all connections together", () => {
   const VALUES = 8;
   const value = "v".repeat(300_000);
   const mget = commandBytes("MGET", ...Array.from({ length: VALUES }, (_, n) => `k${n}`));
 
-  test("wait for room, and all are read", async () => {
+  test("wait for room, and the clients read all of them", async () => {
     await using bounded = serveBounded();
     const { service } = bounded;
     using first = await connectRaw(service.port);
@@ -155,7 +155,7 @@ describe("answers of all connections together", () => {
     for (const client of clients) client[Symbol.dispose]();
   });
 
-  // The answer is claimed beside the command, which the connection still holds.
+  // The reply needs a claim in addition to the command, which the connection still holds.
   const names = (count: number) => Array.from({ length: count }, (_, n) => `key:${n}`);
   const pairs = names(6000).flatMap((name) => [name, "v".repeat(300)]);
   for (const [name, words, answer] of [
@@ -169,13 +169,13 @@ describe("answers of all connections together", () => {
     ],
   ] as const) {
     for (const others of [0, 3]) {
-      test(`are given though they do not fit beside their command, ${others} others: ${name}`, async () => {
+      test(`arrive although they do not fit together with their command, ${others} others: ${name}`, async () => {
         await using bounded = serveBounded();
         const { service } = bounded;
         using client = await connectRaw(service.port);
         client.send(commandBytes("MSET", "k", value, ...pairs));
         expect(await client.until("\r\n")).toBe("+OK\r\n");
-        // Unfinished commands: no claim of the client is the only one.
+        // Incomplete commands of other clients: the claim of the client is never the only one.
         const holders = await Promise.all(
           Array.from({ length: others }, () => connectRaw(service.port)),
         );
@@ -194,7 +194,7 @@ describe("answers of all connections together", () => {
     }
   }
 
-  test("are refused if one of them is longer than --max-pending-bytes", async () => {
+  test("get an error if one of them is longer than --max-pending-bytes", async () => {
     await using bounded = serveBounded();
     using client = await connectRaw(bounded.service.port);
     for (let n = 0; n < VALUES; n++) client.send(commandBytes("SET", `k${n}`, value));
@@ -208,7 +208,7 @@ describe("answers of all connections together", () => {
   });
 });
 
-test("a client without its token may send little", async () => {
+test("a client without a token may send only a few bytes", async () => {
   await using service = serveRedis(["--auth-token", "token"]);
   for (const [sent, answer] of [
     [

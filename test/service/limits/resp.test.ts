@@ -1,4 +1,4 @@
-// What a client of the Redis port can take of the service: connections and time.
+// Limits of the Redis port: connections and timeouts.
 
 import { describe, expect, test } from "bun:test";
 
@@ -7,7 +7,7 @@ import { serveRedis } from "../../lib/service.ts";
 import { commandBytes, connectRaw } from "../resp/raw-client.ts";
 import { until } from "../../lib/until.ts";
 
-test("connections beyond --max-connections are told so and closed, and there is room when others end", async () => {
+test("connections beyond --max-connections get an error and close, and there is room after others end", async () => {
   await using service = await serveRedis(["--max-connections", "2"]);
   const { port } = service;
   const first = await connectRaw(port);
@@ -28,7 +28,7 @@ test("connections beyond --max-connections are told so and closed, and there is 
   }
 });
 
-describe("a client that lets the service wait is closed after --slow-client-timeout:", () => {
+describe("--slow-client-timeout closes a client that keeps the service waiting:", () => {
   const slow = ["--slow-client-timeout", "0.5"];
   const parts: Readonly<Record<string, readonly [first: string, then: string]>> = {
     "for an argument": ["*2\r\n$4\r\nECHO\r\n$1000\r\n", "x"],
@@ -46,7 +46,7 @@ describe("a client that lets the service wait is closed after --slow-client-time
     });
   }
 
-  test("to read its answers, and what the kernel holds of them", async () => {
+  test("to read its replies, including the bytes in the kernel", async () => {
     const cache = Cache.create({ maxValueBytes: 1_000_000 });
     let aheadMs = 0;
     const { clock } = cache;
@@ -88,11 +88,11 @@ describe("a client that lets the service wait is closed after --slow-client-time
   });
 });
 
-test("a client that goes on is not slow, however long it takes, and an idle one is none of these", async () => {
+test("neither a client with steady progress nor an idle client is slow", async () => {
   await using service = await serveRedis(["--slow-client-timeout", "2"]);
   using idle = await connectRaw(service.port);
   using client = await connectRaw(service.port);
-  // Always with half of the next command.
+  // Each chunk ends with half of the next command.
   client.send("PI");
   const endMs = performance.now() + 2500;
   let answers = 0;
@@ -107,7 +107,7 @@ test("a client that goes on is not slow, however long it takes, and an idle one 
   expect(await idle.until("\r\n")).toBe("+PONG\r\n");
 });
 
-test("--resp-idle-timeout closes who has been idle for so long, and nobody else", async () => {
+test("--resp-idle-timeout closes only idle clients", async () => {
   await using service = await serveRedis(["--resp-idle-timeout", "2"]);
   using busy = await connectRaw(service.port);
   const pinging = setInterval(() => busy.send("PING\r\n"), 50);

@@ -1,4 +1,4 @@
-// Connections that read slowly or not at all, send too much, half of it, or what is no command.
+// Connections that read slowly or never, send too much, send partial commands, or send invalid bytes.
 
 import { describe, expect, test } from "bun:test";
 import { RedisClient } from "bun";
@@ -8,17 +8,17 @@ import { commandBytes, connectRaw } from "./raw-client.ts";
 import { until } from "../../lib/until.ts";
 
 const MIB = 2 ** 20;
-/** What the kernel may take of answers that nobody reads, and more. */
+/** More bytes of unread replies than the kernel takes. */
 const SOCKET_BYTES = 32 * MIB;
 
 describe("a client that does not read", () => {
-  test("is not answered on, and gets every answer once it reads", async () => {
+  test("gets no further replies, and gets every reply after it reads", async () => {
     await using service = serveRedis();
     using other = new Watcher(service);
     const values = await storeLongValues(other.redis);
     const answers = values.map((value) => bulk(value));
 
-    // What comes is compared as it comes: 200 MiB are not to be kept.
+    // The test compares each chunk on arrival, so that it does not keep 200 MiB.
     const asked = 200;
     let position = 0;
     let wrongAt = -1;
@@ -42,7 +42,7 @@ describe("a client that does not read", () => {
     const gets = Array.from({ length: asked }, (_, n) => commandBytes("GET", `long${n % 8}`));
     slow.send(Buffer.concat(gets));
 
-    // The first answers fill the socket; nothing is made of the others, however often others ask.
+    // The first replies fill the socket. The service does not build the others, however often other clients ask.
     const sent = () => other.figure("stats", "total_net_output_bytes");
     await until("a megabyte is sent", async () => (await sent()) >= before + MIB);
     for (let n = 0; n < 200; n++) expect(await other.redis.ping()).toBe("PONG");
@@ -59,7 +59,7 @@ describe("a client that does not read", () => {
     expect(service.events).toEqual([]);
   });
 
-  test("is not read from either, and what it went on to send is done once it reads", async () => {
+  test("is not read, and its further commands run after it reads", async () => {
     await using service = serveRedis(["--memory", "1gb"]);
     using other = new Watcher(service);
     const [value = Buffer.alloc(0)] = await storeLongValues(other.redis);
@@ -90,7 +90,7 @@ describe("a client that does not read", () => {
     expect(service.events).toEqual([]);
   });
 
-  test("is forgotten when it goes away, or is killed", async () => {
+  test("is removed after it disconnects or is killed", async () => {
     await using service = serveRedis();
     using other = new Watcher(service);
     await storeLongValues(other.redis);
@@ -118,7 +118,7 @@ describe("a client that does not read", () => {
 });
 
 describe("limits", () => {
-  test("an answer longer than --resp-output-limit closes its connection alone", async () => {
+  test("a reply longer than --resp-output-limit closes only its connection", async () => {
     await using service = serveRedis(["--resp-output-limit", "1mb"]);
     using other = new Watcher(service);
     await storeLongValues(other.redis);
@@ -133,7 +133,7 @@ describe("limits", () => {
     expect(await other.redis.get("long1")).toHaveLength(MIB);
   });
 
-  test("a command longer than --resp-query-limit closes its connection alone", async () => {
+  test("a command longer than --resp-query-limit closes only its connection", async () => {
     await using service = serveRedis(["--resp-query-limit", "1mb"]);
     using other = new Watcher(service);
     using greedy = await connectRaw(service.port);
@@ -146,7 +146,7 @@ describe("limits", () => {
     expect(await other.figure("clients", "client_query_limit_disconnections")).toBe(1);
     expect(await other.figure("clients", "client_output_limit_disconnections")).toBe(0);
     expect(await other.redis.mget("a", "b", "c")).toEqual([null, null, null]);
-    // Commands that are whole do not add up.
+    // The limit does not apply to the sum of complete commands.
     const sets = Array.from({ length: 8 }, (_, n) => commandBytes("SET", `k${n}`, part));
     using patient = await connectRaw(service.port);
     patient.send(Buffer.concat([...sets, Buffer.from("PING\r\n")]));
@@ -155,7 +155,7 @@ describe("limits", () => {
 });
 
 describe("commands in pieces", () => {
-  test("half a command is answered when the rest has come", async () => {
+  test("a partial command gets its reply after the rest arrives", async () => {
     await using service = serveRedis();
     using client = await connectRaw(service.port);
     using other = new Watcher(service);
@@ -167,7 +167,7 @@ describe("commands in pieces", () => {
     expect(await other.redis.get("k")).toBe("v".repeat(1000));
   });
 
-  test("a stream cut anywhere has the answers of the whole", async () => {
+  test("a stream cut at any offset gets the same replies as the whole", async () => {
     await using service = serveRedis();
     using other = new Watcher(service);
     const stream = Buffer.concat([
@@ -204,7 +204,7 @@ describe("commands in pieces", () => {
   });
 });
 
-test("HTTP is not answered, its connection closes, and it is told once", async () => {
+test("HTTP gets no reply, its connection closes, and the event is reported once", async () => {
   await using service = serveRedis();
   for (const request of [
     "POST /put HTTP/1.1\r\nHost: 127.0.0.1\r\ncontent-length: 10\r\n\r\nSET k v\r\n",
@@ -235,7 +235,7 @@ describe("CLIENT REPLY", () => {
       await using service = serveRedis();
       using client = await connectRaw(service.port);
       const lines = commands.replaceAll("REPLY", "CLIENT REPLY").split("|");
-      // QUIT closes the connection: what came until then is all that came.
+      // QUIT closes the connection, so that the text has all replies.
       client.send(`${lines.join("\r\n")}\r\nQUIT\r\n`);
       const quit = "+OK\r\n";
       expect(await client.closed).toBe(`${answers}\r\n${quit}`);
@@ -243,7 +243,7 @@ describe("CLIENT REPLY", () => {
   }
 });
 
-test("clients of all workers are listed, and killed, by any of them", async () => {
+test("every worker lists and kills the clients of all workers", async () => {
   const port = freePort();
   await using _service = await startService(["--workers", "2", "--resp-port", String(port)]);
   // With this number of connections, each worker has one in all but one of 32,768 runs.
@@ -274,7 +274,7 @@ test("clients of all workers are listed, and killed, by any of them", async () =
   for (const admin of admins) admin.close();
 });
 
-/** Another client of the service, who sees what it does. */
+/** A second client of the service, which observes it. */
 class Watcher implements Disposable {
   readonly redis: RedisClient;
 
@@ -282,7 +282,7 @@ class Watcher implements Disposable {
     this.redis = new RedisClient(`redis://127.0.0.1:${port}`);
   }
 
-  /** A figure of INFO. */
+  /** Returns a number of INFO. */
   async figure(section: string, name: string): Promise<number> {
     const text: string = await this.redis.send("INFO", [section]);
     return Number(new RegExp(`^${name}:(\\d+)\r$`, "m").exec(text)?.[1] ?? Number.NaN);
@@ -291,7 +291,7 @@ class Watcher implements Disposable {
   /** Sends bytes and resolves when the service has read them. */
   async sendSeen(client: { send(bytes: Uint8Array): void }, bytes: Uint8Array): Promise<void> {
     const read = () => this.figure("stats", "total_net_input_bytes");
-    // The second figure has been read before its own command was sent again.
+    // The second number was read before its own command was sent again.
     const own = commandBytes("INFO", "stats").length;
     const before = await read();
     client.send(bytes);
@@ -303,7 +303,7 @@ class Watcher implements Disposable {
   }
 }
 
-/** Eight values of 1 MiB, each other bytes, as "long0" to "long7". */
+/** Stores eight different values of 1 MiB as "long0" to "long7". */
 async function storeLongValues(redis: RedisClient): Promise<Buffer[]> {
   const values = Array.from({ length: 8 }, (_, n) => Buffer.alloc(MIB, `${n} of eight, `));
   for (const [n, value] of values.entries()) await redis.set(`long${n}`, value);

@@ -1,17 +1,17 @@
-// A pipeline whose commands take long lets other clients of its worker have their turns.
+// A worker serves other clients during a pipeline of long commands.
 
 import { describe, expect, test } from "bun:test";
 
 import { freePort, startService } from "../../lib/service.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
 
-/** Their answers are short: to read long ones keeps the process of the test itself busy. */
+/** Pipelines with short replies, because long replies would keep the process of the test busy. */
 const PIPELINES: Readonly<Record<string, readonly [count: number, words: readonly string[]]>> = {
   "INCRBYFLOAT of long numbers": [200, ["INCRBYFLOAT", "f", "1e4900"]],
   "KEYS of many": [30, ["KEYS", "nope"]],
 };
 
-describe("while a pipeline runs, others are answered before its end:", () => {
+describe("other clients get replies before the end of a pipeline:", () => {
   for (const [name, [count, words]] of Object.entries(PIPELINES)) {
     test(name, async () => {
       const port = freePort();
@@ -33,7 +33,7 @@ describe("while a pipeline runs, others are answered before its end:", () => {
       const all = Array.from({ length: count }, () => commandBytes(...words));
       slow.send(Buffer.concat([...all, commandBytes("ECHO", "the end")]));
       await began.promise;
-      // Whichever is answered later, the pipeline has not ended.
+      // The pipeline has not ended when the later of the two responses arrives.
       other.send("PING\r\n");
       const [pong, answer] = await Promise.all([
         other.until("+PONG\r\n").then((text) => [text.endsWith("+PONG\r\n"), hasEnded]),
@@ -46,7 +46,7 @@ describe("while a pipeline runs, others are answered before its end:", () => {
   }
 });
 
-test("the answers of a pipeline that has several turns are in order", async () => {
+test("the replies of a pipeline with several turns are in order", async () => {
   const port = freePort();
   await using _service = await startService(["--workers", "1", "--resp-port", `${port}`]);
   using client = await connectRaw(port);

@@ -1,4 +1,4 @@
-// Patterns of KEYS and SCAN MATCH, by the rules that redis documents. Needs no redis.
+// Patterns of KEYS and SCAN MATCH, by the documented rules of redis. Needs no redis.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -7,7 +7,7 @@ import { matches } from "../../../../src/resp/protocol/glob.ts";
 
 /** Pattern, texts that match it, texts that do not. One character is one byte. */
 const CASES: readonly (readonly [string, readonly string[], readonly string[]])[] = [
-  // Bytes that stand for themselves.
+  // Literal bytes.
   ["hello", ["hello"], ["", "hell", "hello!", "Hello", "xhello"]],
   ["", [""], ["a"]],
   ["]", ["]"], ["[", ""]],
@@ -35,7 +35,7 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ["[*?]", ["*", "?"], ["a", ""]],
   ["[]", [], ["", "]", "a", "[]"]],
   ["[]a]", [], ["]", "a", "]a]", "aa]"]],
-  // Ranges, also those from high to low and those of one.
+  // Ranges, also from high to low and of one byte.
   ["h[a-c]llo", ["hallo", "hbllo", "hcllo"], ["hdllo", "h-llo"]],
   ["[c-a]", ["a", "b", "c"], ["d", "-"]],
   ["[a-a]", ["a"], ["b", "-"]],
@@ -44,10 +44,10 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ["[-a]", ["-", "a"], ["b", "]"]],
   ["[--a]", ["-", "a", "A"], ["b", ","]],
   ["[a-b-d]", ["a", "b", "-", "d"], ["c"]],
-  // The byte after a dash is the end of a range, even a bracket; the class then goes on.
+  // The byte after a dash is the end of a range, even a bracket. The class then continues.
   ["[a-]", ["a", "]", "^", "_"], ["-", "b", "a]"]],
   ["[a-]z]", ["a", "]", "z"], ["-", "b", "az]"]],
-  // A class that begins with ^ is one byte of all others.
+  // A class that begins with ^ is one byte that is not in the class.
   ["h[^e]llo", ["hallo", "hbllo", "h^llo"], ["hello", "hllo"]],
   ["[^a-c]", ["d", "-", "^", "\xff"], ["a", "b", "c", ""]],
   ["[^]", ["a", "]", "^"], ["", "ab"]],
@@ -55,7 +55,7 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ["[a^]", ["a", "^"], ["b"]],
   ["[^^]", ["a"], ["^"]],
   ["[!a]", ["!", "a"], ["b"]],
-  // A backslash takes the meaning from the next byte.
+  // A backslash makes the next byte literal.
   ["h\\*llo", ["h*llo"], ["hello", "h\\*llo"]],
   ["\\?\\[\\]\\\\", ["?[]\\"], ["a[]\\"]],
   ["\\a\\n", ["an"], ["\\a\\n", "a\n"]],
@@ -64,12 +64,12 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ["[a\\-c]", ["a", "-", "c"], ["b", "\\"]],
   ["[^\\]]", ["a", "\\"], ["]"]],
   ["[\\\\]", ["\\"], ["]", "\\\\"]],
-  // A backslash at the end stands for itself.
+  // A backslash at the end is literal.
   ["\\", ["\\"], ["", "\\\\", "a"]],
   ["a\\", ["a\\"], ["a", "a\\\\"]],
   ["*\\", ["\\", "a\\"], ["", "a"]],
   ["[a\\", ["a", "\\"], ["b", ""]],
-  // A class that is not closed ends with the pattern.
+  // A class without ] ends with the pattern.
   ["[abc", ["a", "c"], ["d", "[abc", "", "ab"]],
   ["[^abc", ["d"], ["a", ""]],
   ["[", [], ["", "[", "a"]],
@@ -77,7 +77,7 @@ const CASES: readonly (readonly [string, readonly string[], readonly string[]])[
   ["[a-", ["a", "-"], ["b", ""]],
   ["[a-c", ["a", "b"], ["d", "-"]],
   ["*[", [], ["a", "["]],
-  // Letters differ from one another by case.
+  // Letters are case-sensitive.
   ["ABC[D-F]", ["ABCE"], ["abce", "ABCe"]],
 ];
 
@@ -151,7 +151,7 @@ describe("for any text and pattern", () => {
   });
 });
 
-/** A part of a pattern before it is written down. */
+/** A part of a pattern before it is formatted. */
 type Part =
   | { readonly kind: "byte"; readonly byte: string; readonly isEscaped: boolean }
   | { readonly kind: "any" }
@@ -161,7 +161,7 @@ type Part =
 const PLAIN = "abc";
 const SPECIAL = "*?[]\\^-";
 
-/** Texts of few different bytes, so that they often match. */
+/** Texts with few different bytes, so that they often match. */
 function texts() {
   return fc.string({ unit: fc.constantFrom(...PLAIN, ...SPECIAL, "\xff"), maxLength: 8 });
 }
@@ -203,7 +203,7 @@ function written(all: readonly Part[]): string {
     .join("");
 }
 
-/** The plain definition: the first part takes some bytes, the others match what is left. */
+/** The plain definition: the first part takes some bytes, and the other parts match the rest. */
 function matchParts([part, ...others]: readonly Part[], text: string): boolean {
   if (part === undefined) return text === "";
   if (part.kind === "star") {

@@ -7,7 +7,7 @@ import { splitInline } from "../../../../src/resp/protocol/inline.ts";
 
 /** A line and its words. One character is one byte. */
 const LINES: readonly (readonly [string, readonly string[]])[] = [
-  // Words stand between white space.
+  // White space separates words.
   ["", []],
   [" \t\r\n\v\f", []],
   ["ping", ["ping"]],
@@ -15,11 +15,11 @@ const LINES: readonly (readonly [string, readonly string[]])[] = [
   ["  set\t k \r\n v\n", ["set", "k", "v"]],
   ["\v\fping", ["ping"]],
   ["\x80 \xa0\xff", ["\x80", "\xa0\xff"]],
-  // Vertical tab and form feed stand before a word, but do not end one.
+  // Vertical tab and form feed may precede a word, but do not end one.
   ["a\vb a\f", ["a\vb", "a\f"]],
-  // Outside of quotes a backslash is a byte like others.
+  // Outside of quotes a backslash is literal.
   ["a\\ b\\n \\x41 \\", ["a\\", "b\\n", "\\x41", "\\"]],
-  // In double quotes a backslash gives a byte that a line cannot hold, or that has a meaning.
+  // In double quotes a backslash begins an escape.
   ['set k ""', ["set", "k", ""]],
   ['"a b" "c\td"', ["a b", "c\td"]],
   ['"\\n\\r\\t\\b\\a"', ["\n\r\t\b\x07"]],
@@ -29,14 +29,14 @@ const LINES: readonly (readonly [string, readonly string[]])[] = [
   ['"\\x411"', ["A1"]],
   ['"\\x4" "\\xg1" "\\x" "\\X41"', ["x4", "xg1", "x", "X41"]],
   ['"it\'s"', ["it's"]],
-  // In single quotes it does so only before a single quote.
+  // In single quotes only \' is an escape.
   ["''", [""]],
   ["'a b'", ["a b"]],
   ["'a\\'b'", ["a'b"]],
   ["'\\n\\x41\\\\a'", ["\\n\\x41\\\\a"]],
   ["'\"'", ['"']],
   ["'\\\"'", ['\\"']],
-  // Quotes may begin within a word, and end it.
+  // Quotes may begin within a word. The closing quote ends the word.
   ['a"b c"', ["ab c"]],
   ["a'b c' d", ["ab c", "d"]],
   ['a""', ["a"]],
@@ -46,9 +46,9 @@ const LINES: readonly (readonly [string, readonly string[]])[] = [
 /** Lines whose quotes do not match. */
 const UNBALANCED = [
   ...['"', "'", '"a', "'a", 'a"', "a'", 'a b "c', "\"a'", "'a\"", '"a b\n'],
-  // The quote that would end the word is escaped.
+  // The closing quote is escaped.
   ...['"a\\"', "'a\\'", "'\\\\'", '"\\', "'\\"],
-  // After the quote must come white space or the end.
+  // White space or the end must follow the closing quote.
   ...['"a"b', "'a'b", '"a""b"', "'a''b'", "\"a\"'b'", 'a"b"c', '""a', '"a"\\n'],
 ];
 
@@ -95,7 +95,7 @@ describe("for any bytes", () => {
     );
   });
 
-  test("a line whose last quote is left out is refused", () => {
+  test("a line without its last quote is an error", () => {
     holds(
       fc.property(fc.array(anyBytes()), anyBytes(), (words, last) => {
         const line = [...words, last].map((word) => `"${hex(word)}"`).join(" ");
@@ -115,7 +115,7 @@ describe("for any bytes", () => {
       }),
       3000,
     );
-    // Otherwise the test compares only lines that are refused.
+    // Otherwise the test compares only invalid lines.
     expect(whole).toBeGreaterThan(100);
   });
 });

@@ -1,4 +1,4 @@
-// Integers and floats as redis reads and writes them. Needs no redis.
+// Integers and floats by the rules of redis. Needs no redis.
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -15,7 +15,7 @@ import {
 const MAX = 2n ** 63n - 1n;
 const MIN = -(2n ** 63n);
 
-/** Texts of integers that redis takes; each is the one way to write its number. */
+/** Texts of integers that redis accepts. Each is the only text of its number. */
 const INTEGERS = [
   ...["0", "1", "-1", "9", "10", "-10", "99", "12345678901234"],
   // Around 15 digits, where the reader begins to use bigints, and around 2^53.
@@ -29,7 +29,7 @@ const NO_INTEGERS = [
   ...["", "-", "+", "+1", "-0", "00", "01", "-01", "0x10", "0b1", "1n", "1_000", "1,000"],
   ...[" 1", "1 ", "1\n", "\t1", "1\0", "\x001", "1 2", "--1", "1-", "-1-", "- 1"],
   ...["1.0", "1.", ".5", "1e3", "1E3", "inf", "nan", "abc", "1a", "a1", "/", ":", "1/", "1:"],
-  // One more than 64 bits have, and more digits than any such number.
+  // One beyond 64 bits, and too many digits.
   ...["9223372036854775808", "-9223372036854775809", "9999999999999999999"],
   ...["10000000000000000000", "18446744073709551616", "-99999999999999999999", "1".repeat(400)],
   ...["\xb2", "\u0661"],
@@ -45,7 +45,7 @@ describe("an integer", () => {
     expect([integer(text), readNumber(slice(text))]).toEqual([undefined, undefined]);
   });
 
-  test("of 64 bits is read, and no other", () => {
+  test("is read only if it has 64 bits", () => {
     const near = fc.bigInt({ min: -10n, max: 10n });
     const edges = fc.constantFrom(0n, 10n ** 15n, 2n ** 53n, MAX, MIN, 10n ** 18n, 10n ** 19n);
     const nearEdges = fc.tuple(edges, near).map(([edge, distance]) => edge + distance);
@@ -58,7 +58,7 @@ describe("an integer", () => {
     );
   });
 
-  test("is a number where that is exact, else a bigint", () => {
+  test("is a number if that is exact, and a bigint otherwise", () => {
     holds(
       fc.property(int64s(), (value) => {
         const read = integer(`${value}`);
@@ -67,7 +67,7 @@ describe("an integer", () => {
     );
   });
 
-  test("has one way to be written", () => {
+  test("has only one valid text", () => {
     const texts = fc.string({ unit: fc.constantFrom(..."0123456789-+ .e"), maxLength: 21 });
     holds(
       fc.property(texts, (text) => {
@@ -77,7 +77,7 @@ describe("an integer", () => {
     );
   });
 
-  test("is read from its slice of a buffer alone", () => {
+  test("is read only from its range of a buffer", () => {
     const around = fc.string({ unit: fc.constantFrom(..."0123456789-"), maxLength: 4 });
     holds(
       fc.property(int64s(), around, around, (value, before, after) => {
@@ -106,7 +106,7 @@ describe("the sum of two integers", () => {
     expect(found === undefined ? found : BigInt(found)).toBe(sum);
   });
 
-  test("is exact if it has 64 bits, else there is none", () => {
+  test("is exact if it has 64 bits, and undefined otherwise", () => {
     holds(
       fc.property(int64s(), int64s(), (a, b) => {
         const sum = sumOf(a, b);
@@ -116,7 +116,7 @@ describe("the sum of two integers", () => {
   });
 });
 
-/** What is read, and how redis writes it when it is added to nothing. */
+/** An input, and the text that redis writes after it adds the input to 0. */
 const FLOATS: readonly (readonly [string, string])[] = [
   ["0", "0"],
   ["-0", "0"],
@@ -193,7 +193,7 @@ describe("a float", () => {
     expect(readFloat(text)).toBe("infinite");
   });
 
-  test("the largest is read, and twice as much is none", () => {
+  test("the largest float is read, and twice this value is undefined", () => {
     const largest = float("1.18973149535723176502e4932");
     expect(floatText(largest)).toStartWith("11897314953572317650");
     expect(addFloats(largest, largest)).toBeUndefined();
@@ -208,7 +208,7 @@ describe("a float", () => {
 });
 
 describe("for any floats", () => {
-  test("what is written is read as the same number", () => {
+  test("a written number is read as the same number", () => {
     holds(
       fc.property(decimals(), (text) => {
         const once = canonical(text);
@@ -219,8 +219,8 @@ describe("for any floats", () => {
     );
   });
 
-  // 6 bits of 64 are for the whole part, the others hold 17 decimal places.
-  test("numbers below 64 with at most 17 places come back as they were", () => {
+  // 6 of the 64 bits hold the whole part, the others hold 17 decimal places.
+  test("numbers below 64 with at most 17 decimal places are unchanged", () => {
     const wholes = fc.integer({ min: 0, max: 63 });
     const digits = fc.string({ unit: fc.constantFrom(..."0123456789"), maxLength: 17 });
     holds(

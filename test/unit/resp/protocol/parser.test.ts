@@ -13,14 +13,14 @@ import { random } from "../../../lib/random.ts";
 
 const LIMITS = { maxBulkBytes: 1000 };
 
-/** One call of every command, with as many arguments as it needs at least. */
+/** One call of every command, with the minimum number of arguments. */
 const CALLS: readonly string[][] = COMMANDS.flatMap(({ name, arity, subcommands = [] }) => [
   [name, ...fillers(Math.abs(arity) - 1)],
   ...subcommands.map((one) => [name, one.name, ...fillers(Math.abs(one.arity) - 2)]),
 ]);
 
-describe("a command that is not whole", () => {
-  test("is asked to go on at every prefix, for every command, as an array and inline", () => {
+describe("an incomplete command", () => {
+  test("needs more bytes at every prefix, for every command, as an array and inline", () => {
     for (const call of CALLS) {
       for (const whole of [encode(call), `${call.join(" ")}\r\n`]) {
         const bytes = Buffer.from(whole);
@@ -35,7 +35,7 @@ describe("a command that is not whole", () => {
     }
   });
 
-  test("is gone on with from where it was left, however the stream is cut", () => {
+  test("continues at its last position, however the stream is cut", () => {
     const { below } = random();
     const calls = [...CALLS, ["set", "k", "\r\n$*3\r\n"], ["get", ""], ...CALLS];
     const form = (call: string[], n: number) =>
@@ -57,7 +57,7 @@ describe("a command that is not whole", () => {
     }
   });
 
-  test("says how many bytes it needs at least once it is known", () => {
+  test("has its minimum size after its length is known", () => {
     const parser = new Parser(LIMITS);
     const bytes = Buffer.from("*2\r\n$3\r\nGET\r\n$900\r\nabc");
     expect(parser.next(bytes, bytes.length)).toBe(MORE);
@@ -88,7 +88,7 @@ test("inline commands have quotes as redis reads them", () => {
   }
 });
 
-test("what is not the protocol gets redis's errors", () => {
+test("invalid bytes get redis's errors", () => {
   const long = "x".repeat(70_000);
   const malformed: Readonly<Record<string, string>> = {
     "*x\r\n": "invalid multibulk length",
@@ -118,7 +118,7 @@ test("what is not the protocol gets redis's errors", () => {
   }
 });
 
-test("a command of a hundred thousand arguments is read as it comes", () => {
+test("a command of 100,000 arguments is parsed in the order of its chunks", () => {
   const call = ["mset", ...fillers(100_000)];
   const stream = Buffer.from(encode(call));
   const parser = new Parser(LIMITS);
@@ -137,7 +137,7 @@ function fillers(count: number): string[] {
   return Array.from({ length: Math.max(0, count) }, (_, n) => `arg${n}`);
 }
 
-/** The arguments of the command that was found. */
+/** Returns the arguments of the parsed command. */
 function argumentsOf(parser: Parser): string[] {
   const { args, count } = parser.take(new ParsedCommand());
   return args.slice(0, count).map((argument) => argument.toText());
