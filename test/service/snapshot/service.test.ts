@@ -227,7 +227,7 @@ test("a missing folder fails the snapshot; when it is back, it is used again", a
   const failed = await request(service, "/snapshot", {});
   expect(failed).toMatchObject({ code: 503 });
   // The last snapshot was removed with the folder.
-  expect(failed["message"]).toBe("the snapshot failed: the folder is gone (ENOENT)");
+  expect(failed["message"]).toBe("the snapshot failed: there is no such file or folder (ENOENT)");
   await mkdir(data);
   expect(await request(service, "/snapshot", {})).toMatchObject({ code: 200 });
   // The service has locked the folder again.
