@@ -60,7 +60,10 @@ export class RespCounters {
     this.#add(OFFSETS[name], count);
   }
 
-  /** Runs every `ms`. `commands` is the number of commands of this thread since its start. Returns false: no further run is due. */
+  /**
+   * Updates the commands per second; called every `ms`. `commands` is the number of commands of this
+   * thread since its start. Returns false, so that the job rests while no requests arrive.
+   */
   sampleCommands(commands: number, ms: number): false {
     this.#set(OFFSETS.commandsPerSecond, ((commands - this.#sampledCommands) * 1000) / ms);
     this.#sampledCommands = commands;

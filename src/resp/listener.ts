@@ -8,7 +8,7 @@ import type { Connection } from "./connection.ts";
 
 export type Handlers = Parameters<typeof Bun.listen<Connection | undefined>>[0]["socket"];
 
-/** Opens a listener that shares its port with other workers and other certificates. Throws the errors of Bun.listen. */
+/** Opens a listener on a port that other workers and listeners share. Throws the errors of Bun.listen. */
 export function listen(
   config: Config,
   port: number,

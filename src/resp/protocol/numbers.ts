@@ -10,7 +10,7 @@ const MINUS = 45;
 /** Number of decimal digits that a double always holds exactly. */
 const SAFE_DIGITS = 15;
 
-/** Parses a 64-bit integer in the only form that redis accepts (string2ll). Returns undefined otherwise. O(length). */
+/** Parses a 64-bit integer in the form of redis's string2ll, or returns undefined. O(length). */
 export function readInteger({ bytes, start, end }: Bytes): number | bigint | undefined {
   const isNegative = bytes[start] === MINUS;
   const first = isNegative ? start + 1 : start;

@@ -102,7 +102,7 @@ export class Reply {
     this.#line(`+${text}`);
   }
 
-  /** Writes an error. `text` begins with a code such as ERR. It is cut to 512 units, and line breaks become spaces. */
+  /** Writes an error. `text` begins with a code such as ERR. Line breaks become spaces. */
   error(text: string): void {
     this.hasFailed = true;
     this.#line(`-${text.slice(0, ERROR_LENGTH_MAX).replace(/[\r\n]/g, " ")}`);

@@ -158,12 +158,12 @@ describe("replies of all connections together", () => {
   // The reply needs a claim in addition to the command, which the connection still holds.
   const names = (count: number) => Array.from({ length: count }, (_, n) => `key:${n}`);
   const pairs = names(6000).flatMap((name) => [name, "v".repeat(300)]);
-  for (const [name, words, answer] of [
+  for (const [name, words, reply] of [
     ["a long argument", ["ECHO", "v".repeat(1_800_000)], /^\$1800000\r\n/],
-    ["an answer in one step", ["MGET", ...Array(6).fill("k"), "x".repeat(2_000_000)], /^\*7\r\n/],
+    ["a reply in one step", ["MGET", ...Array(6).fill("k"), "x".repeat(2_000_000)], /^\*7\r\n/],
     ["copied arguments", ["MSET", ...pairs], /^\+OK\r\n$/],
     [
-      "an answer in slices",
+      "a reply in slices",
       ["MGET", ...names(4000), ...Array(4000).fill("x".repeat(400))],
       /^\*8000\r\n/,
     ],
@@ -183,7 +183,7 @@ describe("replies of all connections together", () => {
           holder.send(commandBytes("SET", "k", value).subarray(0, 5000));
         using asker = await connectRaw(service.port);
         asker.send(Buffer.concat([commandBytes(...words), commandBytes("ECHO", "end")]));
-        expect((await asker.until("end\r\n")).slice(0, -"$3\r\nend\r\n".length)).toMatch(answer);
+        expect((await asker.until("end\r\n")).slice(0, -"$3\r\nend\r\n".length)).toMatch(reply);
         for (const holder of holders) holder[Symbol.dispose]();
         client[Symbol.dispose]();
         asker[Symbol.dispose]();
@@ -210,7 +210,7 @@ describe("replies of all connections together", () => {
 
 test("a client without a token may send only a few bytes", async () => {
   await using service = serveRedis(["--auth-token", "token"]);
-  for (const [sent, answer] of [
+  for (const [sent, reply] of [
     [
       commandBytes("AUTH", "x".repeat(2000)).subarray(0, 30),
       "-ERR Protocol error: unauthenticated bulk length\r\n",
@@ -228,7 +228,7 @@ test("a client without a token may send only a few bytes", async () => {
   ] as const) {
     using client = await connectRaw(service.port);
     client.send(sent);
-    expect(await client.closed).toBe(answer);
+    expect(await client.closed).toBe(reply);
   }
   using client = await connectRaw(service.port);
   client.send(commandBytes("AUTH", "token"));

@@ -21,10 +21,10 @@ test("connections beyond --max-connections get an error and close, and there is 
   second.send("PING\r\n");
   expect(await second.until("+PONG\r\n+PONG\r\n")).toBe("+PONG\r\n+PONG\r\n");
   first[Symbol.dispose]();
-  for (let answer = ""; answer !== "+PONG\r\n";) {
+  for (let reply = ""; reply !== "+PONG\r\n";) {
     using next = await connectRaw(port);
     next.send("PING\r\n");
-    answer = await next.until("\r\n");
+    reply = await next.until("\r\n");
   }
 });
 
@@ -95,14 +95,14 @@ test("neither a client with steady progress nor an idle client is slow", async (
   // Each chunk ends with half of the next command.
   client.send("PI");
   const endMs = performance.now() + 2500;
-  let answers = 0;
+  let replies = 0;
   while (performance.now() < endMs) {
     client.send("NG\r\nPI");
-    answers++;
+    replies++;
     expect((await client.until("\r\n")).length).toBeGreaterThan(0);
     await Bun.sleep(20);
   }
-  expect(await client.until("\r\n")).toStartWith("+PONG\r\n".repeat(answers - 1));
+  expect(await client.until("\r\n")).toStartWith("+PONG\r\n".repeat(replies - 1));
   idle.send("PING\r\n");
   expect(await idle.until("\r\n")).toBe("+PONG\r\n");
 });

@@ -16,20 +16,20 @@ describe("a client that does not read", () => {
     await using service = serveRedis();
     using other = new Watcher(service);
     const values = await storeLongValues(other.redis);
-    const answers = values.map((value) => bulk(value));
+    const replies = values.map((value) => bulk(value));
 
     // The test compares each chunk on arrival, so that it does not keep 200 MiB.
     const asked = 200;
     let position = 0;
     let wrongAt = -1;
     const all = Promise.withResolvers<void>();
-    const total = asked * (answers[0]?.length ?? 0);
+    const total = asked * (replies[0]?.length ?? 0);
     const compare = (chunk: Buffer) => {
       for (let from = 0; from < chunk.length;) {
-        const answer = answers[Math.floor(position / (total / asked)) % answers.length];
+        const reply = replies[Math.floor(position / (total / asked)) % replies.length];
         const at = position % (total / asked);
-        const part = chunk.subarray(from, from + (answer?.length ?? 0) - at);
-        const isRight = answer?.subarray(at, at + part.length).equals(part) === true;
+        const part = chunk.subarray(from, from + (reply?.length ?? 0) - at);
+        const isRight = reply?.subarray(at, at + part.length).equals(part) === true;
         if (!isRight && wrongAt < 0) wrongAt = position;
         from += part.length;
         position += part.length;
@@ -186,21 +186,21 @@ describe("commands in pieces", () => {
     const end = "the end\r\n";
     using whole = await connectRaw(service.port);
     whole.send(stream);
-    const answers = await whole.until(end);
-    expect(answers).toStartWith("+OK\r\n+OK\r\n$6\r\n\0\r\n\xff$*\r\n+OK\r\n$4\r\nit's\r\n");
-    expect(answers).toEndWith(":2\r\n$7\r\nthe end\r\n");
+    const replies = await whole.until(end);
+    expect(replies).toStartWith("+OK\r\n+OK\r\n$6\r\n\0\r\n\xff$*\r\n+OK\r\n$4\r\nit's\r\n");
+    expect(replies).toEndWith(":2\r\n$7\r\nthe end\r\n");
 
     for (let cut = 1; cut < stream.length; cut++) {
       using client = await connectRaw(service.port);
       await other.sendSeen(client, stream.subarray(0, cut));
       client.send(stream.subarray(cut));
-      expect([cut, await client.until(end)]).toEqual([cut, answers]);
+      expect([cut, await client.until(end)]).toEqual([cut, replies]);
     }
     using client = await connectRaw(service.port);
     for (let at = 0; at < stream.length; at++) {
       await other.sendSeen(client, stream.subarray(at, at + 1));
     }
-    expect(await client.until(end)).toBe(answers);
+    expect(await client.until(end)).toBe(replies);
   });
 });
 
@@ -221,9 +221,9 @@ test("HTTP gets no reply, its connection closes, and the event is reported once"
 });
 
 describe("CLIENT REPLY", () => {
-  for (const [name, commands, answers] of [
-    ["OFF answers nothing until ON", "REPLY OFF|PING a|NOSUCH|REPLY ON|PING b", "+OK\r\n$1\r\nb"],
-    ["SKIP leaves one answer out", "REPLY SKIP|PING a|PING b", "$1\r\nb"],
+  for (const [name, commands, replies] of [
+    ["OFF drops all replies until ON", "REPLY OFF|PING a|NOSUCH|REPLY ON|PING b", "+OK\r\n$1\r\nb"],
+    ["SKIP drops one reply", "REPLY SKIP|PING a|PING b", "$1\r\nb"],
     ["SKIP leaves an error out", "REPLY SKIP|NOSUCH|PING b", "$1\r\nb"],
     ["SKIP twice is once", "REPLY SKIP|REPLY SKIP|PING a|PING b", "$1\r\nb"],
     ["SKIP while OFF stays OFF", "REPLY OFF|REPLY SKIP|PING a|REPLY ON", "+OK"],
@@ -238,7 +238,7 @@ describe("CLIENT REPLY", () => {
       // QUIT closes the connection, so that the text has all replies.
       client.send(`${lines.join("\r\n")}\r\nQUIT\r\n`);
       const quit = "+OK\r\n";
-      expect(await client.closed).toBe(`${answers}\r\n${quit}`);
+      expect(await client.closed).toBe(`${replies}\r\n${quit}`);
     });
   }
 });

@@ -40,7 +40,7 @@ test("the worker replies to other clients during a long command", async () => {
   ];
   const other = new RedisClient(`redis://127.0.0.1:${service.port}`);
   await other.ping();
-  for (const [words, answer] of commands) {
+  for (const [words, reply] of commands) {
     let isDone = false;
     let text = "";
     using client = await connectRaw(service.port, (chunk) => {
@@ -53,7 +53,7 @@ test("the worker replies to other clients during a long command", async () => {
       await other.ping();
       pings++;
     }
-    expect(text.slice(0, -"+PONG\r\n".length)).toMatch(answer);
+    expect(text.slice(0, -"+PONG\r\n".length)).toMatch(reply);
     expect([words[0], pings > 3]).toEqual([words[0], true]);
   }
   other.close();
