@@ -48,9 +48,10 @@ export async function fuzz(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const parts = [`SEED=${random.seed}: ${message}`];
-    // A crash is first seen by some connection that it closes.
     const isLost = error instanceof ServiceLost || !(error instanceof LawBroken);
-    const code = await Promise.race([child.exited, Bun.sleep(isLost ? CRASH_MS : 0)]);
+    // A crash is first seen by some connection that it closes.
+    const mayHaveCrashed = isLost || message.includes("closed a connection");
+    const code = await Promise.race([child.exited, Bun.sleep(mayHaveCrashed ? CRASH_MS : 0)]);
     if (code !== undefined) parts.push(`the service has ended with ${code}`);
     if (code !== undefined || isLost) {
       const inputs = run.underWay.map(({ kind, bytes }) => `${kind}: ${shown(bytes)}`);
