@@ -55,7 +55,7 @@ function isComplete(): boolean {
   };
   const hasAll = (versions: Versions = {}, parents: readonly string[]): boolean =>
     Object.keys(versions).every((name) => isInstalled(name, parents));
-  /** Of the builds of one package for this system, which may be several, one is enough. */
+  /** One of the builds of a package for this system is enough. */
   const hasOptional = (versions: Versions = {}, parents: readonly string[]): boolean => {
     const names = Object.keys(versions).filter((name) => {
       const [, , { os = [], cpu = [] }] = packages[name] ?? ["", "", {}];

@@ -45,7 +45,7 @@ export function describeParts(name: string, create: () => Shard): void {
       shard.check();
     });
 
-    test("whoever holds a shard cannot take it again", () => {
+    test("a thread that holds a shard cannot take it again", () => {
       const shard = create();
       shard.lock();
       expect(() => shard.lock()).toThrow();

@@ -137,7 +137,7 @@ export function describeShard(name: string, create: () => Shard): void {
       expect(get(shard, "key1")?.toString()).toBe("again");
     });
 
-    test("whoever holds a shard reads and writes it as ever", () => {
+    test("a thread that holds a shard reads and writes it as usual", () => {
       const shard = create();
       put(shard, "a", "1");
       const version = shard.version();
