@@ -54,7 +54,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const INSIDE: readonly (readonly [folder: string, allowed: readonly string[]])[] = [
   ["cache/store/shared", ["cache/store", "cache/bytes.ts", "cache/hash.ts"]],
   ["cache/store", ["cache/store/shared", "cache/bytes.ts", "cache/hash.ts"]],
-  ["resp/protocol", ["cache/bytes.ts"]],
+  ["resp/protocol", ["cache/bytes.ts", "cache/integers.ts"]],
 ];
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)"|new URL\(\s*"([^"]+)",\s*import\.meta\.url/g;

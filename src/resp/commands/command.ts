@@ -6,7 +6,7 @@ import { type CommandEntry, takesCount } from "./context.ts";
 import { define, READ } from "./define.ts";
 import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, oneOf, pair } from "./grammar.ts";
-import { matches } from "../protocol/glob.ts";
+import { matches } from "../../cache/glob.ts";
 import type { Argument } from "../protocol/parser.ts";
 import { Reply } from "../protocol/reply.ts";
 import { inParts, type StepBounds } from "./slices.ts";

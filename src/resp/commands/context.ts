@@ -15,7 +15,7 @@ import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
 import type { Argument } from "../protocol/parser.ts";
 import type { Reply } from "../protocol/reply.ts";
-import { Pattern } from "../protocol/glob.ts";
+import { Pattern } from "../../cache/glob.ts";
 import { Failure, FULL, TOO_LARGE } from "./failure.ts";
 import type { Settings } from "../config-parameters.ts";
 import type { Slices } from "../slices.ts";

@@ -4,7 +4,7 @@ import { RedisClient } from "bun";
 import { expect, test } from "bun:test";
 
 import { ByteBuffer, Cache, NEVER } from "../../../src/cache/cache.ts";
-import { PATTERN_BYTES_MAX, Pattern } from "../../../src/resp/protocol/glob.ts";
+import { PATTERN_BYTES_MAX, Pattern } from "../../../src/cache/glob.ts";
 import { serveRedis } from "../../lib/service.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
 

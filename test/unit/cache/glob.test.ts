@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 
-import { matches } from "../../../../src/resp/protocol/glob.ts";
+import { matches } from "../../../src/cache/glob.ts";
 
 /** Pattern, texts that match it, texts that do not. One character is one byte. */
 const CASES: readonly (readonly [string, readonly string[], readonly string[]])[] = [

@@ -1,7 +1,7 @@
 // Patterns of KEYS and SCAN MATCH: * ? [a-c] [^x], and \ before a literal byte. The rules are those
 // of redis's stringmatchlen, and apply to bytes.
 
-import type { Bytes } from "../../cache/bytes.ts";
+import type { Bytes } from "./bytes.ts";
 
 const STAR = 42;
 const QUESTION = 63;
