@@ -14,6 +14,11 @@ export interface Random {
 export function random(): Random {
   const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
   console.log(`SEED=${seed}`);
+  return randomFrom(seed);
+}
+
+/** Returns a generator with this seed. */
+export function randomFrom(seed: number): Random {
   const generator = xoroshiro128plus(seed);
   const next = () => generator.next() >>> 0;
   return { seed, next, below: (limit) => Math.floor((next() / 2 ** 32) * limit) };

@@ -1,0 +1,97 @@
+// A redis-server and a service that receive the same steps, one after the other.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { freePort } from "../../lib/service.ts";
+import { until } from "../../lib/until.ts";
+import { CONNECTIONS, type Step } from "./draw.ts";
+import { connectLockstep, type Lockstep } from "./lockstep.ts";
+
+export interface Difference {
+  readonly step: Step;
+  readonly redis: string;
+  readonly ours: string;
+}
+
+/** The databases whose content is compared after each sequence. */
+const DATABASES = ["0", "1", "2", "15"];
+
+export interface RedisServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** Starts a redis-server with its defaults, but without files, on a free port of the loopback. */
+export async function startRedis(...options: string[]): Promise<RedisServer> {
+  const port = freePort();
+  const folder = await mkdtemp(join(tmpdir(), "ringcache-redis-"));
+  const own = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder];
+  const child = Bun.spawn(["redis-server", ...own, ...options], {
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  await until("redis-server listens", async () => {
+    if (child.exitCode !== null) throw new Error(`redis-server has ended: ${child.exitCode}`);
+    const client = await connectLockstep(port).catch(() => undefined);
+    client?.[Symbol.dispose]();
+    return client !== undefined;
+  });
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await child.exited;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs steps against both ports, from empty databases. Returns the first difference. */
+export async function firstDifference(
+  steps: readonly Step[],
+  ports: readonly [redis: number, ours: number],
+): Promise<Difference | undefined> {
+  const [redis, ours] = [await openAll(ports[0]), await openAll(ports[1])];
+  const compare = async (step: Step): Promise<Difference | undefined> => {
+    const [expected = "", received = ""] = await Promise.all(
+      [redis, ours].map((connections) => connections[step.connection]?.send(step.words)),
+    );
+    if (step.pauseMs !== undefined) await Bun.sleep(step.pauseMs);
+    return expected === received ? undefined : { step, redis: expected, ours: received };
+  };
+  try {
+    for (const words of [["FLUSHALL"], ["SCRIPT", "FLUSH"]]) {
+      for (const connections of [redis, ours]) await connections[0]?.send(words);
+    }
+    for (const step of steps) {
+      const difference = await compare(step);
+      if (difference !== undefined) return difference;
+    }
+    for (const step of contentOf(steps)) {
+      const difference = await compare(step);
+      if (difference !== undefined) return difference;
+    }
+    return undefined;
+  } finally {
+    for (const connection of [...redis, ...ours]) connection[Symbol.dispose]();
+  }
+}
+
+/** Steps that read all keys that the sequence may have written, with their lifetimes. */
+function contentOf(steps: readonly Step[]): Step[] {
+  const keys = new Set(steps.flatMap(({ words }) => words.slice(1).filter((word) => word !== "")));
+  // SELECT in a connection that has no open transaction.
+  const read = [["RESET"]];
+  for (const database of DATABASES) {
+    read.push(["SELECT", database], ["DBSIZE"], ["MGET", ...keys]);
+  }
+  return read.map((words) => ({ connection: CONNECTIONS, words }));
+}
+
+/** One connection more than the steps have, for reading at the end. */
+async function openAll(port: number): Promise<Lockstep[]> {
+  return await Promise.all(
+    Array.from({ length: CONNECTIONS + 1 }, async () => await connectLockstep(port)),
+  );
+}
