@@ -209,18 +209,27 @@ export class Cache {
 
   /**
    * Runs `work` as one step: meanwhile no other thread reads or writes these keys, or other keys of
-   * their shards. `work` may get, put, delete and update these keys; other calls throw. O(keys log keys)
-   * beside `work`.
+   * their shards. `work` may get, put, delete and update these keys; other calls throw. Inside another
+   * step `work` just runs, and may use the keys of that step. O(keys log keys) beside `work`.
    */
   atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
+    if (this.isInStep) return this.#inStep(work);
     const shards = new Set<number>();
     for (const key of keys) shards.add(this.#numberOf(key));
     return this.#holding([...shards], work);
   }
 
-  /** As `atomically` for all keys; `work` may also scan and clear. */
+  /** As `atomically` for all keys; `work` may also scan and clear. Throws inside a step of some keys. */
   exclusively<T>(work: () => T): T {
-    return this.#holding([...this.#shards.keys()], work);
+    if (!this.isInStep) return this.#holding([...this.#shards.keys()], work);
+    // Before `work`, which could stop in the middle at the first shard that is not held.
+    if (this.#guard.held < this.#shards.length) this.#guard.check(false);
+    return this.#inStep(work);
+  }
+
+  /** Whether this thread is running the `work` of a step over shards. */
+  get isInStep(): boolean {
+    return this.#guard.held > 0;
   }
 
   /**
@@ -229,7 +238,7 @@ export class Cache {
    */
   consistently(keys: readonly Bytes[], read: () => void): void {
     // No other thread writes to shards that this thread has locked.
-    if (this.#guard.isHolding) return read();
+    if (this.isInStep) return read();
     const versions = this.#versions;
     for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
       for (let n = 0; n < keys.length; n++) versions[n] = this.#shardOf(keys[n] as Bytes).version();
@@ -291,11 +300,9 @@ export class Cache {
 
   /** Deletes every entry, in one step. O(entries). */
   clear(): void {
-    const clear = () => {
+    this.exclusively(() => {
       for (const shard of this.#shards) shard.clear();
-    };
-    if (this.#guard.isHolding) clear();
-    else this.exclusively(clear);
+    });
   }
 
   /** Returns a buffer for copies of one shard at a time; only for a cache in shared memory. */
@@ -322,8 +329,13 @@ export class Cache {
     this.#sampleListener(key);
   }
 
+  #inStep<T>(work: () => T): T {
+    this.#guard.checkNotShowing();
+    return work();
+  }
+
   #holding<T>(shards: readonly number[], work: () => T): T {
-    this.#guard.checkFree();
+    this.#guard.checkNotShowing();
     const held: Shard[] = [];
     try {
       for (const number of shards.toSorted((a, b) => a - b)) {

@@ -19,8 +19,9 @@ export class CallGuard {
     this.isOn = isShowing || this.#held > 0;
   }
 
-  get isHolding(): boolean {
-    return this.#held > 0;
+  /** Number of shards that this thread has locked. */
+  get held(): number {
+    return this.#held;
   }
 
   /** Throws if a call on a shard is not allowed now. `isHeld`: whether this thread has locked the shard. */
@@ -37,8 +38,8 @@ export class CallGuard {
     }
   }
 
-  /** Throws if this thread may not lock shards now: it holds some already, or shows an entry. */
-  checkFree(): void {
-    this.check(false);
+  /** Throws if this thread shows an entry: then it may not lock shards. */
+  checkNotShowing(): void {
+    if (this.#isShowing) this.check(false);
   }
 }

@@ -24,7 +24,7 @@ export type WriteReply = () => void | Failure;
 /**
  * Calls `step` until it returns true, and then `write`. Work that is longer than one slice continues
  * while other clients are served, and the connection waits: the command's arguments are not valid
- * then. `asides` are released at the end.
+ * then. Inside a step of the cache the work runs to its end. `asides` are released at the end.
  */
 export function inSlices(
   context: CommandContext,
@@ -32,7 +32,7 @@ export function inSlices(
   write: WriteReply,
   asides: readonly Reply[] = [],
 ): void | Failure {
-  const endMs = performance.now() + SLICE_MS;
+  const endMs = context.cache.isInStep ? Infinity : performance.now() + SLICE_MS;
   let isDone = false;
   let failure: void | Failure = undefined;
   try {
@@ -52,8 +52,8 @@ export function inSlices(
 }
 
 /**
- * Calls `work` with all arguments of the command if one step may have as many. Otherwise calls it
- * with one part of them after the other, in slices. Then calls `write`.
+ * Calls `work` with all arguments of the command if one step may have as many, or inside a step of the
+ * cache. Otherwise calls it with one part of them after the other, in slices. Then calls `write`.
  */
 export function inParts(
   context: CommandContext,
@@ -61,7 +61,7 @@ export function inParts(
   write: WriteReply,
   { bounds = ARGUMENTS_PER_STEP, asides = [] }: { bounds?: StepBounds; asides?: Reply[] } = {},
 ): void | Failure {
-  if (context.count - 1 <= bounds.one) {
+  if (context.count - 1 <= bounds.one || context.cache.isInStep) {
     try {
       work(argumentsFrom(context, 1));
       return write();

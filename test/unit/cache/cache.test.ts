@@ -97,7 +97,7 @@ function get(cache: Cache, key: string, nowMs = 0): string | undefined {
   return length === MISS ? undefined : value.toText();
 }
 
-test("inside atomically only its keys may be used, and nothing is taken twice", () => {
+test("inside a step only its keys may be used, and steps inside it just run", () => {
   for (const store of ["shared", "map"] as const) {
     const cache = Cache.create({ shards: 64, virtualNodes: 16, store });
     const keys = Array.from({ length: 50 }, (_, n) => ByteBuffer.ofText(`key${n}`));
@@ -105,7 +105,6 @@ test("inside atomically only its keys may be used, and nothing is taken twice", 
     for (const key of keys) cache.put(key, key, NEVER, 0);
     const into = new ByteBuffer();
     const inside: readonly (() => unknown)[] = [
-      () => cache.atomically([second], () => {}),
       () => cache.exclusively(() => {}),
       () => keys.map((key) => cache.put(key, key, NEVER, 0)),
       () => keys.map((key) => cache.get(key, 0, into)),
@@ -125,7 +124,17 @@ test("inside atomically only its keys may be used, and nothing is taken twice", 
       });
     };
     expect(() => cache.atomically([first, second], nested)).toThrow("called the cache");
+    cache.atomically([first, second], () => {
+      expect(cache.isInStep).toBe(true);
+      expect(cache.atomically([second], () => get(cache, "key1"))).toBe("key1");
+      cache.consistently([second], () => expect(get(cache, "key1")).toBe("key1"));
+      expect(() => cache.clear()).toThrow("atomically");
+      expect(get(cache, "key0")).toBe("key0");
+      expect(() => cache.update(first, 0, () => cache.atomically([first], () => "keep"))).toThrow();
+    });
+    expect(cache.isInStep).toBe(false);
     cache.exclusively(() => {
+      cache.exclusively(() => expect(get(cache, "key7")).toBe("key7"));
       expect(get(cache, "key7")).toBe("key7");
       cache.consistently(keys, () => expect(get(cache, "key8")).toBe("key8"));
       cache.clear();
