@@ -7,6 +7,8 @@ import {
   type CommandContext,
   type Command,
   type CommandEntry,
+  type Origin,
+  type Pending,
   type Session,
   takesCount,
   Updater,
@@ -14,7 +16,7 @@ import {
 import { type Failure, LOADING, wrongNumberOfArguments } from "./commands/failure.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import type { Argument, ParsedCommand } from "./protocol/parser.ts";
-import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
+import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { Slices } from "./slices.ts";
 
 /** First words of lines in a web browser's request. */
@@ -58,6 +60,7 @@ export class Dispatcher {
       | "updater"
       | "slices"
       | "pending"
+      | "runInside"
     >,
   ) {
     this.#call = {
@@ -72,6 +75,7 @@ export class Dispatcher {
       count: 0,
       nowMs: 0,
       pending: undefined,
+      runInside: (...parts) => this.runInside(...parts),
     };
   }
 
@@ -95,7 +99,7 @@ export class Dispatcher {
   }
 
   /** Returns the pending reply of the last command, if any, and clears it. The caller calls the resolved function. */
-  takePending(): Promise<() => void | Failure> | undefined {
+  takePending(): Pending | undefined {
     const { pending } = this.#call;
     this.#call.pending = undefined;
     return pending;
@@ -143,7 +147,7 @@ export class Dispatcher {
       reply.error(unknownCommand(call));
     } else {
       try {
-        this.#runEntry(entry);
+        this.lastCommand = this.#runEntry(entry, undefined);
       } catch (error) {
         reply.out.end = mark;
         call.pending = undefined;
@@ -166,7 +170,61 @@ export class Dispatcher {
     return true;
   }
 
-  #runEntry(found: CommandEntry): void {
+  /** As RunInside. */
+  runInside(
+    session: Session,
+    args: readonly Argument[],
+    count: number,
+    reply: Reply,
+    origin: Origin,
+  ): Pending | undefined {
+    const call = this.#call;
+    const { session: outerSession, args: outerArgs, count: outerCount, reply: outerReply } = call;
+    const { name: outerName, pending: outerPending } = call;
+    const { hasFailed } = reply;
+    // A request of HTTP is not inside another command.
+    if (origin === "http") {
+      call.reply = reply;
+      this.begin(session);
+    }
+    call.session = session;
+    call.args = args;
+    call.count = count;
+    call.reply = reply;
+    call.pending = undefined;
+    try {
+      const entry = findCommand(argument(call, 0));
+      let number = REJECTED;
+      if (entry !== undefined) number = this.#runEntry(entry, origin);
+      else reply.error(isScript(origin) ? UNKNOWN_IN_SCRIPT : unknownCommand(call));
+      if (call.pending === undefined) return undefined;
+      if (call.cache.isInStep)
+        throw new Error(`${call.name} cannot wait inside a step of the cache`);
+      return this.#countEnd(call.pending, number, reply);
+    } finally {
+      call.session = outerSession;
+      call.args = outerArgs;
+      call.count = outerCount;
+      call.name = outerName;
+      call.reply = outerReply;
+      call.pending = outerPending;
+      reply.hasFailed = hasFailed;
+    }
+  }
+
+  /** Returns the pending reply, which counts the command when it is written. */
+  async #countEnd(pending: Pending, number: number, reply: Reply): Pending {
+    const write = await pending;
+    return () => {
+      reply.hasFailed = false;
+      const failure = write();
+      this.#call.counters.called(number, reply.hasFailed || failure !== undefined);
+      return failure;
+    };
+  }
+
+  /** Runs a command after its checks, or writes an error. Returns its number, or -1 if it was rejected. */
+  #runEntry(found: CommandEntry, origin: Origin | undefined): number {
     const call = this.#call;
     const { reply, counters, count } = call;
     let entry = found;
@@ -174,41 +232,50 @@ export class Dispatcher {
       const inner = findCommand(argument(call, 1), found);
       if (inner === undefined) {
         const isHelp = count === 2 && argument(call, 1).toWord() === "help";
-        if (isHelp && !this.#isAllowed("read", `${found.name}|help`)) return;
+        if (isHelp && !this.#isAllowed("read", `${found.name}|help`, origin)) return REJECTED;
         if (isHelp) writeHelp(call, found.command);
-        else reply.error(unknownSubcommand(call, found.name));
-        return;
+        else
+          reply.error(isScript(origin) ? UNKNOWN_IN_SCRIPT : unknownSubcommand(call, found.name));
+        return REJECTED;
       }
       entry = inner;
     }
     const { command, number } = entry;
-    if (command.run === undefined || !takesCount(command, count)) {
+    const { run } = command;
+    const rejection =
+      run === undefined || !takesCount(command, count)
+        ? wrongCount(entry, origin)
+        : this.#rejectionOf(entry, found, origin);
+    if (run === undefined || rejection !== undefined) {
       counters.rejected(number);
-      reply.error(wrongNumberOfArguments(entry.name).message);
-      return;
-    }
-    if (call.session.access !== "write" && !this.#isAllowed(entry.access, entry.name)) {
-      counters.rejected(number);
-      return;
-    }
-    if (found.name === "debug" && !call.config.enableDebugCommand) {
-      counters.rejected(number);
-      reply.error(DEBUG_NOT_ALLOWED);
-      return;
-    }
-    if (this.#isLoading && !command.flags.includes("loading")) {
-      counters.rejected(number);
-      reply.error(LOADING.message);
-      return;
+      if (rejection !== undefined && rejection !== WRITTEN) reply.error(rejection);
+      return REJECTED;
     }
     call.name = entry.name;
     reply.hasFailed = false;
-    const failure = command.run(call);
+    const failure = run(call);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;
-    this.lastCommand = number;
     // A pending command is counted in `finish`.
     if (call.pending === undefined) counters.called(number, reply.hasFailed);
+    return number;
+  }
+
+  /** Returns why the client may not run this command now, or undefined. WRITTEN: the error is written. */
+  #rejectionOf(
+    { command, access, name }: CommandEntry,
+    found: CommandEntry,
+    origin: Origin | undefined,
+  ): string | undefined {
+    const { session, config } = this.#call;
+    if (isScript(origin)) {
+      if (command.flags.includes("noscript")) return NOT_FROM_SCRIPT;
+      if (origin === "read-only script" && access === "write") return WRITE_IN_READ_ONLY_SCRIPT;
+    }
+    if (session.access !== "write" && !this.#isAllowed(access, name, origin)) return WRITTEN;
+    if (found.name === "debug" && !config.enableDebugCommand) return DEBUG_NOT_ALLOWED;
+    if (this.#isLoading && !command.flags.includes("loading")) return LOADING.message;
+    return undefined;
   }
 
   /** Writes the reply of a pending command, and counts the command. */
@@ -240,14 +307,16 @@ export class Dispatcher {
   }
 
   /** Returns whether the client may run a command that needs this access. Writes an error otherwise. */
-  #isAllowed(needs: Access, name: string): boolean {
+  #isAllowed(needs: Access, name: string, origin: Origin | undefined): boolean {
     const { session, reply, service } = this.#call;
     if (mayDo(session.access, needs)) return true;
     const hasToken = session.access !== "open";
     service.rejections.add("resp", hasToken ? "read_only_token" : "no_token");
-    reply.error(
-      hasToken ? `NOPERM this user has no permissions to run the '${name}' command` : NO_TOKEN,
-    );
+    if (isScript(origin)) reply.error(NO_PERMISSION_IN_SCRIPT);
+    else
+      reply.error(
+        hasToken ? `NOPERM this user has no permissions to run the '${name}' command` : NO_TOKEN,
+      );
     return false;
   }
 }
@@ -269,9 +338,27 @@ const NO_SESSION: Session = {
 
 export const NO_ROOM =
   "ERR no room: requests and answers of --max-pending-bytes are on their way; try again later";
+/** A command without a number: it was unknown or rejected. */
+const REJECTED = -1;
+/** A rejection whose error is written already. */
+const WRITTEN = "";
+const UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script";
+const WRONG_COUNT_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script";
+const NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
+const WRITE_IN_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
+const NO_PERMISSION_IN_SCRIPT =
+  "NOPERM The user executing the script can't run this command or subcommand";
 const NO_TOKEN = "NOAUTH Authentication required.";
 const DEBUG_NOT_ALLOWED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
+
+function isScript(origin: Origin | undefined): boolean {
+  return origin === "script" || origin === "read-only script";
+}
+
+function wrongCount({ name }: CommandEntry, origin: Origin | undefined): string {
+  return isScript(origin) ? WRONG_COUNT_IN_SCRIPT : wrongNumberOfArguments(name).message;
+}
 
 function unknownCommand(call: CommandContext): string {
   let shown = "";

@@ -103,7 +103,8 @@ export interface Session extends Description {
 export interface CommandContext {
   readonly cache: Cache;
   readonly config: Config;
-  readonly reply: Reply;
+  /** The reply of the running command. A command inside another one may have its own. */
+  reply: Reply;
   readonly clients: Clients;
   readonly settings: Settings;
   readonly counters: RespCounters;
@@ -125,8 +126,33 @@ export interface CommandContext {
    * Set by a command that cannot reply yet. Resolves with the function that writes the reply. The
    * connection waits for it.
    */
-  pending: Promise<() => void | Failure> | undefined;
+  pending: Pending | undefined;
+  /** Runs another command inside the current one. */
+  readonly runInside: RunInside;
 }
+
+/** Resolves with the function that writes the reply of a command. */
+export type Pending = Promise<() => void | Failure>;
+
+/**
+ * Where a command comes from that a client did not send itself on its connection. A script gets the
+ * error texts that Redis has for scripts, and may not run commands with the flag "noscript".
+ */
+export type Origin = "transaction" | "script" | "read-only script" | "http";
+
+/**
+ * Runs the first `count` arguments as a command of `session`, with the checks of a command that the
+ * client sends. Writes the reply, which may be an error, to `reply`; its errors NoRoomError and
+ * OutputLimitError are thrown. Returns a promise if the command cannot reply yet; inside a step of the
+ * cache that throws. The current command continues as before.
+ */
+export type RunInside = (
+  session: Session,
+  args: readonly Argument[],
+  count: number,
+  reply: Reply,
+  origin: Origin,
+) => Pending | undefined;
 
 /** Returns an argument whose presence the arity, or a check of the command, has shown. */
 export function argument(context: CommandContext, index: number): Argument {
