@@ -19,6 +19,13 @@ export function allocateSettings(config: Config): SharedArrayBuffer {
   return memory;
 }
 
+/** A parameter of CONFIG SET: its name in lower case, its new value, and the name as an error repeats it. */
+export interface ParameterText {
+  readonly name: string;
+  readonly value: string;
+  readonly shown: string;
+}
+
 interface Parameter {
   readonly name: string;
   readonly read: () => string;
@@ -59,17 +66,17 @@ export class Settings {
   }
 
   /** Sets all parameters and returns undefined, or sets none and returns the error text of redis. */
-  set(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
+  set(pairs: readonly ParameterText[]): string | undefined {
     const names = new Set<string>();
-    for (const [name] of pairs) {
+    for (const { name, shown } of pairs) {
       if (!this.#parameters.has(name))
-        return `ERR Unknown option or number of arguments for CONFIG SET - '${name}'`;
+        return `ERR Unknown option or number of arguments for CONFIG SET - '${shown}'`;
       if (names.has(name))
         return `ERR CONFIG SET failed (possibly related to argument '${name}') - duplicate parameter`;
       names.add(name);
     }
-    const before = pairs.map(([name]) => [name, this.#parameters.get(name)?.read() ?? ""] as const);
-    for (const [index, [name, value]] of pairs.entries()) {
+    const before = pairs.map(({ name }) => [name, this.read(name)] as const);
+    for (const [index, { name, value }] of pairs.entries()) {
       const parameter = this.#parameters.get(name);
       if (parameter === undefined || parameter.read() === value) continue;
       if (parameter.write?.(value)) continue;

@@ -21,7 +21,7 @@ import { Slices } from "./slices.ts";
 
 /** First words of lines in a web browser's request. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
-/** Maximum length of the client's text that an error repeats, in UTF-16 units. */
+/** Maximum length of the client's text that an error repeats, in bytes. */
 const SHOWN_LENGTH_MAX = 128;
 
 /** Commands that handle a few values only. The clock is not read after each of them. */
@@ -364,15 +364,15 @@ function unknownCommand(call: CommandContext): string {
   let shown = "";
   for (let index = 1; index < call.count && shown.length < SHOWN_LENGTH_MAX; index++) {
     shown += `'${argument(call, index)
-      .toText()
+      .toShown()
       .slice(0, SHOWN_LENGTH_MAX - shown.length)}' `;
   }
-  const name = argument(call, 0).toText().slice(0, SHOWN_LENGTH_MAX);
+  const name = argument(call, 0).toShown().slice(0, SHOWN_LENGTH_MAX);
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }
 
 function unknownSubcommand(call: CommandContext, name: string): string {
-  const shown = argument(call, 1).toText().slice(0, SHOWN_LENGTH_MAX);
+  const shown = argument(call, 1).toShown().slice(0, SHOWN_LENGTH_MAX);
   return `ERR unknown subcommand '${shown}'. Try ${name.toUpperCase()} HELP.`;
 }
 

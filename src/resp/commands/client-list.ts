@@ -74,7 +74,7 @@ function visitClients(
 /** Returns the type in lower case. All clients are "normal": there are no replicas or subscribers. */
 function readType(type: Argument): string | Failure {
   const isType = ["normal", "master", "replica", "slave", "pubsub"].includes(type.toWord());
-  return isType ? type.toWord() : new Failure(`ERR Unknown client type '${type.toText()}'`);
+  return isType ? type.toWord() : new Failure(`ERR Unknown client type '${type.toShown()}'`);
 }
 
 function lineOf({ counters }: CommandContext, client: Client): string {
@@ -140,7 +140,7 @@ const KILL_FILTERS = grammar({
   user: repeatable(
     option("user", (text) => {
       const user = text.toText();
-      return user === "default" ? user : new Failure(`ERR No such user '${user}'`);
+      return user === "default" ? user : new Failure(`ERR No such user '${text.toShown()}'`);
     }),
   ),
   skipMe: repeatable(

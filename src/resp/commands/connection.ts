@@ -208,7 +208,7 @@ const HELLO_OPTIONS = grammar(
     ),
     name: repeatable(option("setname", readClientName)),
   },
-  (word) => new Failure(`ERR Syntax error in HELLO option '${word.toText()}'`),
+  (word) => new Failure(`ERR Syntax error in HELLO option '${word.toShown()}'`),
 );
 
 function hello(context: CommandContext): void | Failure {
@@ -259,7 +259,7 @@ function setInfo(context: CommandContext): void | Failure {
   const { reply, session, clients } = context;
   const attribute = argument(context, 2).toWord();
   if (attribute !== "lib-name" && attribute !== "lib-ver")
-    return new Failure(`ERR Unrecognized option '${argument(context, 2).toText()}'`);
+    return new Failure(`ERR Unrecognized option '${argument(context, 2).toShown()}'`);
   const value = readPrintable(argument(context, 3), attribute);
   if (value instanceof Failure) return value;
   if (attribute === "lib-name") session.libName = value;

@@ -10,6 +10,7 @@ import { readInteger } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
 
 const INT64_MAX = 2n ** 63n - 1n;
+const INT64_MIN = -(2n ** 63n);
 /** Times beyond this are computed with bigint: larger products are not exact in a double. */
 const EXACT_TIME_MAX = 2 ** 43;
 
@@ -54,7 +55,7 @@ function toExpiresAt(
   if (isLarge) {
     const ms = BigInt(value) * BigInt(form.unitMs);
     const maxMs = form.isAbsolute ? INT64_MAX : INT64_MAX - BigInt(Math.ceil(nowMs));
-    if (ms > maxMs || ms < -INT64_MAX) return invalidExpiry(context);
+    if (ms > maxMs || ms < INT64_MIN) return invalidExpiry(context);
   }
   const ms = Number(value) * form.unitMs;
   return cache.expiresAtMs(form.isAbsolute ? ms + cache.clock.offsetMs - nowMs : ms, nowMs);
@@ -154,7 +155,7 @@ const CONDITIONS = grammar(
     gt: oneOf(flag("gt")),
     lt: oneOf(flag("lt")),
   },
-  (word) => new Failure(`ERR Unsupported option ${word.toText()}`),
+  (word) => new Failure(`ERR Unsupported option ${word.toShown()}`),
 );
 type Conditions = Exclude<ReturnType<typeof CONDITIONS.parse>, Failure>;
 

@@ -1,6 +1,9 @@
 // Errors that a command returns; the dispatcher writes them.
 
-/** The error of a command. Clients read its code, the first word, and some also its text. */
+/**
+ * The error of a command. Clients read its code, the first word, and some also its text. Each character of
+ * the text is one byte.
+ */
 export class Failure {
   readonly message: string;
 
@@ -17,6 +20,11 @@ export const TOO_LARGE = new Failure(
 export const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range");
 export const LOADING = new Failure("LOADING Redis is loading the dataset in memory");
 export const FULL = new Failure("OOM command not allowed when used memory > 'maxmemory'.");
+
+/** Returns the text in UTF-8 with one character for each byte, as a Failure needs it. */
+export function byteString(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
 
 export function wrongNumberOfArguments(name: string): Failure {
   return new Failure(`ERR wrong number of arguments for '${name}' command`);

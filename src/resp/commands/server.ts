@@ -3,7 +3,8 @@
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import { argument, type CommandContext, type Command, readPattern } from "./context.ts";
 import { container, define, READ, WRITE } from "./define.ts";
-import { Failure, LOADING, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
+import { byteString, Failure, LOADING, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
+import type { ParameterText } from "../config-parameters.ts";
 import { infoText } from "./info.ts";
 import { readFloat, readNumber } from "../protocol/numbers.ts";
 import { inParts, type StepBounds } from "./slices.ts";
@@ -192,7 +193,8 @@ function save(context: CommandContext): void | Failure {
   const { reply, service, config } = context;
   if (config.dataDir === "") return NO_FOLDER;
   context.pending = service.save().then((outcome) => (): void | Failure => {
-    if (!outcome.isSaved) return new Failure(`ERR the snapshot failed: ${outcome.reason}`);
+    if (!outcome.isSaved)
+      return new Failure(`ERR the snapshot failed: ${byteString(outcome.reason)}`);
     reply.ok();
   });
 }
@@ -274,9 +276,11 @@ function configGet(context: CommandContext): void | Failure {
 
 function configSet(context: CommandContext): void | Failure {
   if (context.count % 2 === 1) return wrongNumberOfArguments("config|set");
-  const pairs: [string, string][] = [];
+  const pairs: ParameterText[] = [];
   for (let index = 2; index < context.count; index += 2) {
-    pairs.push([argument(context, index).toWord(), argument(context, index + 1).toText()]);
+    const name = argument(context, index);
+    const value = argument(context, index + 1).toText();
+    pairs.push({ name: name.toWord(), value, shown: name.toShown() });
   }
   const error = context.settings.set(pairs);
   if (error !== undefined) return new Failure(error);

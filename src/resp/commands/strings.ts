@@ -209,10 +209,11 @@ function getex(context: CommandContext): void | Failure {
     expiry === undefined || expiry === "persist"
       ? cache.expiresAtMs(NEVER, nowMs)
       : readExpiry(context, expiry.time, expiry.form);
-  if (expiresAtMs instanceof Failure) return expiresAtMs;
   return update(context, argument(context, 1), (entry) => {
+    // As in Redis: without an entry the time is not checked.
+    if (entry !== undefined && expiresAtMs instanceof Failure) return expiresAtMs;
     replyValue(context, entry);
-    if (entry === undefined) return "keep";
+    if (entry === undefined || expiresAtMs instanceof Failure) return "keep";
     return expiresAtMs <= nowMs ? "delete" : { expiresAtMs };
   });
 }

@@ -16,17 +16,20 @@ interface LongDouble {
 
 /** Maximum length of a float, as in redis (src/util.h, MAX_LONG_DOUBLE_CHARS). */
 export const LONGEST_FLOAT = 5 * 1024;
-const FLOAT = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?$/;
+const DECIMAL = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d+))?$/;
+const HEXADECIMAL =
+  /^([+-]?)0[xX](?:([\da-fA-F]+)(?:\.([\da-fA-F]*))?|\.([\da-fA-F]+))(?:[pP]([+-]?\d+))?$/;
 
 /**
- * Parses a decimal number. Returns undefined for other texts, and for numbers that are too large or too
- * close to 0 for a long double. Redis parses infinity too, and then rejects it. O(length + exponent).
+ * Parses a decimal or hexadecimal number by the rules of strtold. Returns undefined for other texts, and for
+ * numbers that are too large or too close to 0 for a long double. Redis parses infinity too, and then rejects
+ * it. O(length + exponent).
  */
 export function readFloat(text: string): LongDouble | "infinite" | undefined {
   if (text.length >= LONGEST_FLOAT) return undefined;
   if (/^[+-]?inf(inity)?$/i.test(text)) return "infinite";
-  const parts = FLOAT.exec(text);
-  if (parts === null) return undefined;
+  const parts = DECIMAL.exec(text);
+  if (parts === null) return readHexadecimal(text);
   const [, sign, whole = "", decimals = "", onlyDecimals = "", exponentText = "0"] = parts;
   const fraction = decimals || onlyDecimals;
   const digits = BigInt(`${whole}${fraction}`);
@@ -37,6 +40,24 @@ export function readFloat(text: string): LongDouble | "infinite" | undefined {
   if (magnitude > 4933 || magnitude < -5000) return undefined;
   const signed = sign === "-" ? -digits : digits;
   const power = 10n ** BigInt(Math.abs(exponent));
+  const value = exponent >= 0 ? round(signed * power, 1n) : round(signed, power);
+  return value?.mantissa === 0n ? undefined : value;
+}
+
+/** Parses a number such as 0x1.8p3: hexadecimal digits times a power of two. */
+function readHexadecimal(text: string): LongDouble | undefined {
+  const parts = HEXADECIMAL.exec(text);
+  if (parts === null) return undefined;
+  const [, sign, whole = "", decimals = "", onlyDecimals = "", exponentText = "0"] = parts;
+  const fraction = decimals || onlyDecimals;
+  const digits = BigInt(`0x${whole}${fraction}`);
+  if (digits === 0n) return { mantissa: 0n, exponent: 0n };
+  const exponent = Number(exponentText) - 4 * fraction.length;
+  // The number is less than 2^magnitude, and at least half of that.
+  const magnitude = exponent + digits.toString(2).length;
+  if (magnitude > Number(MAX_EXPONENT) || magnitude < Number(MIN_EXPONENT)) return undefined;
+  const signed = sign === "-" ? -digits : digits;
+  const power = 1n << BigInt(Math.abs(exponent));
   const value = exponent >= 0 ? round(signed * power, 1n) : round(signed, power);
   return value?.mantissa === 0n ? undefined : value;
 }

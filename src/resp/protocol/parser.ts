@@ -33,6 +33,15 @@ export class Argument implements RoutedKey {
   toText(): string {
     return this.bytes.toString("utf8", this.start, this.end);
   }
+
+  /**
+   * Returns the text as an error repeats it: each character is one byte, and the text ends before the first
+   * zero byte, as with `%s` in Redis.
+   */
+  toShown(): string {
+    const zero = this.bytes.subarray(this.start, this.end).indexOf(0);
+    return this.bytes.toString("latin1", this.start, zero < 0 ? this.end : this.start + zero);
+  }
 }
 
 /** Results of `next`: a command, a line without a command, an incomplete command, or a protocol error. */
@@ -49,6 +58,8 @@ const ARGUMENTS_MAX = 2 ** 31 - 1;
 const UNTRUSTED_ARGUMENTS_MAX = 10;
 const UNTRUSTED_BULK_BYTES_MAX = 1024;
 const UNTRUSTED_LINE_MAX = 2048;
+/** The default of proto-max-bulk-len in Redis: a longer argument is invalid with or without a token. */
+const BULK_BYTES_MAX = 512 * 2 ** 20;
 /** Maximum size of an incomplete command of such a client. */
 export const UNTRUSTED_BYTES_MAX = 4096;
 /** Number of arguments that each `ParsedCommand` keeps for its next command. Longer commands share lists. */
@@ -180,10 +191,10 @@ export class Parser {
           const got = String.fromCharCode(bytes[this.#offset] ?? 0);
           return this.#fail(`expected '$', got '${got}'`);
         }
+        if (length > UNTRUSTED_BULK_BYTES_MAX && !this.isTrusted && length <= BULK_BYTES_MAX)
+          return this.#fail("unauthenticated bulk length");
         if (length < 0 || length > this.#limits.maxBulkBytes)
           return this.#fail("invalid bulk length");
-        if (length > UNTRUSTED_BULK_BYTES_MAX && !this.isTrusted)
-          return this.#fail("unauthenticated bulk length");
         this.#offset = this.#lineEnd;
         this.#length = length;
       }

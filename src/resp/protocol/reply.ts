@@ -102,10 +102,16 @@ export class Reply {
     this.#line(`+${text}`);
   }
 
-  /** Writes an error. `text` begins with a code such as ERR. Line breaks become spaces. */
+  /**
+   * Writes an error. `text` begins with a code such as ERR. Each character is one byte, so that an error can
+   * repeat any argument (`Argument.toShown`). As in Redis, line breaks at the end are removed and others
+   * become spaces.
+   */
   error(text: string): void {
     this.hasFailed = true;
-    this.#line(`-${text.slice(0, ERROR_LENGTH_MAX).replace(/[\r\n]/g, " ")}`);
+    this.#makeRoom(0);
+    const line = text.slice(0, ERROR_LENGTH_MAX).replace(/[\r\n]+$/, "");
+    this.out.appendByteString(`-${line.replace(/[\r\n]/g, " ")}\r\n`);
   }
 
   integer(value: number | bigint): void {

@@ -15,7 +15,7 @@ type Words = readonly (string | number)[];
 
 const LONG = "x".repeat(2000);
 /** Commands whose replies depend only on the commands before them. */
-const SESSION: readonly string[] = `
+const SESSION: readonly string[] = String.raw`
 PING | PING hello | PING a b | ECHO hi | ECHO | NOSUCH a b c | nosuch | GET | GET a b | SELECT 0 | SELECT 1 | SELECT x
 SET k v | GET k | GET none | SET k w NX | SET none x XX | SET k y XX | SET k z GET | SET n new GET | SET k q NX GET
 SET k v EX 100 | TTL k | SET k v KEEPTTL | TTL k | SET k v | TTL k | SET k v EX 0 | SET k v EX -1 | SET k v PX 0
@@ -57,6 +57,12 @@ AUTH x | AUTH default x | AUTH nobody x | AUTH a b c | AUTH | COMMAND COUNT x | 
 COMMAND GETKEYS PING | COMMAND GETKEYS GET | COMMAND GETKEYS nosuch a | COMMAND LIST FOO | COMMAND INFO nosuch | COMMAND DOCS nosuch
 CONFIG GET nothing | CONFIG GET save | CONFIG SET nothing x | CONFIG SET save | CONFIG | CONFIG FOO | CONFIG RESETSTAT
 SLOWLOG LEN | SLOWLOG GET | SLOWLOG RESET | SLOWLOG FOO | LATENCY LATEST | LATENCY RESET | ROLE x | TIME x | SAVE x | LASTSAVE x
+GETEX none EX 0 | GETEX none EX abc | GETEX none PX -1 | SET m v | PEXPIRE m -9223372036854775808 | EXISTS m
+SET m v | EXPIRE m -9223372036854775808 | EXPIRE m -9223372036854775 | SET m v | PEXPIREAT m -9223372036854775808
+INCRBYFLOAT h 0x10 | INCRBYFLOAT h 0X1.8p1 | INCRBYFLOAT h 0x.8 | INCRBYFLOAT h 0x | INCRBYFLOAT h 0x1p | INCRBYFLOAT h -0x1p-2
+INCRBYFLOAT h 0x1p16384 | INCRBYFLOAT h 0x1p-16445 | INCRBYFLOAT h 0x1p-16446 | INCRBYFLOAT h 1e-5000 | INCRBYFLOAT h 1e-4951
+EXPIRE k 1 "x\r\n" | EXPIRE k 1 "\r\nx\r\ny\r\n" | EXPIRE k 1 \xff | EXPIRE k 1 a\x00b | NOSUCH \xff\x00a a\r\nb | NOSUCH\xfe\x00x a
+CLIENT FO\xff\x00o | CONFIG SET FoO\xff x | HELLO 2 FO\xff\x00 | CLIENT LIST TYPE \xff | CLIENT KILL USER a\x00b | OBJECT "\r\nx\r\n" k
 RESET | CLIENT GETNAME | SHUTDOWN FOO | ECHO \xff\x00\r\n | SET \x00k \xff\xfe | GET \x00k | STRLEN \x00k | FLUSHALL ASYNC
 `
   .split(/[|\n]/)
