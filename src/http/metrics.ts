@@ -9,12 +9,16 @@ import { allocateConnections, ConnectionTable } from "./admission/connection-tab
 /** The names of the routes in metrics; "other" is a request of no route. */
 export const HTTP_COMMANDS = [
   ...(["put", "get", "delete", "mput", "mget", "snapshot", "stats", "ring"] as const),
+  ...(["incr", "ttl", "keys", "flush"] as const),
   ...(["health", "livez", "readyz", "metrics", "openapi", "dashboard", "events", "other"] as const),
 ] as const;
 export type HttpCommand = (typeof HTTP_COMMANDS)[number];
 
 /** The statuses that have a counter; the last counter is for all others. */
-const STATUSES = [200, 400, 401, 403, 404, 405, 409, 413, 500, 503, 507, "other"] as const;
+const STATUSES = [
+  ...([200, 201, 204, 304] as const),
+  ...([400, 401, 403, 404, 405, 409, 412, 413, 500, 503, 507, "other"] as const),
+] as const;
 const OTHER = STATUSES.length - 1;
 /** The index of the counter, by status. */
 const COUNTER_OF_STATUS = new Uint8Array(600).fill(OTHER);

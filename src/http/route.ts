@@ -18,8 +18,10 @@ export type ResponsesByStatus = Readonly<Record<number, ResponseDescription>>;
 
 interface Description extends AdmissionRule {
   readonly summary: string;
-  /** Parameters of the query or the path, all of them required. */
+  /** Required parameters of the query or the path. */
   readonly parameters?: Readonly<Record<string, schemas.Schema>>;
+  /** Parameters of the query that a request may leave out. */
+  readonly optional?: Readonly<Record<string, schemas.Schema>>;
   readonly responses: ResponsesByStatus;
   /** Whether the route responds as usual while the snapshot is loaded. */
   readonly whileLoading?: boolean;

@@ -26,6 +26,7 @@ export interface Api {
 const BAD = { 400: error("The request is wrong; the message says what.") };
 const NO_KEY = { 404: error("There is no such key.") };
 const TOO_LARGE = { 413: error("The body or a value is larger than the limit.") };
+const CONDITION = { 412: error("The condition of the request is false; nothing is stored.") };
 const FULL = { 507: error("The cache is full and runs with --eviction none.") };
 const DOWN = {
   503: error("The service is loading its snapshot, draining, stopping, or overloaded."),
@@ -40,6 +41,7 @@ export function createApi(context: HandlerContext): Api {
   const page = new Page();
   const routes: readonly Route[] = [
     ...entryRoutes(handlers),
+    ...keyspaceRoutes(handlers),
     ...serviceRoutes(handlers),
     get("/metrics", "metrics", {
       access: config.openMetrics ? "open" : "read",
@@ -77,7 +79,7 @@ function entryRoutes(handlers: Handlers): Route[] {
     post("/put", "put", {
       ...{ access: "write", isSheddable: true },
       summary: "Stores a value under a key.",
-      responses: { ...OK, ...BAD, ...TOO_LARGE, ...FULL, ...DOWN },
+      responses: { ...OK, ...BAD, ...CONDITION, ...TOO_LARGE, ...FULL, ...DOWN },
       ...{ body: schemas.PUT, handleBody: handlers.put },
     }),
     get("/get", "get", {
@@ -111,6 +113,54 @@ function entryRoutes(handlers: Handlers): Route[] {
       summary: "The values of several keys.",
       responses: { 200: json("The values.", schemas.VALUES), ...BAD, ...TOO_LARGE, ...DOWN },
       ...{ body: schemas.KEYS, handleBody: handlers.mget },
+    }),
+  ];
+}
+
+function keyspaceRoutes(handlers: Handlers): Route[] {
+  return [
+    post("/incr", "incr", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Adds to the integer of a key; a missing key counts as 0.",
+      responses: {
+        ...{ 200: json("The sum.", schemas.COUNTED), ...BAD },
+        ...{ 409: error("The value is not an integer, or the sum does not fit in 64 bits.") },
+        ...{ ...TOO_LARGE, ...FULL, ...DOWN },
+      },
+      ...{ body: schemas.INCREMENT, handleBody: handlers.incr },
+    }),
+    get("/ttl", "ttl", {
+      ...{ access: "read", isSheddable: true },
+      summary: "The seconds until a key expires.",
+      parameters: { key: schemas.KEY },
+      responses: { 200: json("The lifetime.", schemas.LIFETIME), ...BAD, ...NO_KEY, ...DOWN },
+      handle: handlers.ttl,
+    }),
+    post("/ttl", "ttl", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Sets the lifetime of a key.",
+      responses: { ...OK, ...BAD, ...NO_KEY, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.TTL_BODY, handleBody: handlers.setTtl },
+    }),
+    del("/ttl", "ttl", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Removes the lifetime of a key, which then does not expire.",
+      parameters: { key: schemas.KEY },
+      responses: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
+      handle: handlers.removeTtl,
+    }),
+    get("/keys", "keys", {
+      ...{ access: "read", isSheddable: true },
+      summary: "Some of the keys, and the cursor of the next request.",
+      optional: { cursor: schemas.CURSOR, pattern: schemas.PATTERN, count: schemas.COUNT },
+      responses: { 200: json("The keys.", schemas.KEY_PAGE), ...BAD, ...DOWN },
+      handle: handlers.keys,
+    }),
+    post("/flush", "flush", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Deletes every entry.",
+      responses: { ...OK, ...DOWN },
+      handle: handlers.flush,
     }),
   ];
 }

@@ -20,7 +20,15 @@ export interface PutRequest {
   readonly ttlMs: number | undefined;
 }
 
-const PUT_MEMBERS: readonly string[] = ["key", "value", "ttl", "encoding"];
+/** Whether a put stores only where the key is missing, or only where it is present. */
+export type Condition = "absent" | "present";
+
+export interface ConditionalPut extends PutRequest {
+  readonly condition: Condition | undefined;
+}
+
+const ENTRY_MEMBERS: readonly string[] = ["key", "value", "ttl", "encoding"];
+const PUT_MEMBERS: readonly string[] = [...ENTRY_MEMBERS, "if"];
 
 /** Returns the path of a request's URL, without its query. */
 export function pathOf(url: string): string {
@@ -49,13 +57,27 @@ function findQueryKey(url: string): string | null {
 const NEEDS_DECODING = /[%+&]/;
 
 /** Decodes the body of `/put`. */
-export function readPut(body: JsonObject, limits: RequestLimits): PutRequest | HttpError {
-  return readEntry(body, "", limits);
+export function readPut(body: JsonObject, limits: RequestLimits): ConditionalPut | HttpError {
+  const entry = readEntry(body, "", limits, PUT_MEMBERS);
+  if (entry instanceof HttpError) return entry;
+  const { if: condition } = body;
+  if (condition === undefined || condition === "absent" || condition === "present") {
+    return { ...entry, condition };
+  }
+  return new HttpError(
+    400,
+    `"if" is ${shown(condition)}; use "absent", "present", or leave it out`,
+  );
 }
 
 /** Decodes the body of `/delete`. */
 export function readDelete(body: JsonObject, limits: RequestLimits): string | HttpError {
-  return unknownMember(body, ["key"], "") ?? readKey(body["key"], "", "key", limits);
+  return unknownMember(body, ["key"], "") ?? readBodyKey(body, limits);
+}
+
+/** Returns the member `key` of a body without a list. */
+export function readBodyKey(body: JsonObject, limits: RequestLimits): string | HttpError {
+  return readKey(body["key"], "", "key", limits);
 }
 
 /** Decodes the body of `/mput`: all entries, or the first error. */
@@ -68,7 +90,7 @@ export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] 
     if (!isObject(entry)) {
       return new HttpError(400, `${parent} is ${kindOf(entry)}; use {"key":"k","value":"v"}`);
     }
-    const put = readEntry(entry, `${parent}.`, limits);
+    const put = readEntry(entry, `${parent}.`, limits, ENTRY_MEMBERS);
     if (put instanceof HttpError) return put;
     puts.push(put);
   }
@@ -92,8 +114,9 @@ function readEntry(
   body: JsonObject,
   parent: string,
   limits: RequestLimits,
+  members: readonly string[],
 ): PutRequest | HttpError {
-  const unknown = unknownMember(body, PUT_MEMBERS, parent);
+  const unknown = unknownMember(body, members, parent);
   if (unknown !== undefined) return unknown;
   const key = readKey(body["key"], parent, "key", limits);
   if (key instanceof HttpError) return key;
@@ -150,10 +173,8 @@ function readEncoded(
   { maxValueLength }: RequestLimits,
 ): Buffer | HttpError {
   if (encoding !== "base64") {
-    const shown =
-      typeof encoding === "string" ? JSON.stringify(shortened(encoding)) : kindOf(encoding);
     const advice = 'use "base64", or leave it out for text';
-    return new HttpError(400, `"${parent}encoding" is ${shown}; ${advice}`);
+    return new HttpError(400, `"${parent}encoding" is ${shown(encoding)}; ${advice}`);
   }
   if (value === undefined) return new HttpError(400, `"${parent}value" is missing`);
   if (typeof value !== "string") {
@@ -172,11 +193,18 @@ function readEncoded(
   return bytes;
 }
 
-function readTtl(value: unknown, parent: string): number | undefined | HttpError {
+/** Returns the milliseconds of a `ttl`, which may be missing. */
+export function readTtl(value: unknown, parent: string): number | undefined | HttpError {
   if (value === undefined) return undefined;
   if (typeof value === "number" && value > 0 && Number.isFinite(value)) return value * 1000;
-  const shown = typeof value === "number" ? String(value) : kindOf(value);
-  return new HttpError(400, `"${parent}ttl" is ${shown}; it must be a positive number of seconds`);
+  const advice = "it must be a positive number of seconds";
+  return new HttpError(400, `"${parent}ttl" is ${shown(value)}; ${advice}`);
+}
+
+/** Shows a number or a text in an error message; names the type of another value. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(shortened(value));
+  return typeof value === "number" ? String(value) : kindOf(value);
 }
 
 /** Counts code points only if the number of UTF-16 units does not decide. */
@@ -188,18 +216,17 @@ function isLongerThan(text: string, maxLength: number): boolean {
   return count > maxLength;
 }
 
-function unknownMember(
+export function unknownMember(
   body: JsonObject,
   known: readonly string[],
   parent: string,
 ): HttpError | undefined {
   for (const name in body) {
     if (known.includes(name)) continue;
-    const shown = JSON.stringify(shortened(name));
     const where = parent === "" ? "the body" : parent.slice(0, -1);
     return new HttpError(
       400,
-      `${where} has an unknown member ${shown}; it may have ${known.join(", ")}`,
+      `${where} has an unknown member ${shown(name)}; it may have ${known.join(", ")}`,
     );
   }
   return undefined;

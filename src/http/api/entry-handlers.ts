@@ -1,12 +1,21 @@
 // The handlers of the routes for entries: /get, /put, /delete, /mget, /mput.
 
-import { ByteBuffer, type Bytes, type Cache, MISS } from "../../cache/cache.ts";
+import {
+  ByteBuffer,
+  type Bytes,
+  type Cache,
+  type Change,
+  type Entry,
+  MISS,
+  type TimedValue,
+} from "../../cache/cache.ts";
 import { formatBytes, type Config } from "../../config/config.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError, sizeError } from "../error.ts";
 import type { BodyHandler, Handler } from "../handler.ts";
 import type { MaybeLater } from "../large-responses.ts";
 import {
+  type Condition,
   type PutRequest,
   readDelete,
   readKeys,
@@ -16,10 +25,16 @@ import {
 } from "./decode.ts";
 import { FoundResponse, keyNotFound, ok, stored, ValuesResponse } from "./respond.ts";
 
-const FULL = new HttpError(
+/** The error of a write that finds no room. */
+export const FULL = new HttpError(
   507,
   "the cache is full, and --eviction none keeps all entries: delete entries or raise --memory",
 );
+
+const CONDITION_FAILED: Readonly<Record<Condition, HttpError>> = {
+  absent: new HttpError(412, 'the key is present, and "if":"absent" stores only a missing key'),
+  present: new HttpError(412, 'the key is missing, and "if":"present" replaces only a present one'),
+};
 
 export interface EntryHandlers extends Readonly<
   Record<"put" | "delete" | "mput" | "mget", BodyHandler> & Record<"get" | "deleteByQuery", Handler>
@@ -34,14 +49,23 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
   const foundResponse = new FoundResponse(large);
   const valuesResponse = new ValuesResponse(large);
 
-  const put = ({ key, value, ttlMs }: PutRequest, nowMs: number): HttpError | undefined => {
+  const put = (
+    { key, value, ttlMs }: PutRequest,
+    nowMs: number,
+    condition?: Condition,
+  ): HttpError | undefined => {
     const valueSlice: Bytes =
       typeof value === "string"
         ? encode(valueBytes, value)
         : { bytes: value, start: 0, end: value.length };
     if (valueSlice.end > cache.maxValueBytes) return valueTooLarge(value, cache, config);
     const expiresAtMs = cache.expiresAtMs(ttlMs, nowMs);
-    return cache.put(encode(keyBytes, key), valueSlice, expiresAtMs, nowMs) ? undefined : FULL;
+    encode(keyBytes, key);
+    if (condition !== undefined) {
+      const entry = { value: valueSlice, expiresAtMs };
+      return putIf(cache, keyBytes, entry, nowMs, condition);
+    }
+    return cache.put(keyBytes, valueSlice, expiresAtMs, nowMs) ? undefined : FULL;
   };
   const remove = (key: string | HttpError): Response => {
     if (key instanceof HttpError) return reject(key);
@@ -85,7 +109,7 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
     put: (body) => {
       const entry = readPut(body, config);
       if (entry instanceof HttpError) return reject(entry);
-      const error = put(entry, cache.clock.now());
+      const error = put(entry, cache.clock.now(), entry.condition);
       return error === undefined ? stored() : reject(error);
     },
     get,
@@ -100,6 +124,23 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
       return keys instanceof HttpError ? reject(keys) : getAll(keys, req);
     },
   };
+}
+
+/** Stores the entry if the condition holds, in one step. */
+function putIf(
+  cache: Cache,
+  key: Bytes,
+  newEntry: TimedValue,
+  nowMs: number,
+  condition: Condition,
+): HttpError | undefined {
+  let isAllowed = false;
+  const change = (entry: Entry | undefined): Change => {
+    isAllowed = (entry === undefined) === (condition === "absent");
+    return isAllowed ? newEntry : "keep";
+  };
+  if (!cache.update(key, nowMs, change)) return FULL;
+  return isAllowed ? undefined : CONDITION_FAILED[condition];
 }
 
 /** Fills the buffer with the text in UTF-8, and returns the buffer. */

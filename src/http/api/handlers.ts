@@ -6,6 +6,7 @@ import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
 import type { Handler } from "../handler.ts";
 import { createEntryHandlers, type EntryHandlers } from "./entry-handlers.ts";
+import { createKeyspaceHandlers, type KeyspaceHandlers } from "./keyspace-handlers.ts";
 import { longJsonOf, ok } from "./respond.ts";
 import { ringOf, rounded, statsOf } from "./stats.ts";
 
@@ -17,7 +18,10 @@ const NO_FOLDER = new HttpError(
 );
 
 export interface Handlers
-  extends EntryHandlers, Readonly<Record<"snapshot" | "stats" | "ring" | "health", Handler>> {}
+  extends
+    EntryHandlers,
+    KeyspaceHandlers,
+    Readonly<Record<"snapshot" | "stats" | "ring" | "health", Handler>> {}
 
 /** Creates the handlers of one worker. */
 export function createHandlers(context: HandlerContext): Handlers {
@@ -25,6 +29,7 @@ export function createHandlers(context: HandlerContext): Handlers {
   const ring: Handler = (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large, ring);
   return {
     ...createEntryHandlers(context),
+    ...createKeyspaceHandlers(context),
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),
     ring,

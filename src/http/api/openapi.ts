@@ -33,11 +33,14 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
 }
 
 function operationOf(route: Route) {
-  const { method, path, summary, parameters, access } = route;
+  const { method, path, summary, parameters = {}, optional = {}, access } = route;
   const responses = { ...route.responses, ...admissionErrors(route) };
-  const named = Object.entries(parameters ?? {}).map(([name, schema]) => {
-    return { name, in: path.includes(`:${name}`) ? "path" : "query", required: true, schema };
-  });
+  const named = Object.entries({ ...parameters, ...optional }).map(([name, schema]) => ({
+    name,
+    in: path.includes(`:${name}`) ? "path" : "query",
+    required: Object.hasOwn(parameters, name),
+    schema,
+  }));
   const name = path.replace(/\W+/g, "_").replace(/^_|_$/g, "");
   return {
     operationId: `${method.toLowerCase()}_${name === "" ? "dashboard" : name}`,

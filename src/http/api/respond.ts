@@ -29,7 +29,12 @@ export function ok(members: Readonly<Record<string, unknown>> = {}): Response {
 
 /** Returns 200 with this value as JSON. */
 export function jsonOf(value: object): Response {
-  return new Response(JSON.stringify(value), OK_INIT);
+  return jsonTextOf(JSON.stringify(value));
+}
+
+/** Returns 200 with this text, which is JSON. */
+export function jsonTextOf(text: string): Response {
+  return new Response(text, OK_INIT);
 }
 
 /** Returns 200 with this value as JSON, which may be a large response. */

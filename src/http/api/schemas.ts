@@ -29,13 +29,32 @@ const TTL: Schema = {
 };
 
 export const KEY: Schema = { type: "string", minLength: 1, description: "The key." };
-export const PUT = object(
-  { key: KEY, value: VALUE, ttl: TTL, encoding: ENCODING },
-  "ttl",
-  "encoding",
-);
+const ENTRY = { key: KEY, value: VALUE, ttl: TTL, encoding: ENCODING };
+const CONDITION: Schema = {
+  enum: ["absent", "present"],
+  description: "Store only if the key is missing, or only if it is present.",
+};
+export const PUT = object({ ...ENTRY, if: CONDITION }, "ttl", "encoding", "if");
 export const KEY_BODY = object({ key: KEY });
-export const ENTRIES = object({ entries: { type: "array", items: PUT } });
+export const ENTRIES = object({
+  entries: { type: "array", items: object(ENTRY, "ttl", "encoding") },
+});
+export const INCREMENT = object(
+  {
+    key: KEY,
+    by: { type: "integer", description: "The number that is added; 1 without it." },
+    ttl: { ...TTL, description: "Lifetime in seconds of an entry that the request creates." },
+  },
+  "by",
+  "ttl",
+);
+export const TTL_BODY = object({ key: KEY, ttl: { ...TTL, description: "Lifetime in seconds." } });
+export const CURSOR = text("The cursor of the last response; without it the first page.");
+export const PATTERN = text("Only keys that match: * ? [a-c] [^x], and \\ before a literal byte.");
+export const COUNT: Schema = {
+  ...{ type: "integer", minimum: 1 },
+  description: "About the number of keys of the response; 1,000 without it.",
+};
 export const KEYS = object({ keys: { type: "array", items: KEY } });
 
 export const ERROR = object({
@@ -44,6 +63,30 @@ export const ERROR = object({
 });
 export const OK = okWith({});
 export const FOUND = okWith({ key: KEY, value: VALUE, encoding: ENCODING }, "encoding");
+export const COUNTED = okWith({
+  key: KEY,
+  value: { type: "integer", description: "The sum, a 64-bit integer." },
+});
+export const LIFETIME = okWith({
+  key: KEY,
+  ttl: {
+    type: ["number", "null"],
+    minimum: 0,
+    description: "Seconds until the entry expires; null: it does not expire.",
+  },
+});
+export const KEY_PAGE = okWith({
+  keys: {
+    type: "array",
+    items: {
+      anyOf: [{ type: "string" }, object({ key: text("The key."), encoding: ENCODING })],
+    },
+  },
+  cursor: {
+    type: ["string", "null"],
+    description: "The cursor of the next request; null after the last key.",
+  },
+});
 export const STORED = okWith({ stored: count("Entries stored.") });
 export const VALUES = okWith({
   values: {

@@ -248,12 +248,12 @@ describe("errors", () => {
     ["/put", { key: "k", value: long }, longer("value", "--max-value-length")],
     ["/put", { key: "k", value: "v", ttl: 0 }, ttl("0")],
     ["/put", { key: "k", value: "v", ttl: -1.5 }, ttl("-1.5")],
-    ["/put", { key: "k", value: "v", ttl: "60" }, ttl("a string")],
+    ["/put", { key: "k", value: "v", ttl: "60" }, ttl('"60"')],
     ["/put", { key: "k", value: "v", ttl: null }, ttl("null")],
     [
       "/put",
       { key: "k", value: "v", tll: 60 },
-      `the body has an unknown member "tll"; it may have key, value, ttl, encoding`,
+      `the body has an unknown member "tll"; it may have key, value, ttl, encoding, if`,
     ],
     ["/delete", {}, `"key" is missing`],
     ["/delete", { key: "k", v: 1 }, `the body has an unknown member "v"; it may have key`],
@@ -307,7 +307,7 @@ describe("errors", () => {
 
   test("an unknown path is 404, and the message names the known paths", async () => {
     const message =
-      "no such path; there are /put, /get, /delete, /mput, /mget, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
+      "no such path; there are /put, /get, /delete, /mput, /mget, /incr, /ttl, /keys, /flush, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
     expect(await get("/nope")).toEqual(httpError(404, message));
     expect(await get("/get/?key=k")).toEqual(httpError(404, message));
     expect(await post("/nope", {})).toEqual(httpError(404, message));

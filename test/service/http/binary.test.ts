@@ -124,7 +124,7 @@ describe("errors", () => {
       '"encoding" is "BASE64"; use "base64", or leave it out for text',
     ],
     [{ encoding: null, value: "" }, '"encoding" is null; use "base64", or leave it out for text'],
-    [{ encoding: 64, value: "" }, '"encoding" is a number; use "base64", or leave it out for text'],
+    [{ encoding: 64, value: "" }, '"encoding" is 64; use "base64", or leave it out for text'],
     [
       { encoding: "x".repeat(1000), value: "" },
       `"encoding" is "${"x".repeat(64)}…"; use "base64", or leave it out for text`,

@@ -38,6 +38,7 @@ const REQUESTS: readonly (readonly [
   ["POST", "/put", 200, { key: "k", value: "v", ttl: 60 }],
   ["POST", "/put", 200, { key: "bytes", value: "/+8=", encoding: "base64" }],
   ["POST", "/put", 400, { key: "k" }],
+  ["POST", "/put", 412, { key: "k", value: "v", if: "absent" }],
   ["POST", "/put", 413, { key: "k", value: "v".repeat(5000) }],
   ["GET", "/get?key=k", 200],
   ["GET", "/get?key=bytes", 200],
@@ -56,6 +57,24 @@ const REQUESTS: readonly (readonly [
   ["DELETE", "/delete?key=k", 200],
   ["DELETE", "/delete?key=k", 404],
   ["DELETE", "/delete", 400],
+  ["POST", "/incr", 200, { key: "counter", by: 5, ttl: 60 }],
+  ["POST", "/incr", 400, { key: "counter", by: 0.5 }],
+  ["POST", "/incr", 409, { key: "bytes" }],
+  ["POST", "/incr", 413, { key: "k".repeat(5000) }],
+  ["GET", "/ttl?key=counter", 200],
+  ["GET", "/ttl?key=nobody", 404],
+  ["GET", "/ttl", 400],
+  ["POST", "/ttl", 200, { key: "counter", ttl: 5 }],
+  ["POST", "/ttl", 404, { key: "nobody", ttl: 5 }],
+  ["POST", "/ttl", 400, { key: "counter" }],
+  ["POST", "/ttl", 413, { key: "k".repeat(5000), ttl: 5 }],
+  ["DELETE", "/ttl?key=counter", 200],
+  ["DELETE", "/ttl?key=nobody", 404],
+  ["DELETE", "/ttl", 400],
+  ["GET", "/ttl?key=counter", 200],
+  ["GET", "/keys?pattern=b*&count=5", 200],
+  ["GET", "/keys?count=0", 400],
+  ["POST", "/flush", 200],
   ["GET", "/stats", 200],
   ["GET", "/ring", 200],
   ["GET", "/health", 200],
@@ -136,6 +155,15 @@ test("each response of each route is one that the description has", async () => 
   }));
   await check("POST", "/mput", 507, { entries }, full.url);
   await check("POST", "/put", 507, { key: "more", value: "v".repeat(9000) }, full.url);
+  for (let bytes = 9000; bytes > 0; bytes >>= 1) {
+    // Smaller and smaller values, until not even a counter fits.
+    const length = Math.min(10_000, Math.floor(2e6 / bytes));
+    const smaller = Array.from({ length }, (_, n) => {
+      return { key: `${bytes}.${n}`, value: "v".repeat(bytes) };
+    });
+    await check("POST", "/mput", 507, { entries: smaller }, full.url);
+  }
+  await check("POST", "/incr", 507, { key: "counter" }, full.url);
 
   const loadingService = createService();
   loadingService.state.phase = "loading";

@@ -6,6 +6,7 @@ import type { Expected } from "./input.ts";
 interface Schema {
   readonly type?: string;
   readonly const?: unknown;
+  readonly enum?: readonly unknown[];
   readonly minLength?: number;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -13,7 +14,11 @@ interface Schema {
 }
 
 interface Operation {
-  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly schema: Schema;
+  }[];
   readonly requestBody?: {
     readonly content: { readonly "application/json": { readonly schema: Schema } };
   };
@@ -37,6 +42,8 @@ export interface WellFormed {
 
 /** Never answered whole, so it is none of the requests that are. */
 export const STREAM_PATH = "/events";
+/** Deletes the entries that must still be there at the end. */
+const FLUSH_PATH = "/flush";
 /** How likely a route is: most of them read or write entries. */
 const ENTRY_WEIGHT = 8;
 const OTHER_WEIGHT = 1;
@@ -65,7 +72,7 @@ export class Requests {
       }),
     );
     this.#routes = routes
-      .filter(({ path }) => path !== STREAM_PATH)
+      .filter(({ path }) => path !== STREAM_PATH && path !== FLUSH_PATH)
       .flatMap((route) => Array.from({ length: weightOf(route) }, () => route));
     // Few, so that the cache never has to evict. None is in the shape of a kept one, nor can a
     // mutation make it so.
@@ -90,8 +97,15 @@ export class Requests {
     const statuses = Object.keys(route.responses).map(Number);
     let key: string | undefined;
     let target = path.replace(/\{\w+\}/g, () => encodeURIComponent(draw.word(1 + draw.below(20))));
-    if (parameters.some((parameter) => parameter.in === "query")) {
-      [target, key] = this.#query(target);
+    const inQuery = parameters.filter((parameter) => parameter.in === "query");
+    if (inQuery.some(({ name }) => name === "key")) [target, key] = this.#query(target);
+    else if (inQuery.length > 0) {
+      const pairs = inQuery
+        .filter(() => draw.oneIn(2))
+        .map(({ name, schema: of }) => {
+          return `${name}=${encodeURIComponent(String(this.#value(of)))}`;
+        });
+      target += `?${pairs.join("&")}`;
     } else if (draw.oneIn(8)) {
       target += `?${draw.word(3)}=${encodeURIComponent(draw.text(3))}`;
     }
@@ -178,9 +192,12 @@ export class Requests {
     ]);
   }
 
-  #value({ type, const: only, properties, required = [], items, minLength }: Schema): unknown {
+  #value(schema: Schema): unknown {
+    const { type, const: only, enum: words, properties, required = [], items, minLength } = schema;
     const draw = this.#draw;
     if (only !== undefined) return only;
+    if (words !== undefined) return draw.pick(words);
+    if (type === "integer") return draw.pick([1, 2, 7, -1, 0, 0.5, 1000, 2 ** 53, 1e300]);
     if (type === "array") return draw.list(draw.below(12), () => this.#value(items ?? {}));
     if (type === "number") return draw.pick([1, 0.001, 60, 1e9, 1e300, 0, -1]);
     if (type === "string" && minLength !== undefined) return this.key();

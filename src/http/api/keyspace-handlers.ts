@@ -1,0 +1,155 @@
+// The handlers of /incr, /ttl, /keys and /flush: counters, lifetimes, and all keys.
+
+import { ByteBuffer, type Cache, type Change, type Entry, NEVER } from "../../cache/cache.ts";
+import { addIntegers, readInteger } from "../../cache/integers.ts";
+import type { HandlerContext } from "../context.ts";
+import { HttpError } from "../error.ts";
+import type { BodyHandler, Handler } from "../handler.ts";
+import { readQueryKey } from "./decode.ts";
+import {
+  type IncrementRequest,
+  type KeysRequest,
+  readIncrement,
+  readKeysQuery,
+  readTtlChange,
+} from "./decode-keyspace.ts";
+import { FULL } from "./entry-handlers.ts";
+import { jsonTextOf, keyNotFound, longJsonOf, ok, stored, valueOf } from "./respond.ts";
+
+/** Entries that a scan visits while it holds a shard's lock. */
+const KEYS_PER_STEP = 64;
+/** A page ends after this time even with fewer keys than it may have. */
+const PAGE_MS_MAX = 5;
+
+const NOT_AN_INTEGER = new HttpError(
+  409,
+  "the value of the key is not an integer of 64 bits in decimal; put one, or delete the key",
+);
+const SUM_OVERFLOW = new HttpError(
+  409,
+  "the sum does not fit in 64 bits; it must be from -9223372036854775808 to 9223372036854775807",
+);
+
+export interface KeyspaceHandlers extends Readonly<
+  Record<"incr" | "setTtl", BodyHandler> & Record<"ttl" | "removeTtl" | "keys" | "flush", Handler>
+> {}
+
+/** Creates the handlers of one worker. */
+export function createKeyspaceHandlers(context: HandlerContext): KeyspaceHandlers {
+  const { cache, config, reject, large } = context;
+  // One for all requests: no `await` lies between filling and using it.
+  const key = new ByteBuffer();
+
+  const ttl: Handler = (req) => {
+    const name = readQueryKey(req.url, config);
+    if (name instanceof HttpError) return reject(name);
+    key.setText(name);
+    const nowMs = cache.clock.now();
+    const facts = cache.look(key, nowMs);
+    if (facts === undefined) return keyNotFound();
+    return ok({ key: name, ttl: secondsLeft(facts.expiresAtMs, nowMs) });
+  };
+  /** Changes the lifetime of the entry; `ttlMs` may be NEVER. */
+  const changeTtl = (name: string, ttlMs: number): Response => {
+    key.setText(name);
+    const nowMs = cache.clock.now();
+    const expiresAtMs = cache.expiresAtMs(ttlMs, nowMs);
+    let isThere = false;
+    const change = (entry: Entry | undefined): Change => {
+      isThere = entry !== undefined;
+      return entry === undefined ? "keep" : { expiresAtMs };
+    };
+    if (!cache.update(key, nowMs, change)) return reject(FULL);
+    return isThere ? stored() : keyNotFound();
+  };
+  const keys: Handler = (req) => {
+    const page = readKeysQuery(req.url, config);
+    if (page instanceof HttpError) return reject(page);
+    const members = keysOf(cache, page, config.maxBodyBytes);
+    return longJsonOf({ status: "OK", ...members }, req, large, keys);
+  };
+  return {
+    incr: (body) => {
+      const request = readIncrement(body, config);
+      if (request instanceof HttpError) return reject(request);
+      key.setText(request.key);
+      const sum = increment(cache, key, request);
+      if (sum instanceof HttpError) return reject(sum);
+      // JSON.stringify takes no bigint, and a double has no room for 64 bits.
+      return jsonTextOf(`{"status":"OK","key":${JSON.stringify(request.key)},"value":${sum}}`);
+    },
+    ttl,
+    setTtl: (body) => {
+      const request = readTtlChange(body, config);
+      return request instanceof HttpError ? reject(request) : changeTtl(request.key, request.ttlMs);
+    },
+    removeTtl: (req) => {
+      const name = readQueryKey(req.url, config);
+      return name instanceof HttpError ? reject(name) : changeTtl(name, NEVER);
+    },
+    keys,
+    flush: () => {
+      cache.clear();
+      return stored();
+    },
+  };
+}
+
+/** Adds to the whole number of the key in one step. Returns the sum. */
+function increment(
+  cache: Cache,
+  key: ByteBuffer,
+  { by, ttlMs }: IncrementRequest,
+): number | bigint | HttpError {
+  const nowMs = cache.clock.now();
+  const value = new ByteBuffer(32);
+  let result: number | bigint | HttpError = 0;
+  const change = (entry: Entry | undefined): Change => {
+    const before = entry === undefined ? 0 : readInteger(entry.value);
+    const sum = before === undefined ? undefined : addIntegers(before, BigInt(by));
+    if (sum === undefined) {
+      result = before === undefined ? NOT_AN_INTEGER : SUM_OVERFLOW;
+      return "keep";
+    }
+    result = sum;
+    value.setText(String(sum));
+    return { value, expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(ttlMs, nowMs) };
+  };
+  return cache.update(key, nowMs, change) ? result : FULL;
+}
+
+/** A key as JSON can hold it: in base64 if it is not text in UTF-8. */
+type ShownKey = string | { readonly key: string; readonly encoding: "base64" };
+
+/** Returns one page of the keys, and the cursor of the next one; null at the end. */
+function keysOf(
+  cache: Cache,
+  { cursor, count, pattern }: KeysRequest,
+  maxBytes: number,
+): { keys: ShownKey[]; cursor: string | null } {
+  const keys: ShownKey[] = [];
+  const endMs = performance.now() + PAGE_MS_MAX;
+  const batch: Buffer[] = [];
+  let position = cursor;
+  let bytes = 0;
+  do {
+    batch.length = 0;
+    const entries = Math.min(KEYS_PER_STEP, count - keys.length);
+    // The shard is locked during the scan: keys are copied, and matched afterwards.
+    position = cache.scan(cache.clock.now(), position, entries, (key) => {
+      batch.push(Buffer.from(key.bytes.subarray(key.start, key.end)));
+    });
+    for (const key of batch) {
+      if (pattern?.matches({ bytes: key, start: 0, end: key.length }) === false) continue;
+      const shown = valueOf(key, 0, key.length);
+      keys.push(typeof shown === "string" ? shown : { key: shown.value, encoding: shown.encoding });
+      bytes += key.length;
+    }
+  } while (position !== 0 && keys.length < count && bytes < maxBytes && performance.now() < endMs);
+  return { keys, cursor: position === 0 ? null : String(position) };
+}
+
+/** Returns seconds with milliseconds; null for an entry that does not expire. */
+function secondsLeft(expiresAtMs: number, nowMs: number): number | null {
+  return expiresAtMs === NEVER ? null : Math.ceil(expiresAtMs - nowMs) / 1000;
+}
