@@ -59,6 +59,8 @@ export type CommandFlag =
 /** A command as it runs and is counted: a command of the table, or a subcommand as "client|id". */
 export interface CommandEntry {
   readonly name: string;
+  /** The name with bit 5 of each byte set, as the dispatcher compares it: "_" is a byte of its own. */
+  readonly folded: string;
   readonly number: number;
   readonly command: Command;
   /** Access that the client needs. */

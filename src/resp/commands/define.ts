@@ -19,7 +19,7 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
 ]);
 
 /** The parts of a row that neither its flags nor its syntax say. */
-type Details = Partial<Pick<Command, "access" | "arity" | "complexity" | "subcommands">>;
+type Details = Partial<Pick<Command, "access" | "arity" | "complexity" | "keys" | "subcommands">>;
 
 export const LINEAR = { complexity: "O(N)" } as const;
 export const OPEN = { access: "open" } as const;
@@ -46,7 +46,7 @@ export function define(
     arity: details.arity ?? arityOf(syntax, words.length),
     flags: readFlags(flags),
     access: details.access,
-    keys: keyPositionsOf(syntax, words.length),
+    keys: details.keys ?? keyPositionsOf(syntax, words.length),
     syntax,
     summary,
     since,

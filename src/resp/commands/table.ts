@@ -3,6 +3,7 @@
 // Typed arrays: indexes are in range by construction.
 
 import type { Access } from "../../security/tokens.ts";
+import { BIT_COMMANDS } from "./bits.ts";
 import { COMMAND_COMMAND } from "./command.ts";
 import type { Command, CommandEntry, CommandTable } from "./context.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
@@ -17,6 +18,7 @@ import { STRING_COMMANDS } from "./strings.ts";
 
 const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   string: [...STRING_COMMANDS, ...RANGE_COMMANDS, ...COUNTING_COMMANDS],
+  bitmap: BIT_COMMANDS,
   generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS],
   connection: CONNECTION_COMMANDS,
   server: [COMMAND_COMMAND, ...SERVER_COMMANDS],
@@ -35,7 +37,8 @@ export const COMMAND_NAMES: readonly string[] = ENTRIES.map(({ name }) => name);
 function addEntry(command: Command, name: string): CommandEntry {
   const number = ENTRIES.length;
   const subcommands = new Map<string, CommandEntry>();
-  const entry = { name, number, command, access: accessOf(command, name), subcommands };
+  const folded = String.fromCharCode(...Buffer.from(name, "latin1").map((byte) => byte | 32));
+  const entry = { name, folded, number, command, access: accessOf(command, name), subcommands };
   ENTRIES.push(entry);
   for (const subcommand of command.subcommands) {
     subcommands.set(subcommand.name, addEntry(subcommand, `${name}|${subcommand.name}`));
@@ -75,11 +78,11 @@ let lastFound: CommandEntry | undefined;
 export function findCommand(name: Argument, within?: CommandEntry): CommandEntry | undefined {
   if (within !== undefined) return within.subcommands.get(name.toWord());
   const { bytes, start, end } = name;
-  if (lastFound !== undefined && isNamed(lastFound.name, bytes, start, end)) return lastFound;
+  if (lastFound !== undefined && isNamed(lastFound.folded, bytes, start, end)) return lastFound;
   for (let slot = slotOf(bytes, start, end); ; slot = (slot + 1) % SLOT_COUNT) {
     const entry = SLOTS[slot];
     if (entry === undefined) return undefined;
-    if (isNamed(entry.name, bytes, start, end)) return (lastFound = entry);
+    if (isNamed(entry.folded, bytes, start, end)) return (lastFound = entry);
   }
 }
 
@@ -89,10 +92,10 @@ function slotOf(bytes: Buffer, start: number, end: number): number {
   return (hash >>> 0) % SLOT_COUNT;
 }
 
-function isNamed(name: string, bytes: Buffer, start: number, end: number): boolean {
-  if (name.length !== end - start) return false;
-  for (let n = 0; n < name.length; n++) {
-    if ((bytes[start + n]! | 32) !== name.charCodeAt(n)) return false;
+function isNamed(folded: string, bytes: Buffer, start: number, end: number): boolean {
+  if (folded.length !== end - start) return false;
+  for (let n = 0; n < folded.length; n++) {
+    if ((bytes[start + n]! | 32) !== folded.charCodeAt(n)) return false;
   }
   return true;
 }
