@@ -15,6 +15,7 @@ import { HashRing } from "./ring.ts";
 import { type RoutedKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
 import { allocateCounters, Counters } from "./store/counters.ts";
 import type { CallGuard } from "./store/call-guard.ts";
+import { allocateChangeHook, ChangeHook } from "./store/change-hook.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
@@ -23,6 +24,15 @@ import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 
 export type { CacheStats } from "./stats.ts";
 export { type CacheOptions, fitOptions } from "./options.ts";
+export {
+  type ChangeConsumer,
+  type ChangeHook,
+  type ChangeKind,
+  DELETED,
+  EVICTED,
+  EXPIRED,
+  WRITTEN,
+} from "./store/change-hook.ts";
 export { PREFETCH_MAX } from "./prefetch.ts";
 export { type RoutedKey, ByteBuffer, type Bytes, freeBytes, MISS } from "./bytes.ts";
 export {
@@ -52,6 +62,7 @@ const CONSISTENT_ATTEMPTS = 3;
 export interface CacheMemory {
   readonly clock: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  readonly changes: SharedArrayBuffer;
   /** One for each shard, by its number; empty for the store "map". */
   readonly shards: readonly SharedArrayBuffer[];
 }
@@ -75,6 +86,8 @@ export class Cache {
   /** Versions of the shards that `consistently` reads. */
   readonly #versions: number[] = [];
   readonly maintenance: Maintenance;
+  /** Reports the changes of keys by this thread. */
+  readonly changes: ChangeHook;
 
   /** Returns memory for an empty cache that `threads` threads can attach to. The options are from `fitOptions`. */
   static allocate(options: CacheOptions, threads: number): CacheMemory {
@@ -85,6 +98,7 @@ export class Cache {
     return {
       clock: allocateClock(),
       counters: allocateCounters(threads),
+      changes: allocateChangeHook(threads),
       shards: Array.from({ length: shared }, () =>
         SharedShard.allocate(bytes, options.evicts, seed),
       ),
@@ -100,6 +114,7 @@ export class Cache {
   /** Attaches as thread number `thread`, from 0. Two threads must not have the same number at one time. */
   constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
     this.#options = options;
+    this.changes = new ChangeHook(memory.changes, thread);
     const counters = new Counters(memory.counters, thread);
     const lock = new SequenceLock(thread, (micros) => {
       counters.add("lockWait");
@@ -107,18 +122,18 @@ export class Cache {
     });
     this.#shards =
       options.store === "shared"
-        ? memory.shards.map((shard) => new SharedShard(shard, lock))
-        : Array.from(
-            { length: options.shards },
-            () => new MapShard(options.memoryBytes / options.shards, options.evicts, lock.guard),
-          );
+        ? memory.shards.map((shard, n) => new SharedShard(shard, lock, this.changes.ofShard(n)))
+        : Array.from({ length: options.shards }, (_, n) => {
+            const bytes = options.memoryBytes / options.shards;
+            return new MapShard(bytes, options.evicts, lock.guard, this.changes.ofShard(n));
+          });
     const shared = this.#shards.filter((shard) => shard instanceof SharedShard);
     this.#memories = shared.map(({ layout }) => layout.words);
     this.#seed = shared[0]?.seed ?? 0;
     this.#guard = lock.guard;
     this.clock = new Clock(memory.clock);
     this.#counters = counters;
-    this.maintenance = new Maintenance(this.#shards, counters, memory.counters);
+    this.maintenance = new Maintenance(this.#shards, counters, memory.counters, this.changes);
   }
 
   /** The ring, which the first call builds in 40 to 50 ms: the supervisor's thread needs none. */

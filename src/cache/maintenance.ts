@@ -4,6 +4,7 @@
 
 import { type CacheStats, expiredRatio, sumStats } from "./stats.ts";
 import type { Counters } from "./store/counters.ts";
+import type { ChangeHook } from "./store/change-hook.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
 import type { Shard, ShardStats } from "./store/shard.ts";
 
@@ -11,10 +12,17 @@ export class Maintenance {
   readonly #shards: readonly Shard[];
   readonly #counters: Counters;
   readonly #counterMemory: SharedArrayBuffer;
+  readonly #changes: ChangeHook;
   /** Number of the shard that the next sweep begins with. */
   #sweepShard = 0;
 
-  constructor(shards: readonly Shard[], counters: Counters, counterMemory: SharedArrayBuffer) {
+  constructor(
+    shards: readonly Shard[],
+    counters: Counters,
+    counterMemory: SharedArrayBuffer,
+    changes: ChangeHook,
+  ) {
+    this.#changes = changes;
     this.#shards = shards;
     this.#counters = counters;
     this.#counterMemory = counterMemory;
@@ -31,12 +39,13 @@ export class Maintenance {
   }
 
   /**
-   * Frees the locks that `thread`, which has ended, still holds. A shard that it was writing to is
-   * emptied. Afterwards another thread may take its number. For the supervisor. O(shards).
+   * Frees the locks that `thread`, which has ended, still holds, and removes its listeners for changes.
+   * A shard that it was writing to is emptied. Afterwards another thread may take its number. For the supervisor. O(shards).
    */
   recoverThread(thread: number): void {
     this.#counters.add("lostThread");
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
+    this.#changes.recoverThread(thread);
   }
 
   /**

@@ -10,6 +10,16 @@
 // that the first key is the least recently used one, which a full shard evicts.
 
 import { CallGuard } from "./call-guard.ts";
+import {
+  type ChangeKind,
+  DELETED,
+  EVICTED,
+  EXPIRED,
+  NO_HOOK,
+  type ShardHook,
+  WRITTEN,
+} from "./change-hook.ts";
+import { keyed } from "../hash.ts";
 import { ByteBuffer, type Bytes, MISS, rangeWithin } from "../bytes.ts";
 import {
   type Change,
@@ -29,10 +39,19 @@ const ENTRY_BYTES = 142;
 /** Ratio of the memory of a shard without eviction that is reserved for RENAME. */
 const RESERVED_RATIO = 1 / 16;
 
+/** Why an entry is removed, as the stats count it, and how that is reported; an overwrite is reported once, as WRITTEN. */
+const REMOVALS = {
+  overwritten: undefined,
+  deleted: DELETED,
+  expired: EXPIRED,
+  evicted: EVICTED,
+} as const;
+
 export class MapShard implements Shard {
   readonly #memory: number;
   readonly #evicts: boolean;
   readonly #guard: CallGuard;
+  readonly #hook: ShardHook;
   #isHeld = false;
   readonly #values = new Map<string, string>();
   /** Expiries of the entries that have one. */
@@ -47,10 +66,11 @@ export class MapShard implements Shard {
   }
 
   /** Bounded by `memoryBytes` as nearly as an estimate of what a Map takes allows. */
-  constructor(memoryBytes: number, evicts = true, guard = new CallGuard()) {
+  constructor(memoryBytes: number, evicts = true, guard = new CallGuard(), hook = NO_HOOK) {
     this.#memory = memoryBytes;
     this.#evicts = evicts;
     this.#guard = guard;
+    this.#hook = hook;
   }
 
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
@@ -138,6 +158,7 @@ export class MapShard implements Shard {
     this.#stats.bytes = 0;
     this.#values.clear();
     this.#expiries.clear();
+    if (Atomics.load(this.#hook.words, 0) !== 0) this.#hook.emptied();
   }
 
   // One thread: its calls are one step anyway.
@@ -248,6 +269,7 @@ export class MapShard implements Shard {
     if (expiresAtMs !== NEVER) this.#expiries.set(name, expiresAtMs);
     this.#stats.bytes += name.length + value.length;
     this.#stats.inserted++;
+    this.#report(name, WRITTEN);
     return true;
   }
 
@@ -261,15 +283,20 @@ export class MapShard implements Shard {
     }
   }
 
-  #remove(
-    name: string,
-    value: string,
-    reason: "overwritten" | "deleted" | "expired" | "evicted",
-  ): void {
+  #remove(name: string, value: string, reason: keyof typeof REMOVALS): void {
     this.#values.delete(name);
     if (this.#expiries.size > 0) this.#expiries.delete(name);
     this.#stats.bytes -= name.length + value.length;
     this.#stats[reason]++;
+    const kind = REMOVALS[reason];
+    if (kind !== undefined) this.#report(name, kind);
+  }
+
+  /** Reports a change of the key, if a consumer listens. */
+  #report(name: string, kind: ChangeKind): void {
+    if (Atomics.load(this.#hook.words, 0) === 0) return;
+    const key = bytesOf(name);
+    this.#hook.changed(keyed(key.bytes, key.start, key.end, 0), key, kind);
   }
 
   #entry(name: string, value: string): Entry {

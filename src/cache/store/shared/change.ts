@@ -5,6 +5,7 @@ import * as records from "./records.ts";
 import * as index from "./key-index.ts";
 import { recordBytesOf, type Layout, KEY_BYTES_MAX } from "./layout.ts";
 import * as log from "./log.ts";
+import { WRITTEN } from "../change-hook.ts";
 import type { Change, TimedValue, Revision } from "../shard.ts";
 import * as put from "./put.ts";
 
@@ -76,7 +77,10 @@ export class Changer {
     const isAlive = this.#isAlive(slot, nowMs);
     const record = isAlive ? layout.recordAt(slot) : 0;
     const source = part && this.#copyIfInLog(part);
-    if (isAlive && this.#reviseInPlace(slot, record, bytes, source, at, expiresAtMs)) return true;
+    if (isAlive && this.#reviseInPlace(slot, record, bytes, source, at, expiresAtMs)) {
+      records.report(layout, hash, key, WRITTEN);
+      return true;
+    }
     const old = isAlive ? layout.valueLengthOf(record) : 0;
     const start = isAlive ? layout.valueStart(record) : 0;
     const whole = new ByteBuffer(bytes);

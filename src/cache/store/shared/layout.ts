@@ -3,10 +3,9 @@
 //
 //   header │ segment table │ log: segments of records → … ← index │ end
 //
-// The log takes segments from below, the index grows down from the end and takes the place of
-// segments when they meet: the shard's size alone bounds it. The index keeps what it has taken: a
-// reader may still be about to mark a hit there. It is groups of eight slots and eight ghosts, so a
-// hash's ghost is near its slot: puts at the limit take 1,700 ns, 1,930 with a table of ghosts apart.
+// The log takes segments from below, the index grows down and takes the place of segments when they
+// meet. The index keeps what it has taken: a reader may still be about to mark a hit there. It is groups
+// of eight slots and eight ghosts: puts at the limit take 1,700 ns, 1,930 with a table of ghosts apart.
 //
 // Guard of all but the lock's own word and the hits in the index: the shard's lock to write. A reader
 // without it may see nonsense, so each accessor stays inside the memory whatever its arguments are.
@@ -17,6 +16,7 @@
 
 // No import at run time: with one JSC inlines no accessor, and a GET takes 2.5 x the time.
 import type { Bytes } from "../../bytes.ts";
+import type { ShardHook } from "../change-hook.ts";
 
 /** Fields of the header, in 32-bit words. The lock's cache line has those that its owner needs next. */
 const HEADER = {
@@ -139,6 +139,9 @@ export class Layout {
   readonly segments: number;
   readonly maxSlots: number;
   readonly logStart: number;
+  /** Not 0 in word 0: a change must be reported to the hook. */
+  listeners: Int32Array = new Int32Array(1);
+  hook: ShardHook | undefined = undefined;
   readonly #tableWord = HEADER_BYTES / 4;
   readonly #indexEnd: number;
 
@@ -272,8 +275,7 @@ export class Layout {
     return (this.#groupWord(slot) + GHOSTS_OFFSET) * 2;
   }
 
-  // Segments. The row of the first segment of a run has its span; that of another
-  // one the way back to it, negative. A free segment has span 0.
+  // Segments. The first row of a run has its span; another one the way back to it, negative. Free: 0.
 
   segment(index: number, name: SegmentField): number {
     return this.words[this.#tableWord + index * ROW_WORDS + ROW[name]]!;

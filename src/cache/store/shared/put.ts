@@ -12,6 +12,7 @@ import { type Layout, MAIN, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 import * as reclaim from "./reclaim.ts";
 import type { SavedEntry } from "./copy.ts";
+import { WRITTEN } from "../change-hook.ts";
 
 /** No bytes behind the record for its value to grow into. */
 const NO_SLACK = 0;
@@ -52,8 +53,10 @@ export function store(
           usesReserve,
           slackBytes,
         );
-  if (isStored) layout.addToCounter("inserted", 1);
-  return isStored;
+  if (!isStored) return false;
+  layout.addToCounter("inserted", 1);
+  records.report(layout, hash, key, WRITTEN);
+  return true;
 }
 
 /** As `store`, for an entry of a snapshot: it keeps its queue and its hits. */
@@ -81,6 +84,7 @@ export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: 
       : overwrite(layout, slot, hash, key, value, expiresAtMs, nowMs, recordBytes, true, NO_SLACK);
   if (!isStored) return false;
   layout.addToCounter("loaded", 1);
+  records.report(layout, hash, key, WRITTEN);
   layout.setHits(index.find(layout, hash, key), hits);
   return true;
 }

@@ -1,6 +1,7 @@
 // The records of a shard: operations that change a slot of the index and its record in the log
 // together, and count it. Guard: the shard's lock, in a write.
 
+import { type ChangeKind, DELETED, EVICTED, EXPIRED } from "../change-hook.ts";
 import { keyed } from "../../hash.ts";
 import type { Bytes } from "../../bytes.ts";
 import * as index from "./key-index.ts";
@@ -39,11 +40,18 @@ export function count(layout: Layout, record: number, sign: 1 | -1): void {
   if (layout.hasExpiry(record)) layout.addToField("expiring", sign);
 }
 
+/** Reports a change of the key, if a consumer listens. Each function that changes an entry calls it. */
+export function report(layout: Layout, hash: number, key: Bytes, kind: ChangeKind): void {
+  if (Atomics.load(layout.listeners, 0) !== 0) layout.hook?.changed(hash, key, kind);
+}
+
 /** Removes the slot's entry, counts it under `reason` or as expired, and returns whether it was alive. */
 export function remove(layout: Layout, slot: number, nowMs: number, reason: StoreCounter): boolean {
   const record = layout.recordAt(slot);
   const wasAlive = layout.expiresAtOf(record) > nowMs;
   layout.addToCounter(wasAlive ? reason : "expired", 1);
+  const kind = !wasAlive ? EXPIRED : reason === "evicted" ? EVICTED : DELETED;
+  report(layout, layout.hashAt(slot), layout.keyOf(record), kind);
   count(layout, record, -1);
   index.remove(layout, slot);
   log.markDead(layout, record);

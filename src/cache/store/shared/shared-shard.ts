@@ -22,6 +22,7 @@ import * as log from "./log.ts";
 import { Reader } from "./read.ts";
 import { type Change, type Entry, type Facts, type Shard, type ShardStats } from "../shard.ts";
 import type { CallGuard } from "../call-guard.ts";
+import { NO_HOOK, type ShardHook } from "../change-hook.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
 import { shardBytes } from "./shard-size.ts";
 import * as puts from "./put.ts";
@@ -77,9 +78,11 @@ export class SharedShard implements Shard {
     return recordBytesOf(keyBytes, valueBytes, hasRoom) + index.BYTES_PER_ENTRY;
   }
 
-  /** Attaches to a shard's memory with the lock of this thread. */
-  constructor(memory: SharedArrayBuffer, lock: SequenceLock) {
+  /** Attaches to a shard's memory with the lock of this thread, and reports changes to the hook. */
+  constructor(memory: SharedArrayBuffer, lock: SequenceLock, hook: ShardHook = NO_HOOK) {
     this.#layout = new Layout(memory);
+    this.#layout.listeners = hook.words;
+    this.#layout.hook = hook;
     this.#lock = lock;
     this.#guard = lock.guard;
     this.#reader = new Reader(this.#layout, lock);
@@ -151,21 +154,13 @@ export class SharedShard implements Shard {
     usesReserve = false,
   ): boolean {
     this.#changer.checkSize(key, value.end - value.start);
+    const layout = this.#layout;
     this.#enter();
     try {
-      this.#layout.setField("isWriting", 1);
-      const slot = index.find(this.#layout, hash, key);
-      const isStored = puts.store(
-        this.#layout,
-        hash,
-        key,
-        value,
-        expiresAtMs,
-        nowMs,
-        slot,
-        usesReserve,
-      );
-      this.#layout.setField("isWriting", 0);
+      layout.setField("isWriting", 1);
+      const slot = index.find(layout, hash, key);
+      const isStored = puts.store(layout, hash, key, value, expiresAtMs, nowMs, slot, usesReserve);
+      layout.setField("isWriting", 0);
       return isStored;
     } finally {
       this.#exit();
@@ -396,5 +391,6 @@ export class SharedShard implements Shard {
     for (const field of ["bytes", "expiring", "sweepSlot", "isWriting"] as const) {
       this.#layout.setField(field, 0);
     }
+    if (Atomics.load(this.#layout.listeners, 0) !== 0) this.#layout.hook?.emptied();
   }
 }
