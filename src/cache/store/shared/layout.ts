@@ -194,9 +194,8 @@ export class Layout {
     this.#floats[STORE_COUNTERS[name]]! += change;
   }
 
-  // Index. A slot is a hash and a reference; a reference of 0 is an empty slot. A
-  // reference is the record's offset in units of 8 bytes, shifted by four bits, of
-  // which two count hits. Groups lie in order from the end of the memory down.
+  // Index. A slot is a hash and a reference: the record's offset in units of 8 bytes, shifted by four
+  // bits, of which two count hits; 0 is an empty slot. Groups lie in order from the end of the memory down.
 
   hashAt(slot: number): number {
     return this.words[this.slotWord(slot)]! >>> 0;
