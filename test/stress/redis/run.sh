@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
-# Redis's own tests of strings, counters, expiry, the keyspace, scans, the protocol and
-# query buffers, run from outside against the service: `bun run stress redis`. Debian's
-# source package of redis is fetched once (apt needs no right to install for that), and
-# Tcl is installed if it is missing. skipped.txt says what is left out, and why.
-# The last line is "N passed, N failed".
+# Redis's own tests of strings, bits, counters, expiry, the keyspace, scans, transactions, scripts,
+# pub/sub, client tracking, the protocol, connections and query buffers, run from outside against
+# the service: `bun run stress redis [UNIT …]`. `--control` runs them against redis-server.
+# The sources come from the folder REDIS_SOURCE; without it from Debian's source package of
+# redis 7.0, fetched once (apt needs no right to install for that). Tcl is installed if it is missing.
+# skipped.txt says what is left out, and why. The last line is "N passed, N failed".
 set -euo pipefail
-cd "$(dirname "$0")/../.."
-root=$PWD
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../../.."
 
-suites=(unit/type/string unit/type/incr unit/expire unit/keyspace unit/scan unit/protocol unit/querybuf)
+units=(unit/type/string unit/type/incr unit/bitops unit/bitfield unit/expire unit/keyspace unit/scan unit/multi
+  unit/scripting unit/pubsub unit/tracking unit/protocol unit/introspection unit/introspection-2 unit/querybuf)
+control=
+if [ "${1:-}" = --control ]; then control=yes && shift; fi
+if [ "$#" -gt 0 ]; then units=("$@"); fi
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/ringcache"
 mkdir -p "$cache"
 work=$(mktemp -d)
-service=
+server=
 stop() {
-  if [ -n "$service" ]; then kill "$service" && wait "$service" || true; fi
+  if [ -n "$server" ]; then kill "$server" && wait "$server" || true; fi
   rm -rf "$work"
 }
 trap stop EXIT
@@ -24,45 +29,62 @@ if ! command -v tclsh >/dev/null; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq tcl
 fi
 
-# Source packages by lists of their own: the machine's configuration stays as it is.
-if ! compgen -G "$cache/redis_*.orig.tar.gz" >/dev/null; then
-  mkdir -p "$work/sources" "$work/lists/partial"
-  for list in /etc/apt/sources.list.d/*.sources; do
-    sed 's/^Types: .*/Types: deb-src/' "$list" >"$work/sources/$(basename "$list")"
-  done
-  apt=(apt-get -qq -o "Dir::Etc::SourceList=/dev/null" -o "Dir::Etc::SourceParts=$work/sources"
-    -o "Dir::State::Lists=$work/lists" -o "APT::Sandbox::User=root")
-  "${apt[@]}" update
-  (cd "$cache" && "${apt[@]}" --download-only source redis)
+source=$work/redis
+mkdir "$source"
+if [ -n "${REDIS_SOURCE:-}" ]; then
+  cp -r "$REDIS_SOURCE/tests" "$REDIS_SOURCE/runtest" "$source"
+else
+  # Source packages by lists of their own: the machine's configuration stays as it is.
+  if ! compgen -G "$cache/redis_*.orig.tar.gz" >/dev/null; then
+    mkdir -p "$work/sources" "$work/lists/partial"
+    for list in /etc/apt/sources.list.d/*.sources; do
+      sed 's/^Types: .*/Types: deb-src/' "$list" >"$work/sources/$(basename "$list")"
+    done
+    apt=(apt-get -qq -o "Dir::Etc::SourceList=/dev/null" -o "Dir::Etc::SourceParts=$work/sources"
+      -o "Dir::State::Lists=$work/lists" -o "APT::Sandbox::User=root")
+    "${apt[@]}" update
+    (cd "$cache" && "${apt[@]}" --download-only source redis)
+  fi
+  tar -xzf "$cache"/redis_*.orig.tar.gz -C "$source" --strip-components=1
 fi
-tar -xzf "$cache"/redis_*.orig.tar.gz -C "$work"
+# The suite looks for the programs beside its sources.
+mkdir -p "$source/src"
+for program in redis-cli redis-benchmark redis-server; do
+  if path=$(command -v "$program"); then ln -sf "$path" "$source/src/$program"; fi
+done
 
 # A port that was free a moment ago. Values of four million bytes are in the suite.
 port=$(bun -e 'const free = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   console.log(free.port); free.stop()')
-bun src/main.ts --host 127.0.0.1 --port 0 --resp-port "$port" --workers 2 \
-  --max-value-bytes 8mb --memory 4gb --enable-debug-command >"$work/service.log" &
-service=$!
-until grep -q listening "$work/service.log"; do
-  kill -0 "$service" || { cat "$work/service.log"; exit 1; }
+if [ -n "$control" ]; then
+  redis-server --port "$port" --save "" --dir "$work" --enable-debug-command yes >"$work/server.log" &
+  ready='Ready to accept'
+else
+  bun src/main.ts --host 127.0.0.1 --port 0 --resp-port "$port" --workers 2 --shed-after-ms 0 \
+    --max-value-bytes 8mb --memory 4gb --enable-debug-command >"$work/server.log" &
+  ready=listening
+fi
+server=$!
+until grep -q "$ready" "$work/server.log"; do
+  kill -0 "$server" || { cat "$work/server.log"; exit 1; }
   sleep 0.1
 done
 
 passed=0
 failed=0
-for suite in "${suites[@]}"; do
-  log="$work/$(basename "$suite").log"
-  (cd "$work"/redis-*/ && ./runtest --host 127.0.0.1 --port "$port" --singledb --ignore-encoding \
-    --ignore-digest --durable --skipfile "$root/test/redis-suite/skipped.txt" --single "$suite") \
-    >"$log" 2>&1 || true
+for unit in "${units[@]}"; do
+  log="$work/$(basename "$unit").log"
+  (cd "$source" && timeout 900 ./runtest --host 127.0.0.1 --port "$port" --ignore-encoding --ignore-digest \
+    --durable ${SINGLEDB:+--singledb} --tags -needs:repl --skipfile "$here/skipped.txt" --single "$unit") >"$log" 2>&1 || true
   sed -i 's/\x1b\[[0-9;]*m//g' "$log"
   ok=$(grep -c '^\[ok\]' "$log" || true)
   bad=$(grep -cE '^\[(err|exception)\]' "$log" || true)
   skipped=$(grep -c '^\[skip\]' "$log" || true)
-  # A suite that broke off has said so at its end.
+  # A unit that broke off has said so at its end.
   if ! grep -qE 'All tests passed|tests failed|Cleanup: may take' "$log"; then bad=$((bad + 1)); fi
   if [ "$bad" -gt 0 ]; then grep -A6 -E '^\[(err|exception)\]' "$log" || tail -n 20 "$log"; fi
-  echo "$suite: $ok passed, $bad failed, $skipped skipped"
+  if [ -n "${VERBOSE:-}" ]; then cat "$log"; fi
+  echo "$unit: $ok passed, $bad failed, $skipped skipped"
   passed=$((passed + ok))
   failed=$((failed + bad))
 done
