@@ -8,6 +8,7 @@
 
 import { SINGLE_THREAD_DEFAULTS, type CacheOptions, fitOptions } from "./options.ts";
 import { allocateClock, Clock } from "./clock.ts";
+import { allocateFeed, ChangeFeed } from "./feed.ts";
 import { keyedDigest, randomSeed, xxh32AndKeyed } from "./hash.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Prefetcher } from "./prefetch.ts";
@@ -45,6 +46,7 @@ export {
   type ShardStats,
 } from "./store/shard.ts";
 export { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
+export { type ChangeFeed, type ChangeListener } from "./feed.ts";
 
 /**
  * Each thread samples one get in this many. A prime: a client that cycles through its keys is not
@@ -63,6 +65,7 @@ export interface CacheMemory {
   readonly clock: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly changes: SharedArrayBuffer;
+  readonly feed: SharedArrayBuffer;
   /** One for each shard, by its number; empty for the store "map". */
   readonly shards: readonly SharedArrayBuffer[];
 }
@@ -75,6 +78,8 @@ export class Cache {
   readonly #counters: Counters;
   /** The clock that callers read the time from. */
   readonly clock: Clock;
+  /** The keys that change, for callers that wait for one or keep copies. */
+  readonly feed: ChangeFeed;
   #sampleListener: (key: Bytes) => void = () => {};
   #untilSample = SAMPLE_ONE_IN;
   /** Seed of the hashes in the index. */
@@ -99,6 +104,7 @@ export class Cache {
       clock: allocateClock(),
       counters: allocateCounters(threads),
       changes: allocateChangeHook(threads),
+      feed: allocateFeed(threads),
       shards: Array.from({ length: shared }, () =>
         SharedShard.allocate(bytes, options.evicts, seed),
       ),
@@ -132,8 +138,10 @@ export class Cache {
     this.#seed = shared[0]?.seed ?? 0;
     this.#guard = lock.guard;
     this.clock = new Clock(memory.clock);
+    this.feed = new ChangeFeed(memory.feed, thread, this.changes);
     this.#counters = counters;
-    this.maintenance = new Maintenance(this.#shards, counters, memory.counters, this.changes);
+    const { changes, feed } = this;
+    this.maintenance = new Maintenance(this.#shards, counters, memory.counters, changes, feed);
   }
 
   /** The ring, which the first call builds in 40 to 50 ms: the supervisor's thread needs none. */

@@ -3,6 +3,7 @@
 // an entry: those are in cache.ts.
 
 import { type CacheStats, expiredRatio, sumStats } from "./stats.ts";
+import type { ChangeFeed } from "./feed.ts";
 import type { Counters } from "./store/counters.ts";
 import type { ChangeHook } from "./store/change-hook.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
@@ -13,6 +14,7 @@ export class Maintenance {
   readonly #counters: Counters;
   readonly #counterMemory: SharedArrayBuffer;
   readonly #changes: ChangeHook;
+  readonly #feed: ChangeFeed;
   /** Number of the shard that the next sweep begins with. */
   #sweepShard = 0;
 
@@ -21,9 +23,11 @@ export class Maintenance {
     counters: Counters,
     counterMemory: SharedArrayBuffer,
     changes: ChangeHook,
+    feed: ChangeFeed,
   ) {
     this.#changes = changes;
     this.#shards = shards;
+    this.#feed = feed;
     this.#counters = counters;
     this.#counterMemory = counterMemory;
   }
@@ -44,6 +48,7 @@ export class Maintenance {
    */
   recoverThread(thread: number): void {
     this.#counters.add("lostThread");
+    this.#feed.recoverThread(thread);
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
     this.#changes.recoverThread(thread);
   }
