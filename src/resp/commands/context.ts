@@ -35,6 +35,8 @@ export interface Command {
    * from the end.
    */
   readonly keys: readonly [first: number, last: number, step: number] | undefined;
+  /** The index of the argument with the number of keys that follow it, and the step between keys. */
+  readonly countedKeys: { readonly at: number; readonly step: number } | undefined;
   /** The arguments as the documents write them. */
   readonly syntax: string;
   readonly summary: string;

@@ -47,6 +47,7 @@ export function define(
     flags: readFlags(flags),
     access: details.access,
     keys: details.keys ?? keyPositionsOf(syntax, words.length),
+    countedKeys: countedKeysOf(syntax, words.length),
     syntax,
     summary,
     since,
@@ -70,6 +71,7 @@ export function container(
     flags: [],
     access: undefined,
     keys: undefined,
+    countedKeys: undefined,
     syntax: "subcommand",
     summary,
     since,
@@ -100,6 +102,7 @@ function requiredWords(syntax: string): string[] {
 
 /** "key" → [1, 1, 1]; "key [key ...]" → [1, -1, 1]; "key value [key value ...]" → [1, -1, 2]. */
 function keyPositionsOf(syntax: string, nameWords: number): Command["keys"] {
+  if (countedKeysOf(syntax, nameWords) !== undefined) return undefined;
   const required = requiredWords(syntax);
   const first = required.findIndex((word) => KEY_WORDS.has(word));
   if (first < 0) return undefined;
@@ -107,6 +110,14 @@ function keyPositionsOf(syntax: string, nameWords: number): Command["keys"] {
   if (repeated !== undefined) return [nameWords + first, -1, repeated.split(" ").length];
   const last = required.findLastIndex((word) => KEY_WORDS.has(word));
   return [nameWords + first, nameWords + last, 1];
+}
+
+/** "numkeys key value [key value ...]" → { at: 1, step: 2 }. */
+function countedKeysOf(syntax: string, nameWords: number): Command["countedKeys"] {
+  const at = requiredWords(syntax).indexOf("numkeys");
+  if (at < 0) return undefined;
+  const repeated = /\[(key[^\]]*) \.\.\.\]/.exec(syntax)?.[1] ?? "key";
+  return { at: nameWords + at, step: repeated.split(" ").length };
 }
 
 function readFlags(text: string): CommandFlag[] {

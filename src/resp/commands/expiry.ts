@@ -25,6 +25,10 @@ export const MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: false };
 const UNIX_SECONDS: TimeForm = { unitMs: 1000, isAbsolute: true };
 const UNIX_MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: true };
 
+/** The syntax of these options. */
+export const EXPIRY_SYNTAX =
+  "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds";
+
 /** The options of SET and GETEX with a time. The time is read after all options, as Redis does. */
 export const TIME_OPTIONS = [
   timeOption("ex", SECONDS),

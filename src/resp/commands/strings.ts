@@ -11,8 +11,16 @@ import {
   store,
   update,
 } from "./context.ts";
+import { type Comparison, COMPARISON_OPTIONS, meets } from "./compare.ts";
 import { define, LINEAR } from "./define.ts";
-import { MILLISECONDS, readExpiry, SECONDS, TIME_OPTIONS, type TimeForm } from "./expiry.ts";
+import {
+  EXPIRY_SYNTAX,
+  MILLISECONDS,
+  readExpiry,
+  SECONDS,
+  TIME_OPTIONS,
+  type TimeForm,
+} from "./expiry.ts";
 import { Failure, FULL, TOO_LARGE, wrongNumberOfArguments } from "./failure.ts";
 import { flag, grammar, oneOf } from "./grammar.ts";
 import { inParts, KEYS_PER_STEP, type StepBounds } from "./slices.ts";
@@ -20,14 +28,12 @@ import { inParts, KEYS_PER_STEP, type StepBounds } from "./slices.ts";
 /** MSET of up to 5,000 pairs is one step; of more, each 1,000 pairs are one: they take 3 ms of CPU. */
 const PAIRS_PER_STEP: StepBounds = { one: 10_000, part: 2000 };
 const TOO_MANY_PAIRS = new Failure("ERR MSETNX takes at most 5000 keys, since it is one step");
-const EXPIRY_SYNTAX =
-  "EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds";
 
 export const STRING_COMMANDS: readonly Command[] = [
   define("get", "key", "readonly fast", "1.0.0", "The value of a key.", get),
   define(
     "set",
-    `key value [NX | XX] [GET] [${EXPIRY_SYNTAX} | KEEPTTL]`,
+    `key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [${EXPIRY_SYNTAX} | KEEPTTL]`,
     "write denyoom",
     "1.0.0",
     "Sets the value of a key, and its lifetime.",
@@ -104,7 +110,7 @@ export const STRING_COMMANDS: readonly Command[] = [
 ];
 
 const SET_OPTIONS = grammar({
-  condition: oneOf(flag("nx"), flag("xx")),
+  condition: oneOf(flag("nx"), flag("xx"), ...COMPARISON_OPTIONS),
   get: oneOf(flag("get")),
   expiry: oneOf(...TIME_OPTIONS, flag("keepttl")),
 });
@@ -141,7 +147,9 @@ function setWithOptions(context: CommandContext): void | Failure {
   let isSet = true;
   const failure = update(context, key, (entry) => {
     if (repliesOld) replyValue(context, entry);
-    isSet = condition === undefined || (condition === "xx") === (entry !== undefined);
+    const isMet = condition === undefined || allows(condition, entry);
+    if (isMet instanceof Failure) return isMet;
+    isSet = isMet;
     if (!isSet) return "keep";
     return { value, expiresAtMs: keepsTtl && entry ? entry.expiresAtMs : expiresAtMs };
   });
@@ -149,6 +157,13 @@ function setWithOptions(context: CommandContext): void | Failure {
   if (repliesOld) return;
   if (isSet) reply.ok();
   else reply.nil();
+}
+
+/** Returns whether SET may set the entry. Without an entry, IFNE and IFDNE are met. */
+function allows(condition: "nx" | "xx" | Comparison, entry: Entry | undefined): boolean | Failure {
+  if (typeof condition === "string") return (condition === "xx") === (entry !== undefined);
+  if (entry !== undefined) return meets(condition, entry);
+  return condition.kind === "ifne" || condition.kind === "ifdne";
 }
 
 /** Writes the entry's value, or nil. */

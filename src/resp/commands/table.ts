@@ -6,18 +6,28 @@ import type { Access } from "../../security/tokens.ts";
 import { BIT_COMMANDS } from "./bits.ts";
 import { COMMAND_COMMAND } from "./command.ts";
 import type { Command, CommandEntry, CommandTable } from "./context.ts";
+import { COMPARE_COMMANDS } from "./compare.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { COUNTING_COMMANDS } from "./increment.ts";
 import { EXPIRY_COMMANDS } from "./expiry.ts";
 import { KEY_COMMANDS } from "./generic.ts";
 import { KEYSPACE_COMMANDS } from "./keyspace.ts";
+import { LCS_COMMAND } from "./lcs.ts";
+import { MSETEX_COMMAND } from "./msetex.ts";
 import type { Argument } from "../protocol/parser.ts";
 import { RANGE_COMMANDS } from "./string-ranges.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { STRING_COMMANDS } from "./strings.ts";
 
 const GROUPS: Readonly<Record<string, readonly Command[]>> = {
-  string: [...STRING_COMMANDS, ...RANGE_COMMANDS, ...COUNTING_COMMANDS],
+  string: [
+    ...STRING_COMMANDS,
+    ...RANGE_COMMANDS,
+    ...COUNTING_COMMANDS,
+    ...COMPARE_COMMANDS,
+    LCS_COMMAND,
+    MSETEX_COMMAND,
+  ],
   bitmap: BIT_COMMANDS,
   generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS],
   connection: CONNECTION_COMMANDS,
