@@ -1,6 +1,8 @@
 // The counters of the Redis protocol. Each thread owns a row and is its only writer. A reader
 // adds the rows up. An aligned 64-bit float is read and written atomically.
 
+import type { CacheStats } from "../cache/cache.ts";
+
 const OFFSETS = {
   connectionsReceived: 0,
   connected: 1,
@@ -9,11 +11,16 @@ const OFFSETS = {
   outputLimitCloses: 4,
   queryLimitCloses: 5,
   commandsPerSecond: 6,
+  // Counts of the cache at the last `reset`.
+  hitsBefore: 7,
+  missesBefore: 8,
+  expiredBefore: 9,
+  evictedBefore: 10,
 } as const;
 export type RespCounterName = keyof typeof OFFSETS;
 
 /** Offset of the counters of the commands: three for each command. */
-const COMMANDS = 8;
+const COMMANDS = 16;
 const PER_COMMAND = 3;
 const DONE = 0;
 const FAILED = 1;
@@ -108,13 +115,20 @@ export class RespCounters {
     };
   }
 
-  /** Sets all counters of events to 0. Concurrent counts of other threads may be lost. */
-  reset(): void {
+  /**
+   * Sets all counters of events to 0, and keeps the counts of the cache. Concurrent counts of other threads may be
+   * lost.
+   */
+  reset({ hit, miss, expired, evicted }: CacheStats): void {
     const base = this.#all.length - this.#rowLength;
     for (let offset = 0; offset < this.#rowLength; offset++) {
       if (offset === OFFSETS.connected || offset === OFFSETS.commandsPerSecond) continue;
       this.#all[base + offset] = (this.#all[base + offset] ?? 0) - this.#sum(offset);
     }
+    this.#all[base + OFFSETS.hitsBefore] = hit;
+    this.#all[base + OFFSETS.missesBefore] = miss;
+    this.#all[base + OFFSETS.expiredBefore] = expired;
+    this.#all[base + OFFSETS.evictedBefore] = evicted;
   }
 
   #add(offset: number, count: number): void {

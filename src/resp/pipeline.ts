@@ -126,6 +126,12 @@ export class Pipeline {
   #work(connection: Connection, bytes: Buffer, end: number): void {
     const { dispatcher, reply, clients, events } = this.#parts;
     const { parser } = connection;
+    // CLIENT KILL has replied: no further command of this client may run.
+    if (clients.isKilled(connection.row)) {
+      connection.isClosing = true;
+      connection.socket.terminate();
+      return;
+    }
     const startMs = performance.now();
     this.#begin(connection);
     this.#isTurnOver = false;

@@ -16,7 +16,7 @@ const NO_SUCH_CLIENT = new Failure("ERR No such client");
 export function info(context: CommandContext): void {
   const { reply, session, clients, nowMs } = context;
   const self = clients.at(session.row, nowMs);
-  reply.verbatim(self === undefined ? "" : lineOf(context, self));
+  reply.verbatim(self === undefined ? "" : lineWriter(context)(self));
 }
 
 export function list(context: CommandContext): void | Failure {
@@ -24,7 +24,8 @@ export function list(context: CommandContext): void | Failure {
   const ids = readListedIds(context);
   if (ids instanceof Failure) return ids;
   const lines: string[] = [];
-  const visit = (client: Client): void => void lines.push(lineOf(context, client));
+  const lineOfClient = lineWriter(context);
+  const visit = (client: Client): void => void lines.push(lineOfClient(client));
   return visitClients(context, ids, visit, () => reply.verbatim(lines.join("")));
 }
 
@@ -77,12 +78,24 @@ function readType(type: Argument): string | Failure {
   return isType ? type.toWord() : new Failure(`ERR Unknown client type '${type.toShown()}'`);
 }
 
-function lineOf({ counters }: CommandContext, client: Client): string {
+/** Sizes of buffers, which are not kept for each client. Clients of Redis expect the fields. */
+const NO_SIZES =
+  "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r";
+
+/** Returns a function that writes the line of a client; the last command of the own client is the one that runs. */
+function lineWriter({ counters, session, name }: CommandContext): (client: Client) => string {
+  const ownId = session.id;
+  return (client) => {
+    const last = counters.names[client.lastCommand] ?? "NULL";
+    return lineOf(client, client.id === ownId ? name : last);
+  };
+}
+
+function lineOf(client: Client, command: string): string {
   const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
-  const command = counters.names[client.lastCommand] ?? "NULL";
   return (
     `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
-    `idle=${idleSeconds} flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 cmd=${command} ` +
+    `idle=${idleSeconds} flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 ${NO_SIZES} cmd=${command} ` +
     `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
   );
 }

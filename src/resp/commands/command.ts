@@ -3,9 +3,12 @@
 import type { Bytes } from "../../cache/cache.ts";
 import { argument, type Command, type CommandContext, type CommandTable } from "./context.ts";
 import { type CommandEntry, takesCount } from "./context.ts";
+import { argumentsOf, writeArguments } from "./command-arguments.ts";
+import { categoriesOf, type KeySpec, keySpecsOf, tipsOf } from "./command-details.ts";
 import { define, READ } from "./define.ts";
 import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, oneOf, pair } from "./grammar.ts";
+import { hasKeys, keyIndexesOf } from "./keys.ts";
 import { matches } from "../../cache/glob.ts";
 import type { Argument } from "../protocol/parser.ts";
 import { Reply } from "../protocol/reply.ts";
@@ -14,6 +17,7 @@ import { inParts, type StepBounds } from "./slices.ts";
 const FLAGS = "loading stale";
 const NO_SUCH_COMMAND = new Failure("ERR Invalid command specified");
 const WRONG_COUNT = new Failure("ERR Invalid number of arguments specified for command");
+const INVALID_ARGUMENTS = new Failure("ERR Invalid arguments specified for command");
 const NO_KEYS = new Failure("ERR The command has no key arguments");
 
 /** One name takes about 30 µs. */
@@ -66,6 +70,15 @@ export const COMMAND_COMMAND: Command = define(
         "The keys of a command.",
         getKeys,
         // As in Redis: a command with keys has at least one argument.
+        { access: "read", arity: -4 },
+      ),
+      define(
+        "command getkeysandflags",
+        "command [arg ...]",
+        FLAGS,
+        "7.0.0",
+        "The keys of a command, and how it uses them.",
+        getKeysAndFlags,
         { access: "read", arity: -4 },
       ),
       define(
@@ -161,60 +174,50 @@ function writeInfo(to: Target, command: Command, name: string): void {
   reply.array(10);
   reply.text(name);
   reply.integer(command.arity);
-  reply.set(command.flags.length);
-  for (const flag of command.flags) reply.simple(flag);
+  writeFlags(reply, command.flags);
   for (const number of [first, last, step]) reply.integer(number);
-  const categories = categoriesOf(to.table, command, name);
-  reply.set(categories.length);
-  for (const category of categories) reply.simple(category);
-  reply.array(0);
-  reply.array(command.keys ? 1 : 0);
-  if (command.keys) writeKeySpec(to, command.flags, command.keys);
+  writeFlags(reply, categoriesOf(to.table, command, name));
+  const tips = tipsOf(name);
+  reply.set(tips.length);
+  for (const tip of tips) reply.text(tip);
+  const specs = keySpecsOf(command, name);
+  reply.set(specs.length);
+  for (const spec of specs) writeKeySpec(reply, spec);
   const { subcommands } = command;
   reply.array(subcommands.length);
   for (const subcommand of subcommands) writeInfo(to, subcommand, `${name}|${subcommand.name}`);
 }
 
-function writeKeySpec(
-  { reply }: Target,
-  flags: Command["flags"],
-  [first, last, step]: NonNullable<Command["keys"]>,
-): void {
-  reply.map(3);
-  reply.text("flags");
-  reply.set(1);
-  reply.simple(flags.includes("write") ? "RW" : "RO");
-  reply.text("begin_search");
-  reply.map(2);
-  reply.text("type");
-  reply.text("index");
-  reply.text("spec");
-  reply.map(1);
-  reply.text("index");
-  reply.integer(first);
-  reply.text("find_keys");
-  reply.map(2);
-  reply.text("type");
-  reply.text("range");
-  reply.text("spec");
-  reply.map(3);
-  reply.text("lastkey");
-  reply.integer(last < 0 ? last : last - first);
-  reply.text("keystep");
-  reply.integer(step);
-  reply.text("limit");
-  reply.integer(0);
+function writeFlags(reply: Reply, flags: readonly string[]): void {
+  reply.set(flags.length);
+  for (const flag of flags) reply.simple(flag);
 }
 
-function categoriesOf(table: CommandTable, { flags }: Command, name: string): string[] {
-  const group = table.groupOf(name);
-  return [
-    ...(flags.includes("write") ? ["@write"] : []),
-    ...(flags.includes("readonly") ? ["@read"] : []),
-    ...(group === "server" ? [] : [group === "generic" ? "@keyspace" : `@${group}`]),
-    ...(flags.includes("admin") ? ["@admin", "@dangerous"] : []),
-    flags.includes("fast") ? "@fast" : "@slow",
-  ];
+function writeKeySpec(reply: Reply, { flags, first, last, step, isCounted }: KeySpec): void {
+  reply.map(3);
+  reply.text("flags");
+  writeFlags(reply, flags);
+  writeSearch(reply, "begin_search", "index", { index: first });
+  if (isCounted)
+    writeSearch(reply, "find_keys", "keynum", { keynumidx: 0, firstkey: 1, keystep: step });
+  else writeSearch(reply, "find_keys", "range", { lastkey: last, keystep: step, limit: 0 });
+}
+
+function writeSearch(
+  reply: Reply,
+  name: string,
+  type: string,
+  spec: Readonly<Record<string, number>>,
+): void {
+  reply.text(name);
+  reply.map(2);
+  for (const text of ["type", type, "spec"]) reply.text(text);
+  const members = Object.entries(spec);
+  reply.map(members.length);
+  for (const [member, value] of members) {
+    reply.text(member);
+    reply.integer(value);
+  }
 }
 
 function docs(context: CommandContext): void | Failure {
@@ -239,7 +242,8 @@ function writeDocs(to: Target, command: Command, name: string, group: string): v
   const { reply } = to;
   const { subcommands } = command;
   reply.text(name);
-  reply.map(subcommands.length > 0 ? 5 : 4);
+  const tree = subcommands.length > 0 ? [] : argumentsOf(command.syntax);
+  reply.map(4 + (tree.length > 0 ? 1 : 0) + (subcommands.length > 0 ? 1 : 0));
   for (const [member, value] of [
     ["summary", command.summary],
     ["since", command.since],
@@ -249,6 +253,10 @@ function writeDocs(to: Target, command: Command, name: string, group: string): v
     reply.text(member);
     reply.text(value);
   }
+  if (tree.length > 0) {
+    reply.text("arguments");
+    writeArguments(reply, tree);
+  }
   if (subcommands.length === 0) return;
   reply.text("subcommands");
   reply.map(subcommands.length);
@@ -257,20 +265,42 @@ function writeDocs(to: Target, command: Command, name: string, group: string): v
 }
 
 function getKeys(context: CommandContext): void | Failure {
+  const { reply } = context;
+  return writeKeys(context, (key) => reply.bulk(key));
+}
+
+function getKeysAndFlags(context: CommandContext): void | Failure {
+  const { reply } = context;
+  return writeKeys(context, (key, flags) => {
+    reply.array(2);
+    reply.bulk(key);
+    writeFlags(reply, flags);
+  });
+}
+
+/** Calls `write` for each key of the command in the arguments, with its flags. */
+function writeKeys(
+  context: CommandContext,
+  write: (key: Argument, flags: readonly string[]) => void,
+): void | Failure {
   const { reply, table } = context;
   const count = context.count - 2;
+  const args = Array.from({ length: count }, (_, n) => argument(context, n + 2));
   const top = table.find(argument(context, 2));
   const subcommand = top && count > 1 ? table.find(argument(context, 3), top) : undefined;
-  const command = (subcommand ?? top)?.command;
-  if (command === undefined) return NO_SUCH_COMMAND;
+  const entry = subcommand ?? top;
+  if (entry === undefined) return NO_SUCH_COMMAND;
+  const { command, name } = entry;
+  if (!hasKeys(command)) return NO_KEYS;
   if (!takesCount(command, count)) return WRONG_COUNT;
-  if (command.keys === undefined) return NO_KEYS;
-  const [first, last, step] = command.keys;
-  const end = last < 0 ? count + last : last;
-  const keys: Argument[] = [];
-  for (let index = first; index <= end; index += step) keys.push(argument(context, index + 2));
-  reply.array(keys.length);
-  for (const key of keys) reply.bulk(key);
+  const indexes = keyIndexesOf(command, args, count);
+  if (indexes === undefined) return INVALID_ARGUMENTS;
+  const specs = keySpecsOf(command, name);
+  reply.array(indexes.length);
+  for (const index of indexes) {
+    const spec = specs.findLast(({ first }) => index >= first);
+    write(argument(context, index + 2), spec?.flags ?? []);
+  }
 }
 
 type Filter = (name: string, table: CommandTable) => boolean;
@@ -289,10 +319,13 @@ function inCategory(category: Argument): Filter {
   };
 }
 
+/** As in Redis without regard to case: the names are in lower case. */
 function matchesPattern(pattern: Argument): Filter {
+  const bytes = Buffer.from(pattern.toWord());
+  const lowerCase = { bytes, start: 0, end: bytes.length };
   return (name) => {
-    const bytes = Buffer.from(name);
-    return matches(pattern, { bytes, start: 0, end: bytes.length });
+    const nameBytes = Buffer.from(name);
+    return matches(lowerCase, { bytes: nameBytes, start: 0, end: nameBytes.length });
   };
 }
 
@@ -307,7 +340,7 @@ function list(context: CommandContext): void | Failure {
   const options = LIST_OPTIONS.parse(context, 2);
   if (options instanceof Failure) return options;
   const { filter = () => true } = options;
-  const names = table.commands.map(({ name }) => name).filter((name) => filter(name, table));
+  const names = [...table.byName.keys()].filter((name) => filter(name, table));
   reply.array(names.length);
   for (const name of names) reply.text(name);
 }

@@ -28,7 +28,9 @@ const HELLO_UNSUPPORTED_VERSION = new Failure("NOPROTO unsupported protocol vers
 const WRONG_PASSWORD = new Failure("WRONGPASS invalid username-password pair or user is disabled.");
 
 const CONNECTION = "noscript loading stale";
-const BEFORE_AUTH = "noscript loading stale no_auth";
+const BEFORE_AUTH = "noscript loading stale fast no_auth allow_busy";
+const ADMIN = "admin noscript loading stale";
+const EVERYWHERE = "loading stale fast";
 
 export const CONNECTION_COMMANDS: readonly Command[] = [
   // PING fails while the service loads: it shows whether the service serves.
@@ -36,7 +38,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
   define(
     "echo",
     "message",
-    CONNECTION,
+    EVERYWHERE,
     "1.0.0",
     "The message.",
     (context) => context.reply.bulk(argument(context, 1)),
@@ -48,7 +50,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     arity: -1,
   }),
   define("reset", "", BEFORE_AUTH, "1.0.0", "Makes the connection as good as new.", reset, OPEN),
-  define("select", "index", CONNECTION, "1.0.0", "There is one database, 0.", select, READ),
+  define("select", "index", EVERYWHERE, "1.0.0", "There is one database, 0.", select, READ),
   define(
     "auth",
     "[username] password",
@@ -100,7 +102,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     define(
       "client list",
       "[TYPE type] [ID id ...]",
-      CONNECTION,
+      ADMIN,
       "2.4.0",
       "The connections of all workers.",
       list,
@@ -109,16 +111,16 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     define(
       "client kill",
       "address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] [SKIPME YES | NO] [MAXAGE seconds]",
-      CONNECTION,
+      ADMIN,
       "2.4.0",
-      "Closes connections; one of another worker within a tenth of a second.",
+      "Closes connections; their clients run no further commands.",
       kill,
       WRITE,
     ),
     define(
       "client no-evict",
       "ON | OFF",
-      CONNECTION,
+      ADMIN,
       "2.4.0",
       "Accepted: connections are not evicted.",
       acceptOnOrOff,

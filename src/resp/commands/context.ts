@@ -56,7 +56,11 @@ export type CommandFlag =
   | "loading"
   | "stale"
   | "fast"
-  | "no_auth";
+  | "no_auth"
+  | "allow_busy"
+  | "no_multi"
+  | "no_async_loading"
+  | "movablekeys";
 
 /** A command as it runs and is counted: a command of the table, or a subcommand as "client|id". */
 export interface CommandEntry {

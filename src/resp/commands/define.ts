@@ -16,6 +16,10 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
   "stale",
   "fast",
   "no_auth",
+  "allow_busy",
+  "no_multi",
+  "no_async_loading",
+  "movablekeys",
 ]);
 
 /** The parts of a row that neither its flags nor its syntax say. */
@@ -63,12 +67,13 @@ export function container(
   since: string,
   summary: string,
   subcommands: readonly Command[],
+  flags?: string,
 ): Command {
   return {
     name,
     // The name and a subcommand, which checks its own arguments.
     arity: -2,
-    flags: [],
+    flags: flags === undefined ? [] : readFlags(flags),
     access: undefined,
     keys: undefined,
     countedKeys: undefined,

@@ -80,10 +80,10 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       total_net_input_bytes: counters.sum("inputBytes"),
       total_net_output_bytes: counters.sum("outputBytes"),
       rejected_connections: service.rejections.sum("resp", "connections"),
-      expired_keys: expired,
-      evicted_keys: evicted,
-      keyspace_hits: hit,
-      keyspace_misses: miss,
+      expired_keys: expired - counters.sum("expiredBefore"),
+      evicted_keys: evicted - counters.sum("evictedBefore"),
+      keyspace_hits: hit - counters.sum("hitsBefore"),
+      keyspace_misses: miss - counters.sum("missesBefore"),
     };
   },
   replication: () => ({

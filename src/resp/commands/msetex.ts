@@ -19,7 +19,7 @@ const TOO_MANY_KEYS = new Failure(
 export const MSETEX_COMMAND: Command = define(
   "msetex",
   `numkeys key value [key value ...] [NX | XX] [${EXPIRY_SYNTAX} | KEEPTTL]`,
-  "write denyoom",
+  "write denyoom movablekeys",
   "8.4.0",
   "Sets the values of up to 5,000 keys and one lifetime in one step, if none or all of them are there.",
   msetex,

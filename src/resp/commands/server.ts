@@ -20,19 +20,20 @@ const OUT_OF_RANGE = new Failure("ERR value is out of range, must be positive");
 const PATTERNS_PER_STEP: StepBounds = { one: 32, part: 32 };
 
 const ADMIN = "admin noscript loading stale";
+const SLOWLOG = "admin loading stale";
 /** While the service loads, a snapshot would replace a file that holds more than memory does. */
-const ADMIN_AFTER_LOADING = "admin noscript";
+const ADMIN_AFTER_LOADING = "admin noscript no_async_loading";
 
 const replyEmpty = ({ reply }: CommandContext) => reply.array(0);
 const replyZero = ({ reply }: CommandContext) => reply.integer(0);
 const replyOk = ({ reply }: CommandContext) => reply.ok();
 
 export const SERVER_COMMANDS: readonly Command[] = [
-  define("info", "[section ...]", ADMIN, "1.0.0", "Figures of the service.", info, READ),
+  define("info", "[section ...]", "loading stale", "1.0.0", "Figures of the service.", info, READ),
   define(
     "time",
     "",
-    ADMIN,
+    "loading stale fast",
     "1.0.0",
     "Unix time in seconds, and the microseconds of the second, in steps of 1,000.",
     time,
@@ -41,7 +42,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
   define(
     "save",
     "",
-    ADMIN_AFTER_LOADING,
+    `${ADMIN_AFTER_LOADING} no_multi`,
     "1.0.0",
     "Takes a snapshot and answers when it is on the disk.",
     save,
@@ -59,7 +60,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
   define(
     "lastsave",
     "",
-    ADMIN,
+    "loading stale fast",
     "1.0.0",
     "Unix time of the last snapshot, or else of the start.",
     lastSave,
@@ -68,13 +69,21 @@ export const SERVER_COMMANDS: readonly Command[] = [
   define(
     "shutdown",
     "[NOSAVE | SAVE]",
-    ADMIN,
+    `${ADMIN} no_multi allow_busy`,
     "1.0.0",
     "Ends the service, after a snapshot.",
     shutdown,
     WRITE,
   ),
-  define("role", "", ADMIN, "1.0.0", "A master without replicas.", role, READ),
+  define(
+    "role",
+    "",
+    "noscript loading stale fast",
+    "1.0.0",
+    "A master without replicas.",
+    role,
+    READ,
+  ),
   container("config", "2.0.0", "On parameters.", [
     define(
       "config get",
@@ -99,7 +108,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
       "",
       ADMIN,
       "2.0.0",
-      "Sets the counts of commands and connections to 0.",
+      "Sets the counts of commands, connections, hits, misses, expired and evicted keys to 0.",
       resetStat,
       WRITE,
     ),
@@ -114,9 +123,9 @@ export const SERVER_COMMANDS: readonly Command[] = [
     ),
   ]),
   container("slowlog", "2.2.12", "Slow commands are not logged.", [
-    define("slowlog get", "[count]", ADMIN, "2.2.12", "An empty list.", replyEmpty, READ),
-    define("slowlog len", "", ADMIN, "2.2.12", "0.", replyZero, READ),
-    define("slowlog reset", "", ADMIN, "2.2.12", "OK.", replyOk, WRITE),
+    define("slowlog get", "[count]", SLOWLOG, "2.2.12", "An empty list.", replyEmpty, READ),
+    define("slowlog len", "", SLOWLOG, "2.2.12", "0.", replyZero, READ),
+    define("slowlog reset", "", SLOWLOG, "2.2.12", "OK.", replyOk, WRITE),
   ]),
   container("latency", "2.8.13", "Latencies are not kept.", [
     define("latency latest", "", ADMIN, "2.8.13", "An empty list.", replyEmpty, READ),
@@ -145,7 +154,7 @@ export const SERVER_COMMANDS: readonly Command[] = [
     define(
       "function flush",
       "[ASYNC | SYNC]",
-      ADMIN,
+      "write noscript",
       "7.0.0",
       "OK: there is nothing to delete.",
       replyOk,
@@ -154,24 +163,30 @@ export const SERVER_COMMANDS: readonly Command[] = [
     define(
       "function list",
       "[LIBRARYNAME pattern] [WITHCODE]",
-      ADMIN,
+      "noscript",
       "7.0.0",
       "An empty list.",
       replyEmpty,
       READ,
     ),
   ]),
-  container("debug", "1.0.0", "Only with --enable-debug-command.", [
-    define(
-      "debug sleep",
-      "seconds",
-      ADMIN,
-      "1.0.0",
-      "Stops this worker for that time.",
-      debugSleep,
-      WRITE,
-    ),
-  ]),
+  container(
+    "debug",
+    "1.0.0",
+    "Only with --enable-debug-command.",
+    [
+      define(
+        "debug sleep",
+        "seconds",
+        ADMIN,
+        "1.0.0",
+        "Stops this worker for that time.",
+        debugSleep,
+        WRITE,
+      ),
+    ],
+    ADMIN,
+  ),
 ];
 
 function info(context: CommandContext): void {
@@ -287,8 +302,8 @@ function configSet(context: CommandContext): void | Failure {
   context.reply.ok();
 }
 
-function resetStat({ reply, counters }: CommandContext): void {
-  counters.reset();
+function resetStat({ reply, counters, cache }: CommandContext): void {
+  counters.reset(cache.maintenance.stats());
   reply.ok();
 }
 

@@ -29,6 +29,7 @@ const READING = [
     "command|docs",
     "command|info",
     "command|getkeys",
+    "command|getkeysandflags",
     "command|list",
   ],
   ...["slowlog|get", "slowlog|len", "latency|latest", "latency|history", "latency|histogram"],
