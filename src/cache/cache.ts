@@ -15,7 +15,8 @@ import { Prefetcher } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
 import { type RoutedKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
 import { allocateCounters, Counters } from "./store/counters.ts";
-import type { CallGuard } from "./store/call-guard.ts";
+import { ShardSet, Steps } from "./steps.ts";
+import { allocateWatchTable, WatchTable } from "./watch-table.ts";
 import { allocateChangeHook, ChangeHook } from "./store/change-hook.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
@@ -34,6 +35,7 @@ export {
   EXPIRED,
   WRITTEN,
 } from "./store/change-hook.ts";
+export type { ShardSet } from "./steps.ts";
 export { PREFETCH_MAX } from "./prefetch.ts";
 export { type RoutedKey, ByteBuffer, type Bytes, freeBytes, MISS } from "./bytes.ts";
 export {
@@ -65,6 +67,7 @@ export interface CacheMemory {
   readonly clock: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly changes: SharedArrayBuffer;
+  readonly watches: SharedArrayBuffer;
   readonly feed: SharedArrayBuffer;
   /** One for each shard, by its number; empty for the store "map". */
   readonly shards: readonly SharedArrayBuffer[];
@@ -74,7 +77,9 @@ export class Cache {
   readonly #options: CacheOptions;
   #ring: HashRing | undefined;
   readonly #shards: readonly Shard[];
-  readonly #guard: CallGuard;
+  readonly #steps: Steps;
+  /** The shards of the step that `atomically` runs. */
+  readonly #shardSet: ShardSet;
   readonly #counters: Counters;
   /** The clock that callers read the time from. */
   readonly clock: Clock;
@@ -93,6 +98,8 @@ export class Cache {
   readonly maintenance: Maintenance;
   /** Reports the changes of keys by this thread. */
   readonly changes: ChangeHook;
+  /** For WatchedKeys. */
+  readonly watchTable: WatchTable;
 
   /** Returns memory for an empty cache that `threads` threads can attach to. The options are from `fitOptions`. */
   static allocate(options: CacheOptions, threads: number): CacheMemory {
@@ -104,6 +111,7 @@ export class Cache {
       clock: allocateClock(),
       counters: allocateCounters(threads),
       changes: allocateChangeHook(threads),
+      watches: allocateWatchTable(options.shards, threads),
       feed: allocateFeed(threads),
       shards: Array.from({ length: shared }, () =>
         SharedShard.allocate(bytes, options.evicts, seed),
@@ -121,6 +129,7 @@ export class Cache {
   constructor(options: CacheOptions, memory: CacheMemory, thread: number) {
     this.#options = options;
     this.changes = new ChangeHook(memory.changes, thread);
+    this.watchTable = new WatchTable(memory.watches, options.shards, thread, this.changes);
     const counters = new Counters(memory.counters, thread);
     const lock = new SequenceLock(thread, (micros) => {
       counters.add("lockWait");
@@ -136,12 +145,12 @@ export class Cache {
     const shared = this.#shards.filter((shard) => shard instanceof SharedShard);
     this.#memories = shared.map(({ layout }) => layout.words);
     this.#seed = shared[0]?.seed ?? 0;
-    this.#guard = lock.guard;
+    this.#steps = new Steps(this.#shards, lock.guard);
+    this.#shardSet = new ShardSet(this.#shards.length);
     this.clock = new Clock(memory.clock);
     this.feed = new ChangeFeed(memory.feed, thread, this.changes);
     this.#counters = counters;
-    const { changes, feed } = this;
-    this.maintenance = new Maintenance(this.#shards, counters, memory.counters, changes, feed);
+    this.maintenance = new Maintenance(this.#shards, counters, memory.counters, this);
   }
 
   /** The ring, which the first call builds in 40 to 50 ms: the supervisor's thread needs none. */
@@ -236,23 +245,39 @@ export class Cache {
    * step `work` just runs, and may use the keys of that step. O(keys log keys) beside `work`.
    */
   atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
-    if (this.isInStep) return this.#inStep(work);
-    const shards = new Set<number>();
-    for (const key of keys) shards.add(this.#numberOf(key));
-    return this.#holding([...shards], work);
+    const shards = this.#shardSet;
+    if (!this.isInStep) {
+      shards.clear();
+      for (const key of keys) shards.add(this.#numberOf(key));
+    }
+    return this.#steps.over(shards, work);
+  }
+
+  /** As `atomically`, for the keys of a set of shards. */
+  atomicallyOver<T>(shards: ShardSet, work: () => T): T {
+    return this.#steps.over(shards, work);
   }
 
   /** As `atomically` for all keys; `work` may also scan and clear. Throws inside a step of some keys. */
   exclusively<T>(work: () => T): T {
-    if (!this.isInStep) return this.#holding([...this.#shards.keys()], work);
-    // Before `work`, which could stop in the middle at the first shard that is not held.
-    if (this.#guard.held < this.#shards.length) this.#guard.check(false);
-    return this.#inStep(work);
+    return this.#steps.overAll(work);
+  }
+
+  /** Finds the shard and the hash of the key, which later calls then use. Returns the shard's number. O(1). */
+  route(key: RoutedKey): number {
+    key.shard = this.#numberOf(key);
+    key.hash = this.#hash;
+    return key.shard;
+  }
+
+  /** Returns an empty set of shards. */
+  shardSet(): ShardSet {
+    return new ShardSet(this.#shards.length);
   }
 
   /** Whether this thread is running the `work` of a step over shards. */
   get isInStep(): boolean {
-    return this.#guard.held > 0;
+    return this.#steps.isRunning;
   }
 
   /**
@@ -350,26 +375,6 @@ export class Cache {
   #sample(key: Bytes): void {
     this.#untilSample = SAMPLE_ONE_IN;
     this.#sampleListener(key);
-  }
-
-  #inStep<T>(work: () => T): T {
-    this.#guard.checkNotShowing();
-    return work();
-  }
-
-  #holding<T>(shards: readonly number[], work: () => T): T {
-    this.#guard.checkNotShowing();
-    const held: Shard[] = [];
-    try {
-      for (const number of shards.toSorted((a, b) => a - b)) {
-        const shard = this.#shards[number] as Shard;
-        shard.lock();
-        held.push(shard);
-      }
-      return work();
-    } finally {
-      for (const shard of held) shard.unlock();
-    }
   }
 
   /** Returns the number of the key's shard, and sets `#hash` to the key's hash. */

@@ -6,15 +6,22 @@ import { type CacheStats, expiredRatio, sumStats } from "./stats.ts";
 import type { ChangeFeed } from "./feed.ts";
 import type { Counters } from "./store/counters.ts";
 import type { ChangeHook } from "./store/change-hook.ts";
+import type { WatchTable } from "./watch-table.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
 import type { Shard, ShardStats } from "./store/shard.ts";
+
+/** The consumers of changes, and the hook that reports to them. */
+interface ChangeConsumers {
+  readonly changes: ChangeHook;
+  readonly feed: ChangeFeed;
+  readonly watchTable: WatchTable;
+}
 
 export class Maintenance {
   readonly #shards: readonly Shard[];
   readonly #counters: Counters;
   readonly #counterMemory: SharedArrayBuffer;
-  readonly #changes: ChangeHook;
-  readonly #feed: ChangeFeed;
+  readonly #consumers: ChangeConsumers;
   /** Number of the shard that the next sweep begins with. */
   #sweepShard = 0;
 
@@ -22,12 +29,10 @@ export class Maintenance {
     shards: readonly Shard[],
     counters: Counters,
     counterMemory: SharedArrayBuffer,
-    changes: ChangeHook,
-    feed: ChangeFeed,
+    consumers: ChangeConsumers,
   ) {
-    this.#changes = changes;
+    this.#consumers = consumers;
     this.#shards = shards;
-    this.#feed = feed;
     this.#counters = counters;
     this.#counterMemory = counterMemory;
   }
@@ -43,14 +48,21 @@ export class Maintenance {
   }
 
   /**
-   * Frees the locks that `thread`, which has ended, still holds, and removes its listeners for changes.
-   * A shard that it was writing to is emptied. Afterwards another thread may take its number. For the supervisor. O(shards).
+   * Frees the locks that `thread`, which has ended, still holds, and ends its watches and listeners. A
+   * shard that it was writing to is emptied. Afterwards another thread may take its number. For the
+   * supervisor. O(shards and watches).
    */
   recoverThread(thread: number): void {
     this.#counters.add("lostThread");
-    this.#feed.recoverThread(thread);
+    const { changes, feed, watchTable } = this.#consumers;
+    feed.recoverThread(thread);
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
-    this.#changes.recoverThread(thread);
+    for (const [number, shard] of this.#shards.entries()) {
+      shard.lock();
+      watchTable.recoverThread(number, thread);
+      shard.unlock();
+    }
+    changes.recoverThread(thread);
   }
 
   /**

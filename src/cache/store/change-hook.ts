@@ -14,18 +14,13 @@ export const EXPIRED = 2;
 export const EVICTED = 3;
 export type ChangeKind = typeof WRITTEN | typeof DELETED | typeof EXPIRED | typeof EVICTED;
 
-/** Fields of the word: the listeners of each kind of consumer. A field has 10 bits beyond the largest expected count. */
-const FIELD_BITS = { watch: 20, feed: 10 } as const;
+/** Fields of the word: the watches, and the threads that read the feed, for at most 257 threads. */
+const FIELD_BITS = { watch: 23, feed: 9 } as const;
 export type Listener = keyof typeof FIELD_BITS;
 const ONE: Readonly<Record<Listener, number>> = { watch: 1, feed: 1 << FIELD_BITS.watch };
 const MASK: Readonly<Record<Listener, number>> = {
   watch: ONE.watch * (2 ** FIELD_BITS.watch - 1),
   feed: ONE.feed * (2 ** FIELD_BITS.feed - 1),
-};
-/** The most listeners of one kind in all threads together. */
-export const LISTENERS_MAX: Readonly<Record<Listener, number>> = {
-  watch: 2 ** FIELD_BITS.watch - 1,
-  feed: 2 ** FIELD_BITS.feed - 1,
 };
 /** Words from one thread's part to the next: a cache line. */
 const PART_WORDS = 16;

@@ -1,0 +1,80 @@
+// Steps over several shards: the locks of a set of shards, taken in ascending order.
+
+import type { CallGuard } from "./store/call-guard.ts";
+import type { Shard } from "./store/shard.ts";
+
+/** A set of numbers of shards that is filled, used for a step and filled again. */
+export class ShardSet {
+  readonly #isIn: Uint8Array;
+  /** Ascending after `sort`. */
+  readonly numbers: number[] = [];
+
+  constructor(shards: number) {
+    this.#isIn = new Uint8Array(shards);
+  }
+
+  clear(): void {
+    for (const number of this.numbers) this.#isIn[number] = 0;
+    this.numbers.length = 0;
+  }
+
+  add(number: number): void {
+    if (this.#isIn[number] !== 0) return;
+    this.#isIn[number] = 1;
+    this.numbers.push(number);
+  }
+
+  addAll(): void {
+    for (let number = 0; number < this.#isIn.length; number++) this.add(number);
+  }
+
+  sort(): void {
+    if (this.numbers.length > 1) this.numbers.sort((a, b) => a - b);
+  }
+}
+
+/** Runs the steps of one thread. */
+export class Steps {
+  readonly #shards: readonly Shard[];
+  readonly #guard: CallGuard;
+
+  constructor(shards: readonly Shard[], guard: CallGuard) {
+    this.#shards = shards;
+    this.#guard = guard;
+  }
+
+  /** Whether this thread is running the `work` of a step. */
+  get isRunning(): boolean {
+    return this.#guard.held > 0;
+  }
+
+  /** Runs `work` while this thread holds the shards of the set. Inside another step it just runs. */
+  over<T>(shards: ShardSet, work: () => T): T {
+    this.#guard.checkNotShowing();
+    if (this.isRunning) return work();
+    shards.sort();
+    const { numbers } = shards;
+    let held = 0;
+    try {
+      for (; held < numbers.length; held++) this.#shard(numbers[held]).lock();
+      return work();
+    } finally {
+      while (held > 0) this.#shard(numbers[--held]).unlock();
+    }
+  }
+
+  /** Runs `work` while this thread holds all shards. Throws inside a step over fewer shards. */
+  overAll<T>(work: () => T): T {
+    // Before `work`, which could stop in the middle at the first shard that is not held.
+    if (this.isRunning && this.#guard.held < this.#shards.length) this.#guard.check(false);
+    const all = new ShardSet(this.#shards.length);
+    all.addAll();
+    return this.over(all, work);
+  }
+
+  #shard(number = -1): Shard {
+    const shard = this.#shards[number];
+    if (shard === undefined) throw new RangeError(`no shard ${number}`);
+    return shard;
+  }
+}
