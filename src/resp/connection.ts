@@ -83,6 +83,7 @@ export function newConnection(
     row: clients.add(id, description, nowMs),
     replies: "on",
     isClosing: false,
+    ...{ database: 0, transaction: undefined, watched: undefined },
     parser: new Parser(settings),
     unread: undefined,
     unsent: undefined,

@@ -4,8 +4,8 @@ import { type Access, mayDo } from "../security/tokens.ts";
 import { ByteBuffer, PREFETCH_MAX } from "../cache/cache.ts";
 import {
   argument,
-  type CommandContext,
   type Command,
+  type CommandContext,
   type CommandEntry,
   type Origin,
   type Pending,
@@ -13,17 +13,28 @@ import {
   takesCount,
   Updater,
 } from "./commands/context.ts";
-import { type Failure, LOADING, wrongNumberOfArguments } from "./commands/failure.ts";
+import { type Failure, LOADING } from "./commands/failure.ts";
+import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
+import { keyRangeOf } from "./commands/keys.ts";
+import {
+  isScript,
+  NO_PERMISSION_IN_SCRIPT,
+  NOT_FROM_SCRIPT,
+  UNKNOWN_IN_SCRIPT,
+  unknownCommand,
+  unknownSubcommand,
+  WRITE_IN_READ_ONLY_SCRIPT,
+  writeHelp,
+  wrongCount,
+} from "./commands/rejections.ts";
+import { RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
-import type { Argument, ParsedCommand } from "./protocol/parser.ts";
+import { type Argument, ParsedCommand } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { Slices } from "./slices.ts";
 
 /** First words of lines in a web browser's request. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
-/** Maximum length of the client's text that an error repeats, in bytes. */
-const SHOWN_LENGTH_MAX = 128;
-
 /** Commands that handle a few values only. The clock is not read after each of them. */
 const QUICK: ReadonlySet<string> = new Set([
   ...["get", "set", "setnx", "setex", "psetex", "getset", "getdel", "incr", "decr", "incrby"],
@@ -40,12 +51,15 @@ export class Dispatcher {
   lackedBytes = 0;
   /** Whether the reply of the last command was too long. */
   isOverLimit = false;
+  /** The last command that the client sent, if its keys have a prefix now that the parser must not see. */
+  #prefixed: Command | undefined;
   readonly #call: CommandContext;
   readonly #keys: Argument[] = [];
   /** The prepared commands, and the table entry of each. */
   #commands: readonly ParsedCommand[] = [];
   readonly #entries: (CommandEntry | undefined)[] = [];
   #isLoading = false;
+  #isInline = false;
 
   constructor(
     shared: Omit<
@@ -61,6 +75,8 @@ export class Dispatcher {
       | "slices"
       | "pending"
       | "runInside"
+      | "shards"
+      | "queued"
     >,
   ) {
     this.#call = {
@@ -69,6 +85,8 @@ export class Dispatcher {
       table: COMMAND_TABLE,
       updater: new Updater(() => this.#call),
       slices: new Slices(),
+      shards: shared.cache.shardSet(),
+      queued: new ParsedCommand(),
       session: NO_SESSION,
       name: "",
       args: [],
@@ -118,14 +136,15 @@ export class Dispatcher {
     for (let n = 0; n < count; n++) {
       const { args, count: words } = commands[n] as ParsedCommand;
       const command = (this.#entries[n] = findCommand(args[0] as Argument))?.command;
-      if (count === 1 || command?.keys === undefined) continue;
-      const [first, last, step] = command.keys;
-      const end = last < 0 ? words + last : Math.min(last, words - 1);
-      for (let index = first; index <= end && found < PREFETCH_MAX; index += step) {
+      if (count === 1 || command === undefined) continue;
+      const { first, last, step } = keyRangeOf(command, args, words);
+      for (let index = first; index <= last && found < PREFETCH_MAX; index += step) {
         keys[found++] = args[index] as Argument;
       }
     }
-    if (count > 1) this.#call.cache.prefetch(keys, found);
+    // A key of another database gets a prefix when its command runs, which may be after a SELECT.
+    const { session, cache } = this.#call;
+    if (count > 1 && session.database === 0) cache.prefetch(keys, found);
   }
 
   /**
@@ -133,10 +152,12 @@ export class Dispatcher {
    * `lackedBytes` or `isOverLimit` if the reply did not fit.
    */
   run(index: number): boolean {
-    const { args, count } = this.#commands[index] as ParsedCommand;
+    const { args, count, isInline } = this.#commands[index] as ParsedCommand;
     const call = this.#call;
     call.args = args;
     call.count = count;
+    this.#isInline = isInline;
+    this.#prefixed = undefined;
     const { session, reply } = call;
     const mark = reply.out.end;
     this.lastCommand = -1;
@@ -153,11 +174,15 @@ export class Dispatcher {
         call.pending = undefined;
         if (error instanceof NoRoomError) {
           this.lackedBytes = error.bytes;
+          if (this.#prefixed !== undefined)
+            removePrefixes(keyRangeOf(this.#prefixed, args, count), args);
           return true;
         }
         this.#endOverLimit(error);
       }
     }
+    if (this.lastCommand === REJECTED && session.transaction !== undefined)
+      session.transaction.isBroken = true;
     // Checked after the command, which may have been CLIENT REPLY.
     if (session.replies !== "on") {
       if (session.replies === "skip-next") session.replies = "skip";
@@ -233,9 +258,14 @@ export class Dispatcher {
       if (inner === undefined) {
         const isHelp = count === 2 && argument(call, 1).toWord() === "help";
         if (isHelp && !this.#isAllowed("read", `${found.name}|help`, origin)) return REJECTED;
-        if (isHelp) writeHelp(call, found.command);
-        else
-          reply.error(isScript(origin) ? UNKNOWN_IN_SCRIPT : unknownSubcommand(call, found.name));
+        if (isHelp) {
+          const { transaction } = call.session;
+          if (origin === undefined && transaction !== undefined)
+            return queue(call, transaction, found) ? found.number : REJECTED;
+          writeHelp(call, found.command);
+          return HELP;
+        }
+        reply.error(isScript(origin) ? UNKNOWN_IN_SCRIPT : unknownSubcommand(call, found.name));
         return REJECTED;
       }
       entry = inner;
@@ -253,6 +283,15 @@ export class Dispatcher {
     }
     call.name = entry.name;
     reply.hasFailed = false;
+    const { session, args } = call;
+    if (origin === undefined && session.transaction !== undefined && !RUN_AT_ONCE.has(entry.name))
+      return queue(call, session.transaction, entry) ? number : REJECTED;
+    const keys = keyRangeOf(command, args, count);
+    if (keys.last >= keys.first) {
+      const hasGap = origin === undefined ? !this.#isInline : origin === "transaction";
+      const prefixed = addPrefixes(keys, args, session.database, hasGap);
+      if (prefixed > 0 && origin === undefined && hasGap) this.#prefixed = command;
+    }
     const failure = run(call);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;
@@ -334,54 +373,19 @@ const NO_SESSION: Session = {
   name: "",
   replies: "on",
   isClosing: false,
+  database: 0,
+  transaction: undefined,
+  watched: undefined,
 };
 
 export const NO_ROOM =
   "ERR no room: requests and answers of --max-pending-bytes are on their way; try again later";
 /** A command without a number: it was unknown or rejected. */
 const REJECTED = -1;
+/** A command whose subcommand HELP has run. */
+const HELP = -2;
 /** A rejection whose error is written already. */
 const WRITTEN = "";
-const UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script";
-const WRONG_COUNT_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script";
-const NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
-const WRITE_IN_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
-const NO_PERMISSION_IN_SCRIPT =
-  "NOPERM The user executing the script can't run this command or subcommand";
 const NO_TOKEN = "NOAUTH Authentication required.";
 const DEBUG_NOT_ALLOWED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
-
-function isScript(origin: Origin | undefined): boolean {
-  return origin === "script" || origin === "read-only script";
-}
-
-function wrongCount({ name }: CommandEntry, origin: Origin | undefined): string {
-  return isScript(origin) ? WRONG_COUNT_IN_SCRIPT : wrongNumberOfArguments(name).message;
-}
-
-function unknownCommand(call: CommandContext): string {
-  let shown = "";
-  for (let index = 1; index < call.count && shown.length < SHOWN_LENGTH_MAX; index++) {
-    shown += `'${argument(call, index)
-      .toShown()
-      .slice(0, SHOWN_LENGTH_MAX - shown.length)}' `;
-  }
-  const name = argument(call, 0).toShown().slice(0, SHOWN_LENGTH_MAX);
-  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
-}
-
-function unknownSubcommand(call: CommandContext, name: string): string {
-  const shown = argument(call, 1).toShown().slice(0, SHOWN_LENGTH_MAX);
-  return `ERR unknown subcommand '${shown}'. Try ${name.toUpperCase()} HELP.`;
-}
-
-function writeHelp({ reply }: CommandContext, { name, subcommands = [] }: Command): void {
-  const lines = subcommands.flatMap((subcommand) => [
-    `${subcommand.name.toUpperCase()} ${subcommand.syntax}`.trim(),
-    `    ${subcommand.summary}`,
-  ]);
-  reply.array(lines.length + 3);
-  reply.simple(`${name.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`);
-  for (const line of [...lines, "HELP", "    Print this help."]) reply.simple(line);
-}

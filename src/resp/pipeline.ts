@@ -13,6 +13,7 @@ import type { Service } from "../service/service.ts";
 import { type Connection, isBlocked, readOn } from "./connection.ts";
 import type { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
+import { endTransaction } from "./commands/transactions.ts";
 import { type Dispatcher, NO_ROOM } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Excess, Input } from "./input.ts";
@@ -95,6 +96,7 @@ export class Pipeline {
     connection.isOpen = false;
     connection.isClosing = true;
     connection.isQueued = false;
+    endTransaction(connection);
     this.#output.forget(connection);
     this.#input.forget(connection);
     this.#inFlight.forget(connection);

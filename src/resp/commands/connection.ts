@@ -11,6 +11,7 @@ import {
   wrongNumberOfArguments,
 } from "./failure.ts";
 import { grammar, option, pair, repeatable } from "./grammar.ts";
+import { endTransaction } from "./transactions.ts";
 import { info, kill, list } from "./client-list.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
@@ -138,7 +139,8 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     define(
       "client reply",
       "ON | OFF | SKIP",
-      CONNECTION,
+      // The reply of EXEC has one element for each command, so none may be left out.
+      `${CONNECTION} no_multi`,
       "2.4.0",
       "Whether this connection is answered.",
       setReplies,
@@ -164,6 +166,8 @@ function reset({ reply, session, clients, service }: CommandContext): void {
   session.version = reply.version = 2;
   session.name = "";
   session.replies = "on";
+  session.database = 0;
+  endTransaction(session);
   clients.describe(session.row, session);
   reply.simple("RESET");
 }

@@ -8,17 +8,20 @@ import type {
   Change,
   Entry,
   Revision,
+  ShardSet,
   TimedValue,
 } from "../../cache/cache.ts";
 import { type Config, RESP_KEY_BYTES_MAX } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
-import type { Argument } from "../protocol/parser.ts";
+import type { Argument, ParsedCommand } from "../protocol/parser.ts";
 import type { Reply } from "../protocol/reply.ts";
 import { Pattern } from "../../cache/glob.ts";
 import { Failure, FULL, TOO_LARGE } from "./failure.ts";
 import type { Settings } from "../config-parameters.ts";
 import type { Slices } from "../slices.ts";
+import type { Transaction } from "../transaction.ts";
+import type { WatchedKeys } from "../../cache/watched-keys.ts";
 import type { RespCounters } from "../counters.ts";
 
 /** One row of the table of commands. Dispatch, checks, COMMAND and the documents use it. */
@@ -60,7 +63,8 @@ export type CommandFlag =
   | "allow_busy"
   | "no_multi"
   | "no_async_loading"
-  | "movablekeys";
+  | "movablekeys"
+  | "skip_slowlog";
 
 /** A command as it runs and is counted: a command of the table, or a subcommand as "client|id". */
 export interface CommandEntry {
@@ -71,11 +75,15 @@ export interface CommandEntry {
   readonly command: Command;
   /** Access that the client needs. */
   readonly access: Access;
+  /** The shards that a transaction holds for the command: those of its keys, all, or none. */
+  readonly holds: "keys" | "all" | "none";
   readonly subcommands: ReadonlyMap<string, CommandEntry>;
 }
 
 /** The table of all commands, as COMMAND reads it. */
 export interface CommandTable {
+  /** All entries by their numbers. */
+  readonly entries: readonly CommandEntry[];
   readonly commands: readonly Command[];
   /** Entries of commands, without those of subcommands. */
   readonly topEntries: readonly CommandEntry[];
@@ -105,6 +113,12 @@ export interface Session extends Description {
   replies: "on" | "off" | "skip-next" | "skip";
   /** The connection closes once the replies that are due are written. */
   isClosing: boolean;
+  /** Number of the selected database. */
+  database: number;
+  /** The queued commands between MULTI and EXEC. */
+  transaction: Transaction | undefined;
+  /** The keys of WATCH. */
+  watched: WatchedKeys | undefined;
 }
 
 /** The parts that all commands of a worker share, and the command that is running. */
@@ -130,6 +144,10 @@ export interface CommandContext {
   nowMs: number;
   readonly updater: Updater;
   readonly slices: Slices;
+  /** The shards of the transaction that runs. */
+  readonly shards: ShardSet;
+  /** The arguments of its current command. */
+  readonly queued: ParsedCommand;
   /**
    * Set by a command that cannot reply yet. Resolves with the function that writes the reply. The
    * connection waits for it.

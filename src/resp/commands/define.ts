@@ -20,6 +20,7 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
   "no_multi",
   "no_async_loading",
   "movablekeys",
+  "skip_slowlog",
 ]);
 
 /** The parts of a row that neither its flags nor its syntax say. */

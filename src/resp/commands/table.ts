@@ -14,10 +14,12 @@ import { KEY_COMMANDS } from "./generic.ts";
 import { KEYSPACE_COMMANDS } from "./keyspace.ts";
 import { LCS_COMMAND } from "./lcs.ts";
 import { MSETEX_COMMAND } from "./msetex.ts";
+import { hasKeys } from "./keys.ts";
 import type { Argument } from "../protocol/parser.ts";
 import { RANGE_COMMANDS } from "./string-ranges.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { STRING_COMMANDS } from "./strings.ts";
+import { TRANSACTION_COMMANDS } from "./transactions.ts";
 
 const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   string: [
@@ -31,6 +33,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   bitmap: BIT_COMMANDS,
   generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS],
   connection: CONNECTION_COMMANDS,
+  transactions: TRANSACTION_COMMANDS,
   server: [COMMAND_COMMAND, ...SERVER_COMMANDS],
 };
 /** Commands on keys that Redis counts as commands on the server. */
@@ -48,12 +51,22 @@ function addEntry(command: Command, name: string): CommandEntry {
   const number = ENTRIES.length;
   const subcommands = new Map<string, CommandEntry>();
   const folded = String.fromCharCode(...Buffer.from(name, "latin1").map((byte) => byte | 32));
-  const entry = { name, folded, number, command, access: accessOf(command, name), subcommands };
+  const entry = {
+    ...{ name, folded, number, command, access: accessOf(command, name) },
+    ...{ holds: heldShards(command), subcommands },
+  };
   ENTRIES.push(entry);
   for (const subcommand of command.subcommands) {
     subcommands.set(subcommand.name, addEntry(subcommand, `${name}|${subcommand.name}`));
   }
   return entry;
+}
+
+/** A command on keys that its row does not locate may use any key. */
+function heldShards(command: Command): CommandEntry["holds"] {
+  if (hasKeys(command)) return "keys";
+  const { flags } = command;
+  return flags.includes("write") || flags.includes("readonly") ? "all" : "none";
 }
 
 /** Throws if neither the row nor its flags say which access the command needs. */
@@ -121,6 +134,7 @@ function groupOf(fullName: string): string {
 }
 
 export const COMMAND_TABLE: CommandTable = {
+  entries: ENTRIES,
   commands: COMMANDS,
   topEntries: TOP_ENTRIES,
   byName: new Map(ENTRIES.map((entry) => [entry.name, entry])),

@@ -5,6 +5,7 @@ import { ByteBuffer, type Bytes, freeBytes, MISS } from "../../cache/bytes.ts";
 const OK = Buffer.from("+OK\r\n");
 const CRLF = Buffer.from("\r\n");
 const NIL_2 = Buffer.from("$-1\r\n");
+const NIL_ARRAY_2 = Buffer.from("*-1\r\n");
 const NIL_3 = Buffer.from("_\r\n");
 const ZERO = 48;
 const DOLLAR = 36;
@@ -121,6 +122,11 @@ export class Reply {
 
   nil(): void {
     this.#raw(this.version === 3 ? NIL_3 : NIL_2);
+  }
+
+  /** Writes the null of an array; in version 3 there is one null for all types. */
+  nilArray(): void {
+    this.#raw(this.version === 3 ? NIL_3 : NIL_ARRAY_2);
   }
 
   bulk({ bytes, start, end }: Bytes): void {

@@ -18,6 +18,7 @@ const OPEN = ["auth", "hello", "quit", "reset"];
 const READING = [
   ...["get", "mget", "strlen", "getrange", "substr", "exists", "touch", "type", "keys", "scan"],
   ...["ttl", "pttl", "expiretime", "pexpiretime", "randomkey", "dbsize", "memory|usage"],
+  ...["multi", "exec", "discard", "watch", "unwatch"],
   ...["getbit", "bitcount", "bitpos", "bitfield_ro", "digest", "lcs"],
   ...["object|encoding", "object|freq", "object|idletime", "object|refcount"],
   ...["ping", "echo", "select", "info", "time", "lastsave", "role", "config|get"],

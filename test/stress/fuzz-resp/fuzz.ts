@@ -108,6 +108,7 @@ export function fuzz(
         name: "",
         replies: "on",
         isClosing: false,
+        ...{ database: below(2), transaction: undefined, watched: undefined },
       },
     });
     for (let outcome = parser.next(bytes, bytes.length); outcome !== MORE;) {
