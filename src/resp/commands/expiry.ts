@@ -23,7 +23,7 @@ export interface TimeForm {
 export const SECONDS: TimeForm = { unitMs: 1000, isAbsolute: false };
 export const MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: false };
 const UNIX_SECONDS: TimeForm = { unitMs: 1000, isAbsolute: true };
-const UNIX_MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: true };
+export const UNIX_MILLISECONDS: TimeForm = { unitMs: 1, isAbsolute: true };
 
 /** The syntax of these options. */
 export const EXPIRY_SYNTAX =

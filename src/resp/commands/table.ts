@@ -9,6 +9,7 @@ import type { Command, CommandEntry, CommandTable } from "./context.ts";
 import { COMPARE_COMMANDS } from "./compare.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { COUNTING_COMMANDS } from "./increment.ts";
+import { DUMP_COMMANDS } from "./dump.ts";
 import { EXPIRY_COMMANDS } from "./expiry.ts";
 import { KEY_COMMANDS } from "./generic.ts";
 import { KEYSPACE_COMMANDS } from "./keyspace.ts";
@@ -31,7 +32,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     MSETEX_COMMAND,
   ],
   bitmap: BIT_COMMANDS,
-  generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS],
+  generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS, ...DUMP_COMMANDS],
   connection: CONNECTION_COMMANDS,
   transactions: TRANSACTION_COMMANDS,
   server: [COMMAND_COMMAND, ...SERVER_COMMANDS],

@@ -19,7 +19,7 @@ const READING = [
   ...["get", "mget", "strlen", "getrange", "substr", "exists", "touch", "type", "keys", "scan"],
   ...["ttl", "pttl", "expiretime", "pexpiretime", "randomkey", "dbsize", "memory|usage"],
   ...["multi", "exec", "discard", "watch", "unwatch"],
-  ...["getbit", "bitcount", "bitpos", "bitfield_ro", "digest", "lcs"],
+  ...["getbit", "bitcount", "bitpos", "bitfield_ro", "digest", "lcs", "dump"],
   ...["object|encoding", "object|freq", "object|idletime", "object|refcount"],
   ...["ping", "echo", "select", "info", "time", "lastsave", "role", "config|get"],
   ...["client|id", "client|getname", "client|setname", "client|setinfo", "client|info"],
