@@ -46,6 +46,11 @@ export class Tokens {
     return this.#areNeeded;
   }
 
+  /** Whether a second token gives read access. */
+  get hasReadToken(): boolean {
+    return this.#areNeeded && this.#hasRead;
+  }
+
   /** The access of a client that has sent no token. */
   get withoutToken(): Access {
     return this.#areNeeded ? "open" : "write";

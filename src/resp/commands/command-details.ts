@@ -131,6 +131,13 @@ export function tipsOf(name: string): readonly string[] {
   return TIPS[name] ?? [];
 }
 
+/** The categories of Redis, also those of data types that are not stored. */
+export const ACL_CATEGORIES: readonly string[] = [
+  ...["keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap"],
+  ...["hyperloglog", "geo", "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous"],
+  ...["connection", "transaction", "scripting"],
+];
+
 /** Commands that an operator of Redis would not give to every client. */
 const DANGEROUS: readonly string[] = ["keys", "flushall", "flushdb", "restore", "info", "swapdb"];
 /** Commands with the category "@admin" that need no administrator. */

@@ -2,6 +2,7 @@
 
 import type { Access } from "../../security/tokens.ts";
 import { argument, type CommandContext, type Command } from "./context.ts";
+import { DEFAULT_USER, READ_ONLY_USER } from "./acl.ts";
 import { container, define, OPEN, READ, WRITE } from "./define.ts";
 import {
   DATABASE_OUT_OF_RANGE,
@@ -197,10 +198,9 @@ function authenticate(
   password: Argument,
 ): Access | Failure {
   const { tokens, rejections } = service;
-  if (username === "default") {
-    const access = tokens.areNeeded ? tokens.accessOf(password.toText()) : "write";
-    if (access !== undefined) return access;
-  }
+  const access = tokens.areNeeded ? tokens.accessOf(password.toText()) : "write";
+  const isUser = username === DEFAULT_USER || (username === READ_ONLY_USER && access === "read");
+  if (isUser && access !== undefined) return access;
   rejections.add("resp", "wrong_token");
   return WRONG_PASSWORD;
 }

@@ -3,6 +3,7 @@
 // Typed arrays: indexes are in range by construction.
 
 import type { Access } from "../../security/tokens.ts";
+import { ACL_COMMAND } from "./acl.ts";
 import { BIT_COMMANDS } from "./bits.ts";
 import { COMMAND_COMMAND } from "./command.ts";
 import type { Command, CommandEntry, CommandTable } from "./context.ts";
@@ -35,7 +36,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS, ...DUMP_COMMANDS],
   connection: CONNECTION_COMMANDS,
   transactions: TRANSACTION_COMMANDS,
-  server: [COMMAND_COMMAND, ...SERVER_COMMANDS],
+  server: [COMMAND_COMMAND, ACL_COMMAND, ...SERVER_COMMANDS],
 };
 /** Commands on keys that Redis counts as commands on the server. */
 const SERVER_KEYSPACE = ["dbsize", "flushall", "flushdb", "memory"];

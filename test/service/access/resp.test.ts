@@ -31,6 +31,9 @@ const READING = [
     "command|info",
     "command|getkeys",
     "command|getkeysandflags",
+    "acl|whoami",
+    "acl|cat",
+    "acl|genpass",
     "command|list",
   ],
   ...["slowlog|get", "slowlog|len", "latency|latest", "latency|history", "latency|histogram"],
@@ -143,4 +146,23 @@ test("a client can send a long command only after it has sent its token", async 
     ]),
   );
   expect(await client.until(":20\r\n")).toBe("+OK\r\n+OK\r\n:20\r\n");
+});
+
+test("ACL shows the users of the two tokens, and does not change them", async () => {
+  await using service = await serveRedis(TOKENS);
+  const { port } = service;
+  expect(await answerTo(port, ["acl", "whoami"], FULL)).toBe("$7\r\ndefault\r\n");
+  expect(await answerTo(port, ["acl", "whoami"], READ)).toBe("$9\r\nread-only\r\n");
+  expect(await answerTo(port, ["auth", "read-only", READ])).toBe(OK);
+  expect(await answerTo(port, ["auth", "read-only", FULL])).toBe(WRONG);
+  const dryRun = async (user: string, ...words: string[]) =>
+    await answerTo(port, ["acl", "dryrun", user, ...words], FULL);
+  // `answerTo` removes one OK at the end.
+  expect(await dryRun("default", "set", "k", "v")).toBe(OK);
+  expect(await dryRun("read-only", "set", "k", "v")).toContain("no permissions to run the 'set'");
+  const list = await answerTo(port, ["acl", "list"], FULL);
+  expect(list).toContain("user default on ~* &* +@all");
+  expect(list).toContain("user read-only on ~* &* -@all ");
+  expect(list).not.toContain(FULL);
+  expect(await answerTo(port, ["acl", "setuser", "x", "on"], FULL)).toContain("--auth-token");
 });
