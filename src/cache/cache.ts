@@ -6,25 +6,30 @@
 //   const cache = new Cache(options, memory, thread);  // in every thread
 //   cache.put(ByteBuffer.ofText("k"), ByteBuffer.ofText("v"), NEVER, Date.now());
 
-import { SINGLE_THREAD_DEFAULTS, type CacheOptions, fitOptions } from "./options.ts";
-import { allocateClock, Clock } from "./clock.ts";
-import { allocateFeed, ChangeFeed } from "./feed.ts";
-import { keyedDigest, randomSeed, xxh32AndKeyed } from "./hash.ts";
+import { SINGLE_THREAD_DEFAULTS, type CacheOptions, fitOptions, shardMemory } from "./options.ts";
+import { expiryOf } from "./lifetimes.ts";
+import { Clock } from "./clock.ts";
+import { ChangeFeed } from "./feed.ts";
+import { keyedDigest, xxh32AndKeyed } from "./hash.ts";
+import { Leases } from "./leases.ts";
+import { allocateCache, type CacheMemory } from "./memory.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Prefetcher } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
 import { type RoutedKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
-import { allocateCounters, Counters } from "./store/counters.ts";
+import { Counters } from "./store/counters.ts";
 import { ShardSet, Steps } from "./steps.ts";
-import { allocateWatchTable, WatchTable } from "./watch-table.ts";
-import { allocateChangeHook, ChangeHook } from "./store/change-hook.ts";
+import { WatchTable } from "./watch-table.ts";
+import { ChangeHook } from "./store/change-hook.ts";
 import { SequenceLock } from "./store/shared/lock.ts";
 import { MapShard } from "./store/map-shard.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
-import { type Change, type Entry, type Facts, NEVER, SCAN_END, type Shard } from "./store/shard.ts";
+import { Tables } from "./store/shared/tables.ts";
+import { type Change, type Entry, type Facts, SCAN_END, type Shard } from "./store/shard.ts";
 import { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 
 export type { CacheStats } from "./stats.ts";
+export type { CacheMemory } from "./memory.ts";
 export { type CacheOptions, fitOptions } from "./options.ts";
 export {
   type ChangeConsumer,
@@ -42,6 +47,7 @@ export {
   type Change,
   type Entry,
   type Facts,
+  type Meta,
   type TimedValue,
   NEVER,
   type Revision,
@@ -55,23 +61,10 @@ export { type ChangeFeed, type ChangeListener } from "./feed.ts";
  * sampled at the same key in each round.
  */
 export const SAMPLE_ONE_IN = 127;
-/** The latest expiry, in 142,000 years: a whole number of milliseconds that every client can read. */
-const LAST_MS = 2 ** 52;
 /** Calls on shards after which a scan returns, even with fewer entries than the caller wanted. */
 const SCAN_CALLS_MAX = 16;
 /** Attempts to read several keys without locks, before their shards are locked. */
 const CONSISTENT_ATTEMPTS = 3;
-
-/** The memory that the threads of a cache share: plain data that can be posted to a worker. */
-export interface CacheMemory {
-  readonly clock: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
-  readonly changes: SharedArrayBuffer;
-  readonly watches: SharedArrayBuffer;
-  readonly feed: SharedArrayBuffer;
-  /** One for each shard, by its number; empty for the store "map". */
-  readonly shards: readonly SharedArrayBuffer[];
-}
 
 export class Cache {
   readonly #options: CacheOptions;
@@ -100,24 +93,9 @@ export class Cache {
   readonly changes: ChangeHook;
   /** For WatchedKeys. */
   readonly watchTable: WatchTable;
+  readonly leases: Leases;
 
-  /** Returns memory for an empty cache that `threads` threads can attach to. The options are from `fitOptions`. */
-  static allocate(options: CacheOptions, threads: number): CacheMemory {
-    const bytes = options.memoryBytes / options.shards;
-    const shared = options.store === "shared" ? options.shards : 0;
-    // All shards have the same seed, so the hash of a key is known before its shard is.
-    const seed = randomSeed();
-    return {
-      clock: allocateClock(),
-      counters: allocateCounters(threads),
-      changes: allocateChangeHook(threads),
-      watches: allocateWatchTable(options.shards, threads),
-      feed: allocateFeed(threads),
-      shards: Array.from({ length: shared }, () =>
-        SharedShard.allocate(bytes, options.evicts, seed),
-      ),
-    };
-  }
+  static readonly allocate = allocateCache;
 
   /** A cache for the calling thread only. Missing options take SINGLE_THREAD_DEFAULTS. */
   static create(options: Partial<CacheOptions> = {}): Cache {
@@ -135,22 +113,27 @@ export class Cache {
       counters.add("lockWait");
       counters.add("lockWaitMicros", micros);
     });
+    const tables = new Tables(memory.tables, lock);
     this.#shards =
       options.store === "shared"
-        ? memory.shards.map((shard, n) => new SharedShard(shard, lock, this.changes.ofShard(n)))
+        ? memory.shards.map((shard, n) => {
+            return new SharedShard(shard, lock, this.changes.ofShard(n), tables);
+          })
         : Array.from({ length: options.shards }, (_, n) => {
-            const bytes = options.memoryBytes / options.shards;
-            return new MapShard(bytes, options.evicts, lock.guard, this.changes.ofShard(n));
+            const hook = this.changes.ofShard(n);
+            return new MapShard(shardMemory(options), options.evicts, lock.guard, hook, tables);
           });
     const shared = this.#shards.filter((shard) => shard instanceof SharedShard);
     this.#memories = shared.map(({ layout }) => layout.words);
-    this.#seed = shared[0]?.seed ?? 0;
+    this.#seed = shared[0]?.layout.field("seed") ?? 0;
     this.#steps = new Steps(this.#shards, lock.guard);
     this.#shardSet = new ShardSet(this.#shards.length);
     this.clock = new Clock(memory.clock);
     this.feed = new ChangeFeed(memory.feed, thread, this.changes);
     this.#counters = counters;
     this.maintenance = new Maintenance(this.#shards, counters, memory.counters, this);
+    const locate = (key: Bytes) => ({ shard: this.#shardOf(key), hash: this.#hash });
+    this.leases = new Leases(locate, tables, counters, options);
   }
 
   /** The ring, which the first call builds in 40 to 50 ms: the supervisor's thread needs none. */
@@ -234,9 +217,7 @@ export class Cache {
 
   /** When an entry with this time to live expires; without one, the default time to live counts. */
   expiresAtMs(ttlMs: number | undefined, nowMs: number): number {
-    const { defaultTtlMs, maxTtlMs } = this.#options;
-    const expiresAtMs = nowMs + Math.min(ttlMs ?? defaultTtlMs, maxTtlMs);
-    return expiresAtMs > LAST_MS && expiresAtMs < NEVER ? LAST_MS : expiresAtMs;
+    return expiryOf(this.#options, ttlMs, nowMs);
   }
 
   /**
@@ -355,7 +336,8 @@ export class Cache {
 
   /** Returns a buffer for copies of one shard at a time; only for a cache in shared memory. */
   shardCopy(): ShardCopy {
-    return new ShardCopy(Math.max(...this.#memories.map(({ byteLength }) => byteLength)));
+    const bytes = Math.max(...this.#memories.map(({ byteLength }) => byteLength));
+    return new ShardCopy(bytes, this.leases.tables);
   }
 
   /** Copies the shard with this number as of this moment; returns false while a thread writes to it. O(bytes in use). */

@@ -47,6 +47,16 @@ export function xxh32(bytes: Uint8Array, start: number, end: number, seed = 0): 
   return avalanche(hash);
 }
 
+/**
+ * FNV-1a of `bytes[start, end)` as an unsigned 32-bit number: a second digest that shares nothing with
+ * XXH32. O(end - start). Source: G. Fowler, L. C. Noll, K.-P. Vo, "FNV hash", isthe.com/chongo/tech/comp/fnv.
+ */
+export function fnv1a(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ octet(bytes, at), 0x01000193);
+  return hash >>> 0;
+}
+
 /** The keyed digest of the last `xxh32AndKeyed`, unsigned. */
 export let keyedDigest = 0;
 

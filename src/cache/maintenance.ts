@@ -8,10 +8,12 @@ import type { Counters } from "./store/counters.ts";
 import type { ChangeHook } from "./store/change-hook.ts";
 import type { WatchTable } from "./watch-table.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
+import type { Leases } from "./leases.ts";
 import type { Shard, ShardStats } from "./store/shard.ts";
 
-/** The consumers of changes, and the hook that reports to them. */
+/** The consumers of changes, the hook that reports to them, and the leases. */
 interface ChangeConsumers {
+  readonly leases: Leases;
   readonly changes: ChangeHook;
   readonly feed: ChangeFeed;
   readonly watchTable: WatchTable;
@@ -54,8 +56,9 @@ export class Maintenance {
    */
   recoverThread(thread: number): void {
     this.#counters.add("lostThread");
-    const { changes, feed, watchTable } = this.#consumers;
+    const { changes, feed, watchTable, leases } = this.#consumers;
     feed.recoverThread(thread);
+    leases.tables.tags.recoverThread(thread);
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
     for (const [number, shard] of this.#shards.entries()) {
       shard.lock();

@@ -2,6 +2,7 @@
 
 import { SharedShard } from "./store/shared/shared-shard.ts";
 import { NEVER } from "./store/shard.ts";
+import { tagTableBytes } from "./store/shared/tags.ts";
 
 /** In smaller shards a segment is so short that entries of 100 bytes take a run of their own. */
 const SHARD_BYTES_MIN = 2 ** 18;
@@ -13,7 +14,7 @@ export interface CacheOptions {
   readonly shards: number;
   /** Points on the ring for each shard, at least 1. */
   readonly virtualNodes: number;
-  /** Bytes of all shards together: index, log and ghosts. */
+  /** Bytes of all shards together, and of the table of tags. */
   readonly memoryBytes: number;
   /** Whether a full shard evicts entries; otherwise it rejects new ones. */
   readonly evicts: boolean;
@@ -47,6 +48,14 @@ export function fitOptions(wanted: CacheOptions): CacheOptions {
   const { memoryBytes, maxKeyBytes, maxValueBytes } = wanted;
   const least = Math.max(SHARD_BYTES_MIN, SharedShard.bytesFor(maxKeyBytes, maxValueBytes));
   const shards = Math.max(1, Math.min(wanted.shards, Math.floor(memoryBytes / least)));
-  const largest = SharedShard.largestValue(memoryBytes / shards, maxKeyBytes);
+  const largest = SharedShard.largestValue(shardMemory({ memoryBytes, shards }), maxKeyBytes);
   return { ...wanted, shards, maxValueBytes: Math.min(maxValueBytes, largest) };
+}
+
+/** Bytes of each shard: its part of the memory beside the table of tags. */
+export function shardMemory({
+  memoryBytes,
+  shards,
+}: Pick<CacheOptions, "memoryBytes" | "shards">): number {
+  return (memoryBytes - tagTableBytes(memoryBytes)) / shards;
 }

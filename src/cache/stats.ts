@@ -13,6 +13,12 @@ export interface CacheStats extends ShardStats {
   /** How often a lock was not free at once, and how long threads waited for it in total. */
   readonly lockWaits: number;
   readonly lockWaitMicros: number;
+  readonly leasesGranted: number;
+  /** Requests that waited for the lease of another caller. */
+  readonly leaseWaits: number;
+  readonly staleServed: number;
+  /** Tags that were invalidated. */
+  readonly invalidations: number;
 }
 
 /** As Maintenance.stats. O(shards). */
@@ -29,6 +35,10 @@ export function sumStats(shards: readonly Shard[], counters: SharedArrayBuffer):
     lostThreads: sumOf(counters, "lostThread"),
     lockWaits: sumOf(counters, "lockWait"),
     lockWaitMicros: sumOf(counters, "lockWaitMicros"),
+    leasesGranted: sumOf(counters, "leaseGranted"),
+    leaseWaits: sumOf(counters, "leaseWait"),
+    staleServed: sumOf(counters, "staleServed"),
+    invalidations: sumOf(counters, "invalidation"),
   };
 }
 

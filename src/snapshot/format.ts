@@ -9,7 +9,12 @@
 
 import { xxh3 } from "@node-rs/xxhash";
 
-export const VERSION = 1;
+import type { Meta } from "../cache/cache.ts";
+import { type TagHash, TAGS_MAX } from "../cache/leases.ts";
+
+export const VERSION = 2;
+/** The oldest version that the reader knows: without meta. */
+export const OLDEST_VERSION = 1;
 
 const HEADER_MAGIC = "RINGCACH";
 const TRAILER_MAGIC = "RINGCEND";
@@ -24,10 +29,15 @@ export const CHECKSUM_BYTES = 8;
 const HAS_EXPIRY = 1 << 24;
 const MAIN = 1 << 25;
 const HITS_SHIFT = 26;
+const HAS_META = 1 << 30;
 const HITS_MASK = 3;
 const LENGTH_MASK = 2 ** 24 - 1;
 const RECORD_WORDS_BYTES = 8;
 const EXPIRY_BYTES = 8;
+const META_LENGTH_BYTES = 4;
+/** Times, and the numbers of tags and of bytes of the content type. */
+const META_HEAD_BYTES = 20;
+const TAG_BYTES = 8;
 
 /** The content of a file's header. */
 export interface Header {
@@ -114,21 +124,30 @@ export interface RecordHead {
   readonly expiresAtMs: number;
   readonly isMain: boolean;
   readonly hits: number;
+  /** Bytes of the meta behind the value; 0 for an entry without. */
+  readonly metaBytes: number;
 }
 
-export function recordHeadBytes(expiresAtMs: number): number {
-  return expiresAtMs === Infinity ? RECORD_WORDS_BYTES : RECORD_WORDS_BYTES + EXPIRY_BYTES;
+/** The longest head of a record. */
+export const RECORD_HEAD_BYTES_MAX = RECORD_WORDS_BYTES + EXPIRY_BYTES + META_LENGTH_BYTES;
+
+export function recordHeadBytes(expiresAtMs: number, metaBytes: number): number {
+  const expiryBytes = expiresAtMs === Infinity ? 0 : EXPIRY_BYTES;
+  return RECORD_WORDS_BYTES + expiryBytes + (metaBytes === 0 ? 0 : META_LENGTH_BYTES);
 }
 
 /** Writes a head at `offset`, where the buffer must have room; returns the offset of its end. */
 export function encodeRecordHead(bytes: Buffer, offset: number, head: RecordHead): number {
-  const { keyBytes, valueBytes, expiresAtMs, isMain, hits } = head;
+  const { keyBytes, valueBytes, expiresAtMs, isMain, hits, metaBytes } = head;
   const hasExpiry = expiresAtMs !== Infinity;
-  const flags = (hasExpiry ? HAS_EXPIRY : 0) | (isMain ? MAIN : 0) | (hits << HITS_SHIFT);
-  bytes.writeUInt32LE(keyBytes | flags, offset);
+  const counts = hits << HITS_SHIFT;
+  const flags = (hasExpiry ? HAS_EXPIRY : 0) | (isMain ? MAIN : 0) | (metaBytes > 0 ? HAS_META : 0);
+  bytes.writeUInt32LE(keyBytes | flags | counts, offset);
   bytes.writeUInt32LE(valueBytes, offset + 4);
   if (hasExpiry) bytes.writeDoubleLE(expiresAtMs, offset + RECORD_WORDS_BYTES);
-  return offset + recordHeadBytes(expiresAtMs);
+  const end = offset + recordHeadBytes(expiresAtMs, metaBytes);
+  if (metaBytes > 0) bytes.writeUInt32LE(metaBytes, end - META_LENGTH_BYTES);
+  return end;
 }
 
 /** Returns undefined if `bytes[offset, end)` contains only a part of the head. */
@@ -140,14 +159,59 @@ export function decodeRecordHead(
   if (offset + RECORD_WORDS_BYTES > end) return undefined;
   const word = bytes.readUInt32LE(offset);
   const hasExpiry = (word & HAS_EXPIRY) !== 0;
-  if (hasExpiry && offset + RECORD_WORDS_BYTES + EXPIRY_BYTES > end) return undefined;
+  const hasMeta = (word & HAS_META) !== 0;
+  const headEnd = offset + recordHeadBytes(hasExpiry ? 0 : Infinity, hasMeta ? 1 : 0);
+  if (headEnd > end) return undefined;
   return {
     keyBytes: word & LENGTH_MASK,
     valueBytes: bytes.readUInt32LE(offset + 4),
     expiresAtMs: hasExpiry ? bytes.readDoubleLE(offset + RECORD_WORDS_BYTES) : Infinity,
     isMain: (word & MAIN) !== 0,
     hits: (word >>> HITS_SHIFT) & HITS_MASK,
+    metaBytes: hasMeta ? bytes.readUInt32LE(headEnd - META_LENGTH_BYTES) : 0,
   };
+}
+
+/** The meta of a saved entry. A lease ends with the service, and a stamp with its invalidations. */
+export type SavedMeta = Pick<Meta, "staleUntilMs" | "storedAtMs" | "tags" | "contentType">;
+
+export function metaBytesOf(meta: SavedMeta | undefined): number {
+  if (meta === undefined) return 0;
+  return META_HEAD_BYTES + meta.tags.length * TAG_BYTES + meta.contentType.length;
+}
+
+/** Moves the times of a meta: to Unix times and back. */
+export function movedBy<T extends SavedMeta>(meta: T, ms: number): T {
+  const staleUntilMs = meta.staleUntilMs === 0 ? 0 : meta.staleUntilMs + ms;
+  return { ...meta, staleUntilMs, storedAtMs: meta.storedAtMs + ms };
+}
+
+/** Returns the bytes of a meta, whose times are Unix times. */
+export function encodeMeta({ staleUntilMs, storedAtMs, tags, contentType }: SavedMeta): Buffer {
+  const bytes = Buffer.alloc(META_HEAD_BYTES + tags.length * TAG_BYTES + contentType.length);
+  bytes.writeDoubleLE(staleUntilMs, 0);
+  bytes.writeDoubleLE(storedAtMs, 8);
+  bytes.writeUInt8(tags.length, 16);
+  bytes.writeUInt8(contentType.length, 17);
+  let end = META_HEAD_BYTES;
+  for (const half of tags.flat()) end = bytes.writeUInt32LE(half, end);
+  bytes.write(contentType, end, "latin1");
+  return bytes;
+}
+
+/** Returns undefined if the bytes are no meta. */
+export function decodeMeta(bytes: Buffer): SavedMeta | undefined {
+  if (bytes.length < META_HEAD_BYTES) return undefined;
+  const [staleUntilMs, storedAtMs] = [bytes.readDoubleLE(0), bytes.readDoubleLE(8)];
+  const tagCount = bytes.readUInt8(16);
+  const typeStart = META_HEAD_BYTES + tagCount * TAG_BYTES;
+  if (typeStart + bytes.readUInt8(17) !== bytes.length || tagCount > TAGS_MAX) return undefined;
+  if (Number.isNaN(staleUntilMs) || Number.isNaN(storedAtMs)) return undefined;
+  const tags = Array.from({ length: tagCount }, (_, n): TagHash => {
+    const start = META_HEAD_BYTES + n * TAG_BYTES;
+    return [bytes.readUInt32LE(start), bytes.readUInt32LE(start + 4)];
+  });
+  return { staleUntilMs, storedAtMs, tags, contentType: bytes.toString("latin1", typeStart) };
 }
 
 export function checksumBytes(checksum: bigint): Buffer {

@@ -16,16 +16,21 @@ import {
   checksumBytes,
   decodeBlockHeader,
   decodeHeader,
+  decodeMeta,
   decodeRecordHead,
   type Header,
   HEADER_BYTES,
+  OLDEST_VERSION,
   recordHeadBytes,
+  type SavedMeta,
   VERSION,
 } from "./format.ts";
 
 const BUFFER_BYTES = 2 ** 20;
 /** A header with more shards is not valid. */
 const SHARDS_MAX = 65_535;
+/** The result for an entry without meta; undefined is that of damaged bytes. */
+const NO_META: SavedMeta = { staleUntilMs: 0, storedAtMs: 0, tags: [], contentType: "" };
 
 export interface SnapshotReport {
   /** Undefined if the file is no snapshot, or has a format that this version cannot read. */
@@ -180,19 +185,23 @@ class SnapshotReader {
       for (;;) {
         const head = decodeRecordHead(buffer, offset, pending);
         if (head === undefined) break;
-        const { keyBytes, valueBytes, expiresAtMs, isMain, hits } = head;
-        const keyStart = offset + recordHeadBytes(expiresAtMs);
+        const { keyBytes, valueBytes, expiresAtMs, isMain, hits, metaBytes } = head;
+        const keyStart = offset + recordHeadBytes(expiresAtMs, metaBytes);
         const keyEnd = keyStart + keyBytes;
-        const end = keyEnd + valueBytes;
+        const valueEnd = keyEnd + valueBytes;
+        const end = valueEnd + metaBytes;
         if (end > pending + unread || Number.isNaN(expiresAtMs)) return undefined;
         if (end > pending) {
           this.#growBuffer(end - offset);
           break;
         }
+        const meta = metaBytes === 0 ? NO_META : decodeMeta(buffer.subarray(valueEnd, end));
+        if (meta === undefined) return undefined;
         visit?.({
           key: { bytes: buffer, start: keyStart, end: keyEnd },
-          value: { bytes: buffer, start: keyEnd, end },
+          value: { bytes: buffer, start: keyEnd, end: valueEnd },
           ...{ expiresAtMs, isMain, hits },
+          meta: meta === NO_META ? undefined : { ...meta, stamp: 0, lease: undefined },
         });
         entries++;
         offset = end;
@@ -249,8 +258,9 @@ class SnapshotReader {
 /** Returns why no part of the file can be read, or undefined if it can be. */
 function unreadableReason(header: Header | undefined): string | undefined {
   if (header === undefined) return "the file has neither the header nor the trailer of a snapshot";
-  if (header.version !== VERSION) {
-    return `the file has format ${header.version}; this version of ringcache reads format ${VERSION}`;
+  if (header.version < OLDEST_VERSION || header.version > VERSION) {
+    const known = `formats ${OLDEST_VERSION} to ${VERSION}`;
+    return `the file has format ${header.version}; this version of ringcache reads ${known}`;
   }
   if (header.shards < 1 || header.shards > SHARDS_MAX)
     return `the header says ${header.shards} shards; the valid range is 1 to ${SHARDS_MAX}`;

@@ -9,6 +9,7 @@ import { errorCode } from "../linux/error-code.ts";
 import { changesOf, type SaveOutcome, type ServiceState } from "../service/service.ts";
 import { expectFile } from "./file-system.ts";
 import type { DataFolder } from "./folder.ts";
+import { movedBy } from "./format.ts";
 import { readSnapshot, type SnapshotReport } from "./reader.ts";
 import { writeSnapshot } from "./writer.ts";
 
@@ -101,8 +102,11 @@ export class Snapshots {
     // --max-ttl may be lower now than when the entry was put.
     const latestMs = cache.expiresAtMs(Infinity, nowMs);
     const visit = (saved: SavedEntry): void => {
-      const entry = { ...saved, expiresAtMs: Math.min(saved.expiresAtMs + offsetMs, latestMs) };
-      if (entry.expiresAtMs <= nowMs) counts.expired++;
+      const expiresAtMs = Math.min(saved.expiresAtMs + offsetMs, latestMs);
+      const moved = saved.meta && movedBy(saved.meta, offsetMs);
+      const staleUntilMs = Math.min(moved?.staleUntilMs ?? 0, latestMs);
+      const entry = { ...saved, expiresAtMs, meta: moved && { ...moved, staleUntilMs } };
+      if (Math.max(expiresAtMs, staleUntilMs) <= nowMs) counts.expired++;
       else if (fits(cache, entry) && cache.restore(entry, nowMs)) counts.loaded++;
       else counts.unfit++;
     };

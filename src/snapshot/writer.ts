@@ -13,7 +13,11 @@ import {
   checksumBytes,
   encodeBlockHeader,
   encodeHeader,
+  encodeMeta,
   encodeRecordHead,
+  metaBytesOf,
+  movedBy,
+  RECORD_HEAD_BYTES_MAX,
   recordHeadBytes,
   VERSION,
 } from "./format.ts";
@@ -101,17 +105,19 @@ async function writeBlock(
   let bytes = 0;
   for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
     entries++;
-    bytes += recordHeadBytes(copy.expiresAtOf(record)) + copy.bytesOf(record);
+    const metaBytes = metaBytesOf(copy.metaOf(record));
+    bytes += recordHeadBytes(copy.expiresAtOf(record), metaBytes);
+    bytes += copy.bytesOf(record) + metaBytes;
   }
   await file.append(encodeBlockHeader({ shard, entries, bytes }, id));
   await file.beginChecksum();
   for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
-    const { key, value, expiresAtMs, isMain, hits } = copy.entryOf(record);
+    const { key, value, expiresAtMs, isMain, hits, meta } = copy.entryOf(record);
     const keyBytes = key.end - key.start;
     const valueBytes = value.end - value.start;
-    if (!file.hasRoom(recordHeadBytes(0))) await file.flush();
+    if (!file.hasRoom(RECORD_HEAD_BYTES_MAX)) await file.flush();
     file.end = encodeRecordHead(file.buffer, file.end, {
-      ...{ keyBytes, valueBytes, isMain, hits },
+      ...{ keyBytes, valueBytes, isMain, hits, metaBytes: metaBytesOf(meta) },
       // In the time of the system clock, because the offset ends with this process.
       expiresAtMs: expiresAtMs - offsetMs,
     });
@@ -122,6 +128,7 @@ async function writeBlock(
       await file.appendSlice(key);
       await file.appendSlice(value);
     }
+    if (meta !== undefined) await file.append(encodeMeta(movedBy(meta, -offsetMs)));
   }
   await file.append(checksumBytes(await file.endChecksum()));
   return entries;

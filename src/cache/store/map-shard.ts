@@ -9,6 +9,8 @@
 // A Map keeps the order in which its keys were added. A hit adds its key again, so
 // that the first key is the least recently used one, which a full shard evicts.
 
+import { bytesOf, byteString, hashOf } from "./byte-strings.ts";
+import { Metas } from "./map-metas.ts";
 import { CallGuard } from "./call-guard.ts";
 import {
   type ChangeKind,
@@ -19,19 +21,23 @@ import {
   type ShardHook,
   WRITTEN,
 } from "./change-hook.ts";
-import { keyed } from "../hash.ts";
-import { ByteBuffer, type Bytes, MISS, rangeWithin } from "../bytes.ts";
+import { type ByteBuffer, type Bytes, MISS, rangeWithin } from "../bytes.ts";
+import type { Tables } from "./shared/tables.ts";
 import {
   type Change,
   type Entry,
   type Facts,
+  type Meta,
   type TimedValue,
   NEVER,
   NO_STATS,
+  type Reading,
   type Revision,
   SCAN_END,
   type Shard,
   type ShardStats,
+  type ShownRecord,
+  withExpiry,
 } from "./shard.ts";
 
 /** Bytes that a Map and two strings take beside their characters, measured with a million entries. */
@@ -46,6 +52,11 @@ const REMOVALS = {
   expired: EXPIRED,
   evicted: EVICTED,
 } as const;
+interface StoredEntry {
+  readonly value: string;
+  readonly expiresAtMs: number;
+  readonly meta: Meta | undefined;
+}
 
 export class MapShard implements Shard {
   readonly #memory: number;
@@ -56,6 +67,7 @@ export class MapShard implements Shard {
   readonly #values = new Map<string, string>();
   /** Expiries of the entries that have one. */
   readonly #expiries = new Map<string, number>();
+  readonly #metas: Metas;
   readonly #stats = { ...NO_STATS };
   /** Position of the sweep. A Map's iterator stays valid while entries are added and removed. */
   #sweeping: MapIterator<[string, number]> | undefined;
@@ -66,11 +78,18 @@ export class MapShard implements Shard {
   }
 
   /** Bounded by `memoryBytes` as nearly as an estimate of what a Map takes allows. */
-  constructor(memoryBytes: number, evicts = true, guard = new CallGuard(), hook = NO_HOOK) {
+  constructor(
+    memoryBytes: number,
+    evicts = true,
+    guard = new CallGuard(),
+    hook = NO_HOOK,
+    tables?: Tables,
+  ) {
     this.#memory = memoryBytes;
     this.#evicts = evicts;
     this.#guard = guard;
     this.#hook = hook;
+    this.#metas = new Metas(tables);
   }
 
   get(key: Bytes, nowMs: number, into: ByteBuffer): number {
@@ -111,14 +130,28 @@ export class MapShard implements Shard {
   ): boolean {
     const name = byteString(key);
     const before = this.#live(name, nowMs);
-    return this.#store(name, before, byteString(value), expiresAtMs, nowMs, usesReserve);
+    const entry = { value: byteString(value), expiresAtMs, meta: undefined };
+    return this.#store(name, before, entry, nowMs, usesReserve);
   }
 
   delete(key: Bytes, nowMs: number): boolean {
     const name = byteString(key);
     const value = this.#live(name, nowMs);
     if (value !== undefined) this.#remove(name, value, "deleted");
+    else this.#expire(name);
     return value !== undefined;
+  }
+
+  read(key: Bytes, nowMs: number, into: ByteBuffer): Reading | undefined {
+    const name = byteString(key);
+    const live = this.#live(name, nowMs);
+    const value = live ?? this.#values.get(name);
+    if (value === undefined || this.#stateOf(name, nowMs) === "gone") return undefined;
+    if (live !== undefined) this.#hit(name, value);
+    into.appendByteString(value);
+    const expiresAtMs = this.#expiries.get(name) ?? NEVER;
+    const meta = this.#metas.get(name);
+    return { length: value.length, expiresAtMs, isStale: live === undefined, meta };
   }
 
   update(key: Bytes, nowMs: number, change: (entry: Entry | undefined) => Change): boolean {
@@ -127,12 +160,23 @@ export class MapShard implements Shard {
     const wanted = this.#showing(() =>
       change(value === undefined ? undefined : this.#entry(name, value)),
     );
-    if (wanted === "keep") return true;
-    if (wanted !== "delete") {
-      return this.#store(name, value, valueAfter(value, wanted), wanted.expiresAtMs, nowMs);
-    }
-    if (value !== undefined) this.#remove(name, value, "deleted");
-    return true;
+    return this.#apply(name, value, wanted, nowMs);
+  }
+
+  updateRecord(
+    key: Bytes,
+    nowMs: number,
+    change: (record: ShownRecord | undefined) => Change,
+  ): boolean {
+    const name = byteString(key);
+    const live = this.#live(name, nowMs);
+    const value = this.#values.get(name);
+    const wanted = this.#showing(() => {
+      if (value === undefined) return change(undefined);
+      const state = this.#stateOf(name, nowMs);
+      return change({ ...this.#entry(name, value), meta: this.#metas.get(name), state });
+    });
+    return this.#apply(name, live, wanted, nowMs);
   }
 
   /** As Shard.scan, but shows all entries in one call: a hit changes their order, so a scan has no position. */
@@ -145,8 +189,7 @@ export class MapShard implements Shard {
     this.#checkCall();
     this.#showing(() => {
       for (const [name, value] of this.#values) {
-        const entry = this.#entry(name, value);
-        if (entry.expiresAtMs > nowMs) visit(bytesOf(name), entry);
+        if (this.#stateOf(name, nowMs) === "fresh") visit(bytesOf(name), this.#entry(name, value));
       }
     });
     return SCAN_END;
@@ -154,10 +197,11 @@ export class MapShard implements Shard {
 
   clear(): void {
     this.#checkCall();
-    this.#stats.deleted += this.#values.size;
+    this.#stats.deleted += this.#values.size - this.#metas.hiddenCount;
     this.#stats.bytes = 0;
     this.#values.clear();
     this.#expiries.clear();
+    this.#metas.clear();
     if (Atomics.load(this.#hook.words, 0) !== 0) this.#hook.emptied();
   }
 
@@ -188,13 +232,14 @@ export class MapShard implements Shard {
         return seen;
       }
       const [name, expiresAtMs] = next.value;
-      if (expiresAtMs <= nowMs) this.#expire(name);
+      if (this.#isGone(name, nowMs)) this.#expire(name);
+      else if (expiresAtMs <= nowMs && this.#metas.hide(name)) this.#stats.expired++;
     }
     return maxEntries;
   }
 
   stats(): ShardStats {
-    const { size: entries } = this.#values;
+    const entries = this.#values.size - this.#metas.hiddenCount;
     const expiring = this.#expiries.size;
     return { ...this.#stats, entries, expiring, memory: this.#memory, used: this.#used };
   }
@@ -205,8 +250,8 @@ export class MapShard implements Shard {
     const { bytes: counted } = this.#stats;
     if (bytes !== counted) throw new Error(`shard counts ${counted} bytes, holds ${bytes}`);
     if (this.#used > this.#memory) throw new Error(`shard uses ${this.#used} of ${this.#memory} B`);
-    for (const name of this.#expiries.keys()) {
-      if (!this.#values.has(name)) throw new Error("shard keeps the deadline of an entry it lost");
+    for (const name of [...this.#expiries.keys(), ...this.#metas.names()]) {
+      if (!this.#values.has(name)) throw new Error("shard keeps facts of an entry that it lost");
     }
   }
 
@@ -230,11 +275,34 @@ export class MapShard implements Shard {
   /** The value if the entry is alive; one that is due is freed on the way. Each call on a key begins with it. */
   #live(name: string, nowMs: number): string | undefined {
     this.#checkCall();
-    if (this.#expiries.size > 0 && (this.#expiries.get(name) ?? NEVER) <= nowMs) {
-      this.#expire(name);
-      return undefined;
+    if (this.#expiries.size > 0 || this.#metas.size > 0) {
+      if (this.#isGone(name, nowMs)) this.#expire(name);
+      if (this.#stateOf(name, nowMs) !== "fresh") return undefined;
     }
     return this.#values.get(name);
+  }
+
+  #stateOf(name: string, nowMs: number): ShownRecord["state"] {
+    return this.#metas.stateOf(name, this.#expiries.get(name) ?? NEVER, nowMs);
+  }
+
+  #isGone(name: string, nowMs: number): boolean {
+    return this.#metas.isGone(name, this.#expiries.get(name) ?? NEVER, nowMs);
+  }
+
+  #apply(name: string, live: string | undefined, wanted: Change, nowMs: number): boolean {
+    if (wanted === "keep") return true;
+    if (wanted === "delete") {
+      if (live !== undefined) this.#remove(name, live, "deleted");
+      else this.#expire(name);
+      return true;
+    }
+    const { expiresAtMs } = wanted;
+    const isNew = wanted.value !== undefined && !wanted.keepsMeta;
+    const old = isNew || live === undefined ? undefined : this.#metas.get(name);
+    const kept = old && withExpiry(old, this.#expiries.get(name) ?? NEVER, expiresAtMs);
+    const meta = (wanted.value && wanted.meta) ?? kept;
+    return this.#store(name, live, { value: valueAfter(live, wanted), expiresAtMs, meta }, nowMs);
   }
 
   #hit(name: string, value: string): void {
@@ -242,16 +310,17 @@ export class MapShard implements Shard {
     this.#values.set(name, value);
   }
 
+  /** Removes a record that is not alive, if it is there. */
   #expire(name: string): void {
-    this.#remove(name, this.#values.get(name) ?? "", "expired");
+    const value = this.#values.get(name);
+    if (value !== undefined) this.#remove(name, value, "expired");
   }
 
   /** `before` is the entry's live value, if there is one. */
   #store(
     name: string,
     before: string | undefined,
-    value: string,
-    expiresAtMs: number,
+    { value, expiresAtMs, meta }: StoredEntry,
     nowMs: number,
     usesReserve = false,
   ): boolean {
@@ -264,11 +333,15 @@ export class MapShard implements Shard {
     const isLonger = takes > had;
     if (!this.#evicts && isLonger && this.#used - had + takes > this.#memory - kept) return false;
     if (before !== undefined) this.#remove(name, before, "overwritten");
+    else if (this.#metas.size > 0) this.#expire(name);
     this.#evict(this.#memory - takes, nowMs);
     this.#values.set(name, value);
     if (expiresAtMs !== NEVER) this.#expiries.set(name, expiresAtMs);
+    if (meta !== undefined) this.#metas.set(name, meta);
     this.#stats.bytes += name.length + value.length;
-    this.#stats.inserted++;
+    // To users, a record that is stored when it is not fresh is no entry.
+    if (expiresAtMs <= nowMs && meta !== undefined) this.#metas.hide(name);
+    else this.#stats.inserted++;
     this.#report(name, WRITTEN);
     return true;
   }
@@ -277,7 +350,7 @@ export class MapShard implements Shard {
   #evict(room: number, nowMs: number): void {
     if (this.#used <= room) return;
     for (const [name, value] of this.#values) {
-      const isDue = (this.#expiries.get(name) ?? NEVER) <= nowMs;
+      const isDue = this.#stateOf(name, nowMs) !== "fresh";
       this.#remove(name, value, isDue ? "expired" : "evicted");
       if (this.#used <= room) return;
     }
@@ -287,7 +360,7 @@ export class MapShard implements Shard {
     this.#values.delete(name);
     if (this.#expiries.size > 0) this.#expiries.delete(name);
     this.#stats.bytes -= name.length + value.length;
-    this.#stats[reason]++;
+    if (!this.#metas.remove(name)) this.#stats[reason]++;
     const kind = REMOVALS[reason];
     if (kind !== undefined) this.#report(name, kind);
   }
@@ -296,10 +369,10 @@ export class MapShard implements Shard {
   #report(name: string, kind: ChangeKind): void {
     if (Atomics.load(this.#hook.words, 0) === 0) return;
     const key = bytesOf(name);
-    this.#hook.changed(keyed(key.bytes, key.start, key.end, 0), key, kind);
+    this.#hook.changed(hashOf(key), key, kind);
   }
 
-  #entry(name: string, value: string): Entry {
+  #entry(name: string, value: string): Entry & { meta?: undefined } {
     return { value: bytesOf(value), expiresAtMs: this.#expiries.get(name) ?? NEVER, hits: 0 };
   }
 }
@@ -311,14 +384,4 @@ function valueAfter(before = "", wanted: TimedValue | Revision): string {
   const head = before.slice(0, at).padEnd(at, "\0");
   const middle = byteString(part);
   return head + middle + before.slice(at + middle.length);
-}
-
-function byteString(run: Bytes): string {
-  return run.byteString ?? run.bytes.toString("latin1", run.start, run.end);
-}
-
-function bytesOf(text: string): Bytes {
-  const buffer = new ByteBuffer(text.length);
-  buffer.appendByteString(text);
-  return buffer;
 }

@@ -3,6 +3,7 @@
 //
 // Laws that every implementation keeps (test/unit/cache/store/shard.contract.ts):
 // - an entry at or past its expiry is a miss, whether or not the sweep has freed it;
+// - an entry one of whose tags was invalidated is a miss; so is one that is stale, but for `read`;
 // - a value is returned byte for byte, and keys and values are copied when they are put;
 // - entries put and loaded = entries held + overwritten + deleted + expired + evicted,
 //   except in a shard that was emptied.
@@ -11,20 +12,73 @@
 // for all of them, and `stats` and `check` are exact while no thread writes.
 
 import type { ByteBuffer, Bytes } from "../bytes.ts";
+import type { TagHash } from "./shared/tags.ts";
 
 /** The expiry of an entry that does not expire. */
 export const NEVER = Infinity;
+
+/** The time for which a record is kept after its lease has ended, in ms: a late put may still find it. */
+export const RECORD_KEPT_MS = 10_000;
+
+/** The right of one caller to compute the value of a key. */
+export interface Lease {
+  /** 16 random bytes in base64url. */
+  readonly token: string;
+  readonly endsAtMs: number;
+  /** The stamp of an entry that is put with it: that of its grant. */
+  readonly stamp: number;
+}
+
+/** What an entry may have beside its value and its expiry. */
+export interface Meta {
+  /** The time until which the value may be served as stale; 0 without one. */
+  readonly staleUntilMs: number;
+  readonly storedAtMs: number;
+  /** The counter of invalidations when the entry was made; an invalidation of a tag after it counts. */
+  readonly stamp: number;
+  /** At most 16. */
+  readonly tags: readonly TagHash[];
+  /** At most 255 characters, each of one byte. */
+  readonly contentType: string;
+  readonly lease: Lease | undefined;
+}
+
+/** The meta of an entry whose expiry changes: its stale time moves along. */
+export function withExpiry(meta: Meta, from: number, to: number): Meta {
+  const { staleUntilMs } = meta;
+  const hasStale = staleUntilMs > 0 && from !== NEVER && to !== NEVER;
+  return { ...meta, staleUntilMs: hasStale ? to + staleUntilMs - from : 0 };
+}
 
 /** A value and the time when it expires. */
 export interface TimedValue {
   readonly value: Bytes;
   readonly expiresAtMs: number;
+  readonly meta?: Meta | undefined;
+  /** Whether the new entry has the meta of the live one that it replaces. */
+  readonly keepsMeta?: boolean;
 }
 
 /** A live entry as `update` and `scan` show it; valid only during the call. */
 export interface Entry extends TimedValue {
   /** Hits that eviction counts: 0 to 3; always 0 in a MapShard, which keeps an order instead. */
   readonly hits: number;
+}
+
+/** A record as `updateRecord` shows it, whether it is fresh or not; valid only during the call. */
+export interface ShownRecord extends TimedValue {
+  readonly meta: Meta | undefined;
+  /** "gone": it is the record of a lease only, or it has expired, or one of its tags was invalidated. */
+  readonly state: "fresh" | "stale" | "gone";
+}
+
+/** An entry that was read, fresh or stale. */
+export interface Reading {
+  /** Bytes of the value, which were appended. */
+  readonly length: number;
+  readonly expiresAtMs: number;
+  readonly isStale: boolean;
+  readonly meta: Meta | undefined;
 }
 
 /** Facts about a live entry without its value. */
@@ -147,6 +201,17 @@ export interface Shard {
     key: Bytes,
     nowMs: number,
     change: (entry: Entry | undefined) => Change,
+    hash?: number,
+  ): boolean;
+
+  /** As `get` for an entry that is fresh or stale. Returns undefined if there is none. O(value). */
+  read(key: Bytes, nowMs: number, into: ByteBuffer, hash?: number): Reading | undefined;
+
+  /** As `update`, but shows each record that is there: also a stale one, and one of an open lease. O(value). */
+  updateRecord(
+    key: Bytes,
+    nowMs: number,
+    change: (record: ShownRecord | undefined) => Change,
     hash?: number,
   ): boolean;
 

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 
 import { ByteBuffer, type Cache, NEVER } from "../../../src/cache/cache.ts";
+import { hashTags, type NewEntry } from "../../../src/cache/leases.ts";
 import { encodeBlockHeader } from "../../../src/snapshot/format.ts";
 import { readSnapshot, type SnapshotReport } from "../../../src/snapshot/reader.ts";
 import { random } from "../../lib/random.ts";
@@ -164,19 +165,75 @@ test("a header and a trailer with an invalid time are damage", async () => {
   }
 });
 
+/** Returns the file as one of another format. */
+async function withVersion(file: string, version: number): Promise<Buffer> {
+  const bytes = Buffer.from(await Bun.file(file).arrayBuffer());
+  const { xxh3 } = await import("@node-rs/xxhash");
+  for (const start of [0, bytes.length - 56]) {
+    bytes.writeUInt32LE(version, start + 8);
+    bytes.writeBigUInt64LE(xxh3.xxh64(bytes.subarray(start, start + 48)), start + 48);
+  }
+  return bytes;
+}
+
+test("tags, stale times and content types survive, leases and invalidated entries do not", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  const nowMs = cache.clock.now();
+  const soonMs = nowMs + 3_600_000;
+  const tagsOf = (...names: string[]) => hashTags(names.map((name) => ByteBuffer.ofText(name)));
+  const value = ByteBuffer.ofText("value");
+  const putAll = (key: string, entry: Partial<NewEntry>) => {
+    const whole = { value, expiresAtMs: soonMs, ...entry };
+    expect(cache.leases.put(ByteBuffer.ofText(key), whole, nowMs)).toBe("created");
+  };
+  put(cache, "plain", "value");
+  putAll("tagged", { tags: tagsOf("a", "b") });
+  putAll("other", { tags: tagsOf("c"), expiresAtMs: NEVER });
+  putAll("invalid", { tags: tagsOf("x") });
+  putAll("stale", { expiresAtMs: nowMs - 1, staleMs: 3_600_000, contentType: "image/png" });
+  cache.leases.invalidate(tagsOf("x"));
+  const into = new ByteBuffer();
+  cache.leases.get(ByteBuffer.ofText("missing"), nowMs, into, { leaseMs: 60_000 });
+  cache.leases.get(ByteBuffer.ofText("stale"), nowMs, into, { leaseMs: 60_000 });
+  await save(cache, folder.file);
+
+  const loaded = smallCache({ shards: 3 });
+  const report = await readSnapshot(folder.file, (entry) => void loaded.restore(entry, nowMs));
+  expect(report).toMatchObject({ damages: [], entries: 4 });
+  expect(loaded.maintenance.stats()).toMatchObject({ entries: 3, loaded: 4 });
+  loaded.maintenance.verify();
+  into.clear();
+  const stale = loaded.leases.get(ByteBuffer.ofText("stale"), nowMs, into, { servesStale: true });
+  expect(into.toText()).toBe("value");
+  expect(stale).toMatchObject({
+    isStale: true,
+    meta: { contentType: "image/png", lease: undefined },
+  });
+  for (const key of ["plain", "tagged", "other"]) expect(valueOf(loaded, key)).toBe("value");
+  loaded.leases.invalidate(tagsOf("b"));
+  expect([valueOf(loaded, "tagged"), valueOf(loaded, "other")]).toEqual([undefined, "value"]);
+});
+
+test("a file of format 1, which has no meta, is read", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  put(cache, "k", "value");
+  await save(cache, folder.file);
+  await Bun.write(folder.file, await withVersion(folder.file, 1));
+  const loaded = smallCache();
+  await load(folder.file, loaded);
+  expect(valueOf(loaded, "k")).toBe("value");
+});
+
 test("files of other kinds and formats are rejected with the reason", async () => {
   await using folder = await temporaryFolder();
   await save(smallCache(), folder.file);
-  const newer = Buffer.from(await Bun.file(folder.file).arrayBuffer());
-  const { xxh3 } = await import("@node-rs/xxhash");
-  for (const start of [0, newer.length - 56]) {
-    newer.writeUInt32LE(2, start + 8);
-    newer.writeBigUInt64LE(xxh3.xxh64(newer.subarray(start, start + 48)), start + 48);
-  }
+  const newer = await withVersion(folder.file, 3);
   const files: [Buffer | string, string][] = [
     ["", "the file has neither the header nor the trailer of a snapshot"],
     ["REDIS0011 and so on", "the file has neither the header nor the trailer of a snapshot"],
-    [newer, "the file has format 2; this version of ringcache reads format 1"],
+    [newer, "the file has format 3; this version of ringcache reads formats 1 to 2"],
   ];
   for (const [content, reason] of files) {
     await Bun.write(folder.file, content);

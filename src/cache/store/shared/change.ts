@@ -6,11 +6,12 @@ import * as index from "./key-index.ts";
 import { recordBytesOf, type Layout, KEY_BYTES_MAX } from "./layout.ts";
 import * as log from "./log.ts";
 import { WRITTEN } from "../change-hook.ts";
-import type { Change, TimedValue, Revision } from "../shard.ts";
+import * as meta from "./meta.ts";
+import * as metaPut from "./meta-put.ts";
+import { type Change, type Meta, type TimedValue, type Revision, withExpiry } from "../shard.ts";
 import * as put from "./put.ts";
+import { RECORD_SHARE_MAX } from "./shard-size.ts";
 
-/** A record is at most this fraction of the shard, and so a quarter of the smallest log. */
-export const RECORD_SHARE_MAX = 1 / 8;
 /**
  * A value that grows and has to move gets this fraction of its length as slack, so that it is not copied
  * at each append: 10,000 appends of 100 bytes to one value copy 9 MB instead of 5 GB.
@@ -66,7 +67,12 @@ export class Changer {
     }
     if (change.value === undefined) return this.#revise(hash, key, slot, change, nowMs);
     const value = this.#copyIfInLog(change.value);
-    return put.store(layout, hash, key, value, change.expiresAtMs, nowMs, slot);
+    const { expiresAtMs } = change;
+    const itsMeta =
+      change.meta ?? (change.keepsMeta ? this.#metaAt(slot, expiresAtMs, nowMs) : undefined);
+    return itsMeta === undefined
+      ? put.store(layout, hash, key, value, expiresAtMs, nowMs, slot)
+      : metaPut.store(layout, hash, key, { value, expiresAtMs, meta: itsMeta }, nowMs);
   }
 
   /** Revises the entry in its record if possible, else writes a new record. */
@@ -77,7 +83,9 @@ export class Changer {
     const isAlive = this.#isAlive(slot, nowMs);
     const record = isAlive ? layout.recordAt(slot) : 0;
     const source = part && this.#copyIfInLog(part);
-    if (isAlive && this.#reviseInPlace(slot, record, bytes, source, at, expiresAtMs)) {
+    const itsMeta = this.#metaAt(slot, expiresAtMs, nowMs);
+    const mayStay = isAlive && itsMeta === undefined;
+    if (mayStay && this.#reviseInPlace(slot, record, bytes, source, at, expiresAtMs)) {
       records.report(layout, hash, key, WRITTEN);
       return true;
     }
@@ -88,6 +96,9 @@ export class Changer {
     whole.bytes.fill(0, old, bytes);
     whole.end = bytes;
     if (source) source.bytes.copy(whole.bytes, at, source.start, source.end);
+    if (itsMeta !== undefined) {
+      return metaPut.store(layout, hash, key, { value: whole, expiresAtMs, meta: itsMeta }, nowMs);
+    }
     const recordBytes = layout.recordBytesFor(key.end - key.start, bytes, expiresAtMs);
     const slack =
       bytes > old && recordBytes >= SLACK_RECORD_BYTES_MIN ? (recordBytes * SLACK_RATIO) & -8 : 0;
@@ -129,7 +140,16 @@ export class Changer {
 
   #isAlive(slot: number, nowMs: number): boolean {
     const layout = this.#layout;
-    return slot !== index.NO_SLOT && layout.expiresAtOf(layout.recordAt(slot)) > nowMs;
+    return slot !== index.NO_SLOT && meta.isFresh(layout, layout.recordAt(slot), nowMs);
+  }
+
+  /** The meta of the live entry in the slot, for its next expiry; undefined if it has none. */
+  #metaAt(slot: number, expiresAtMs: number, nowMs: number): Meta | undefined {
+    const layout = this.#layout;
+    if (!this.#isAlive(slot, nowMs)) return undefined;
+    const record = layout.recordAt(slot);
+    const found = meta.metaOf(layout, record);
+    return found && withExpiry(found, layout.expiresAtOf(record), expiresAtMs);
   }
 
   /** The value, or a copy of it if it lies in the log that is about to change. */

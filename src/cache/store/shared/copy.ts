@@ -7,6 +7,9 @@ import type { Bytes } from "../../bytes.ts";
 import * as entries from "./records.ts";
 import { Layout, MAIN, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
+import * as meta from "./meta.ts";
+import type { Meta } from "../shard.ts";
+import type { Tables } from "./tables.ts";
 
 /** An entry with what eviction knows of it. */
 export interface SavedEntry {
@@ -17,6 +20,7 @@ export interface SavedEntry {
   readonly isMain: boolean;
   /** 0 to 3. */
   readonly hits: number;
+  readonly meta?: Meta | undefined;
 }
 
 export class ShardCopy {
@@ -28,11 +32,13 @@ export class ShardCopy {
   #nowMs = 0;
   readonly #entry;
 
-  /** Memory for copies of shards that have `bytes`. */
-  constructor(bytes: number) {
+  /** Memory for copies of shards that have `bytes`, of a cache with these tables. */
+  constructor(bytes: number, tables: Tables) {
     this.#layout = new Layout(new SharedArrayBuffer(bytes));
+    this.#layout.tables = tables;
     const run = () => ({ bytes: this.#layout.bytes, start: 0, end: 0 });
-    this.#entry = { key: run(), value: run(), expiresAtMs: 0, isMain: false, hits: 0 };
+    const numbers = { expiresAtMs: 0, isMain: false, hits: 0 };
+    this.#entry = { key: run(), value: run(), ...numbers, meta: undefined as Meta | undefined };
   }
 
   /** Copies the shard in place of what was there. Guard: the shard's lock. O(bytes in use). */
@@ -67,7 +73,7 @@ export class ShardCopy {
       while (this.#at < this.#end) {
         const record = this.#at;
         this.#at += layout.recordBytesAt(record);
-        if (!layout.isDead(record) && layout.expiresAtOf(record) > this.#nowMs) return record;
+        if (!layout.isDead(record) && meta.isServable(layout, record, this.#nowMs)) return record;
       }
       const run = this.#runs.shift();
       if (run === undefined) return 0;
@@ -85,6 +91,11 @@ export class ShardCopy {
     return this.#layout.expiresAtOf(record);
   }
 
+  /** The meta of a record, or undefined. O(meta). */
+  metaOf(record: number): Meta | undefined {
+    return meta.metaOf(this.#layout, record);
+  }
+
   /** The entry of a live record. It is the same object each time, with other content. O(1) on average. */
   entryOf(record: number): SavedEntry {
     const layout = this.#layout;
@@ -93,6 +104,7 @@ export class ShardCopy {
     entry.key.end = entry.value.start = entry.key.start + layout.keyLengthOf(record);
     entry.value.end = entry.value.start + layout.valueLengthOf(record);
     entry.expiresAtMs = layout.expiresAtOf(record);
+    entry.meta = meta.metaOf(layout, record);
     entry.isMain = layout.queueOf(layout.segmentOf(record)) === MAIN;
     entry.hits = layout.hitsAt(entries.slotOf(layout, record));
     return entry;

@@ -9,11 +9,11 @@
 // for Cache Eviction", SOSP 2023, sections 4.1 and 4.2. Guard: the shard's lock.
 
 import { homeOf } from "./key-index.ts";
-import type { Layout } from "./layout.ts";
+import { GROUP, type Layout } from "./layout.ts";
 
 /** Remembers the hash. O(1). */
 export function add(layout: Layout, hash: number): void {
-  const lost = layout.pushGhost(homeOf(hash, layout.field("slots")), fingerprintOf(hash));
+  const lost = push(layout, homeOf(hash, layout.field("slots")), fingerprintOf(hash));
   if (lost === 0) layout.addToField("ghosts", 1);
 }
 
@@ -21,9 +21,31 @@ export function add(layout: Layout, hash: number): void {
 export function take(layout: Layout, hash: number): boolean {
   if (layout.field("ghosts") === 0) return false;
   const home = homeOf(hash, layout.field("slots"));
-  const isThere = layout.takeGhost(home, fingerprintOf(hash));
+  const isThere = pull(layout, home, fingerprintOf(hash));
   if (isThere) layout.addToField("ghosts", -1);
   return isThere;
+}
+
+/** Puts a fingerprint before the others of the slot's group; returns the last one, which is dropped, or 0. */
+function push(layout: Layout, slot: number, fingerprint: number): number {
+  const ghosts = layout.halfWords;
+  const first = layout.firstGhost(slot);
+  const last = first + GROUP - 1;
+  const lost = ghosts[last] as number;
+  for (let index = last; index > first; index--) ghosts[index] = ghosts[index - 1] as number;
+  ghosts[first] = fingerprint;
+  return lost;
+}
+
+/** Removes the fingerprint from the slot's group; false if it is not there. */
+function pull(layout: Layout, slot: number, fingerprint: number): boolean {
+  const ghosts = layout.halfWords;
+  let index = layout.firstGhost(slot);
+  const last = index + GROUP - 1;
+  while (ghosts[index] !== fingerprint) if (++index > last) return false;
+  for (; index < last; index++) ghosts[index] = ghosts[index + 1] as number;
+  ghosts[last] = 0;
+  return true;
 }
 
 /** The low bits of the hash: the high ones already choose the group. 0 means no ghost. */

@@ -17,7 +17,7 @@
 // The log knows nothing of keys: compact.ts moves runs, reclaim.ts moves and evicts records.
 // Guard of everything here: the shard's lock, in a write.
 
-import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import { DEAD, FILLER, type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 
 /** Records of at most this fraction of a usual run are short. */
 const SHORT_RECORD_RATIO = 1 / 16;
@@ -110,7 +110,7 @@ export function refit(layout: Layout, record: number, recordBytes: number): bool
     addUsed(layout, run, recordBytes - room);
     if (!isOpen(layout, run)) giveBackRest(layout, run);
   } else if (room > recordBytes) {
-    layout.writeFiller(record + recordBytes, room - recordBytes);
+    writeFiller(layout, record + recordBytes, room - recordBytes);
     countDead(layout, run, room - recordBytes);
   }
   return true;
@@ -118,8 +118,14 @@ export function refit(layout: Layout, record: number, recordBytes: number): bool
 
 /** Marks bytes at the end of an allocation as dead, so that the record before them can grow into them. */
 export function leaveSlack(layout: Layout, at: number, bytes: number): void {
-  layout.writeFiller(at, bytes);
+  writeFiller(layout, at, bytes);
   countDead(layout, layout.segmentOf(at), bytes);
+}
+
+/** Marks `recordBytes` bytes, a positive multiple of 8, as dead bytes that no slot refers to. */
+function writeFiller(layout: Layout, at: number, recordBytes: number): void {
+  layout.words[at >> 2] = FILLER | DEAD;
+  layout.words[(at >> 2) + 1] = recordBytes;
 }
 
 /** Frees the run's segments. It must have no live record. */

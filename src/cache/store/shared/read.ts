@@ -5,7 +5,8 @@ import { type ByteBuffer, type Bytes, MISS, rangeWithin } from "../../bytes.ts";
 import * as index from "./key-index.ts";
 import type { Layout } from "./layout.ts";
 import type { SequenceLock } from "./lock.ts";
-import { type Facts } from "../shard.ts";
+import * as meta from "./meta.ts";
+import { type Facts, type Reading } from "../shard.ts";
 
 export class Reader {
   readonly #layout: Layout;
@@ -27,10 +28,7 @@ export class Reader {
     const layout = this.#layout;
     const length = this.#find(hash, key, nowMs);
     if (length === MISS) return MISS;
-    // A torn length must not make the buffer grow by a gigabyte.
-    const mustGrow = into.end + length > into.bytes.length;
-    if (mustGrow && sequence !== undefined && this.#lock.readRetry(layout.words, sequence))
-      return MISS;
+    if (this.#mustNotGrow(into, length, sequence)) return MISS;
     const start = layout.valueStart(this.#record);
     into.appendRun(layout.bytes, start, start + length);
     return length;
@@ -50,9 +48,7 @@ export class Reader {
     const length = this.#find(hash, key, nowMs);
     if (length === MISS) return MISS;
     const { start, end } = rangeWithin(length, first, last);
-    const mustGrow = into.end + end - start > into.bytes.length;
-    if (mustGrow && sequence !== undefined && this.#lock.readRetry(layout.words, sequence))
-      return MISS;
+    if (this.#mustNotGrow(into, end - start, sequence)) return MISS;
     const valueStart = layout.valueStart(this.#record);
     into.appendRun(layout.bytes, valueStart + start, valueStart + end);
     return end - start;
@@ -64,6 +60,29 @@ export class Reader {
     if (valueBytes === MISS) return undefined;
     const expiresAtMs = this.#layout.expiresAtOf(this.#record);
     return { valueBytes, expiresAtMs, hits: this.#layout.hitsAt(this.#slot) };
+  }
+
+  /** As `value` for an entry that is fresh or stale; returns what is known of it, or undefined. */
+  reading(
+    hash: number,
+    key: Bytes,
+    nowMs: number,
+    into: ByteBuffer,
+    sequence?: number,
+  ): Reading | undefined {
+    const layout = this.#layout;
+    const slot = index.find(layout, hash, key);
+    if (slot === index.NO_SLOT) return undefined;
+    const record = layout.recordAt(slot);
+    if (!meta.isServable(layout, record, nowMs)) return undefined;
+    const length = this.#checkedLength(record);
+    if (length === MISS || this.#mustNotGrow(into, length, sequence)) return undefined;
+    const start = layout.valueStart(record);
+    into.appendRun(layout.bytes, start, start + length);
+    [this.#slot, this.#record] = [slot, record];
+    const expiresAtMs = layout.expiresAtOf(record);
+    const found = meta.metaOf(layout, record);
+    return { length, expiresAtMs, isStale: expiresAtMs <= nowMs, meta: found };
   }
 
   /** Counts a hit of the entry that the last read found. */
@@ -78,10 +97,24 @@ export class Reader {
     if (slot === index.NO_SLOT) return MISS;
     const record = layout.recordAt(slot);
     if (layout.expiresAtOf(record) <= nowMs) return MISS;
-    const length = layout.valueLengthOf(record);
-    if (!(length >= 0 && layout.valueStart(record) + length <= layout.bytes.length)) return MISS;
+    const length = this.#checkedLength(record);
+    if (length === MISS) return MISS;
+    if (layout.hasMeta(record) && !meta.isCurrent(layout, record)) return MISS;
     this.#slot = slot;
     this.#record = record;
     return length;
+  }
+
+  /** The length of the record's value; MISS if it reaches out of the memory: then the read is torn. */
+  #checkedLength(record: number): number {
+    const layout = this.#layout;
+    const length = layout.valueLengthOf(record);
+    return length >= 0 && layout.valueStart(record) + length <= layout.bytes.length ? length : MISS;
+  }
+
+  /** Whether the buffer would grow for a length that is torn: it must not grow by a gigabyte. */
+  #mustNotGrow(into: ByteBuffer, length: number, sequence: number | undefined): boolean {
+    if (into.end + length <= into.bytes.length || sequence === undefined) return false;
+    return this.#lock.readRetry(this.#layout.words, sequence);
   }
 }

@@ -28,6 +28,7 @@ import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
 import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
+import * as meta from "./meta.ts";
 
 /** Bytes that a write scans for each of its own; and the most that it scans beyond its own, in usual runs. */
 const SCAN_BYTES_PER_BYTE = 32;
@@ -247,7 +248,7 @@ function processVictim(layout: Layout, budget: number, nowMs: number, isForced: 
 
 /** Cleaning: moves the entry to the end of its queue. Returns false if it can neither be moved nor evicted. */
 function relocate(layout: Layout, record: number, nowMs: number, isForced: boolean): boolean {
-  if (layout.expiresAtOf(record) > nowMs) {
+  if (!meta.isGone(layout, record, nowMs)) {
     const victim = layout.field("victim");
     if (isOnlyRecord(layout, victim, record)) {
       layout.setField("victim", NO_SEGMENT);
@@ -268,7 +269,7 @@ function evictOrPromote(layout: Layout, record: number, nowMs: number, isForced:
   const slot = records.slotOf(layout, record);
   const hits = layout.hitsAt(slot);
   const wasSmall = layout.queueOf(victim) === SMALL;
-  if (hits > 0 && !isForced && layout.expiresAtOf(record) > nowMs) {
+  if (hits > 0 && !isForced && !meta.isGone(layout, record, nowMs)) {
     const left = wasSmall ? 0 : hits - 1;
     if (!isOnlyRecord(layout, victim, record) && moveRecord(layout, slot, MAIN, left)) return;
     layout.setHits(slot, left);

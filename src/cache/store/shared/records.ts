@@ -7,6 +7,7 @@ import type { Bytes } from "../../bytes.ts";
 import * as index from "./key-index.ts";
 import { type Layout, type Queue, type StoreCounter } from "./layout.ts";
 import * as log from "./log.ts";
+import * as meta from "./meta.ts";
 
 /** The hash of the key in the index. */
 export function hashOf(layout: Layout, key: Bytes): number {
@@ -38,6 +39,7 @@ export function write(
 export function count(layout: Layout, record: number, sign: 1 | -1): void {
   layout.addToField("bytes", sign * (layout.keyLengthOf(record) + layout.valueLengthOf(record)));
   if (layout.hasExpiry(record)) layout.addToField("expiring", sign);
+  if (layout.hasMeta(record)) meta.count(layout, record, sign);
 }
 
 /**
@@ -52,7 +54,7 @@ export function report(layout: Layout, hash: number, key: Bytes, kind: ChangeKin
 /** Removes the slot's entry, counts it under `reason` or as expired, and returns whether it was alive. */
 export function remove(layout: Layout, slot: number, nowMs: number, reason: StoreCounter): boolean {
   const record = layout.recordAt(slot);
-  const wasAlive = layout.expiresAtOf(record) > nowMs;
+  const wasAlive = meta.isFresh(layout, record, nowMs);
   layout.addToCounter(wasAlive ? reason : "expired", 1);
   const kind = !wasAlive ? EXPIRED : reason === "evicted" ? EVICTED : DELETED;
   report(layout, layout.hashAt(slot), layout.keyOf(record), kind);

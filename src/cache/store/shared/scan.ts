@@ -12,7 +12,8 @@ import type { Bytes } from "../../bytes.ts";
 import * as records from "./records.ts";
 import { homeOf } from "./key-index.ts";
 import type { Layout } from "./layout.ts";
-import { type Entry, NEVER, SCAN_END } from "../shard.ts";
+import * as meta from "./meta.ts";
+import { type Entry, NEVER, SCAN_END, type ShownRecord } from "../shard.ts";
 
 /** Empty slots that take as long to skip as one entry takes to read: 4 ns each. */
 const SLOTS_PER_ENTRY = 16;
@@ -36,15 +37,28 @@ export function entryAt(
   shown: ShownEntry,
 ): Entry | undefined {
   const record = layout.recordAt(slot);
-  const expiresAtMs = layout.expiresAtOf(record);
-  if (expiresAtMs <= nowMs) return undefined;
+  if (!meta.isFresh(layout, record, nowMs)) return undefined;
   const start = layout.valueStart(record);
   shown.value.bytes = layout.bytes;
   shown.value.start = start;
   shown.value.end = start + layout.valueLengthOf(record);
-  shown.expiresAtMs = expiresAtMs;
+  shown.expiresAtMs = layout.expiresAtOf(record);
   shown.hits = layout.hitsAt(slot);
   return shown;
+}
+
+/** The record that this slot of the index names, whether it is fresh or not. O(meta). */
+export function recordAt(layout: Layout, slot: number, nowMs: number): ShownRecord {
+  const record = layout.recordAt(slot);
+  const start = layout.valueStart(record);
+  const isStale = layout.expiresAtOf(record) <= nowMs;
+  const isServable = meta.isServable(layout, record, nowMs);
+  return {
+    value: { bytes: layout.bytes, start, end: start + layout.valueLengthOf(record) },
+    expiresAtMs: layout.expiresAtOf(record),
+    meta: meta.metaOf(layout, record),
+    state: !isServable ? "gone" : isStale ? "stale" : "fresh",
+  };
 }
 
 /** As Shard.scan. */
@@ -90,7 +104,7 @@ export function peek(
   if (!(record > 0)) return NOT_FOUND;
   const bytes = layout.keyLengthOf(record) + layout.valueLengthOf(record);
   const isSane = bytes >= 0 && record + bytes <= layout.bytes.length;
-  return isSane ? { bytes, isExpired: layout.expiresAtOf(record) <= nowMs } : NOT_FOUND;
+  return isSane ? { bytes, isExpired: meta.isGone(layout, record, nowMs) } : NOT_FOUND;
 }
 const NOT_FOUND = { bytes: 0, isExpired: false };
 
@@ -101,12 +115,16 @@ export function sweep(layout: Layout, nowMs: number, maxEntries: number): number
   while (seen < maxEntries && slot < layout.field("slots")) {
     const record = layout.recordAt(slot);
     seen += record === 0 ? 1 / SLOTS_PER_ENTRY : 1;
-    if (record !== 0 && layout.expiresAtOf(record) <= nowMs) {
+    if (record !== 0 && meta.isGone(layout, record, nowMs)) {
       // Removal may move another entry into this slot, or resize the index: so read `sweepSlot` again.
       layout.setField("sweepSlot", slot);
       records.remove(layout, slot, nowMs, "expired");
       slot = layout.field("sweepSlot");
-    } else slot++;
+      continue;
+    }
+    const isStale = record !== 0 && layout.expiresAtOf(record) <= nowMs;
+    if (isStale && !meta.isHidden(layout, record)) meta.hide(layout, record);
+    slot++;
   }
   layout.setField("sweepSlot", slot < layout.field("slots") ? slot : 0);
   return Math.ceil(seen);

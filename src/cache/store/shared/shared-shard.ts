@@ -10,21 +10,22 @@
 // Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
 
 import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
-import { randomSeed } from "../../hash.ts";
-import { Changer, RECORD_SHARE_MAX } from "./change.ts";
+import { allocateShard, emptyShard } from "./allocate.ts";
+import { Changer } from "./change.ts";
 import { verifyShard } from "./verify.ts";
 import * as records from "./records.ts";
 import { statsOf } from "./stats.ts";
 import * as index from "./key-index.ts";
-import { recordBytesOf, isRoomy, Layout } from "./layout.ts";
+import { Layout } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
-import * as log from "./log.ts";
 import { Reader } from "./read.ts";
-import { type Change, type Entry, type Facts, type Shard, type ShardStats } from "../shard.ts";
+import type { Change, Entry, Facts, Reading, Shard, ShardStats, ShownRecord } from "../shard.ts";
 import type { CallGuard } from "../call-guard.ts";
 import { NO_HOOK, type ShardHook } from "../change-hook.ts";
 import type { SavedEntry, ShardCopy } from "./copy.ts";
-import { shardBytes } from "./shard-size.ts";
+import { bytesFor, entryBytes, largestValue } from "./shard-size.ts";
+import { Tables } from "./tables.ts";
+import * as metaPut from "./meta-put.ts";
 import * as puts from "./put.ts";
 import * as scans from "./scan.ts";
 
@@ -43,46 +44,22 @@ export class SharedShard implements Shard {
   readonly #shown = scans.newShownEntry();
   readonly #changer: Changer;
 
-  /**
-   * Memory for an empty shard of about `bytes` (2^13 to 2^31), which become resident as they are
-   * used. One that is full evicts, or else takes no new records. `seed` is that of the index's hash.
-   */
-  static allocate(bytes: number, evicts = true, seed = randomSeed()): SharedArrayBuffer {
-    const memory = new SharedArrayBuffer(shardBytes(bytes));
-    const layout = new Layout(memory);
-    layout.setField("seed", seed);
-    layout.setField("evicts", evicts ? 1 : 0);
-    layout.setField("logSegments", layout.segments);
-    log.reset(layout);
-    return memory;
-  }
+  static readonly allocate = allocateShard;
+  static readonly bytesFor = bytesFor;
+  static readonly largestValue = largestValue;
+  static readonly entryBytes = entryBytes;
 
-  /** The smallest shard, in bytes, that takes records of these lengths. */
-  static bytesFor(keyBytes: number, valueBytes: number): number {
-    return recordBytesOf(keyBytes, valueBytes, true) / RECORD_SHARE_MAX;
-  }
-
-  /** Bytes of the largest value that a shard of `bytes` takes with a key of this length. */
-  static largestValue(bytes: number, keyBytes: number): number {
-    return Math.floor(shardBytes(bytes) * RECORD_SHARE_MAX) - recordBytesOf(keyBytes, 0, true);
-  }
-
-  /** Bytes that an entry takes, with its slot in a full index. */
-  static entryBytes(
-    keyBytes: number,
-    valueBytes: number,
-    hasExpiry: boolean,
-    evicts: boolean,
-  ): number {
-    const hasRoom = isRoomy(valueBytes, hasExpiry, evicts);
-    return recordBytesOf(keyBytes, valueBytes, hasRoom) + index.BYTES_PER_ENTRY;
-  }
-
-  /** Attaches to a shard's memory with the lock of this thread, and reports changes to the hook. */
-  constructor(memory: SharedArrayBuffer, lock: SequenceLock, hook: ShardHook = NO_HOOK) {
+  /** Attaches to memory with the lock of this thread, reports to the hook, and uses the cache's tables. */
+  constructor(
+    memory: SharedArrayBuffer,
+    lock: SequenceLock,
+    hook: ShardHook = NO_HOOK,
+    tables = new Tables(Tables.allocate(memory.byteLength), lock),
+  ) {
     this.#layout = new Layout(memory);
     this.#layout.listeners = hook.words;
     this.#layout.hook = hook;
+    this.#layout.tables = tables;
     this.#lock = lock;
     this.#guard = lock.guard;
     this.#reader = new Reader(this.#layout, lock);
@@ -174,10 +151,14 @@ export class SharedShard implements Shard {
     hash = records.hashOf(this.#layout, entry.key),
   ): boolean {
     this.#changer.checkSize(entry.key, entry.value.end - entry.value.start);
+    const { meta } = entry;
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      const isStored = puts.restore(this.#layout, hash, entry, nowMs);
+      const isStored =
+        meta === undefined
+          ? puts.restore(this.#layout, hash, entry, nowMs)
+          : metaPut.restore(this.#layout, hash, entry, meta, nowMs);
       this.#layout.setField("isWriting", 0);
       return isStored;
     } finally {
@@ -194,10 +175,6 @@ export class SharedShard implements Shard {
       this.#exit();
     }
     return true;
-  }
-
-  get seed(): number {
-    return this.#layout.field("seed");
   }
 
   get layout(): Layout {
@@ -218,32 +195,35 @@ export class SharedShard implements Shard {
     }
   }
 
+  read(
+    key: Bytes,
+    nowMs: number,
+    into: ByteBuffer,
+    hash = records.hashOf(this.#layout, key),
+  ): Reading | undefined {
+    const found = this.#reading(into, (sequence) =>
+      this.#reader.reading(hash, key, nowMs, into, sequence),
+    );
+    if (found !== undefined) this.#reader.markHit();
+    return found;
+  }
+
   update(
     key: Bytes,
     nowMs: number,
     change: (entry: Entry | undefined) => Change,
     hash = records.hashOf(this.#layout, key),
   ): boolean {
-    this.#enter();
-    try {
-      const slot = index.find(this.#layout, hash, key);
-      // `change` may throw: nothing is half written while it runs.
-      this.#guard.setShowing(true);
-      const result = change(
-        slot === index.NO_SLOT ? undefined : scans.entryAt(this.#layout, slot, nowMs, this.#shown),
-      );
-      if (result === "keep") return true;
-      if (result !== "delete") {
-        this.#changer.checkSize(key, this.#changer.bytesAfter(result, slot, nowMs));
-      }
-      this.#layout.setField("isWriting", 1);
-      const isStored = this.#changer.apply(hash, key, slot, result, nowMs);
-      this.#layout.setField("isWriting", 0);
-      return isStored;
-    } finally {
-      this.#guard.setShowing(false);
-      this.#exit();
-    }
+    return this.#update(hash, key, nowMs, scans.entryAt, change);
+  }
+
+  updateRecord(
+    key: Bytes,
+    nowMs: number,
+    change: (record: ShownRecord | undefined) => Change,
+    hash = records.hashOf(this.#layout, key),
+  ): boolean {
+    return this.#update(hash, key, nowMs, scans.recordAt, change);
   }
 
   scan(
@@ -266,8 +246,8 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       this.#layout.setField("isWriting", 1);
-      this.#layout.addToCounter("deleted", this.#layout.field("entries"));
-      this.#empty();
+      this.#layout.addToCounter("deleted", statsOf(this.#layout).entries);
+      emptyShard(this.#layout);
     } finally {
       this.#exit();
     }
@@ -367,6 +347,34 @@ export class SharedShard implements Shard {
     }
   }
 
+  #update<T>(
+    hash: number,
+    key: Bytes,
+    nowMs: number,
+    show: (layout: Layout, slot: number, nowMs: number, shown: scans.ShownEntry) => T | undefined,
+    change: (shown: T | undefined) => Change,
+  ): boolean {
+    this.#enter();
+    try {
+      const slot = index.find(this.#layout, hash, key);
+      // `change` may throw: nothing is half written while it runs.
+      this.#guard.setShowing(true);
+      const isThere = slot !== index.NO_SLOT;
+      const result = change(isThere ? show(this.#layout, slot, nowMs, this.#shown) : undefined);
+      if (result === "keep") return true;
+      if (result !== "delete") {
+        this.#changer.checkSize(key, this.#changer.bytesAfter(result, slot, nowMs));
+      }
+      this.#layout.setField("isWriting", 1);
+      const isStored = this.#changer.apply(hash, key, slot, result, nowMs);
+      this.#layout.setField("isWriting", 0);
+      return isStored;
+    } finally {
+      this.#guard.setShowing(false);
+      this.#exit();
+    }
+  }
+
   #checkCall(): void {
     if (this.#guard.isOn) this.#guard.check(this.#isHeld);
   }
@@ -379,18 +387,9 @@ export class SharedShard implements Shard {
   /** Ends a critical section. If it ended in the middle of a write, the shard is emptied. */
   #exit(): void {
     if (this.#layout.field("isWriting") !== 0) {
-      this.#empty();
+      emptyShard(this.#layout);
       this.#layout.addToCounter("emptied", 1);
     }
     if (!this.#isHeld) this.#lock.unlock(this.#layout.words);
-  }
-
-  #empty(): void {
-    index.clear(this.#layout);
-    log.reset(this.#layout);
-    for (const field of ["bytes", "expiring", "sweepSlot", "isWriting"] as const) {
-      this.#layout.setField(field, 0);
-    }
-    if (Atomics.load(this.#layout.listeners, 0) !== 0) this.#layout.hook?.emptied();
   }
 }

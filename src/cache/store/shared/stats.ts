@@ -8,7 +8,7 @@ export function statsOf(layout: Layout): ShardStats {
   const segments = layout.field("logSegments") - layout.field("freeSegments");
   const tableBytes = layout.memory.byteLength - layout.field("logSegments") * layout.segmentBytes;
   return {
-    entries: layout.field("entries"),
+    entries: layout.field("entries") - layout.field("hidden"),
     expiring: layout.field("expiring"),
     bytes: layout.field("bytes"),
     memory: layout.memory.byteLength,

@@ -4,11 +4,20 @@ import { keyed } from "../../hash.ts";
 import * as index from "./key-index.ts";
 import { GROUP, type Layout, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
+import { isHidden } from "./meta.ts";
 
 /** Throws if a law does not hold. Guard: the shard's lock. O(bytes of the log). */
 export function verifyShard(layout: Layout): void {
   const seed = layout.field("seed");
-  const found = { entries: 0, bytes: 0, expiring: 0, usedBytes: 0, deadBytes: 0, smallBytes: 0 };
+  const found = {
+    entries: 0,
+    hidden: 0,
+    bytes: 0,
+    expiring: 0,
+    usedBytes: 0,
+    deadBytes: 0,
+    smallBytes: 0,
+  };
   for (const run of log.runs(layout)) {
     let dead = 0;
     const end = log.endOf(layout, run);
@@ -25,6 +34,7 @@ export function verifyShard(layout: Layout): void {
       const slot = index.find(layout, keyed(key.bytes, key.start, key.end, seed), key);
       expect("record of a live record's key", layout.recordAt(slot), record);
       found.entries++;
+      if (isHidden(layout, record)) found.hidden++;
       found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
       if (layout.hasExpiry(record)) found.expiring++;
     }
