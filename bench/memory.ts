@@ -147,6 +147,8 @@ async function plannedBy(url: string, connections: number): Promise<number> {
     memory: stats.cache_memory_bytes,
     workers: stats.workers,
     maxPendingBytes: stats.max_pending_bytes,
+    // The loads subscribe to nothing.
+    maxSubscriptionBytes: 0,
     maxConnections: connections,
     ports: 1,
     shardCopy: 0,

@@ -38,6 +38,11 @@ export class Pattern {
     this.#state = new Int32Array(Math.max(...this.#segments.map(({ words }) => words)));
   }
 
+  /** Bytes of the masks. */
+  get compiledBytes(): number {
+    return this.#segments.reduce((sum, { masks }) => sum + masks.byteLength, 0);
+  }
+
   /** Returns whether the whole text matches. */
   matches({ bytes, start, end }: Bytes): boolean {
     const segments = this.#segments;

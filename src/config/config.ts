@@ -33,7 +33,7 @@ const ENV_PREFIX = "RINGCACHE_";
 
 /** The options before "auto" is resolved. */
 type RawOptions = OptionValues<typeof OPTIONS>;
-type Sized = "workers" | "memory" | "maxPendingBytes" | "maxConnections";
+type Sized = "workers" | "memory" | "maxPendingBytes" | "maxSubscriptionBytes" | "maxConnections";
 
 export type Config = Omit<RawOptions, Sized> & {
   /** Worker threads. */
@@ -41,6 +41,7 @@ export type Config = Omit<RawOptions, Sized> & {
   /** Bytes. */
   readonly memory: number;
   readonly maxPendingBytes: number;
+  readonly maxSubscriptionBytes: number;
   /** Most connections of each port. */
   readonly maxConnections: number;
   /** The memory and descriptors that these sizes need. */
@@ -83,7 +84,7 @@ export function readConfig(
     options.dataDir === "" ? 0 : bytesPerShard(options, memory);
   const requested = { ...options, workers, ports: options.respPort === 0 ? 1 : 2, shardCopy };
   const fitted = fitSizes(requested, machine);
-  const { memory, maxPendingBytes, maxConnections } = fitted;
+  const { memory, maxPendingBytes, maxSubscriptionBytes, maxConnections } = fitted;
   if (memory > shards * SHARD_BYTES_MAX) {
     const needed = Math.ceil(memory / SHARD_BYTES_MAX);
     throw new OptionError(
@@ -102,6 +103,7 @@ export function readConfig(
     workers,
     memory,
     maxPendingBytes,
+    maxSubscriptionBytes,
     maxConnections,
     host: resolveHost(options.host),
     plan,
@@ -166,9 +168,7 @@ function ttlMsFrom(seconds: number): number {
 }
 
 /** Returns the options of the cache. */
-export function cacheOptionsOf(
-  config: Omit<Config, "workers" | "plan" | "maxPendingBytes" | "maxConnections">,
-) {
+export function cacheOptionsOf(config: Omit<Config, Exclude<Sized, "memory"> | "plan">) {
   const { store, shards, virtualNodes } = config;
   return {
     store,

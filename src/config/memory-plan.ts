@@ -21,10 +21,14 @@ const MEMORY_MAX = 2 ** 30;
 const MEMORY_MIN = MB;
 const PENDING_MIN = 4 * MB;
 const PENDING_MAX = 32 * MB;
+const SUBSCRIPTION_MIN = MB;
+const SUBSCRIPTION_MAX = 64 * MB;
 const CONNECTIONS_MIN = 256;
 const CONNECTIONS_MAX = 10_000;
 /** The part of the machine's memory for pending bytes, and for connections. */
 const PENDING_RATIO = 1 / 16;
+/** The part of the machine's memory for subscriptions. */
+const SUBSCRIPTION_RATIO = 1 / 64;
 /** The part of the machine's memory for the workers of --workers auto. */
 const WORKERS_RATIO = 1 / 8;
 
@@ -46,6 +50,7 @@ export interface Sizes {
   readonly memory: number;
   readonly workers: number;
   readonly maxPendingBytes: number;
+  readonly maxSubscriptionBytes: number;
   /** Most connections of each port. */
   readonly maxConnections: number;
   /** Number of ports: 1 without the Redis protocol. */
@@ -58,6 +63,7 @@ export interface Sizes {
 export type RequestedSizes = Pick<Sizes, "workers" | "ports"> & {
   readonly memory: number | "auto";
   readonly maxPendingBytes: number | "auto";
+  readonly maxSubscriptionBytes: number | "auto";
   readonly maxConnections: number | "auto";
   /** Returns the bytes of a shard copy for a value of --memory. */
   readonly shardCopy: (memory: number) => number;
@@ -71,6 +77,7 @@ export function plannedBytes(sizes: Sizes): number {
       PLAN.baseBytes +
       PLAN.workerBytes * workers +
       PLAN.pendingFactor * maxPendingBytes +
+      sizes.maxSubscriptionBytes +
       PLAN.connectionBytes * maxConnections * ports +
       shardCopy,
   );
@@ -91,11 +98,15 @@ export function fitSizes(requested: RequestedSizes, machine: Machine): FittedSiz
     requested.maxPendingBytes === "auto"
       ? wholeMb(clamp(ratioBytes, PENDING_MIN, PENDING_MAX))
       : requested.maxPendingBytes;
+  const maxSubscriptionBytes =
+    requested.maxSubscriptionBytes === "auto"
+      ? wholeMb(clamp(memoryBytes * SUBSCRIPTION_RATIO, SUBSCRIPTION_MIN, SUBSCRIPTION_MAX))
+      : requested.maxSubscriptionBytes;
   const maxConnections = Math.min(
     requestedConnections(requested, machine),
     Math.max(1, descriptorsForConnections(workers, ports, machine)),
   );
-  const others = { workers, maxPendingBytes, maxConnections, ports };
+  const others = { workers, maxPendingBytes, maxSubscriptionBytes, maxConnections, ports };
   const sizesOf = (memory: number) => ({ ...others, memory, shardCopy: shardCopy(memory) });
   const fittingMemory = largestMb(memoryBytes, (memory) => {
     return plannedBytes(sizesOf(memory)) <= memoryBytes;

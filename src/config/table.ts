@@ -220,6 +220,13 @@ export const OPTIONS = {
     max: 2 ** 36,
     help: "most bytes in flight: unfinished requests and unread responses of all clients, on both ports; auto: a 16th of the memory, from 4mb to 32mb",
   },
+  maxSubscriptionBytes: {
+    kind: "bytes",
+    default: "auto",
+    min: 2 ** 18,
+    max: 2 ** 36,
+    help: "most memory for subscriptions of Redis clients, keys that the service tracks for them, and messages on their way to them; auto: a 64th of the memory, from 1mb to 64mb",
+  },
   slowClientTimeout: {
     kind: "number",
     default: 60,

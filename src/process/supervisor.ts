@@ -9,6 +9,7 @@ import { Worker } from "node:worker_threads";
 import { recoverBudget } from "../shared-memory/byte-budget.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Credentials } from "../security/credentials.ts";
+import { recoverResp } from "../resp/memory.ts";
 import { LogLines } from "../service/log-lines.ts";
 import { describeError } from "../service/logger.ts";
 import { ListenError } from "./port-claim.ts";
@@ -187,6 +188,7 @@ export class Supervisor {
     this.#urls.delete(thread);
     this.#cache.maintenance.recoverThread(thread);
     recoverBudget(this.#start.state.budget, thread);
+    recoverResp(this.#start.state.resp, thread, this.#start.config.workers);
     new LogLines(this.#start.state.logLines).recover(thread);
     const nowMs = performance.now();
     this.#lossesMs = [...this.#lossesMs, nowMs].slice(-FAILURES);

@@ -31,6 +31,8 @@ const LAST_ID = 0;
 const KILLS = 1;
 
 export const NO_ROW = -1;
+/** The numbers of subscriptions of a client without any. */
+export const NO_SUBSCRIPTIONS = "sub=0 psub=0 ssub=0";
 
 /** The text fields of a client, which its worker writes. */
 export interface Description {
@@ -39,6 +41,8 @@ export interface Description {
   readonly version: 2 | 3;
   /** The flags of CLIENT LIST. */
   readonly flags: string;
+  /** The numbers of subscriptions, as CLIENT LIST writes them. */
+  readonly subscriptions: string;
   readonly libName: string;
   readonly libVersion: string;
   readonly name: string;
@@ -120,8 +124,12 @@ export class Clients {
   /** Replaces the description of a client of this thread. A text longer than a row is cut. */
   describe(row: number, client: Description): void {
     if (row === NO_ROW) return;
-    const { address, localAddress, version, flags, libName, libVersion, name } = client;
-    const text = [address, localAddress, version, flags, libName, libVersion, name].join("\n");
+    const { address, localAddress, version, flags, subscriptions } = client;
+    const { libName, libVersion, name } = client;
+    const text = [
+      ...[address, localAddress, version, flags, subscriptions],
+      ...[libName, libVersion, name],
+    ].join("\n");
     const word = row * ROW_WORDS;
     Atomics.add(this.#words, word + SEQUENCE, 1);
     this.#words[word + TEXT_LENGTH] = this.#bytes.write(
@@ -151,7 +159,7 @@ export class Clients {
     const id = row === NO_ROW ? 0 : Atomics.load(this.#ids, row);
     if (id === 0) return undefined;
     const [address = "", localAddress = "", version, ...rest] = this.#readText(row).split("\n");
-    const [flags = "", libName = "", libVersion = "", name = ""] = rest;
+    const [flags = "", subscriptions = "", libName = "", libVersion = "", name = ""] = rest;
     const secondsSince = (field: number) =>
       Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + field] ?? 0)) / 1000));
     const client: Client = {
@@ -161,6 +169,7 @@ export class Clients {
       idleSeconds: secondsSince(USED),
       lastCommand: this.#words[row * ROW_WORDS + LAST_COMMAND] ?? -1,
       ...{ address, localAddress, version: version === "3" ? 3 : 2, flags },
+      subscriptions,
       ...{ libName, libVersion, name },
     };
     return Atomics.load(this.#ids, row) === id ? client : undefined;

@@ -6,7 +6,7 @@ import { endpointText } from "../linux/addresses.ts";
 import type { ByteBuffer } from "../cache/cache.ts";
 import type { Service } from "../service/service.ts";
 import type { Session } from "./commands/context.ts";
-import type { Clients } from "./clients.ts";
+import { type Clients, NO_SUBSCRIPTIONS } from "./clients.ts";
 import { Parser } from "./protocol/parser.ts";
 import type { Settings } from "./config-parameters.ts";
 
@@ -75,7 +75,8 @@ export function newConnection(
   const description = {
     address: endpointText(socket.remoteAddress, socket.remotePort),
     localAddress: endpointText(socket.localAddress, socket.localPort),
-    ...{ version: 2 as const, flags: "N", libName: "", libVersion: "", name: "" },
+    ...{ version: 2 as const, flags: "N", subscriptions: NO_SUBSCRIPTIONS },
+    ...{ libName: "", libVersion: "", name: "" },
   };
   return {
     ...description,
@@ -84,6 +85,7 @@ export function newConnection(
     replies: "on",
     isClosing: false,
     ...{ database: 0, transaction: undefined, watched: undefined },
+    subscriber: undefined,
     parser: new Parser(settings),
     unread: undefined,
     unsent: undefined,

@@ -17,6 +17,7 @@ import { type Failure, LOADING } from "./commands/failure.ts";
 import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
+  inSubscription,
   isScript,
   NO_PERMISSION_IN_SCRIPT,
   NOT_FROM_SCRIPT,
@@ -31,6 +32,7 @@ import { RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import { type Argument, ParsedCommand } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
+import { NO_SUBSCRIPTIONS } from "./clients.ts";
 import { Slices } from "./slices.ts";
 
 /** First words of lines in a web browser's request. */
@@ -313,6 +315,10 @@ export class Dispatcher {
     }
     if (session.access !== "write" && !this.#isAllowed(access, name, origin)) return WRITTEN;
     if (found.name === "debug" && !config.enableDebugCommand) return DEBUG_NOT_ALLOWED;
+    if (session.subscriber !== undefined) {
+      const rejection = inSubscription(session, name);
+      if (rejection !== undefined) return rejection;
+    }
     if (this.#isLoading && !command.flags.includes("loading")) return LOADING.message;
     return undefined;
   }
@@ -368,6 +374,8 @@ const NO_SESSION: Session = {
   localAddress: "",
   version: 2,
   flags: "N",
+  subscriptions: NO_SUBSCRIPTIONS,
+  subscriber: undefined,
   libName: "",
   libVersion: "",
   name: "",

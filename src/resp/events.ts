@@ -1,7 +1,8 @@
 // The events that the Redis port reports to the process.
 
 /** Options that limit the bytes of a connection. */
-export type SizeOption = "--resp-output-limit" | "--resp-query-limit" | "--max-pending-bytes";
+export type SizeOption =
+  "--resp-output-limit" | "--resp-query-limit" | "--max-pending-bytes" | "--max-subscription-bytes";
 
 export interface RespEvents {
   /** A client has sent HTTP to this port, probably a browser. Reported once for each worker. */

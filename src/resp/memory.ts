@@ -6,6 +6,7 @@ import { allocateClients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { allocateSettings } from "./config-parameters.ts";
 import { allocateRespCounters } from "./counters.ts";
+import { allocatePush, type PushMemory, recoverPush } from "./push/memory.ts";
 
 /** The memory that the workers share beside the cache: plain data that can be sent to a worker. */
 export interface RespMemory {
@@ -13,6 +14,7 @@ export interface RespMemory {
   readonly counters: SharedArrayBuffer;
   readonly clients: SharedArrayBuffer;
   readonly durations: SharedArrayBuffer;
+  readonly push: PushMemory;
 }
 
 /** Returns the memory for the Redis ports of `threads` threads. */
@@ -22,5 +24,11 @@ export function allocateResp(config: Config, threads: number): RespMemory {
     counters: allocateRespCounters(threads, COMMAND_NAMES.length),
     clients: allocateClients(threads),
     durations: allocateHistogram(threads, COMMAND_NAMES.length),
+    push: allocatePush(config),
   };
+}
+
+/** Frees what a worker that has ended held. `byThread` is the number of the calling thread. */
+export function recoverResp(memory: RespMemory, thread: number, byThread: number): void {
+  recoverPush(memory.push, thread, byThread);
 }

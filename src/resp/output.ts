@@ -11,12 +11,15 @@ const WRITE_BYTES = 128 * 1024;
 /** A buffer that a long reply has made larger than this is replaced. */
 const KEPT_BYTES_MAX = 2 ** 21;
 
+/** Why the bytes for a client are not kept until it reads them. */
+export type Refused = "pending_bytes" | "output_size";
+
 export class Output {
   readonly #reply: Reply;
   readonly #counters: RespCounters;
   readonly #inFlight: InFlight;
-  /** Closes a connection if there is no room for its reply. */
-  readonly #refuse: (connection: Connection) => void;
+  /** Closes a connection if there is no room for its bytes, or if they exceed the limit of a connection. */
+  readonly #refuse: (connection: Connection, reason: Refused) => void;
   /** Connections with replies in the buffer, in the order of the replies. `#ends` has the end of each. */
   readonly #replied: Connection[] = [];
   readonly #ends: number[] = [];
@@ -28,7 +31,7 @@ export class Output {
     reply: Reply,
     counters: RespCounters,
     inFlight: InFlight,
-    refuse: (connection: Connection) => void,
+    refuse: (connection: Connection, reason: Refused) => void,
   ) {
     this.#reply = reply;
     this.#counters = counters;
@@ -95,20 +98,47 @@ export class Output {
     this.#counters.add("outputBytes", end - start);
     const written = unsent === undefined ? socket.write(out.bytes, start, end - start) : 0;
     if (written < 0 || written === end - start) return;
-    connection.bytesOut += written;
     if (unsent === undefined && isLast && out.bytes.length > KEPT_BYTES_MAX) {
       // A long reply is not copied: the connection takes the buffer over.
       connection.unsent = new ByteBuffer(0, true);
       connection.unsent.bytes = out.bytes;
       connection.unsent.end = end;
       connection.sent = start + written;
+      connection.bytesOut += written;
       out.bytes = Buffer.allocUnsafeSlow(WRITE_BYTES);
-    } else {
-      connection.unsent = unsent ?? new ByteBuffer(end - start - written, true);
-      connection.unsent.appendRun(out.bytes, start + written, end);
+      socket.pause();
+      if (!this.#inFlight.settle(connection)) this.#refuse(connection, "pending_bytes");
+    } else this.#keep(connection, out.bytes, start, end, written);
+  }
+
+  /**
+   * Sends the messages `bytes[start, end)` to a client, outside of its commands. The replies before them must be
+   * written. A client that does not read them is closed at the limit for replies.
+   */
+  push(connection: Connection, bytes: Buffer, start: number, end: number): void {
+    if (!connection.isOpen || connection.isClosing) return;
+    this.#counters.add("outputBytes", end - start);
+    const { socket, unsent } = connection;
+    const written = unsent === undefined ? socket.write(bytes, start, end - start) : 0;
+    if (written < 0 || written === end - start) return;
+    this.#keep(connection, bytes, start, end, written);
+  }
+
+  /** Keeps the bytes that the socket has not taken, behind those that it has not taken before. */
+  #keep(connection: Connection, bytes: Buffer, start: number, end: number, written: number): void {
+    connection.bytesOut += written;
+    const unsent = (connection.unsent ??= new ByteBuffer(end - start - written, true));
+    const { sent } = connection;
+    if (sent > unsent.end / 2) {
+      unsent.bytes.copyWithin(0, sent, unsent.end);
+      unsent.end -= sent;
+      connection.sent = 0;
     }
-    socket.pause();
-    if (!this.#inFlight.settle(connection)) this.#refuse(connection);
+    unsent.appendRun(bytes, start + written, end);
+    connection.socket.pause();
+    const isTooLong = unsent.end - connection.sent > this.#reply.limitBytes + WRITE_BYTES;
+    if (isTooLong) this.#refuse(connection, "output_size");
+    else if (!this.#inFlight.settle(connection)) this.#refuse(connection, "pending_bytes");
   }
 
   /** Writes unsent bytes. Returns whether the socket has now taken all of them. */

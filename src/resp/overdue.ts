@@ -7,7 +7,7 @@ import type { ClientTimeouts } from "./timeouts.ts";
 
 /** Returns whether any connection still has a deadline, so that the caller has to check again. O(connections). */
 export function closeOverdue(
-  connections: ReadonlySet<Connection>,
+  connections: Iterable<Connection>,
   timeouts: ClientTimeouts,
   clients: Clients,
   { rejections }: Service,

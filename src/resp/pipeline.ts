@@ -17,7 +17,7 @@ import { endTransaction } from "./commands/transactions.ts";
 import { type Dispatcher, NO_ROOM } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Excess, Input } from "./input.ts";
-import { Output } from "./output.ts";
+import { Output, type Refused } from "./output.ts";
 import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
 
@@ -68,11 +68,34 @@ export class Pipeline {
     this.#slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
     this.#inFlight = new InFlight(service.budget, (connection) => this.#resume(connection));
     this.#input = new Input(settings, this.#inFlight);
-    this.#output = new Output(reply, counters, this.#inFlight, (connection) => {
-      counters.add("outputLimitCloses", 1);
-      this.#reportLimit(connection, "pending_bytes", "--max-pending-bytes");
-      connection.socket.terminate();
+    this.#output = new Output(reply, counters, this.#inFlight, (connection, reason) => {
+      const isPending =
+        reason === "pending_bytes" || this.#inFlight.limitBytes < config.respOutputLimit;
+      const option = isPending ? "--max-pending-bytes" : "--resp-output-limit";
+      this.#closeSlow(connection, reason, option);
     });
+  }
+
+  /** Writes the replies that wait, before messages are pushed. */
+  flush(): void {
+    // Inside a command the last reply may not be whole; no part pushes messages there.
+    if (!this.#output.hasMore) this.#output.writeAll();
+  }
+
+  /** Sends messages to a client outside of its commands. `flush` must come before. */
+  push(connection: Connection, bytes: Buffer, start: number, end: number): void {
+    this.#guarded(connection, () => this.#output.push(connection, bytes, start, end));
+  }
+
+  /** Closes a client for which this worker has lost messages. */
+  closeSlow(connection: Connection): void {
+    this.#closeSlow(connection, "output_size", "--max-subscription-bytes");
+  }
+
+  #closeSlow(connection: Connection, reason: Refused, option: SizeOption): void {
+    this.#parts.counters.add("outputLimitCloses", 1);
+    this.#reportLimit(connection, reason, option);
+    connection.socket.terminate();
   }
 
   /** Reads a chunk from a client and runs its commands. */

@@ -10,6 +10,7 @@ import type { Service } from "../service/service.ts";
 import type { TlsTexts } from "../security/tls.ts";
 import { type Connection, closeWithError, isBlocked, newConnection } from "./connection.ts";
 import { Clients } from "./clients.ts";
+import type { Session } from "./commands/context.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { RespEvents } from "./events.ts";
@@ -18,6 +19,8 @@ import type { RespMemory } from "./memory.ts";
 import { closeOverdue } from "./overdue.ts";
 import { ClientTimeouts } from "./timeouts.ts";
 import { Pipeline } from "./pipeline.ts";
+import type { PushSink } from "./push/deliveries.ts";
+import { Push } from "./push/push.ts";
 import { Reply } from "./protocol/reply.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
@@ -60,7 +63,9 @@ interface ServerParts extends RespContext {
   readonly durations: Histogram;
   readonly dispatcher: Dispatcher;
   readonly pipeline: Pipeline;
-  readonly connections: Set<Connection>;
+  readonly push: Push;
+  /** By the numbers of the clients. */
+  readonly connections: Map<number, Connection>;
 }
 
 type Listener = ReturnType<typeof listen>;
@@ -97,14 +102,38 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   const clients = new Clients(memory.clients, thread);
   const settings = new Settings(memory.settings, config);
   const counters = new RespCounters(memory.counters, thread, COMMAND_NAMES);
-  const dispatcher = new Dispatcher({ cache, config, service, reply, clients, settings, counters });
+  const connections = new Map<number, Connection>();
+  // The sink needs the pipeline, which runs the commands that need the messages.
+  const sink = sinkTo(connections, () => pipeline);
+  const push = new Push(memory.push, config, thread, sink);
+  const dispatcher = new Dispatcher({
+    ...{ cache, config, service, reply, clients, settings, counters, push },
+  });
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
     ...{ config, service, reply, dispatcher, clients, settings, counters, durations, events },
   });
   return {
     ...{ cache, config, memory, thread, service, events, clients, settings, counters, durations },
-    ...{ dispatcher, pipeline, connections: new Set<Connection>() },
+    ...{ dispatcher, pipeline, push, connections },
+  };
+}
+
+/** Gives the messages for a session to its connection. */
+function sinkTo(connections: ReadonlyMap<number, Connection>, pipeline: () => Pipeline): PushSink {
+  const connectionOf = ({ id }: Session): Connection | undefined => connections.get(id);
+  return {
+    canReceive: (session) => connectionOf(session) === session,
+    sessionOf: (id) => connections.get(id),
+    flush: () => pipeline().flush(),
+    push(session, bytes, start, end) {
+      const connection = connectionOf(session);
+      if (connection !== undefined) pipeline().push(connection, bytes, start, end);
+    },
+    closeSlow(session) {
+      const connection = connectionOf(session);
+      if (connection !== undefined) pipeline().closeSlow(connection);
+    },
   };
 }
 
@@ -141,16 +170,17 @@ function accept(parts: ServerParts, socket: Socket<Connection | undefined>): voi
   }
   const connection = newConnection(socket, clients, settings, service, cache.clock.now());
   socket.data = connection;
-  connections.add(connection);
+  connections.set(connection.id, connection);
   counters.add("connected", 1);
   events.connected?.("connected", connection.address);
 }
 
 /** Forgets a connection whose socket has closed. */
 function removeConnection(parts: ServerParts, connection: Connection): void {
-  const { events, clients, counters, pipeline, connections } = parts;
+  const { events, clients, counters, pipeline, push, connections } = parts;
   connection.isClosing = true;
-  connections.delete(connection);
+  connections.delete(connection.id);
+  push.forget(connection);
   pipeline.closed(connection);
   clients.remove(connection.row);
   counters.add("connected", -1);
@@ -163,7 +193,7 @@ function startTimers(parts: ServerParts): () => void {
   const timeouts = new ClientTimeouts(config.slowClientTimeout, config.respIdleTimeout);
   const hasIdleLimit = config.respIdleTimeout > 0;
   const closeExpired = (): boolean =>
-    closeOverdue(connections, timeouts, clients, service, cache.clock.now()) ||
+    closeOverdue(connections.values(), timeouts, clients, service, cache.clock.now()) ||
     (hasIdleLimit && connections.size > 0);
   const sample = (): boolean => counters.sampleCommands(dispatcher.calls, SAMPLE_EVERY_MS);
   const endings = [
@@ -192,13 +222,13 @@ function protocolStats({ counters, durations }: ServerParts): ProtocolStats {
 /** Stops accepting, waits up to `graceMs` for blocked connections, and closes all of them. */
 async function stopListening(
   listeners: readonly Listener[],
-  connections: ReadonlySet<Connection>,
+  connections: ReadonlyMap<number, Connection>,
   graceMs: number,
 ): Promise<void> {
   for (const listener of listeners) listener.stop();
   const untilMs = performance.now() + graceMs;
-  const isAnyBlocked = () => [...connections].some(isBlocked);
+  const isAnyBlocked = () => [...connections.values()].some(isBlocked);
   while (isAnyBlocked() && performance.now() < untilMs) await Bun.sleep(STOP_CHECK_EVERY_MS);
-  for (const { socket } of connections) socket.end();
+  for (const { socket } of connections.values()) socket.end();
   for (const listener of listeners) listener.stop(true);
 }

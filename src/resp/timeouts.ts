@@ -44,6 +44,8 @@ export class ClientTimeouts {
     connection.bytesOutSeen = connection.bytesOut;
     const quietMs = nowMs - connection.quietSinceMs;
     if (owes) return quietMs > this.#slowMs ? "slow_client" : undefined;
+    // A subscriber waits for messages.
+    if (connection.subscriber !== undefined) return undefined;
     return quietMs > this.#idleMs ? "idle_client" : undefined;
   }
 

@@ -1,7 +1,8 @@
 // CLIENT INFO, CLIENT LIST and CLIENT KILL, on the clients of all workers.
 
 import { argument, type CommandContext } from "./context.ts";
-import { type Client, NO_ROW } from "../clients.ts";
+import { type Client, NO_ROW, NO_SUBSCRIPTIONS } from "../clients.ts";
+import { CHANNEL, PATTERN, SHARD_CHANNEL } from "../push/registry.ts";
 import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, option, repeatable } from "./grammar.ts";
 import { readNumber } from "../protocol/numbers.ts";
@@ -21,24 +22,34 @@ export function info(context: CommandContext): void {
 
 export function list(context: CommandContext): void | Failure {
   const { reply } = context;
-  const ids = readListedIds(context);
-  if (ids instanceof Failure) return ids;
+  const filter = readListFilter(context);
+  if (filter instanceof Failure) return filter;
+  const { ids, type } = filter;
   const lines: string[] = [];
   const lineOfClient = lineWriter(context);
-  const visit = (client: Client): void => void lines.push(lineOfClient(client));
+  const visit = (client: Client): void => {
+    if (type === undefined || type === typeOf(client)) lines.push(lineOfClient(client));
+  };
   return visitClients(context, ids, visit, () => reply.verbatim(lines.join("")));
 }
 
-/** Returns the ids of the clients to list; undefined for all. ID takes all further arguments. */
-function readListedIds(context: CommandContext): readonly number[] | undefined | Failure {
+interface ListFilter {
+  readonly ids?: readonly number[];
+  readonly type?: string;
+}
+
+/** Returns which clients to list. ID takes all further arguments. */
+function readListFilter(context: CommandContext): ListFilter | Failure {
   const { count } = context;
-  if (count === 2) return undefined;
+  if (count === 2) return {};
   const word = argument(context, 2).toWord();
-  if (word === "id" && count > 3) return readIds(context, 3);
+  if (word === "id" && count > 3) {
+    const ids = readIds(context, 3);
+    return ids instanceof Failure ? ids : { ids };
+  }
   if (word !== "type" || count !== 4) return SYNTAX_ERROR;
   const type = readType(argument(context, 3));
-  if (type instanceof Failure) return type;
-  return type === "normal" ? undefined : [];
+  return type instanceof Failure ? type : { type };
 }
 
 /** Returns each id once, in order. */
@@ -72,7 +83,23 @@ function visitClients(
   return inSlices(context, step, write);
 }
 
-/** Returns the type in lower case. All clients are "normal": there are no replicas or subscribers. */
+/** Updates the flags and the subscriptions of the client in the list. */
+export function describeClient({ session, clients }: CommandContext): void {
+  const { names } = session.subscriber ?? {};
+  session.flags = session.subscriber?.isSubscribed ? "P" : "N";
+  session.subscriptions =
+    names === undefined
+      ? NO_SUBSCRIPTIONS
+      : `sub=${names[CHANNEL].size} psub=${names[PATTERN].size} ssub=${names[SHARD_CHANNEL].size}`;
+  clients.describe(session.row, session);
+}
+
+/** The type of a client, as Redis names it. */
+function typeOf({ flags }: Client): string {
+  return flags.includes("P") ? "pubsub" : "normal";
+}
+
+/** Returns the type in lower case. There are no replicas. */
 function readType(type: Argument): string | Failure {
   const isType = ["normal", "master", "replica", "slave", "pubsub"].includes(type.toWord());
   return isType ? type.toWord() : new Failure(`ERR Unknown client type '${type.toShown()}'`);
@@ -95,7 +122,7 @@ function lineOf(client: Client, command: string): string {
   const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
   return (
     `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
-    `idle=${idleSeconds} flags=${flags} db=0 sub=0 psub=0 ssub=0 multi=-1 ${NO_SIZES} cmd=${command} ` +
+    `idle=${idleSeconds} flags=${flags} db=0 ${client.subscriptions} multi=-1 ${NO_SIZES} cmd=${command} ` +
     `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
   );
 }
@@ -174,7 +201,7 @@ function readKillFilter(context: CommandContext): KillFilter | Failure {
     client.ageSeconds >= minAgeSeconds &&
     client.address === (address ?? client.address) &&
     client.localAddress === (localAddress ?? client.localAddress) &&
-    (type ?? "normal") === "normal" &&
+    (type === undefined || type === typeOf(client)) &&
     (skipMe === "no" || client.id !== ownId);
   return { passes, id };
 }

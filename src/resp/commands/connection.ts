@@ -13,7 +13,8 @@ import {
 } from "./failure.ts";
 import { grammar, option, pair, repeatable } from "./grammar.ts";
 import { endTransaction } from "./transactions.ts";
-import { info, kill, list } from "./client-list.ts";
+import { describeClient, info, kill, list } from "./client-list.ts";
+import { isRestricted } from "../push/subscriber.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
 
@@ -151,9 +152,14 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
 ];
 
 function ping(context: CommandContext): void | Failure {
-  const { reply } = context;
+  const { reply, session } = context;
   if (context.count > 2) return wrongNumberOfArguments("ping");
-  if (context.count === 1) reply.simple("PONG");
+  if (isRestricted(session)) {
+    reply.array(2);
+    reply.text("pong");
+    if (context.count === 1) reply.text("");
+    else reply.bulk(argument(context, 1));
+  } else if (context.count === 1) reply.simple("PONG");
   else reply.bulk(argument(context, 1));
 }
 
@@ -162,14 +168,16 @@ function quit({ reply, session }: CommandContext): void {
   session.isClosing = true;
 }
 
-function reset({ reply, session, clients, service }: CommandContext): void {
+function reset(context: CommandContext): void {
+  const { reply, session, push, service } = context;
+  push.forget(session);
   session.access = service.tokens.withoutToken;
   session.version = reply.version = 2;
   session.name = "";
   session.replies = "on";
   session.database = 0;
   endTransaction(session);
-  clients.describe(session.row, session);
+  describeClient(context);
   reply.simple("RESET");
 }
 

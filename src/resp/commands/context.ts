@@ -23,6 +23,8 @@ import type { Slices } from "../slices.ts";
 import type { Transaction } from "../transaction.ts";
 import type { WatchedKeys } from "../../cache/watched-keys.ts";
 import type { RespCounters } from "../counters.ts";
+import type { Push } from "../push/push.ts";
+import type { Subscriber } from "../push/subscriber.ts";
 
 /** One row of the table of commands. Dispatch, checks, COMMAND and the documents use it. */
 export interface Command {
@@ -56,6 +58,7 @@ export type CommandFlag =
   | "denyoom"
   | "admin"
   | "noscript"
+  | "pubsub"
   | "loading"
   | "stale"
   | "fast"
@@ -106,6 +109,10 @@ export interface Session extends Description {
   /** Access of the client. */
   access: Access;
   version: 2 | 3;
+  flags: string;
+  subscriptions: string;
+  /** Undefined until the client subscribes to something. */
+  subscriber: Subscriber | undefined;
   name: string;
   libName: string;
   libVersion: string;
@@ -131,6 +138,7 @@ export interface CommandContext {
   readonly settings: Settings;
   readonly counters: RespCounters;
   readonly service: Service;
+  readonly push: Push;
   readonly table: CommandTable;
   /** Buffer for values that a command builds. */
   readonly scratch: ByteBuffer;

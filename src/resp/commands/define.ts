@@ -12,6 +12,7 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
   "denyoom",
   "admin",
   "noscript",
+  "pubsub",
   "loading",
   "stale",
   "fast",

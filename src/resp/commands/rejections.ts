@@ -6,8 +6,10 @@ import {
   type CommandContext,
   type CommandEntry,
   type Origin,
+  type Session,
 } from "./context.ts";
 import { wrongNumberOfArguments } from "./failure.ts";
+import { isRestricted } from "../push/subscriber.ts";
 
 /** Maximum length of the client's text that an error repeats, in bytes. */
 const SHOWN_LENGTH_MAX = 128;
@@ -19,6 +21,21 @@ export const WRITE_IN_READ_ONLY_SCRIPT =
   "ERR Write commands are not allowed from read-only scripts.";
 export const NO_PERMISSION_IN_SCRIPT =
   "NOPERM The user executing the script can't run this command or subcommand";
+
+/** The commands of a subscriber that speaks version 2. */
+const IN_SUBSCRIPTION: ReadonlySet<string> = new Set([
+  ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"],
+  ...["ping", "quit", "reset"],
+]);
+
+/** Returns the error for a subscriber that may not run this command, or undefined. */
+export function inSubscription(session: Session, name: string): string | undefined {
+  if (!isRestricted(session) || IN_SUBSCRIPTION.has(name)) return undefined;
+  return (
+    `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET ` +
+    "are allowed in this context"
+  );
+}
 
 export function isScript(origin: Origin | undefined): boolean {
   return origin === "script" || origin === "read-only script";

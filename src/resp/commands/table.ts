@@ -18,6 +18,7 @@ import { LCS_COMMAND } from "./lcs.ts";
 import { MSETEX_COMMAND } from "./msetex.ts";
 import { hasKeys } from "./keys.ts";
 import type { Argument } from "../protocol/parser.ts";
+import { PUBSUB_COMMANDS } from "./pubsub.ts";
 import { RANGE_COMMANDS } from "./string-ranges.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { STRING_COMMANDS } from "./strings.ts";
@@ -37,6 +38,8 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   connection: CONNECTION_COMMANDS,
   transactions: TRANSACTION_COMMANDS,
   server: [COMMAND_COMMAND, ACL_COMMAND, ...SERVER_COMMANDS],
+  pubsub: PUBSUB_COMMANDS,
+  server: [COMMAND_COMMAND, ...SERVER_COMMANDS],
 };
 /** Commands on keys that Redis counts as commands on the server. */
 const SERVER_KEYSPACE = ["dbsize", "flushall", "flushdb", "memory"];

@@ -201,6 +201,11 @@ export class Reply {
     this.#line(this.version === 3 ? `%${pairs}` : `*${pairs * 2}`);
   }
 
+  /** Begins a frame that is no reply to a command, such as a message. In version 2 it is an array. */
+  push(count: number): void {
+    this.#line(this.version === 3 ? `>${count}` : `*${count}`);
+  }
+
   set(count: number): void {
     this.#line(this.version === 3 ? `~${count}` : `*${count}`);
   }

@@ -90,7 +90,14 @@ test("a client that another thread kills wakes its own thread", async () => {
   const [own, other] = [new Clients(memory, 0), new Clients(memory, 1)];
   const woken = Promise.withResolvers<void>();
   const end = own.onKill(() => woken.resolve());
-  const fields = { address: "a", localAddress: "b", flags: "N", libName: "", libVersion: "" };
+  const fields = {
+    address: "a",
+    localAddress: "b",
+    flags: "N",
+    subscriptions: "",
+    libName: "",
+    libVersion: "",
+  };
   const row = own.add(own.nextId(), { ...fields, version: 2, name: "" }, 0);
   for (const listed of other.rows()) {
     const client = other.at(listed, 0);

@@ -13,6 +13,8 @@ import { COMMAND, ERROR, MORE, Parser, ParsedCommand } from "../../../src/resp/p
 import { OutputLimitError, Reply } from "../../../src/resp/protocol/reply.ts";
 import { Settings } from "../../../src/resp/config-parameters.ts";
 import { RespCounters } from "../../../src/resp/counters.ts";
+import type { Session } from "../../../src/resp/commands/context.ts";
+import { Push } from "../../../src/resp/push/push.ts";
 import type { Random } from "../../lib/random.ts";
 import { createService } from "../../lib/service.ts";
 
@@ -46,8 +48,15 @@ export function fuzz(
   const settings = new Settings(memory.settings, config);
   const tokens = new Tokens({ authToken: "1", readToken: "default" });
   const service = { ...createService(), tokens };
+  const push = new Push(memory.push, config, 0, {
+    canReceive: () => true,
+    sessionOf: () => undefined,
+    flush() {},
+    push() {},
+    closeSlow() {},
+  });
   const dispatcher = new Dispatcher({
-    ...{ cache, config, reply, settings, service },
+    ...{ cache, config, reply, settings, service, push },
     clients: new Clients(memory.clients, 0),
     counters: new RespCounters(memory.counters, 0, COMMAND_NAMES),
   });
@@ -98,11 +107,13 @@ export function fuzz(
     const access = below(4) === 0 ? pick(["open", "read"] as const) : "write";
     const parser = new Parser(settings);
     parser.isTrusted = access !== "open";
-    dispatcher.begin({
+    const session: Session = {
       ...{ id: 1, row: NO_ROW, address: "fuzz", localAddress: "fuzz", version: below(2) ? 2 : 3 },
       ...{
         access: "write",
         flags: "N",
+        subscriptions: "",
+        subscriber: undefined,
         libName: "",
         libVersion: "",
         name: "",
@@ -110,7 +121,8 @@ export function fuzz(
         isClosing: false,
         ...{ database: below(2), transaction: undefined, watched: undefined },
       },
-    });
+    };
+    dispatcher.begin(session);
     for (let outcome = parser.next(bytes, bytes.length); outcome !== MORE;) {
       if (outcome === ERROR) {
         protocolErrors++;
@@ -130,6 +142,7 @@ export function fuzz(
       }
       outcome = parser.next(bytes, bytes.length);
     }
+    push.forget(session);
     reply.out.clear();
   }
   cache.maintenance.verify();

@@ -95,13 +95,14 @@ test("docs/operations.md has the formula of the code", async () => {
   const { memoryFactor, baseBytes, workerBytes, pendingFactor, connectionBytes } = PLAN;
   expect(formula).toBe(
     `needed = ${memoryFactor} × --memory + ${baseBytes / MB} MiB + ${workerBytes / MB} MiB × --workers ` +
-      `+ ${pendingFactor} × --max-pending-bytes + ${connectionBytes / 1024} KiB × --max-connections × ports ` +
-      "+ --memory / shards",
+      `+ ${pendingFactor} × --max-pending-bytes + --max-subscription-bytes ` +
+      `+ ${connectionBytes / 1024} KiB × --max-connections × ports + --memory / shards`,
   );
   const sizes = {
     memory: 100,
     workers: 3,
     maxPendingBytes: 7,
+    maxSubscriptionBytes: 13,
     maxConnections: 11,
     ports: 2,
     shardCopy: 5,
@@ -111,6 +112,7 @@ test("docs/operations.md has the formula of the code", async () => {
       baseBytes +
       workerBytes * 3 +
       pendingFactor * 7 +
+      13 +
       connectionBytes * 22 +
       5,
   );

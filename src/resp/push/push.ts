@@ -1,0 +1,76 @@
+// Messages that a worker pushes to its clients outside of their own commands. Records of all workers
+// arrive in the ring of messages and go to the part that they belong to.
+
+import { Broadcast, type BroadcastRecord } from "../../cache/broadcast.ts";
+import type { Config } from "../../config/config.ts";
+import { ByteBudget } from "../../shared-memory/byte-budget.ts";
+import type { Session } from "../commands/context.ts";
+import { Deliveries, type PushSink } from "./deliveries.ts";
+import { type PushMemory, subscriptionLimit } from "./memory.ts";
+import { PubSub } from "./pubsub.ts";
+import { Registry } from "./registry.ts";
+
+/** Interval of the check for room for a message, which other workers make. */
+const ROOM_CHECK_EVERY_MS = 1;
+
+export class Push {
+  readonly registry: Registry;
+  readonly pubsub: PubSub;
+  readonly #broadcast: Broadcast;
+  readonly #deliveries: Deliveries;
+  readonly #sink: PushSink;
+  #willDrain = false;
+
+  constructor(memory: PushMemory, config: Config, thread: number, sink: PushSink) {
+    this.#sink = sink;
+    this.registry = new Registry(memory.registry, thread);
+    this.#broadcast = new Broadcast(memory.messages, thread);
+    this.#deliveries = new Deliveries(sink);
+    this.pubsub = new PubSub({
+      registry: this.registry,
+      broadcast: this.#broadcast,
+      budget: new ByteBudget(memory.budget, thread, subscriptionLimit(config)),
+      deliveries: this.#deliveries,
+      sink,
+    });
+    this.#broadcast.listen({
+      news: () => this.#drainSoon(),
+      read: (record) => this.#read(record),
+      lost: () => this.pubsub.lost(),
+    });
+  }
+
+  /** Whether messages can be pushed to the session: it belongs to a connection. */
+  canReceive(session: Session): boolean {
+    return this.#sink.canReceive(session);
+  }
+
+  /** Resolves once a message of `bytes` can be published without loss, or `isGone` returns true. */
+  async roomFor(bytes: number, isGone: () => boolean): Promise<void> {
+    // This worker may be the slowest: it reads its own messages before the next turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (!isGone() && !this.pubsub.hasRoom(bytes)) await Bun.sleep(ROOM_CHECK_EVERY_MS);
+  }
+
+  /** Forgets a session that has ended, or that begins anew. */
+  forget(session: Session): void {
+    if (session.subscriber === undefined) return;
+    this.pubsub.forget(session);
+    session.subscriber = undefined;
+  }
+
+  #read(record: BroadcastRecord): void {
+    this.pubsub.deliver(record);
+  }
+
+  /** Sends the messages of all workers that have arrived, after all readable connections have been read. */
+  #drainSoon(): void {
+    if (this.#willDrain) return;
+    this.#willDrain = true;
+    setImmediate(() => {
+      this.#willDrain = false;
+      this.#broadcast.drain();
+      this.#deliveries.flush();
+    });
+  }
+}
