@@ -10,7 +10,6 @@ import type { Service } from "../service/service.ts";
 import type { TlsTexts } from "../security/tls.ts";
 import { type Connection, closeWithError, isBlocked, newConnection } from "./connection.ts";
 import { Clients } from "./clients.ts";
-import type { Session } from "./commands/context.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { RespEvents } from "./events.ts";
@@ -21,6 +20,7 @@ import { ClientTimeouts } from "./timeouts.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PushSink } from "./push/deliveries.ts";
 import { Push } from "./push/push.ts";
+import type { Receiver } from "./push/subscriber.ts";
 import { Reply } from "./protocol/reply.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
@@ -89,6 +89,7 @@ export function serveResp(context: RespContext, events: RespEvents): RespServer 
     renew: (tls) => void listeners.push(listen(config, port, tls, handlers)),
     async stop(graceMs) {
       stopTimers();
+      parts.push.stop();
       await stopListening(listeners, parts.connections, graceMs);
     },
   };
@@ -121,7 +122,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
 
 /** Gives the messages for a session to its connection. */
 function sinkTo(connections: ReadonlyMap<number, Connection>, pipeline: () => Pipeline): PushSink {
-  const connectionOf = ({ id }: Session): Connection | undefined => connections.get(id);
+  const connectionOf = ({ id }: Receiver): Connection | undefined => connections.get(id);
   return {
     canReceive: (session) => connectionOf(session) === session,
     sessionOf: (id) => connections.get(id),

@@ -24,7 +24,7 @@ import type { Transaction } from "../transaction.ts";
 import type { WatchedKeys } from "../../cache/watched-keys.ts";
 import type { RespCounters } from "../counters.ts";
 import type { Push } from "../push/push.ts";
-import type { Subscriber } from "../push/subscriber.ts";
+import type { Receiver } from "../push/subscriber.ts";
 
 /** One row of the table of commands. Dispatch, checks, COMMAND and the documents use it. */
 export interface Command {
@@ -102,7 +102,7 @@ export function takesCount({ arity }: Command, count: number): boolean {
 }
 
 /** The state that a connection keeps from one command to the next. */
-export interface Session extends Description {
+export interface Session extends Description, Receiver {
   readonly id: number;
   /** Row in the table of clients. */
   readonly row: number;
@@ -111,8 +111,6 @@ export interface Session extends Description {
   version: 2 | 3;
   flags: string;
   subscriptions: string;
-  /** Undefined until the client subscribes to something. */
-  subscriber: Subscriber | undefined;
   name: string;
   libName: string;
   libVersion: string;

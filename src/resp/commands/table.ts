@@ -39,7 +39,6 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   transactions: TRANSACTION_COMMANDS,
   server: [COMMAND_COMMAND, ACL_COMMAND, ...SERVER_COMMANDS],
   pubsub: PUBSUB_COMMANDS,
-  server: [COMMAND_COMMAND, ...SERVER_COMMANDS],
 };
 /** Commands on keys that Redis counts as commands on the server. */
 const SERVER_KEYSPACE = ["dbsize", "flushall", "flushdb", "memory"];

@@ -4,9 +4,8 @@
 //   frame → buffer of its version; its position → the client's parts; then one write for each client
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import type { Session } from "../commands/context.ts";
 import type { Version } from "./frames.ts";
-import { Subscriber } from "./subscriber.ts";
+import { type Receiver, Subscriber } from "./subscriber.ts";
 
 /** The frames are written to their clients when a buffer has this size, or when no more records are left. */
 const FRAME_BYTES_MAX = 128 * 1024;
@@ -14,14 +13,14 @@ const FRAME_BYTES_MAX = 128 * 1024;
 /** The connections of a worker, as the parts that push messages see them. */
 export interface PushSink {
   /** Whether the session belongs to a connection, which can receive messages. */
-  canReceive(session: Session): boolean;
+  canReceive(session: Receiver): boolean;
   /** Returns the session of the connection with this number, if it is one of this worker. */
-  sessionOf(id: number): Session | undefined;
+  sessionOf(id: number): Receiver | undefined;
   /** Writes the replies that wait. Each `push` must come after it. */
   flush(): void;
-  push(session: Session, bytes: Buffer, start: number, end: number): void;
+  push(session: Receiver, bytes: Buffer, start: number, end: number): void;
   /** Closes a connection that was too slow for its messages. */
-  closeSlow(session: Session): void;
+  closeSlow(session: Receiver): void;
 }
 
 export class Deliveries {
@@ -31,7 +30,7 @@ export class Deliveries {
     3: new ByteBuffer(4096, true),
   };
   /** The clients with frames that wait. */
-  readonly #sessions: Session[] = [];
+  readonly #sessions: Receiver[] = [];
   readonly #joined = new ByteBuffer(4096, true);
 
   constructor(sink: PushSink) {
@@ -39,7 +38,7 @@ export class Deliveries {
   }
 
   /** Sends a frame to all sessions. `append` writes it once for each version. O(bytes + sessions). */
-  send(sessions: Iterable<Session>, append: (into: ByteBuffer, version: Version) => void): void {
+  send(sessions: Iterable<Receiver>, append: (into: ByteBuffer, version: Version) => void): void {
     const starts = { 2: -1, 3: -1 };
     for (const session of sessions) {
       const { version } = session;
@@ -65,14 +64,14 @@ export class Deliveries {
     }
   }
 
-  #add(session: Session, start: number, end: number): void {
+  #add(session: Receiver, start: number, end: number): void {
     const { parts } = (session.subscriber ??= new Subscriber());
     if (parts.length === 0) this.#sessions.push(session);
     if (parts[parts.length - 1] === start) parts[parts.length - 1] = end;
     else parts.push(start, end);
   }
 
-  #write(session: Session): void {
+  #write(session: Receiver): void {
     const parts = session.subscriber?.parts;
     if (parts === undefined || parts.length === 0) return;
     const { start, end, bytes } = this.#join(this.#frames[session.version], parts);

@@ -11,17 +11,16 @@ import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import type { Broadcast, BroadcastRecord } from "../../cache/broadcast.ts";
 import { Pattern } from "../../cache/glob.ts";
 import type { ByteBudget } from "../../shared-memory/byte-budget.ts";
-import type { Session } from "../commands/context.ts";
 import type { Deliveries, PushSink } from "./deliveries.ts";
 import { appendMessage } from "./frames.ts";
 import { CHANNEL, type NameKind, PATTERN, type Registry, SHARD_CHANNEL } from "./registry.ts";
-import { Subscriber } from "./subscriber.ts";
+import { type Receiver, Subscriber } from "./subscriber.ts";
 
 /** Bytes of a subscription beside its name, measured with a million of them. */
 const SUBSCRIPTION_BYTES = 300;
 
 interface Subscribers {
-  readonly sessions: Set<Session>;
+  readonly sessions: Set<Receiver>;
   /** Only of a pattern. */
   readonly pattern: Pattern | undefined;
   readonly name: Bytes;
@@ -56,7 +55,7 @@ export class PubSub {
   }
 
   /** Adds a subscription; returns false if there is no room for it. Throws RangeError for a pattern that is too long. */
-  subscribe(session: Session, kind: NameKind, name: Bytes): boolean {
+  subscribe(session: Receiver, kind: NameKind, name: Bytes): boolean {
     const text = byteString(name);
     const subscriber = (session.subscriber ??= new Subscriber());
     const names = subscriber.names[kind];
@@ -76,7 +75,7 @@ export class PubSub {
   }
 
   /** Removes a subscription, if there is one. O(1). */
-  unsubscribe(session: Session, kind: NameKind, text: string): void {
+  unsubscribe(session: Receiver, kind: NameKind, text: string): void {
     const known = this.#names[kind].get(text);
     if (known === undefined || !session.subscriber?.names[kind].delete(text)) return;
     known.sessions.delete(session);
@@ -86,7 +85,7 @@ export class PubSub {
   }
 
   /** Removes all subscriptions of a session. */
-  forget(session: Session): void {
+  forget(session: Receiver): void {
     for (const kind of [CHANNEL, PATTERN, SHARD_CHANNEL] as const) {
       for (const text of session.subscriber?.names[kind] ?? []) {
         this.unsubscribe(session, kind, text);
@@ -144,7 +143,7 @@ export class PubSub {
 
   /** Closes the subscribers of this worker, which has lost messages. */
   lost(): void {
-    const sessions = new Set<Session>();
+    const sessions = new Set<Receiver>();
     for (const names of Object.values(this.#names)) {
       for (const subscribers of names.values()) {
         for (const session of subscribers.sessions) sessions.add(session);

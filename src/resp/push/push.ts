@@ -4,11 +4,11 @@
 import { Broadcast, type BroadcastRecord } from "../../cache/broadcast.ts";
 import type { Config } from "../../config/config.ts";
 import { ByteBudget } from "../../shared-memory/byte-budget.ts";
-import type { Session } from "../commands/context.ts";
 import { Deliveries, type PushSink } from "./deliveries.ts";
 import { type PushMemory, subscriptionLimit } from "./memory.ts";
 import { PubSub } from "./pubsub.ts";
 import { Registry } from "./registry.ts";
+import type { Receiver } from "./subscriber.ts";
 
 /** Interval of the check for room for a message, which other workers make. */
 const ROOM_CHECK_EVERY_MS = 1;
@@ -16,6 +16,8 @@ const ROOM_CHECK_EVERY_MS = 1;
 export class Push {
   readonly registry: Registry;
   readonly pubsub: PubSub;
+  /** Ends the delivery of messages. */
+  readonly stop: () => void;
   readonly #broadcast: Broadcast;
   readonly #deliveries: Deliveries;
   readonly #sink: PushSink;
@@ -33,7 +35,7 @@ export class Push {
       deliveries: this.#deliveries,
       sink,
     });
-    this.#broadcast.listen({
+    this.stop = this.#broadcast.listen({
       news: () => this.#drainSoon(),
       read: (record) => this.#read(record),
       lost: () => this.pubsub.lost(),
@@ -41,7 +43,7 @@ export class Push {
   }
 
   /** Whether messages can be pushed to the session: it belongs to a connection. */
-  canReceive(session: Session): boolean {
+  canReceive(session: Receiver): boolean {
     return this.#sink.canReceive(session);
   }
 
@@ -53,7 +55,7 @@ export class Push {
   }
 
   /** Forgets a session that has ended, or that begins anew. */
-  forget(session: Session): void {
+  forget(session: Receiver): void {
     if (session.subscriber === undefined) return;
     this.pubsub.forget(session);
     session.subscriber = undefined;

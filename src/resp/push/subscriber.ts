@@ -1,6 +1,5 @@
 // What a client receives beside its replies. A connection has a Subscriber from its first subscription on.
 
-import type { Session } from "../commands/context.ts";
 import { CHANNEL, type NameKind, PATTERN, SHARD_CHANNEL } from "./registry.ts";
 
 export class Subscriber {
@@ -29,7 +28,15 @@ export class Subscriber {
   }
 }
 
+/** A client, as the parts that push messages see it. */
+export interface Receiver {
+  readonly id: number;
+  version: 2 | 3;
+  /** Undefined until the client subscribes to something. */
+  subscriber: Subscriber | undefined;
+}
+
 /** Whether the client may run only the commands of a subscriber: version 2 has no frame for messages. */
-export function isRestricted({ subscriber, version }: Session): boolean {
+export function isRestricted({ subscriber, version }: Receiver): boolean {
   return subscriber !== undefined && version === 2 && subscriber.isSubscribed;
 }

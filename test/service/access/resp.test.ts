@@ -22,6 +22,9 @@ const READING = [
   ...["getbit", "bitcount", "bitpos", "bitfield_ro", "digest", "lcs", "dump"],
   ...["object|encoding", "object|freq", "object|idletime", "object|refcount"],
   ...["ping", "echo", "select", "info", "time", "lastsave", "role", "config|get"],
+  ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"],
+  ...["pubsub|channels", "pubsub|numsub", "pubsub|numpat"],
+  ...["pubsub|shardchannels", "pubsub|shardnumsub"],
   ...["client|id", "client|getname", "client|setname", "client|setinfo", "client|info"],
   ...["client|list", "client|no-evict", "client|no-touch", "client|reply"],
   ...[
