@@ -29,8 +29,9 @@ export const CHECKSUM_BYTES = 8;
 const HAS_EXPIRY = 1 << 24;
 const MAIN = 1 << 25;
 const HITS_SHIFT = 26;
+const ROUNDS_SHIFT = 28;
 const HAS_META = 1 << 30;
-const HITS_MASK = 3;
+const COUNT_MASK = 3;
 const LENGTH_MASK = 2 ** 24 - 1;
 const RECORD_WORDS_BYTES = 8;
 const EXPIRY_BYTES = 8;
@@ -124,6 +125,7 @@ export interface RecordHead {
   readonly expiresAtMs: number;
   readonly isMain: boolean;
   readonly hits: number;
+  readonly rounds: number;
   /** Bytes of the meta behind the value; 0 for an entry without. */
   readonly metaBytes: number;
 }
@@ -138,9 +140,9 @@ export function recordHeadBytes(expiresAtMs: number, metaBytes: number): number 
 
 /** Writes a head at `offset`, where the buffer must have room; returns the offset of its end. */
 export function encodeRecordHead(bytes: Buffer, offset: number, head: RecordHead): number {
-  const { keyBytes, valueBytes, expiresAtMs, isMain, hits, metaBytes } = head;
+  const { keyBytes, valueBytes, expiresAtMs, isMain, hits, rounds, metaBytes } = head;
   const hasExpiry = expiresAtMs !== Infinity;
-  const counts = hits << HITS_SHIFT;
+  const counts = (hits << HITS_SHIFT) | (rounds << ROUNDS_SHIFT);
   const flags = (hasExpiry ? HAS_EXPIRY : 0) | (isMain ? MAIN : 0) | (metaBytes > 0 ? HAS_META : 0);
   bytes.writeUInt32LE(keyBytes | flags | counts, offset);
   bytes.writeUInt32LE(valueBytes, offset + 4);
@@ -167,7 +169,8 @@ export function decodeRecordHead(
     valueBytes: bytes.readUInt32LE(offset + 4),
     expiresAtMs: hasExpiry ? bytes.readDoubleLE(offset + RECORD_WORDS_BYTES) : Infinity,
     isMain: (word & MAIN) !== 0,
-    hits: (word >>> HITS_SHIFT) & HITS_MASK,
+    hits: (word >>> HITS_SHIFT) & COUNT_MASK,
+    rounds: (word >>> ROUNDS_SHIFT) & COUNT_MASK,
     metaBytes: hasMeta ? bytes.readUInt32LE(headEnd - META_LENGTH_BYTES) : 0,
   };
 }

@@ -185,7 +185,7 @@ class SnapshotReader {
       for (;;) {
         const head = decodeRecordHead(buffer, offset, pending);
         if (head === undefined) break;
-        const { keyBytes, valueBytes, expiresAtMs, isMain, hits, metaBytes } = head;
+        const { keyBytes, valueBytes, expiresAtMs, isMain, hits, rounds, metaBytes } = head;
         const keyStart = offset + recordHeadBytes(expiresAtMs, metaBytes);
         const keyEnd = keyStart + keyBytes;
         const valueEnd = keyEnd + valueBytes;
@@ -200,7 +200,7 @@ class SnapshotReader {
         visit?.({
           key: { bytes: buffer, start: keyStart, end: keyEnd },
           value: { bytes: buffer, start: keyEnd, end: valueEnd },
-          ...{ expiresAtMs, isMain, hits },
+          ...{ expiresAtMs, isMain, hits, rounds },
           meta: meta === NO_META ? undefined : { ...meta, stamp: 0, lease: undefined },
         });
         entries++;

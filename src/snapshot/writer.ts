@@ -112,12 +112,12 @@ async function writeBlock(
   await file.append(encodeBlockHeader({ shard, entries, bytes }, id));
   await file.beginChecksum();
   for (let record = copy.first(nowMs); record !== 0; record = copy.next()) {
-    const { key, value, expiresAtMs, isMain, hits, meta } = copy.entryOf(record);
+    const { key, value, expiresAtMs, isMain, hits, rounds, meta } = copy.entryOf(record);
     const keyBytes = key.end - key.start;
     const valueBytes = value.end - value.start;
     if (!file.hasRoom(RECORD_HEAD_BYTES_MAX)) await file.flush();
     file.end = encodeRecordHead(file.buffer, file.end, {
-      ...{ keyBytes, valueBytes, isMain, hits, metaBytes: metaBytesOf(meta) },
+      ...{ keyBytes, valueBytes, isMain, hits, rounds, metaBytes: metaBytesOf(meta) },
       // In the time of the system clock, because the offset ends with this process.
       expiresAtMs: expiresAtMs - offsetMs,
     });

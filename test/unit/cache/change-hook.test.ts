@@ -153,8 +153,8 @@ test("entries of a snapshot are reported, and a shard that a failed write leaves
   const memory = Cache.allocate(options, 2);
   const cache = new Cache(options, memory, 0);
   const recorder = new Recorder(cache);
-  cache.restore({ key, value, expiresAtMs: NEVER, isMain: true, hits: 1 }, 0);
-  cache.restore({ key, value, expiresAtMs: NEVER, isMain: true, hits: 1 }, 0);
+  cache.restore({ key, value, expiresAtMs: NEVER, isMain: true, hits: 1, rounds: 0 }, 0);
+  cache.restore({ key, value, expiresAtMs: NEVER, isMain: true, hits: 1, rounds: 0 }, 0);
   expect(recorder.take()).toEqual(["k written", "k written"]);
   const dying = new Recorder(new Cache(options, memory, 1));
   const failing: Bytes = {

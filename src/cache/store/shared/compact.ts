@@ -12,6 +12,7 @@ import * as records from "./records.ts";
 import * as index from "./key-index.ts";
 import { type Layout, NO_SEGMENT } from "./layout.ts";
 import * as log from "./log.ts";
+import * as runs from "./runs.ts";
 
 /** Segments from `first` up to `end`; no run reaches out. */
 interface Range {
@@ -40,7 +41,7 @@ export function moveRun(layout: Layout, run: number, to: number): void {
     if (layout.isDead(record)) continue;
     const hash = records.hashOf(layout, layout.keyOf(record));
     const slot = index.slotOf(layout, hash, record - start + from);
-    index.replace(layout, slot, record, layout.hitsAt(slot));
+    index.replace(layout, slot, record, layout.marksAt(slot));
   }
   log.rename(layout, run, to);
 }
@@ -53,7 +54,7 @@ export function slideAll(layout: Layout): void {
 function slide(layout: Layout, { first, end }: Range): void {
   let to = first;
   for (let run = first; run < end;) {
-    const span = log.spanAt(layout, run);
+    const span = runs.spanAt(layout, run);
     if (layout.segment(run, "span") > 0) {
       if (to !== run) moveRun(layout, run, to);
       to += span;
@@ -88,21 +89,21 @@ function cheapestRange(
   let bytes = 0;
   const range = { segments: 0, free: 0 };
   const count = (segment: number, sign: 1 | -1): void => {
-    range.segments += sign * log.spanAt(layout, segment);
+    range.segments += sign * runs.spanAt(layout, segment);
     if (layout.segment(segment, "span") === 0) range.free += sign;
     else bytes += sign * layout.segment(segment, "used");
   };
   for (let end = 0; end < layout.field("logSegments");) {
     const isStuck = layout.segment(end, "span") > longest;
     count(end, 1);
-    end += log.spanAt(layout, end);
+    end += runs.spanAt(layout, end);
     while (first < end && (isStuck || isEnough(range))) {
       if (!isStuck && bytes < least && end <= layout.field("logSegments")) {
         least = bytes;
         best = { first, end };
       }
       count(first, -1);
-      first += log.spanAt(layout, first);
+      first += runs.spanAt(layout, first);
     }
   }
   return best;
@@ -134,6 +135,6 @@ function forEachHole(layout: Layout, visit: (first: number, span: number) => voi
   for (let index = 0; index < end;) {
     const span = log.freeFrom(layout, index, end);
     if (span > 0) visit(index, span);
-    index += span > 0 ? span : log.spanAt(layout, index);
+    index += span > 0 ? span : runs.spanAt(layout, index);
   }
 }

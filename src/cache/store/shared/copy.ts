@@ -5,9 +5,9 @@
 
 import type { Bytes } from "../../bytes.ts";
 import * as entries from "./records.ts";
-import { Layout, MAIN, SMALL } from "./layout.ts";
-import * as log from "./log.ts";
+import { HITS_MAX, Layout, MAIN, ROUND, SMALL } from "./layout.ts";
 import * as meta from "./meta.ts";
+import * as runs from "./runs.ts";
 import type { Meta } from "../shard.ts";
 import type { Tables } from "./tables.ts";
 
@@ -18,8 +18,9 @@ export interface SavedEntry {
   readonly expiresAtMs: number;
   /** Whether it has been asked for often enough to be in the main queue of S3-FIFO. */
   readonly isMain: boolean;
-  /** 0 to 3. */
+  /** 0 to 3 each. */
   readonly hits: number;
+  readonly rounds: number;
   readonly meta?: Meta | undefined;
 }
 
@@ -37,7 +38,7 @@ export class ShardCopy {
     this.#layout = new Layout(new SharedArrayBuffer(bytes));
     this.#layout.tables = tables;
     const run = () => ({ bytes: this.#layout.bytes, start: 0, end: 0 });
-    const numbers = { expiresAtMs: 0, isMain: false, hits: 0 };
+    const numbers = { expiresAtMs: 0, isMain: false, hits: 0, rounds: 0 };
     this.#entry = { key: run(), value: run(), ...numbers, meta: undefined as Meta | undefined };
   }
 
@@ -56,10 +57,10 @@ export class ShardCopy {
    */
   first(nowMs: number): number {
     const layout = this.#layout;
-    const runs = [...log.runs(layout)];
+    const all = [...runs.runs(layout)];
     this.#runs = [SMALL, MAIN].flatMap((queue) => {
-      const queued = runs.filter((run) => layout.queueOf(run) === queue);
-      return queued.sort((a, b) => log.age(layout, b) - log.age(layout, a));
+      const queued = all.filter((run) => layout.queueOf(run) === queue);
+      return queued.sort((a, b) => runs.age(layout, b) - runs.age(layout, a));
     });
     this.#nowMs = nowMs;
     this.#at = this.#end = 0;
@@ -78,7 +79,7 @@ export class ShardCopy {
       const run = this.#runs.shift();
       if (run === undefined) return 0;
       this.#at = layout.segmentStart(run);
-      this.#end = log.endOf(layout, run);
+      this.#end = runs.endOf(layout, run);
     }
   }
 
@@ -106,7 +107,9 @@ export class ShardCopy {
     entry.expiresAtMs = layout.expiresAtOf(record);
     entry.meta = meta.metaOf(layout, record);
     entry.isMain = layout.queueOf(layout.segmentOf(record)) === MAIN;
-    entry.hits = layout.hitsAt(entries.slotOf(layout, record));
+    const marks = layout.marksAt(entries.slotOf(layout, record));
+    entry.hits = marks & HITS_MAX;
+    entry.rounds = Math.floor(marks / ROUND);
     return entry;
   }
 }

@@ -10,7 +10,7 @@
 // wrong, but it ends and stays inside the memory.
 
 import type { Bytes } from "../../bytes.ts";
-import { BYTES_PER_SLOT, type Layout, HITS_MAX, recordOf, wholeGroups } from "./layout.ts";
+import { BYTES_PER_SLOT, type Layout, marksOf, recordOf, wholeGroups } from "./layout.ts";
 
 export const NO_SLOT = -1;
 
@@ -86,8 +86,8 @@ export function insert(layout: Layout, hash: number, record: number): void {
 }
 
 /** Makes the slot name another record of the same key. */
-export function replace(layout: Layout, slot: number, record: number, hits: number): void {
-  layout.setSlot(slot, layout.hashAt(slot), record, hits);
+export function replace(layout: Layout, slot: number, record: number, marks: number): void {
+  layout.setSlot(slot, layout.hashAt(slot), record, marks);
 }
 
 /** Empties the slot; all others may move. O(1) amortised. */
@@ -132,7 +132,7 @@ export function resize(layout: Layout, slots: number): void {
     const reference = scratch[word + 1] ?? 0;
     const record = recordOf(reference);
     const hash = (scratch[word] ?? 0) >>> 0;
-    if (record !== 0) insertAt(layout, hash, record, reference & HITS_MAX, slots);
+    if (record !== 0) insertAt(layout, hash, record, marksOf(reference), slots);
   }
 }
 
@@ -155,10 +155,16 @@ function copySlots(layout: Layout, slots: number): void {
   }
 }
 
-function insertAt(layout: Layout, hash: number, record: number, hits: number, slots: number): void {
+function insertAt(
+  layout: Layout,
+  hash: number,
+  record: number,
+  marks: number,
+  slots: number,
+): void {
   let slot = homeOf(hash, slots);
   while (layout.recordAt(slot) !== 0) slot = after(slot, slots);
-  layout.setSlot(slot, hash, record, hits);
+  layout.setSlot(slot, hash, record, marks);
 }
 
 /** The home slot of a hash: probing begins there. */

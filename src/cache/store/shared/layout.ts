@@ -46,6 +46,9 @@ const HEADER = {
   fresh: 39,
   ghosts: 37,
   evicts: 38,
+  meanBytes: 40,
+  ghostClock: 41,
+  mainBorn: 42,
   hidden: 43,
 } as const;
 /** Counts that only grow, in 64-bit floats: exact to 2^53. */
@@ -62,7 +65,7 @@ export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
 export type StoreCounter = keyof typeof STORE_COUNTERS;
 
 const HEADER_BYTES = 256;
-const SEGMENT_ROW_BYTES = 16;
+const SEGMENT_ROW_BYTES = 20;
 /** Slots, of two words each, and behind them as many ghosts, of half a word each. */
 const GROUP_SHIFT = 3;
 export const GROUP = 2 ** GROUP_SHIFT;
@@ -96,6 +99,9 @@ export const HIDDEN = 1 << 24;
 const ROOMY_BYTES_MIN = 2 ** 10;
 
 export const HITS_MAX = 3;
+/** The marks of an entry are its hits, and from the third bit on its rounds: 0 to 3 each. */
+export const ROUND = HITS_MAX + 1;
+const MARKS_MASK = ROUND * ROUND - 1;
 /** No segment: the value of the fields that name one while there is none. */
 export const NO_SEGMENT = -1;
 export const KEY_BYTES_MAX = KEY_LENGTH_MASK;
@@ -104,6 +110,11 @@ export const KEY_BYTES_MAX = KEY_LENGTH_MASK;
 export const SMALL = 0;
 export const MAIN = 1;
 export type Queue = typeof SMALL | typeof MAIN;
+
+/** Hits and rounds of a slot's second word. */
+export function marksOf(reference: number): number {
+  return reference & MARKS_MASK;
+}
 
 /** Offset of the record that a slot's second word names, or 0. */
 export function recordOf(reference: number): number {
@@ -125,7 +136,7 @@ export function wholeGroups(slots: number): number {
 }
 
 /** The lowest bit of the stamp is the queue. */
-const ROW = { span: 0, used: 1, dead: 2, stamp: 3 } as const;
+const ROW = { span: 0, used: 1, dead: 2, stamp: 3, born: 4 } as const;
 const ROW_WORDS = SEGMENT_ROW_BYTES / 4;
 export type SegmentField = keyof typeof ROW;
 
@@ -201,8 +212,8 @@ export class Layout {
     this.floats[STORE_COUNTERS[name]]! += change;
   }
 
-  // Index. A slot is a hash and a reference: the record's offset in units of 8 bytes, shifted by four
-  // bits, of which two count hits; 0 is an empty slot. Groups lie in order from the end of the memory down.
+  // Index. A slot is a hash and a reference: the record's offset in units of 8 bytes, shifted by four bits, of
+  // which two count hits and two rounds; 0 is an empty slot. Groups lie in order from the end of the memory down.
 
   hashAt(slot: number): number {
     return this.words[this.slotWord(slot)]! >>> 0;
@@ -225,15 +236,19 @@ export class Layout {
     Atomics.compareExchange(this.words, word, seen, seen + 1);
   }
 
-  setHits(slot: number, hits: number): void {
-    const word = this.slotWord(slot) + 1;
-    this.words[word] = (this.words[word]! & ~HITS_MAX) | hits;
+  marksAt(slot: number): number {
+    return marksOf(this.words[this.slotWord(slot) + 1]!);
   }
 
-  setSlot(slot: number, hash: number, record: number, hits: number): void {
+  setMarks(slot: number, marks: number): void {
+    const word = this.slotWord(slot) + 1;
+    this.words[word] = (this.words[word]! & ~MARKS_MASK) | marks;
+  }
+
+  setSlot(slot: number, hash: number, record: number, marks: number): void {
     const word = this.slotWord(slot);
     this.words[word] = hash;
-    this.words[word + 1] = ((record / UNIT) << 4) | hits;
+    this.words[word + 1] = ((record / UNIT) << 4) | marks;
   }
 
   /** Empties whole groups of slots, and their ghosts. */

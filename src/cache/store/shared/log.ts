@@ -17,26 +17,31 @@
 // The log knows nothing of keys: compact.ts moves runs, reclaim.ts moves and evicts records.
 // Guard of everything here: the shard's lock, in a write.
 
-import { DEAD, FILLER, type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import { DEAD, FILLER, type Layout, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import * as runs from "./runs.ts";
 
-/** Records of at most this fraction of a usual run are short. */
-const SHORT_RECORD_RATIO = 1 / 16;
 /** The fraction of a run that medium records of one length may leave empty, if such a run exists. */
 const WASTE_RATIO_MAX = 1 / 10;
 /** The most segments of a run of medium records, in units of the longest one. */
 const MEDIUM_RUN_MAX = 2;
-/** Only the latest 16 runs of both queues take new records: older ones are too near to eviction. */
-const RECENT_RUNS_MAX = 16;
 /** Fields that name a run. */
 const RUN_FIELDS = ["smallOpen", "mainOpen", "victim", "fresh"] as const;
+
+const FIELDS_OF_LOG = [
+  "freeHint",
+  "usedBytes",
+  "deadBytes",
+  "smallBytes",
+  "victimAt",
+  "meanBytes",
+  "mainBorn",
+] as const;
 
 /** Empties the log, in whatever state it is. O(segments). */
 export function reset(layout: Layout): void {
   const everUsed = Math.min(layout.segments, layout.field("everUsed"));
   for (let index = 0; index < everUsed; index++) layout.setSegment(index, "span", 0);
-  for (const field of ["freeHint", "usedBytes", "deadBytes", "smallBytes", "victimAt"] as const) {
-    layout.setField(field, 0);
-  }
+  for (const field of FIELDS_OF_LOG) layout.setField(field, 0);
   layout.setField("freeSegments", layout.field("logSegments"));
   for (const field of RUN_FIELDS) layout.setField(field, NO_SEGMENT);
 }
@@ -49,7 +54,7 @@ export function spanOf(layout: Layout, recordBytes: number): number {
 /** Segments of a run that is opened for records of this length. */
 export function runSpanOf(layout: Layout, recordBytes: number): number {
   const { segmentBytes, runSegments, longBytes } = layout;
-  if (recordBytes <= runSegments * segmentBytes * SHORT_RECORD_RATIO) return runSegments;
+  if (runs.isShort(layout, recordBytes)) return runSegments;
   const least = spanOf(layout, recordBytes);
   if (recordBytes > longBytes) return least;
   let best = least;
@@ -71,13 +76,13 @@ export function runSpanOf(layout: Layout, recordBytes: number): number {
  */
 export function allocate(layout: Layout, queue: Queue, recordBytes: number, spare: number): number {
   const isLong = recordBytes > layout.longBytes;
-  let run = isLong ? NO_SEGMENT : openOf(layout, queue);
-  if (run === NO_SEGMENT || roomIn(layout, run) < recordBytes) {
-    run = isLong ? NO_SEGMENT : recentWithRoom(layout, queue, recordBytes);
+  let run = isLong ? NO_SEGMENT : runs.openOf(layout, queue);
+  if (run === NO_SEGMENT || runs.roomIn(layout, run) < recordBytes) {
+    run = isLong ? NO_SEGMENT : runs.recentWithRoom(layout, queue, recordBytes);
     if (run === NO_SEGMENT) run = openRun(layout, queue, recordBytes, spare);
     if (run === NO_SEGMENT) return 0;
   }
-  const at = endOf(layout, run);
+  const at = runs.endOf(layout, run);
   addUsed(layout, run, recordBytes);
   return at;
 }
@@ -87,7 +92,7 @@ export function markDead(layout: Layout, record: number): void {
   const run = layout.segmentOf(record);
   countDead(layout, run, layout.recordBytesAt(record));
   layout.markDead(record);
-  if (isDead(layout, run) && isClosed(layout, run)) free(layout, run);
+  if (isDead(layout, run) && runs.isClosed(layout, run)) free(layout, run);
 }
 
 /**
@@ -97,18 +102,19 @@ export function markDead(layout: Layout, record: number): void {
  */
 export function refit(layout: Layout, record: number, recordBytes: number): boolean {
   const run = layout.segmentOf(record);
-  const end = endOf(layout, run);
+  const end = runs.endOf(layout, run);
   const had = layout.recordBytesAt(record);
   let room = had;
   while (room < recordBytes && record + room < end && layout.isDead(record + room)) {
     room += layout.recordBytesAt(record + room);
   }
   const isLast = record + room === end;
-  if (room < recordBytes && !(isLast && room + roomIn(layout, run) >= recordBytes)) return false;
+  if (room < recordBytes && !(isLast && room + runs.roomIn(layout, run) >= recordBytes))
+    return false;
   countDead(layout, run, had - room);
   if (isLast) {
     addUsed(layout, run, recordBytes - room);
-    if (!isOpen(layout, run)) giveBackRest(layout, run);
+    if (!runs.isOpen(layout, run)) giveBackRest(layout, run);
   } else if (room > recordBytes) {
     writeFiller(layout, record + recordBytes, room - recordBytes);
     countDead(layout, run, room - recordBytes);
@@ -164,11 +170,13 @@ export function rename(layout: Layout, run: number, to: number): void {
   const used = layout.segment(run, "used");
   const dead = layout.segment(run, "dead");
   const stamped = layout.segment(run, "stamp");
+  const born = layout.segment(run, "born");
   giveBack(layout, run, run + span);
   takeSegments(layout, to, span);
   layout.setSegment(to, "used", used);
   layout.setSegment(to, "dead", dead);
   layout.setSegment(to, "stamp", stamped);
+  layout.setSegment(to, "born", born);
   if (layout.field("victim") === run) {
     layout.addToField("victimAt", layout.segmentStart(to) - layout.segmentStart(run));
   }
@@ -182,24 +190,6 @@ export function shrink(layout: Layout, segments: number): void {
   }
   // Of a run that reaches over the new end, `giveBack` counts the part before it.
   layout.setField("logSegments", segments);
-}
-
-/** Offset behind the run's last record; its first is at `layout.segmentStart(run)`. */
-export function endOf(layout: Layout, run: number): number {
-  return layout.segmentStart(run) + layout.segment(run, "used");
-}
-
-/** The oldest closed run of the queue, or NO_SEGMENT. O(segments). */
-export function oldest(layout: Layout, queue: Queue): number {
-  return bestClosed(layout, (run) => (layout.queueOf(run) === queue ? age(layout, run) : -1));
-}
-
-/** The closed run with the largest ratio of dead bytes, at least `minRatio`, or NO_SEGMENT. O(segments). */
-export function deadest(layout: Layout, minRatio: number): number {
-  return bestClosed(layout, (run) => {
-    const dead = layout.segment(run, "dead") / layout.segment(run, "used");
-    return dead < minRatio ? -1 : dead;
-  });
 }
 
 /**
@@ -216,7 +206,7 @@ export function findHole(layout: Layout, least: number, most: number): number {
   for (let index = layout.field("freeHint"); index < end;) {
     const length = freeFrom(layout, index, isExact ? end : most);
     if (length === 0) {
-      index += spanAt(layout, index);
+      index += runs.spanAt(layout, index);
       continue;
     }
     if (isFirst) layout.setField("freeHint", index);
@@ -243,24 +233,7 @@ export function freeFrom(layout: Layout, first: number, most: number): number {
 
 /** The runs that reach past the first `segments`. */
 export function runsBehind(layout: Layout, segments: number): number[] {
-  return [...runs(layout)].filter((run) => run + layout.segment(run, "span") > segments);
-}
-
-/** The runs in use, in the order of their addresses. */
-export function* runs(layout: Layout): Generator<number> {
-  for (let index = 0; index < layout.field("everUsed"); index += spanAt(layout, index)) {
-    if (layout.segment(index, "span") > 0) yield index;
-  }
-}
-
-/** Segments to the next run or free segment. */
-export function spanAt(layout: Layout, segment: number): number {
-  return Math.max(1, layout.segment(segment, "span"));
-}
-
-function roomIn(layout: Layout, run: number): number {
-  const capacity = layout.segment(run, "span") * layout.segmentBytes;
-  return capacity - layout.segment(run, "used");
+  return [...runs.runs(layout)].filter((run) => run + layout.segment(run, "span") > segments);
 }
 
 /** Opens a run in the hole with the lowest address, so that memory stays dense. */
@@ -275,10 +248,13 @@ function openRun(layout: Layout, queue: Queue, recordBytes: number, spare: numbe
   layout.setSegment(first, "used", 0);
   layout.setSegment(first, "dead", 0);
   stamp(layout, first, queue);
-  const before = openOf(layout, queue);
+  const before = runs.openOf(layout, queue);
   // What has more room left stays open: a long record must not close a run that is nearly empty.
-  if (before === NO_SEGMENT || roomIn(layout, before) <= span * layout.segmentBytes - recordBytes) {
-    layout.setField(OPEN[queue], first);
+  if (
+    before === NO_SEGMENT ||
+    runs.roomIn(layout, before) <= span * layout.segmentBytes - recordBytes
+  ) {
+    layout.setField(queue === SMALL ? "smallOpen" : "mainOpen", first);
     if (before === NO_SEGMENT) return first;
     if (isDead(layout, before)) free(layout, before);
     else giveBackRest(layout, before);
@@ -301,66 +277,10 @@ function giveBack(layout: Layout, first: number, end: number): void {
   layout.setField("freeHint", Math.min(layout.field("freeHint"), first));
 }
 
-/** A recently closed run of the queue that has room for a record of medium length, or NO_SEGMENT. */
-function recentWithRoom(layout: Layout, queue: Queue, recordBytes: number): number {
-  const isShort = recordBytes < layout.runSegments * layout.segmentBytes * SHORT_RECORD_RATIO;
-  // A run that was closed has less room than a segment.
-  if (isShort || recordBytes > layout.segmentBytes) return NO_SEGMENT;
-  return bestClosed(layout, (run) => {
-    const isRecent = age(layout, run) < RECENT_RUNS_MAX && layout.queueOf(run) === queue;
-    const isInLog = run + layout.segment(run, "span") <= layout.field("logSegments");
-    const room = roomIn(layout, run);
-    // The tightest.
-    return isRecent && isInLog && room >= recordBytes ? layout.segmentBytes - room : -1;
-  });
-}
-
-function bestClosed(layout: Layout, worth: (run: number) => number): number {
-  // Read once: puts at the limit take 1.1 x the time where each run is asked.
-  const [small, main] = [openOf(layout, SMALL), openOf(layout, MAIN)];
-  const [victim, fresh] = [layout.field("victim"), layout.field("fresh")];
-  const end = layout.field("everUsed");
-  let best = NO_SEGMENT;
-  let most = -1;
-  for (let run = 0; run < end;) {
-    const span = layout.segment(run, "span");
-    const isNamed = run === small || run === main || run === victim || run === fresh;
-    if (span > 0 && !isNamed) {
-      const value = worth(run);
-      if (value > most) {
-        most = value;
-        best = run;
-      }
-    }
-    run += span > 0 ? span : 1;
-  }
-  return best;
-}
-
-/** Neither written to nor being reclaimed. */
-function isClosed(layout: Layout, run: number): boolean {
-  return !isOpen(layout, run) && run !== layout.field("victim") && run !== layout.field("fresh");
-}
-
-const OPEN = ["smallOpen", "mainOpen"] as const;
-
-function isOpen(layout: Layout, run: number): boolean {
-  return run === layout.field("smallOpen") || run === layout.field("mainOpen");
-}
-
-/** The open run of the queue, which takes its new records, or NO_SEGMENT. */
-export function openOf(layout: Layout, queue: Queue): number {
-  return layout.field(OPEN[queue]);
-}
-
-/** Runs that were queued after this one. Stamps wrap, but their distance from the newest stamp stays right. */
-export function age(layout: Layout, run: number): number {
-  return ((layout.field("stamp") << 1) - (layout.segment(run, "stamp") & ~1)) >>> 1;
-}
-
 function stamp(layout: Layout, run: number, queue: Queue): void {
   layout.addToField("stamp", 1);
   layout.setSegment(run, "stamp", (layout.field("stamp") << 1) | queue);
+  layout.setSegment(run, "born", layout.field("ghostClock"));
 }
 
 function isDead(layout: Layout, run: number): boolean {

@@ -6,11 +6,11 @@
 
 import type { Bytes } from "../../bytes.ts";
 import * as records from "./records.ts";
-import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
-import { type Layout, MAIN, type Queue, SMALL } from "./layout.ts";
+import { type Layout, MAIN, type Queue, ROUND, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 import * as reclaim from "./reclaim.ts";
+import * as rules from "./rules.ts";
 import type { SavedEntry } from "./copy.ts";
 import { WRITTEN } from "../change-hook.ts";
 
@@ -59,9 +59,9 @@ export function store(
   return true;
 }
 
-/** As `store`, for an entry of a snapshot: it keeps its queue and its hits. */
+/** As `store`, for an entry of a snapshot: it keeps its queue, hits and rounds. */
 export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: number): boolean {
-  const { key, value, expiresAtMs, isMain, hits } = entry;
+  const { key, value, expiresAtMs, isMain, hits, rounds } = entry;
   const recordBytes = layout.recordBytesFor(
     key.end - key.start,
     value.end - value.start,
@@ -85,11 +85,11 @@ export function restore(layout: Layout, hash: number, entry: SavedEntry, nowMs: 
   if (!isStored) return false;
   layout.addToCounter("loaded", 1);
   records.report(layout, hash, key, WRITTEN);
-  layout.setHits(index.find(layout, hash, key), hits);
+  layout.setMarks(index.find(layout, hash, key), hits + rounds * ROUND);
   return true;
 }
 
-/** Without `fixedQueue` the entry goes to the main queue if it has a ghost, else to the small one. */
+/** Without `fixedQueue` the rules choose the queue. */
 function insert(
   layout: Layout,
   hash: number,
@@ -102,7 +102,8 @@ function insert(
   fixedQueue?: Queue,
 ): boolean {
   if (!reclaim.makeIndexRoom(layout, nowMs, usesReserve)) return false;
-  const queue = fixedQueue ?? (ghosts.take(layout, hash) ? MAIN : SMALL);
+  if (fixedQueue !== undefined) rules.countInsert(layout, recordBytes);
+  const queue = fixedQueue ?? rules.queueOfInsert(layout, hash, recordBytes);
   const record = reclaim.makeRoom(layout, queue, recordBytes, nowMs, usesReserve);
   if (record === 0) return false;
   records.write(layout, record, key, value, expiresAtMs);
@@ -133,7 +134,7 @@ function overwrite(
     return true;
   }
   records.count(layout, old, 1);
-  const hits = layout.hitsAt(slot);
+  const marks = layout.marksAt(slot);
   const queue = layout.queueOf(layout.segmentOf(old));
   const record = reclaim.makeRoom(layout, queue, recordBytes + slackBytes, nowMs, usesReserve);
   if (record === 0) return false;
@@ -144,7 +145,7 @@ function overwrite(
   if (current === index.NO_SLOT) index.insert(layout, hash, record);
   else {
     const replaced = layout.recordAt(current);
-    index.replace(layout, current, record, hits);
+    index.replace(layout, current, record, marks);
     records.count(layout, replaced, -1);
     layout.addToCounter(reason, 1);
     log.markDead(layout, replaced);

@@ -26,9 +26,11 @@ import * as compact from "./compact.ts";
 import * as records from "./records.ts";
 import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
-import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import { HITS_MAX, type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 import * as meta from "./meta.ts";
+import * as runs from "./runs.ts";
+import * as rules from "./rules.ts";
 
 /** Bytes that a write scans for each of its own; and the most that it scans beyond its own, in usual runs. */
 const SCAN_BYTES_PER_BYTE = 32;
@@ -126,7 +128,7 @@ export function reclaimAfterWrite(layout: Layout, record: number, nowMs: number)
     }
   } else {
     if (layout.field("victim") === NO_SEGMENT)
-      setVictim(layout, log.deadest(layout, IDLE_DEAD_RATIO));
+      setVictim(layout, runs.deadest(layout, IDLE_DEAD_RATIO));
     if (layout.field("victim") !== NO_SEGMENT) {
       processVictim(layout, recordBytes * IDLE_BYTES_PER_BYTE, nowMs, false);
     }
@@ -177,7 +179,7 @@ function reclaimStep(layout: Layout, budget: number, nowMs: number, isForced: bo
 
 function selectVictim(layout: Layout): number {
   if (layout.field("deadBytes") >= layout.field("usedBytes") * DEAD_RATIO_MIN) {
-    const run = log.deadest(layout, CLEANING_DEAD_RATIO);
+    const run = runs.deadest(layout, CLEANING_DEAD_RATIO);
     if (run !== NO_SEGMENT || layout.field("evicts") === 0) return run;
   } else if (layout.field("evicts") === 0) return NO_SEGMENT;
   return evictionVictim(layout);
@@ -187,12 +189,12 @@ function evictionVictim(layout: Layout): number {
   const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * SMALL_QUEUE_RATIO;
   const queues = isSmallDue ? [SMALL, MAIN] : [MAIN, SMALL];
   for (const queue of queues as Queue[]) {
-    const run = log.oldest(layout, queue);
+    const run = runs.oldest(layout, queue);
     if (run !== NO_SEGMENT) return run;
   }
   // A few long records may fill the shard, so that all runs are open.
   for (const queue of queues as Queue[]) {
-    const run = log.openOf(layout, queue);
+    const run = runs.openOf(layout, queue);
     if (run !== NO_SEGMENT && run !== layout.field("fresh")) return run;
   }
   return NO_SEGMENT;
@@ -204,7 +206,11 @@ function setVictim(layout: Layout, run: number): void {
   layout.setField("victim", run);
   layout.setField("victimAt", layout.segmentStart(run));
   const dead = layout.segment(run, "dead") / layout.segment(run, "used");
-  layout.setField("isCleaning", dead >= CLEANING_DEAD_RATIO ? 1 : 0);
+  const isCleaning = dead >= CLEANING_DEAD_RATIO;
+  layout.setField("isCleaning", isCleaning ? 1 : 0);
+  if (!isCleaning && layout.queueOf(run) === MAIN) {
+    layout.setField("mainBorn", layout.segment(run, "born"));
+  }
 }
 
 /** Whether the record is the only live one of its run and lies at its beginning; then the run is trimmed to it. */
@@ -223,7 +229,7 @@ function processVictim(layout: Layout, budget: number, nowMs: number, isForced: 
   const isCleaning = layout.field("isCleaning") !== 0;
   let victim = layout.field("victim");
   let record = layout.field("victimAt");
-  let end = log.endOf(layout, victim);
+  let end = runs.endOf(layout, victim);
   let scanned = 0;
   for (; record < end && scanned < budget; record += layout.recordBytesAt(record)) {
     layout.setField("victimAt", record);
@@ -237,7 +243,7 @@ function processVictim(layout: Layout, budget: number, nowMs: number, isForced: 
     if (victim === NO_SEGMENT) return scanned - recordBytes + REQUEUE_BYTES;
     // Compaction has moved it.
     record = layout.field("victimAt");
-    end = log.endOf(layout, victim);
+    end = runs.endOf(layout, victim);
   }
   layout.setField("victimAt", record);
   if (record < end) return scanned;
@@ -256,40 +262,41 @@ function relocate(layout: Layout, record: number, nowMs: number, isForced: boole
     }
     const slot = records.slotOf(layout, record);
     const queue = layout.queueOf(victim);
-    if (moveRecord(layout, slot, queue, layout.hitsAt(slot))) return true;
+    if (moveRecord(layout, slot, queue, layout.marksAt(slot))) return true;
     if (layout.field("evicts") === 0) return false;
   }
   evictOrPromote(layout, record, nowMs, isForced);
   return true;
 }
 
-/** Eviction of the entry at its queue's tail: evicts it, or promotes it to the main queue if it was hit. */
+/** Eviction of the entry at its queue's tail, by the rules: evicts it, or moves it to the end of a queue. */
 function evictOrPromote(layout: Layout, record: number, nowMs: number, isForced: boolean): void {
   const victim = layout.field("victim");
   const slot = records.slotOf(layout, record);
-  const hits = layout.hitsAt(slot);
-  const wasSmall = layout.queueOf(victim) === SMALL;
-  if (hits > 0 && !isForced && !meta.isGone(layout, record, nowMs)) {
-    const left = wasSmall ? 0 : hits - 1;
-    if (!isOnlyRecord(layout, victim, record) && moveRecord(layout, slot, MAIN, left)) return;
-    layout.setHits(slot, left);
+  const queue = layout.queueOf(victim);
+  const before = layout.marksAt(slot);
+  const marks = rules.marksAfterTail(layout, before, queue, layout.recordBytesAt(record));
+  if (marks !== rules.EVICTED && !isForced && !meta.isGone(layout, record, nowMs)) {
+    const to = (before & HITS_MAX) > 0 ? MAIN : queue;
+    if (!isOnlyRecord(layout, victim, record) && moveRecord(layout, slot, to, marks)) return;
+    layout.setMarks(slot, marks);
     const run = layout.field("victim");
     layout.setField("victim", NO_SEGMENT);
-    log.requeue(layout, run, MAIN);
+    log.requeue(layout, run, to);
     return;
   }
   const hash = layout.hashAt(slot);
   const wasEvicted = records.remove(layout, slot, nowMs, "evicted");
-  if (wasEvicted && wasSmall) ghosts.add(layout, hash);
+  if (wasEvicted && queue === SMALL) ghosts.add(layout, hash);
 }
 
 /** As records.move; where the free segments are scattered, compaction makes one hole of them first. */
-function moveRecord(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
-  if (records.move(layout, slot, queue, hits)) return true;
+function moveRecord(layout: Layout, slot: number, queue: Queue, marks: number): boolean {
+  if (records.move(layout, slot, queue, marks)) return true;
   const span = log.spanOf(layout, layout.recordBytesAt(layout.recordAt(slot)));
   if (layout.field("freeSegments") < span) return false;
   compact.makeHole(layout, span);
-  return records.move(layout, slot, queue, hits);
+  return records.move(layout, slot, queue, marks);
 }
 
 /** Shrinks the log to its first `segments`; returns false if the runs behind them find no room. */

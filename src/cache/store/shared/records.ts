@@ -64,14 +64,29 @@ export function remove(layout: Layout, slot: number, nowMs: number, reason: Stor
   return wasAlive;
 }
 
-/** Moves the slot's record to the end of the queue and sets its hits; returns false if no segment is free for it. */
-export function move(layout: Layout, slot: number, queue: Queue, hits: number): boolean {
+/** Moves the slot's record to the end of the queue and sets its marks; returns false if no segment is free for it. */
+export function move(layout: Layout, slot: number, queue: Queue, marks: number): boolean {
   const from = layout.recordAt(slot);
   const recordBytes = layout.recordBytesAt(from);
   const to = log.allocate(layout, queue, recordBytes, 0);
   if (to === 0) return false;
-  layout.bytes.copyWithin(to, from, from + recordBytes);
-  index.replace(layout, slot, to, hits);
+  copyRecord(layout, from, to, recordBytes);
+  index.replace(layout, slot, to, marks);
   log.markDead(layout, from);
   return true;
+}
+
+/** A call of copyWithin takes as long as a loop over 512 bytes. */
+const LOOP_BYTES_MAX = 512;
+
+function copyRecord(layout: Layout, from: number, to: number, recordBytes: number): void {
+  if (recordBytes > LOOP_BYTES_MAX) {
+    layout.bytes.copyWithin(to, from, from + recordBytes);
+    return;
+  }
+  const { words } = layout;
+  const end = (from + recordBytes) >> 2;
+  for (let source = from >> 2, target = to >> 2; source < end; source++, target++) {
+    words[target] = words[source] as number;
+  }
 }

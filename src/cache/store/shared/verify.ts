@@ -3,8 +3,8 @@
 import { keyed } from "../../hash.ts";
 import * as index from "./key-index.ts";
 import { GROUP, type Layout, SMALL } from "./layout.ts";
-import * as log from "./log.ts";
 import { isHidden } from "./meta.ts";
+import * as runs from "./runs.ts";
 
 /** Throws if a law does not hold. Guard: the shard's lock. O(bytes of the log). */
 export function verifyShard(layout: Layout): void {
@@ -18,9 +18,9 @@ export function verifyShard(layout: Layout): void {
     deadBytes: 0,
     smallBytes: 0,
   };
-  for (const run of log.runs(layout)) {
+  for (const run of runs.runs(layout)) {
     let dead = 0;
-    const end = log.endOf(layout, run);
+    const end = runs.endOf(layout, run);
     for (
       let record = layout.segmentStart(run);
       record < end;
@@ -64,10 +64,9 @@ export function verifyShard(layout: Layout): void {
   const least = layout.segmentsBeside(layout.field("slots"));
   if (layout.field("logSegments") > least) throw new Error("log and index overlap");
   let ghosts = 0;
-  const halfWords = new Uint16Array(layout.memory);
   for (let slot = 0; slot < layout.field("slots"); slot += GROUP) {
-    const first = (layout.slotWord(slot) + 2 * GROUP) * 2;
-    ghosts += halfWords.subarray(first, first + GROUP).filter(Boolean).length;
+    const first = layout.firstGhost(slot);
+    ghosts += layout.halfWords.subarray(first, first + GROUP).filter(Boolean).length;
   }
   expect("ghosts", layout.field("ghosts"), ghosts);
 }

@@ -106,7 +106,7 @@ export function describeLimit(
         expect(used).toBeLessThanOrEqual(BYTES);
         expect(dead).toBeLessThan(BYTES / 8);
         // The index keeps what the smallest entries made it take.
-        if (length > 50) expect(bytes).toBeGreaterThan(BYTES * 0.35);
+        if (length > 50) expect(bytes).toBeGreaterThan(BYTES * 0.3);
         expect(unaccounted(shard.stats())).toBe(0);
         shard.check();
       }

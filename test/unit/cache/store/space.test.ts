@@ -60,7 +60,10 @@ test("restored entries are there at once, with their hits, whatever their length
     const hits = below(4);
     const isMain = below(2) === 0;
     const key = run(`k:${below(300)}`);
-    shard.restore({ key, value: valueOf(length), expiresAtMs: NEVER, isMain, hits }, 0);
+    shard.restore(
+      { key, value: valueOf(length), expiresAtMs: NEVER, isMain, hits, rounds: below(4) },
+      0,
+    );
     const seen: [number, number][] = [];
     shard.update(key, 0, (entry) => {
       if (entry !== undefined) seen.push([entry.value.end - entry.value.start, entry.hits]);

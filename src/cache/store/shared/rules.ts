@@ -1,0 +1,86 @@
+// The rules by which a shard evicts: S3-FIFO, with tails that know the length of a record and a reuse
+// test on ghosts (ghosts.ts). Everything here is O(1) and changes no queue.
+//
+//   mean           running mean of the record bytes of inserts, times 16, in the shard's header:
+//                  mean += round((16 × bytes − mean) / 1,024); the first value is taken as it is
+//   needed(bytes)  1 if bytes ≤ 5/4 mean, 2 if ≤ 9/4 mean, else 3           hits; 3 is always enough
+//   free(bytes)    0 if bytes > 1/4 mean, 1 if > 1/8, 2 if > 1/16, else 3   rounds without a hit
+//
+//   at a tail  hits > 0 and hits ≥ needed → main; hits = from small ? 0 : hits − 1; rounds = 0
+//              hits = 0 and rounds < free → the end of the same queue; rounds + 1
+//              else                       → evicted; from the small queue with a ghost
+//   insert     a ghost that passes the reuse test, and bytes ≤ 25/4 mean → main
+//              else                                                      → small
+//
+// With entries of one length needed is 1 and free is 0: then this is S3-FIFO as in the paper, with
+// promotion at the first hit. A byte that a long record takes could hold many short ones, so a long
+// record needs more hits to stay and a short one fewer.
+//
+// Source: J. Yang and others, "FIFO Queues are All You Need for Cache Eviction", SOSP 2023, section
+// 4.1. Guard: the shard's lock.
+
+import * as ghosts from "./ghosts.ts";
+import { HITS_MAX, type Layout, MAIN, type Queue, ROUND, SMALL } from "./layout.ts";
+
+/** The result of `marksAfterTail` for an entry that is evicted. */
+export const EVICTED = -1;
+
+const MEAN_SCALE = 16;
+const MEAN_WEIGHT = 1 / 1024;
+/** The longest records, in units of the mean, that need one hit, and that need two. */
+const ONE_HIT_MEANS = 5 / 4;
+const TWO_HITS_MEANS = 9 / 4;
+/** The shortest records, in units of the mean, without a free round, with one, and with two. */
+const NO_ROUND_MEANS = 1 / 4;
+const ONE_ROUND_MEANS = 1 / 8;
+const TWO_ROUNDS_MEANS = 1 / 16;
+/** The longest records, in units of the mean, that a ghost brings to main. */
+const GHOST_MEANS = 25 / 4;
+
+/** Counts a new entry's record in the mean, and returns the queue that it goes to. */
+export function queueOfInsert(layout: Layout, hash: number, recordBytes: number): Queue {
+  countInsert(layout, recordBytes);
+  return ghosts.take(layout, hash) && recordBytes <= GHOST_MEANS * meanOf(layout) ? MAIN : SMALL;
+}
+
+/** Counts a new entry's record in the mean. */
+export function countInsert(layout: Layout, recordBytes: number): void {
+  const scaled = recordBytes * MEAN_SCALE;
+  const mean = layout.field("meanBytes") >>> 0;
+  if (mean === scaled) return;
+  const change = mean === 0 ? scaled : Math.round((scaled - mean) * MEAN_WEIGHT);
+  layout.setField("meanBytes", mean + change);
+}
+
+/**
+ * The marks with which an entry at the tail of the queue stays, or EVICTED. An entry with hits goes to
+ * the end of main, one without to the end of its queue.
+ */
+export function marksAfterTail(
+  layout: Layout,
+  marks: number,
+  queue: Queue,
+  recordBytes: number,
+): number {
+  const hits = marks & HITS_MAX;
+  const means = recordBytes / meanOf(layout);
+  if (hits === 0) return means <= NO_ROUND_MEANS ? nextRound(marks, means) : EVICTED;
+  if (hits < hitsNeeded(means)) return EVICTED;
+  return queue === SMALL ? 0 : hits - 1;
+}
+
+function hitsNeeded(means: number): number {
+  if (means <= ONE_HIT_MEANS) return 1;
+  return means <= TWO_HITS_MEANS ? 2 : HITS_MAX;
+}
+
+function nextRound(marks: number, means: number): number {
+  let free = 3;
+  if (means > TWO_ROUNDS_MEANS) free = means > ONE_ROUND_MEANS ? 1 : 2;
+  return marks < free * ROUND ? marks + ROUND : EVICTED;
+}
+
+/** Bytes; not 0 once there was an insert. */
+function meanOf(layout: Layout): number {
+  return (layout.field("meanBytes") >>> 0) / MEAN_SCALE;
+}
