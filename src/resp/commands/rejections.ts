@@ -9,6 +9,7 @@ import {
   type Session,
 } from "./context.ts";
 import { wrongNumberOfArguments } from "./failure.ts";
+import { whyUnknown } from "./other-types.ts";
 import { isRestricted } from "../push/subscriber.ts";
 
 /** Maximum length of the client's text that an error repeats, in bytes. */
@@ -53,7 +54,8 @@ export function unknownCommand(call: CommandContext): string {
       .slice(0, SHOWN_LENGTH_MAX - shown.length)}' `;
   }
   const name = argument(call, 0).toShown().slice(0, SHOWN_LENGTH_MAX);
-  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+  const why = whyUnknown(name.toLowerCase());
+  return `ERR unknown command '${name}', with args beginning with: ${shown}${why}`;
 }
 
 export function unknownSubcommand(call: CommandContext, name: string): string {
