@@ -7,6 +7,7 @@ import type { ChangeFeed } from "./feed.ts";
 import type { Counters } from "./store/counters.ts";
 import type { ChangeHook } from "./store/change-hook.ts";
 import type { WatchTable } from "./watch-table.ts";
+import { DATABASES_MAX } from "./databases.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
 import type { Leases } from "./leases.ts";
 import type { Shard, ShardStats } from "./store/shard.ts";
@@ -17,6 +18,13 @@ interface ChangeConsumers {
   readonly changes: ChangeHook;
   readonly feed: ChangeFeed;
   readonly watchTable: WatchTable;
+}
+
+/** Entries of a database; an expired entry counts until it is swept. */
+export interface DatabaseStats {
+  readonly entries: number;
+  /** Entries that have an expiry. */
+  readonly expiring: number;
 }
 
 export class Maintenance {
@@ -84,6 +92,15 @@ export class Maintenance {
   /** Sums over all shards and threads since the start; exact while no thread writes. O(shards). */
   stats(): CacheStats {
     return sumStats(this.#shards, this.#counterMemory);
+  }
+
+  /** Returns the entries of each database, by its number. O(shards). */
+  databaseStats(): DatabaseStats[] {
+    const counts = new Float64Array(2 * DATABASES_MAX);
+    for (const shard of this.#shards) shard.addDatabaseCounts(counts);
+    return Array.from({ length: DATABASES_MAX }, (_, number) => {
+      return { entries: counts[number] ?? 0, expiring: counts[DATABASES_MAX + number] ?? 0 };
+    });
   }
 
   /** Throws if a law of any shard does not hold. O(entries), for tests. */

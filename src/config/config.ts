@@ -3,6 +3,7 @@
 
 import { version } from "../../package.json";
 import { anyAddress, withoutBrackets } from "../linux/addresses.ts";
+import { KEY_PREFIX_BYTES } from "../cache/databases.ts";
 import { fitOptions } from "../cache/options.ts";
 import { descriptorLimit, usableCores, usableMemoryBytes } from "../linux/resources.ts";
 import {
@@ -178,7 +179,7 @@ export function cacheOptionsOf(config: Omit<Config, Exclude<Sized, "memory"> | "
     evicts: config.eviction !== "none",
     maxKeyBytes: Math.max(
       config.maxKeyLength * CHARACTER_BYTES_MAX,
-      config.respPort === 0 ? 0 : RESP_KEY_BYTES_MAX,
+      config.respPort === 0 ? 0 : RESP_KEY_BYTES_MAX + KEY_PREFIX_BYTES,
     ),
     maxValueBytes: config.maxValueBytes,
     defaultTtlMs: ttlMsFrom(config.defaultTtl),

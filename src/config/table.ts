@@ -136,6 +136,13 @@ export const OPTIONS = {
     max: 2 ** 29,
     help: "longest command of the Redis protocol; --max-pending-bytes bounds it too",
   },
+  databases: {
+    kind: "integer",
+    default: 16,
+    min: 1,
+    max: 16,
+    help: "databases of the Redis protocol; HTTP uses database 0",
+  },
   authToken: {
     kind: "secret",
     default: "",

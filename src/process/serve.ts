@@ -2,6 +2,7 @@
 
 import { edenGC } from "bun:jsc";
 
+import { clientKey, databaseOf, INTERNAL } from "../cache/databases.ts";
 import type { Credentials } from "../security/credentials.ts";
 import { type HttpEvents, type HttpServer, serveHttp } from "../http/server.ts";
 import { errorCode } from "../linux/error-code.ts";
@@ -145,8 +146,12 @@ function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedP
           );
     if (resp !== undefined) protocols.push(resp.stats);
     const hotKeys = new HotKeys();
-    cache.onSample(({ bytes, start, end }) => {
-      hotKeys.record(bytes.toString("latin1", start, Math.min(end, start + HOT_KEY_BYTES_MAX)));
+    cache.onSample((key) => {
+      const database = databaseOf(key);
+      if (database === INTERNAL) return;
+      const { bytes, start, end } = clientKey(key);
+      const text = bytes.toString("latin1", start, Math.min(end, start + HOT_KEY_BYTES_MAX));
+      hotKeys.record(database === 0 ? text : `db${database}:${text}`);
     });
     const answered = () => httpMetrics.answered + (resp?.answered() ?? 0);
     startHeartbeat(workers, thread, hotKeys, answered, service);

@@ -46,6 +46,8 @@ export interface Description {
   readonly libName: string;
   readonly libVersion: string;
   readonly name: string;
+  /** Number of the selected database. */
+  readonly database: number;
 }
 
 export interface Client extends Description {
@@ -125,9 +127,9 @@ export class Clients {
   describe(row: number, client: Description): void {
     if (row === NO_ROW) return;
     const { address, localAddress, version, flags, subscriptions } = client;
-    const { libName, libVersion, name } = client;
+    const { database, libName, libVersion, name } = client;
     const text = [
-      ...[address, localAddress, version, flags, subscriptions],
+      ...[address, localAddress, version, database, flags, subscriptions],
       ...[libName, libVersion, name],
     ].join("\n");
     const word = row * ROW_WORDS;
@@ -159,7 +161,8 @@ export class Clients {
     const id = row === NO_ROW ? 0 : Atomics.load(this.#ids, row);
     if (id === 0) return undefined;
     const [address = "", localAddress = "", version, ...rest] = this.#readText(row).split("\n");
-    const [flags = "", subscriptions = "", libName = "", libVersion = "", name = ""] = rest;
+    const [database = "", flags = "", subscriptions = "", ...last] = rest;
+    const [libName = "", libVersion = "", name = ""] = last;
     const secondsSince = (field: number) =>
       Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + field] ?? 0)) / 1000));
     const client: Client = {
@@ -170,7 +173,7 @@ export class Clients {
       lastCommand: this.#words[row * ROW_WORDS + LAST_COMMAND] ?? -1,
       ...{ address, localAddress, version: version === "3" ? 3 : 2, flags },
       subscriptions,
-      ...{ libName, libVersion, name },
+      ...{ libName, libVersion, name, database: Number(database) },
     };
     return Atomics.load(this.#ids, row) === id ? client : undefined;
   }

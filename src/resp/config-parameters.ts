@@ -108,7 +108,7 @@ export class Settings {
       fixed("appendonly", "no"),
       fixed("bind", config.host),
       number("client-query-buffer-limit", QUERY_LIMIT),
-      fixed("databases", 1),
+      fixed("databases", config.databases),
       fixed("dbfilename", "ringcache.snapshot"),
       fixed("dir", config.dataDir === "" ? process.cwd() : resolve(config.dataDir)),
       fixed("enable-debug-command", config.enableDebugCommand ? "yes" : "no"),

@@ -76,7 +76,7 @@ export function newConnection(
     address: endpointText(socket.remoteAddress, socket.remotePort),
     localAddress: endpointText(socket.localAddress, socket.localPort),
     ...{ version: 2 as const, flags: "N", subscriptions: NO_SUBSCRIPTIONS },
-    ...{ libName: "", libVersion: "", name: "" },
+    ...{ libName: "", libVersion: "", name: "", database: 0 },
   };
   return {
     ...description,
@@ -84,7 +84,7 @@ export function newConnection(
     row: clients.add(id, description, nowMs),
     replies: "on",
     isClosing: false,
-    ...{ database: 0, transaction: undefined, watched: undefined },
+    ...{ transaction: undefined, watched: undefined },
     subscriber: undefined,
     parser: new Parser(settings),
     unread: undefined,

@@ -35,6 +35,11 @@ export class Metas {
     this.#metas.set(name, meta);
   }
 
+  /** Whether the record is no entry to users. */
+  isHidden(name: string): boolean {
+    return this.#hidden.has(name);
+  }
+
   /** Hides a record from users; returns false if it was hidden before. */
   hide(name: string): boolean {
     if (this.#hidden.has(name)) return false;

@@ -23,6 +23,7 @@ import {
 } from "./change-hook.ts";
 import { type ByteBuffer, type Bytes, MISS, rangeWithin } from "../bytes.ts";
 import type { Tables } from "./shared/tables.ts";
+import { databaseOf, DATABASES_MAX, INTERNAL, PREFIX_MARK } from "../databases.ts";
 import {
   type Change,
   type Entry,
@@ -242,6 +243,15 @@ export class MapShard implements Shard {
     const entries = this.#values.size - this.#metas.hiddenCount;
     const expiring = this.#expiries.size;
     return { ...this.#stats, entries, expiring, memory: this.#memory, used: this.#used };
+  }
+
+  addDatabaseCounts(into: Float64Array): void {
+    const count = (name: string, offset: number): void => {
+      const database = name.charCodeAt(0) === PREFIX_MARK ? databaseOf(bytesOf(name)) : 0;
+      if (database !== INTERNAL) into[offset + database] = (into[offset + database] ?? 0) + 1;
+    };
+    for (const name of this.#values.keys()) if (!this.#metas.isHidden(name)) count(name, 0);
+    for (const name of this.#expiries.keys()) count(name, DATABASES_MAX);
   }
 
   check(): void {

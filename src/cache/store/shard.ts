@@ -240,6 +240,13 @@ export interface Shard {
   stats(): ShardStats;
 
   /**
+   * Adds the number of entries of each database to `into[database]`, and of those that expire to
+   * `into[DATABASES_MAX + database]`. Internal records do not count. O(1);
+   * O(entries) in a MapShard.
+   */
+  addDatabaseCounts(into: Float64Array): void;
+
+  /**
    * Until `unlock`, no other thread can write, or see what this thread writes: its calls are one step. A
    * thread locks several shards in ascending order of their numbers. Meanwhile a call on another shard
    * throws.

@@ -1,6 +1,7 @@
 // The handlers of /incr, /ttl, /keys and /flush: counters, lifetimes, and all keys.
 
 import { ByteBuffer, type Cache, type Change, type Entry, NEVER } from "../../cache/cache.ts";
+import { clientKey, databaseOf } from "../../cache/databases.ts";
 import { addIntegers, readInteger } from "../../cache/integers.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
@@ -137,7 +138,9 @@ function keysOf(
     const entries = Math.min(KEYS_PER_STEP, count - keys.length);
     // The shard is locked during the scan: keys are copied, and matched afterwards.
     position = cache.scan(cache.clock.now(), position, entries, (key) => {
-      batch.push(Buffer.from(key.bytes.subarray(key.start, key.end)));
+      if (databaseOf(key) !== 0) return;
+      const { bytes, start, end } = clientKey(key);
+      batch.push(Buffer.from(bytes.subarray(start, end)));
     });
     for (const key of batch) {
       if (pattern?.matches({ bytes: key, start: 0, end: key.length }) === false) continue;

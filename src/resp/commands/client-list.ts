@@ -122,7 +122,7 @@ function lineOf(client: Client, command: string): string {
   const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
   return (
     `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
-    `idle=${idleSeconds} flags=${flags} db=0 ${client.subscriptions} multi=-1 ${NO_SIZES} cmd=${command} ` +
+    `idle=${idleSeconds} flags=${flags} db=${client.database} ${client.subscriptions} multi=-1 ${NO_SIZES} cmd=${command} ` +
     `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
   );
 }

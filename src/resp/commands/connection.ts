@@ -3,14 +3,9 @@
 import type { Access } from "../../security/tokens.ts";
 import { argument, type CommandContext, type Command } from "./context.ts";
 import { DEFAULT_USER, READ_ONLY_USER } from "./acl.ts";
+import { SELECT } from "./databases.ts";
 import { container, define, OPEN, READ, WRITE } from "./define.ts";
-import {
-  DATABASE_OUT_OF_RANGE,
-  Failure,
-  NOT_AN_INTEGER,
-  SYNTAX_ERROR,
-  wrongNumberOfArguments,
-} from "./failure.ts";
+import { Failure, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
 import { grammar, option, pair, repeatable } from "./grammar.ts";
 import { endTransaction } from "./transactions.ts";
 import { describeClient, info, kill, list } from "./client-list.ts";
@@ -53,7 +48,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
     arity: -1,
   }),
   define("reset", "", BEFORE_AUTH, "1.0.0", "Makes the connection as good as new.", reset, OPEN),
-  define("select", "index", EVERYWHERE, "1.0.0", "There is one database, 0.", select, READ),
+  SELECT,
   define(
     "auth",
     "[username] password",
@@ -179,13 +174,6 @@ function reset(context: CommandContext): void {
   endTransaction(session);
   describeClient(context);
   reply.simple("RESET");
-}
-
-function select(context: CommandContext): void | Failure {
-  const index = readNumber(argument(context, 1));
-  if (index === undefined) return NOT_AN_INTEGER;
-  if (index !== 0) return DATABASE_OUT_OF_RANGE;
-  context.reply.ok();
 }
 
 function auth(context: CommandContext): void | Failure {

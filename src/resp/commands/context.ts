@@ -11,6 +11,7 @@ import type {
   ShardSet,
   TimedValue,
 } from "../../cache/cache.ts";
+import { prefixBytesOf } from "../../cache/databases.ts";
 import { type Config, RESP_KEY_BYTES_MAX } from "../../config/config.ts";
 import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
@@ -257,8 +258,7 @@ export class Updater {
     // The key of an existing entry fits.
     if (entry !== undefined && part === undefined) return true;
     const end = at + (part === undefined ? 0 : part.end - part.start);
-    const keyBytes = this.key.end - this.key.start;
-    return end <= context.cache.maxValueBytes && keyBytes <= RESP_KEY_BYTES_MAX;
+    return end <= context.cache.maxValueBytes && isKeyShort(this.key);
   }
 }
 const NO_BYTES: Bytes = { bytes: Buffer.alloc(0), start: 0, end: 0 };
@@ -288,7 +288,10 @@ export function expiresAtOf({ cache, nowMs }: CommandContext, key: Bytes): numbe
 }
 
 export function fits({ cache }: CommandContext, key: Bytes, value: Bytes): boolean {
-  return (
-    value.end - value.start <= cache.maxValueBytes && key.end - key.start <= RESP_KEY_BYTES_MAX
-  );
+  return value.end - value.start <= cache.maxValueBytes && isKeyShort(key);
+}
+
+function isKeyShort(key: Bytes): boolean {
+  const bytes = key.end - key.start;
+  return bytes <= RESP_KEY_BYTES_MAX || bytes - prefixBytesOf(key) <= RESP_KEY_BYTES_MAX;
 }

@@ -1,15 +1,17 @@
 // Commands on keys of any value.
 
 import { type Bytes, type Facts, MISS, NEVER } from "../../cache/cache.ts";
+import { clientKey, storedKey } from "../../cache/databases.ts";
 import { argument, type CommandContext, type Command, expiresAtOf, store } from "./context.ts";
 import { container, define, LINEAR } from "./define.ts";
-import { DATABASE_OUT_OF_RANGE, Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
+import { readDatabase } from "./database-number.ts";
+import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { flag, grammar, oneOf, option, repeatable } from "./grammar.ts";
 import { readInteger, readNumber } from "../protocol/numbers.ts";
 import { inParts } from "./slices.ts";
 
 const NO_SUCH_KEY = new Failure("ERR no such key");
-const SAME_KEY = new Failure("ERR source and destination objects are the same");
+export const SAME_KEY = new Failure("ERR source and destination objects are the same");
 const NO_IDLE_TIME = new Failure(
   "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
 );
@@ -83,7 +85,7 @@ export const KEY_COMMANDS: readonly Command[] = [
   ),
   define(
     "copy",
-    "source destination [DB 0] [REPLACE]",
+    "source destination [DB destination-db] [REPLACE]",
     "write denyoom",
     "6.2.0",
     "Copies a value and its lifetime to another key.",
@@ -208,21 +210,16 @@ function renameLocked(
 
 const COPY_OPTIONS = grammar({
   replace: oneOf(flag("replace")),
-  database: repeatable(
-    option("db", (text) => {
-      const database = readInteger(text);
-      if (database === undefined) return NOT_AN_INTEGER;
-      return database === 0 ? database : DATABASE_OUT_OF_RANGE;
-    }),
-  ),
+  database: repeatable(option("db", (text, { config }) => readDatabase(text, config.databases))),
 });
 
 function copy(context: CommandContext): void | Failure {
-  const { cache, reply } = context;
+  const { cache, reply, session } = context;
   const from = argument(context, 1);
-  const to = argument(context, 2);
   const options = COPY_OPTIONS.parse(context, 3);
   if (options instanceof Failure) return options;
+  const { database = session.database } = options;
+  const to = storedKey(database, clientKey(argument(context, 2)));
   if (isSameKey(from, to)) return SAME_KEY;
   const replaces = options.replace !== undefined;
   const isCopied = cache.atomically([from, to], () => copyLocked(context, from, to, replaces));
@@ -230,7 +227,8 @@ function copy(context: CommandContext): void | Failure {
   reply.integer(isCopied ? 1 : 0);
 }
 
-function copyLocked(
+/** Returns whether there is a copy now. Guard: a step over the shards of both keys. */
+export function copyLocked(
   context: CommandContext,
   from: Bytes,
   to: Bytes,

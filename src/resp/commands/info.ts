@@ -112,8 +112,11 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   },
   cluster: () => ({ cluster_enabled: 0 }),
   keyspace: ({ cache }) => {
-    const { entries, expiring } = cache.maintenance.stats();
-    return entries === 0 ? {} : { db0: `keys=${entries},expires=${expiring},avg_ttl=0` };
+    const lines: Record<string, string> = {};
+    for (const [number, { entries, expiring }] of cache.maintenance.databaseStats().entries()) {
+      if (entries > 0) lines[`db${number}`] = `keys=${entries},expires=${expiring},avg_ttl=0`;
+    }
+    return lines;
   },
 };
 

@@ -1,6 +1,6 @@
 // Commands on all keys.
 
-import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
+import { KeyBatch } from "../../cache/key-batch.ts";
 import { argument, type CommandContext, type Command, readPattern } from "./context.ts";
 import { define, LINEAR } from "./define.ts";
 import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
@@ -43,27 +43,17 @@ export const KEYSPACE_COMMANDS: readonly Command[] = [
     "readonly fast",
     "1.0.0",
     "Number of entries; one that has expired counts until it is swept.",
-    ({ cache, reply }) => reply.integer(cache.maintenance.stats().entries),
+    ({ cache, reply, session }) =>
+      reply.integer(cache.maintenance.databaseStats()[session.database]?.entries ?? 0),
   ),
-  define("flushall", "[ASYNC | SYNC]", "write", "1.0.0", "Deletes every entry.", flush, LINEAR),
-  define("flushdb", "[ASYNC | SYNC]", "write", "1.0.0", "Deletes every entry.", flush, LINEAR),
 ];
 
-function flush(context: CommandContext): void | Failure {
-  const { cache, reply, count } = context;
-  const hasMode = count > 1;
-  const isMode = hasMode && ["async", "sync"].includes(argument(context, 1).toWord());
-  if (count > 2 || (hasMode && !isMode)) return SYNTAX_ERROR;
-  cache.clear();
-  reply.ok();
-}
-
 function keys(context: CommandContext): void | Failure {
-  const { cache, reply, nowMs } = context;
+  const { cache, reply, session, nowMs } = context;
   const pattern = readPattern(argument(context, 1));
   if (pattern instanceof Failure) return pattern;
   const matches = reply.aside();
-  const batch = new KeyBatch();
+  const batch = new KeyBatch(session.database);
   let count = 0;
   let cursor = 0;
   const step = (): boolean => {
@@ -83,35 +73,6 @@ function keys(context: CommandContext): void | Failure {
   return inSlices(context, step, write, [matches]);
 }
 
-/** A queue of copied keys. A scan holds a shard's lock only while it copies them. */
-class KeyBatch {
-  readonly #bytes = new ByteBuffer();
-  #ends: number[] = [];
-  #shifted = 0;
-
-  readonly add = (key: Bytes): void => {
-    if (this.isEmpty) {
-      this.#bytes.clear();
-      this.#ends = [];
-      this.#shifted = 0;
-    }
-    this.#bytes.appendRun(key.bytes, key.start, key.end);
-    this.#ends.push(this.#bytes.end);
-  };
-
-  get isEmpty(): boolean {
-    return this.#shifted === this.#ends.length;
-  }
-
-  /** Returns the next key, or undefined if there is none. It is valid until the next `add`. */
-  shift(): Bytes | undefined {
-    if (this.isEmpty) return undefined;
-    const start = this.#ends[this.#shifted - 1] ?? 0;
-    const end = this.#ends[this.#shifted++] ?? start;
-    return { bytes: this.#bytes.bytes, start, end };
-  }
-}
-
 const SCAN_OPTIONS = grammar({
   match: repeatable(option("match", (pattern) => pattern)),
   count: repeatable(
@@ -125,7 +86,7 @@ const SCAN_OPTIONS = grammar({
 });
 
 function scan(context: CommandContext): void | Failure {
-  const { cache, reply, nowMs } = context;
+  const { cache, reply, session, nowMs } = context;
   let cursor = readCursor(argument(context, 1));
   if (cursor instanceof Failure) return cursor;
   const options = SCAN_OPTIONS.parse(context, 2);
@@ -134,7 +95,7 @@ function scan(context: CommandContext): void | Failure {
   const pattern = match === undefined ? undefined : readPattern(match);
   if (pattern instanceof Failure) return pattern;
   const matches = reply.aside();
-  const batch = new KeyBatch();
+  const batch = new KeyBatch(session.database);
   const endMs = performance.now() + SCAN_MS_MAX;
   let visited = 0;
   let matchCount = 0;
@@ -164,8 +125,8 @@ function readCursor(cursor: Argument): number | Failure {
 
 /** Scans from a random cursor, past the end to the start: many entries in a row may have expired. */
 function randomKey(context: CommandContext): void | Failure {
-  const { cache, reply, nowMs } = context;
-  const batch = new KeyBatch();
+  const { cache, reply, session, nowMs } = context;
+  const batch = new KeyBatch(session.database);
   const first = Math.floor(Math.random() * cache.scanEnd);
   let cursor = first;
   let hasWrapped = false;

@@ -11,6 +11,7 @@ import { COMPARE_COMMANDS } from "./compare.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { COUNTING_COMMANDS } from "./increment.ts";
 import { DUMP_COMMANDS } from "./dump.ts";
+import { DATABASE_COMMANDS } from "./databases.ts";
 import { EXPIRY_COMMANDS } from "./expiry.ts";
 import { KEY_COMMANDS } from "./generic.ts";
 import { KEYSPACE_COMMANDS } from "./keyspace.ts";
@@ -34,14 +35,20 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     MSETEX_COMMAND,
   ],
   bitmap: BIT_COMMANDS,
-  generic: [...KEY_COMMANDS, ...EXPIRY_COMMANDS, ...KEYSPACE_COMMANDS, ...DUMP_COMMANDS],
+  generic: [
+    ...KEY_COMMANDS,
+    ...EXPIRY_COMMANDS,
+    ...KEYSPACE_COMMANDS,
+    ...DATABASE_COMMANDS,
+    ...DUMP_COMMANDS,
+  ],
   connection: CONNECTION_COMMANDS,
   transactions: TRANSACTION_COMMANDS,
   server: [COMMAND_COMMAND, ACL_COMMAND, ...SERVER_COMMANDS],
   pubsub: PUBSUB_COMMANDS,
 };
 /** Commands on keys that Redis counts as commands on the server. */
-const SERVER_KEYSPACE = ["dbsize", "flushall", "flushdb", "memory"];
+const SERVER_KEYSPACE = ["dbsize", "flushall", "flushdb", "swapdb", "memory"];
 
 export const COMMANDS: readonly Command[] = Object.values(GROUPS).flat();
 

@@ -98,7 +98,7 @@ test("a client that another thread kills wakes its own thread", async () => {
     libName: "",
     libVersion: "",
   };
-  const row = own.add(own.nextId(), { ...fields, version: 2, name: "" }, 0);
+  const row = own.add(own.nextId(), { ...fields, version: 2, name: "", database: 0 }, 0);
   for (const listed of other.rows()) {
     const client = other.at(listed, 0);
     if (client !== undefined) other.kill(client);

@@ -1,6 +1,7 @@
 // Makes shards empty: their memory when it is allocated, and later on.
 
 import { randomSeed } from "../../hash.ts";
+import * as databases from "./database-counts.ts";
 import * as index from "./key-index.ts";
 import { Layout } from "./layout.ts";
 import * as log from "./log.ts";
@@ -27,6 +28,7 @@ export function allocateShard(
 /** Empties a shard, in whatever state it is, and wakes the threads that wait for its leases. O(slots). */
 export function emptyShard(layout: Layout): void {
   index.clear(layout);
+  databases.clear(layout);
   log.reset(layout);
   for (const field of ["bytes", "expiring", "hidden", "sweepSlot", "isWriting"] as const) {
     layout.setField(field, 0);

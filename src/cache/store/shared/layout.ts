@@ -64,7 +64,9 @@ const STORE_COUNTERS = {
 export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
 export type StoreCounter = keyof typeof STORE_COUNTERS;
 
-const HEADER_BYTES = 256;
+/** Words 64 to 95 count the entries of each database (database-counts.ts). */
+export const DATABASE_COUNTS = 64;
+const HEADER_BYTES = 384;
 const SEGMENT_ROW_BYTES = 20;
 /** Slots, of two words each, and behind them as many ghosts, of half a word each. */
 const GROUP_SHIFT = 3;
@@ -156,8 +158,7 @@ export class Layout {
   readonly segments: number;
   readonly maxSlots: number;
   readonly logStart: number;
-  /** Not 0 in word 0: a change must be reported to the hook. */
-  listeners: Int32Array = new Int32Array(1);
+  listeners: Int32Array = new Int32Array(1); // Not 0 in word 0: changes are reported to the hook.
   hook: ShardHook | undefined = undefined;
   /** The tables of the cache; undefined for a layout that reads no meta. */
   tables: Tables | undefined;

@@ -15,6 +15,8 @@
 // Typed arrays: indexes are in range by construction.
 
 import { keyed } from "../../hash.ts";
+import { PREFIX_MARK } from "../../databases.ts";
+import * as databases from "./database-counts.ts";
 import { type Lease, type Meta, NEVER, RECORD_KEPT_MS } from "../shard.ts";
 import { HAS_META, HIDDEN, type Layout } from "./layout.ts";
 import type { TagHash } from "./tags.ts";
@@ -86,6 +88,7 @@ export function count(layout: Layout, record: number, sign: 1 | -1): void {
 
 /** Hides a record that is not fresh any more: to users it has expired. */
 export function hide(layout: Layout, record: number): void {
+  if (layout.bytes[layout.keyStart(record)] === PREFIX_MARK) databases.hide(layout, record);
   layout.words[record >> 2]! |= HIDDEN;
   layout.addToField("hidden", 1);
   layout.addToCounter("expired", 1);

@@ -4,6 +4,8 @@
 import { type ChangeKind, DELETED, EVICTED, EXPIRED } from "../change-hook.ts";
 import { keyed } from "../../hash.ts";
 import type { Bytes } from "../../bytes.ts";
+import { PREFIX_MARK } from "../../databases.ts";
+import * as databases from "./database-counts.ts";
 import * as index from "./key-index.ts";
 import { type Layout, type Queue, type StoreCounter } from "./layout.ts";
 import * as log from "./log.ts";
@@ -40,6 +42,7 @@ export function count(layout: Layout, record: number, sign: 1 | -1): void {
   layout.addToField("bytes", sign * (layout.keyLengthOf(record) + layout.valueLengthOf(record)));
   if (layout.hasExpiry(record)) layout.addToField("expiring", sign);
   if (layout.hasMeta(record)) meta.count(layout, record, sign);
+  if (layout.bytes[layout.keyStart(record)] === PREFIX_MARK) databases.count(layout, record, sign);
 }
 
 /**

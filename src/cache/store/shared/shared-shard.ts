@@ -15,6 +15,7 @@ import { Changer } from "./change.ts";
 import { verifyShard } from "./verify.ts";
 import * as records from "./records.ts";
 import { statsOf } from "./stats.ts";
+import * as databases from "./database-counts.ts";
 import * as index from "./key-index.ts";
 import { Layout } from "./layout.ts";
 import { SequenceLock } from "./lock.ts";
@@ -303,6 +304,10 @@ export class SharedShard implements Shard {
 
   stats(): ShardStats {
     return statsOf(this.#layout);
+  }
+
+  addDatabaseCounts(into: Float64Array): void {
+    databases.addTo(this.#layout, into);
   }
 
   /**

@@ -1,6 +1,9 @@
 // Verifies the laws of a shard in shared memory: index, log and counts must agree.
+// Typed arrays: indexes are in range by construction.
 
 import { keyed } from "../../hash.ts";
+import { databaseOf, DATABASES_MAX, INTERNAL } from "../../databases.ts";
+import * as databases from "./database-counts.ts";
 import * as index from "./key-index.ts";
 import { GROUP, type Layout, SMALL } from "./layout.ts";
 import { isHidden } from "./meta.ts";
@@ -18,6 +21,7 @@ export function verifyShard(layout: Layout): void {
     deadBytes: 0,
     smallBytes: 0,
   };
+  const inDatabases = new Float64Array(2 * DATABASES_MAX);
   for (const run of runs.runs(layout)) {
     let dead = 0;
     const end = runs.endOf(layout, run);
@@ -37,6 +41,10 @@ export function verifyShard(layout: Layout): void {
       if (isHidden(layout, record)) found.hidden++;
       found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
       if (layout.hasExpiry(record)) found.expiring++;
+      const database = databaseOf(key);
+      if (database === INTERNAL) continue;
+      if (!isHidden(layout, record)) inDatabases[database]!++;
+      if (layout.hasExpiry(record)) inDatabases[DATABASES_MAX + database]!++;
     }
     expect(`dead bytes of segment ${run}`, layout.segment(run, "dead"), dead);
     found.usedBytes += layout.segment(run, "used");
@@ -45,6 +53,11 @@ export function verifyShard(layout: Layout): void {
   }
   for (const [name, value] of Object.entries(found)) {
     expect(name, layout.field(name as keyof typeof found), value);
+  }
+  const counted = new Float64Array(2 * DATABASES_MAX);
+  databases.addTo(layout, counted);
+  for (const [number, entries] of inDatabases.entries()) {
+    expect(`entries of database ${number % DATABASES_MAX}`, counted[number]!, entries);
   }
   let free = 0;
   for (let segment = 0; segment < layout.segments; segment++) {
