@@ -64,8 +64,7 @@ const STORE_COUNTERS = {
 export type HeaderField = Exclude<keyof typeof HEADER, "lock">;
 export type StoreCounter = keyof typeof STORE_COUNTERS;
 
-/** Words 64 to 95 count the entries of each database (database-counts.ts). */
-export const DATABASE_COUNTS = 64;
+export const DATABASE_COUNTS = 64; // Words 64 to 95: the entries of each database.
 const HEADER_BYTES = 384;
 const SEGMENT_ROW_BYTES = 20;
 /** Slots, of two words each, and behind them as many ghosts, of half a word each. */

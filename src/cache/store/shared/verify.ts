@@ -41,10 +41,7 @@ export function verifyShard(layout: Layout): void {
       if (isHidden(layout, record)) found.hidden++;
       found.bytes += layout.keyLengthOf(record) + layout.valueLengthOf(record);
       if (layout.hasExpiry(record)) found.expiring++;
-      const database = databaseOf(key);
-      if (database === INTERNAL) continue;
-      if (!isHidden(layout, record)) inDatabases[database]!++;
-      if (layout.hasExpiry(record)) inDatabases[DATABASES_MAX + database]!++;
+      countIn(inDatabases, layout, record);
     }
     expect(`dead bytes of segment ${run}`, layout.segment(run, "dead"), dead);
     found.usedBytes += layout.segment(run, "used");
@@ -54,11 +51,7 @@ export function verifyShard(layout: Layout): void {
   for (const [name, value] of Object.entries(found)) {
     expect(name, layout.field(name as keyof typeof found), value);
   }
-  const counted = new Float64Array(2 * DATABASES_MAX);
-  databases.addTo(layout, counted);
-  for (const [number, entries] of inDatabases.entries()) {
-    expect(`entries of database ${number % DATABASES_MAX}`, counted[number]!, entries);
-  }
+  verifyDatabases(layout, inDatabases);
   let free = 0;
   for (let segment = 0; segment < layout.segments; segment++) {
     const span = layout.segment(segment, "span");
@@ -82,6 +75,22 @@ export function verifyShard(layout: Layout): void {
     ghosts += layout.halfWords.subarray(first, first + GROUP).filter(Boolean).length;
   }
   expect("ghosts", layout.field("ghosts"), ghosts);
+}
+
+/** Counts a record among the entries of its database, as `addTo` does. */
+function countIn(inDatabases: Float64Array, layout: Layout, record: number): void {
+  const database = databaseOf(layout.keyOf(record));
+  if (database === INTERNAL) return;
+  if (!isHidden(layout, record)) inDatabases[database]!++;
+  if (layout.hasExpiry(record)) inDatabases[DATABASES_MAX + database]!++;
+}
+
+function verifyDatabases(layout: Layout, found: Float64Array): void {
+  const counted = new Float64Array(2 * DATABASES_MAX);
+  databases.addTo(layout, counted);
+  for (const [number, entries] of found.entries()) {
+    expect(`entries of database ${number % DATABASES_MAX}`, counted[number]!, entries);
+  }
 }
 
 function expect(what: string, counted: number, found: number): void {
