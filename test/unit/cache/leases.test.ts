@@ -243,7 +243,7 @@ test("both stores do the same, in a long random sequence", () => {
 
 test("under eviction, leases and tagged entries keep the laws of the shard", () => {
   const draw = random();
-  const cache = new Keys("shared", 2 ** 20, 2);
+  const cache = new Keys("shared", 2 ** 19, 2);
   for (let step = 0; step < 12_000; step++) {
     const key = `key${draw.below(20_000)}`;
     // So slowly that leases and entries stay until they are evicted.

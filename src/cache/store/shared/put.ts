@@ -9,6 +9,7 @@ import * as records from "./records.ts";
 import * as index from "./key-index.ts";
 import { type Layout, MAIN, type Queue, ROUND, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
+import * as meta from "./meta.ts";
 import * as reclaim from "./reclaim.ts";
 import * as rules from "./rules.ts";
 import type { SavedEntry } from "./copy.ts";
@@ -102,7 +103,8 @@ function insert(
   fixedQueue?: Queue,
 ): boolean {
   if (!reclaim.makeIndexRoom(layout, nowMs, usesReserve)) return false;
-  if (fixedQueue !== undefined) rules.countInsert(layout, recordBytes);
+  // An open lease of a missing key is no entry: its value is counted when it comes.
+  if (expiresAtMs > nowMs) rules.countInsert(layout, recordBytes);
   const queue = fixedQueue ?? rules.queueOfInsert(layout, hash, recordBytes);
   const record = reclaim.makeRoom(layout, queue, recordBytes, nowMs, usesReserve);
   if (record === 0) return false;
@@ -125,7 +127,8 @@ function overwrite(
   slackBytes: number,
 ): boolean {
   const old = layout.recordAt(slot);
-  layout.markHit(slot, old);
+  if (meta.isHidden(layout, old)) rules.countInsert(layout, recordBytes);
+  else layout.markHit(slot, old);
   const reason = layout.expiresAtOf(old) > nowMs ? "overwritten" : "expired";
   records.count(layout, old, -1);
   if (layout.recordBytesAt(old) === recordBytes || log.refit(layout, old, recordBytes)) {

@@ -37,9 +37,8 @@ const TWO_ROUNDS_MEANS = 1 / 16;
 /** The longest records, in units of the mean, that a ghost brings to main. */
 const GHOST_MEANS = 25 / 4;
 
-/** Counts a new entry's record in the mean, and returns the queue that it goes to. */
+/** The queue that a new entry goes to, which was counted. Takes the key's ghost out. */
 export function queueOfInsert(layout: Layout, hash: number, recordBytes: number): Queue {
-  countInsert(layout, recordBytes);
   return ghosts.take(layout, hash) && recordBytes <= GHOST_MEANS * meanOf(layout) ? MAIN : SMALL;
 }
 
@@ -80,7 +79,7 @@ function nextRound(marks: number, means: number): number {
   return marks < free * ROUND ? marks + ROUND : EVICTED;
 }
 
-/** Bytes; not 0 once there was an insert. */
+/** Bytes; 0 before the first insert. */
 function meanOf(layout: Layout): number {
   return (layout.field("meanBytes") >>> 0) / MEAN_SCALE;
 }
