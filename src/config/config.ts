@@ -187,6 +187,20 @@ export function cacheOptionsOf(config: Omit<Config, Exclude<Sized, "memory"> | "
   };
 }
 
+/** The name of the policy by which a full cache evicts; "none" if it rejects new entries. */
+export function evictionPolicyOf({ eviction, store }: Pick<Config, "eviction" | "store">): string {
+  return eviction === "s3fifo" && store === "map" ? "lru" : eviction;
+}
+
+/**
+ * The policy of Redis that is nearest to it, since clients accept only Redis's names. Symfony's tag-aware
+ * adapter and BullMQ want a server that evicts nothing: both accept --eviction none.
+ */
+export function redisEvictionPolicyOf(config: Pick<Config, "eviction" | "store">): string {
+  const names: Record<string, string> = { none: "noeviction", lru: "allkeys-lru" };
+  return names[evictionPolicyOf(config)] ?? "allkeys-lfu";
+}
+
 export const HELP = `ringcache ${version}: an in-memory key-value cache over HTTP and the Redis protocol
 
 usage: bun run start [options]

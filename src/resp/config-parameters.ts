@@ -3,7 +3,7 @@
 
 import { resolve } from "node:path";
 
-import type { Config } from "../config/config.ts";
+import { type Config, redisEvictionPolicyOf } from "../config/config.ts";
 
 const PROTO_MAX_BULK_LEN = 0;
 const QUERY_LIMIT = 1;
@@ -117,7 +117,7 @@ export class Settings {
       fixed("maxclients", config.maxConnections),
       fixed("maxmemory", config.memory),
       fixed("maxmemory-clients", config.maxPendingBytes),
-      fixed("maxmemory-policy", config.eviction === "none" ? "noeviction" : "allkeys-s3fifo"),
+      fixed("maxmemory-policy", redisEvictionPolicyOf(config)),
       fixed("notify-keyspace-events", ""),
       fixed("port", config.respPort),
       number("proto-max-bulk-len", PROTO_MAX_BULK_LEN),

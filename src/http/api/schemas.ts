@@ -147,6 +147,7 @@ export const STATS = okWith({
   live_bytes: count("bytes of the keys and values of all entries"),
   dead_bytes: count("bytes of removed entries that are not free yet"),
   ghost_count: count("keys of recently evicted entries that are remembered"),
+  eviction_policy: text("by what a full cache evicts: s3fifo, lru or none"),
   shards: count("number of shards"),
   virtual_nodes: count("points of each shard on the ring"),
   workers: count("threads that serve requests"),

@@ -1,7 +1,7 @@
 // The members of the responses of /stats and /ring.
 
 import type { Cache } from "../../cache/cache.ts";
-import { type Config, version } from "../../config/config.ts";
+import { type Config, evictionPolicyOf, version } from "../../config/config.ts";
 import { residentBytes, usableMemoryBytes } from "../../linux/resources.ts";
 import type { Service } from "../../service/service.ts";
 
@@ -33,6 +33,7 @@ export function statsOf(cache: Cache, config: Config, service: Service): Record<
     live_bytes: stats.bytes,
     dead_bytes: stats.dead,
     ghost_count: stats.ghosts,
+    eviction_policy: evictionPolicyOf(config),
     shards: cache.ring.shards,
     virtual_nodes: config.virtualNodes,
     workers: config.workers,

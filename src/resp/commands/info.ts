@@ -2,7 +2,7 @@
 
 import { release } from "node:os";
 
-import { version } from "../../config/config.ts";
+import { evictionPolicyOf, redisEvictionPolicyOf, version } from "../../config/config.ts";
 import { residentBytes, usableMemoryBytes } from "../../linux/resources.ts";
 import { changesOf } from "../../service/service.ts";
 import type { CommandContext } from "./context.ts";
@@ -50,7 +50,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       total_system_memory_human: formatBytes(usableMemoryBytes()),
       maxmemory: memory,
       maxmemory_human: formatBytes(memory),
-      maxmemory_policy: config.eviction === "none" ? "noeviction" : "allkeys-s3fifo",
+      maxmemory_policy: redisEvictionPolicyOf(config),
+      eviction_policy: evictionPolicyOf(config),
     };
   },
   persistence: ({ cache, service: { state } }) => ({

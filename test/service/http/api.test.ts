@@ -203,6 +203,7 @@ describe("health, stats and ring", () => {
       live_bytes: 4,
       dead_bytes: 16,
       ghost_count: 0,
+      eviction_policy: "s3fifo",
       shards: 8,
       virtual_nodes: 32,
       workers: 1,
