@@ -1,17 +1,19 @@
-// The JSON bodies of requests: read within the byte budget, parsed, and passed to the route's handler.
+// The bodies of requests, JSON or any bytes: read within the byte budget and passed to the route's
+// handler.
 //
 //   up to SMALL_BYTES    the runtime reads and parses the body; the connection pays for it
-//   above, or chunked    body-source.ts reads, received-body.ts claims and parses, one at a time
+//   above, or chunked    large-body.ts reads and claims; JSON is parsed one body at a time
 
 import { type BodyBudget, SMALL_BYTES } from "./admission/body-budget.ts";
 import type { LoadShedder } from "./admission/load-shedding.ts";
 import { type BodyShape, checkShape } from "./body-shape.ts";
 import { BodySource } from "./body-source.ts";
-import { BUDGET_EXCEEDED, HttpError, OVERLOADED, type Reject, sizeError } from "./error.ts";
-import type { BodyHandler, RecordResponse, TimedHandler } from "./handler.ts";
+import { HttpError, OVERLOADED, type Reject, sizeError } from "./error.ts";
+import type { BodyHandler, BytesHandler, RecordResponse, TimedHandler } from "./handler.ts";
 import { isObject, kindOf } from "./json.ts";
+import { type LargeForm, readLarge } from "./large-body.ts";
 import type { ParseTurns } from "./parse-turns.ts";
-import { ReceivedBody } from "./received-body.ts";
+import type { ReceivedBody } from "./received-body.ts";
 
 /**
  * Memory of a parsed body at most: for each byte, the text and its strings; for each mark, an object
@@ -51,12 +53,29 @@ export function handlerOfBody(
     return reject(new HttpError(400, `the body is ${kindOf(body)}; it must be a JSON object`));
   };
   const smallBytesMax = Math.min(SMALL_BYTES, maxBodyBytes);
+  const form: LargeForm = {
+    maxBytes: maxBodyBytes,
+    tooLarge: sizeError("body", maxBodyBytes),
+    pass: async (body, handle) => {
+      await context.parseTurns.begin();
+      let response: Promise<Response>;
+      try {
+        response = handle(checkBody(context, shape, body) ?? body.parse());
+      } finally {
+        context.parseTurns.end();
+      }
+      // The response may have to wait for room, and this makes some.
+      body.release();
+      return await response;
+    },
+    errorOf: errorOfBody,
+  };
   return (req, startMs) => {
     const contentLength = req.headers.get("content-length");
     const bytes = Number(contentLength);
     if (contentLength === null || bytes > smallBytesMax) {
       const announced = contentLength === null ? undefined : bytes;
-      return readLarge(context, shape, req, announced, async (body) =>
+      return readLarge(context, form, req, announced, async (body) =>
         record(req, await respond(body, req), startMs),
       );
     }
@@ -77,6 +96,49 @@ export function handlerOfBody(
   };
 }
 
+/**
+ * Returns a handler that reads a body of any bytes, at most `maxBytes`, and passes it to `handleBytes`.
+ * The bytes are valid until `handleBytes` returns.
+ */
+export function handlerOfBytes(
+  context: BodyContext,
+  maxBytes: number,
+  tooLarge: HttpError,
+  handleBytes: BytesHandler,
+  record: RecordResponse,
+): TimedHandler {
+  const { budget, shedder, reject } = context;
+  const respond = (bytes: unknown, req: Request): Response | Promise<Response> => {
+    if (shedder.shouldReject(performance.now())) return reject(OVERLOADED);
+    return bytes instanceof Uint8Array ? handleBytes(bytes, req) : reject(errorOfBytes(bytes));
+  };
+  const form: LargeForm = {
+    maxBytes,
+    tooLarge,
+    pass: async (body, handle) => {
+      const response = handle(body.bytes.subarray(0, body.end));
+      budget.leave(body.end);
+      body.release();
+      return await response;
+    },
+    errorOf: errorOfBytes,
+  };
+  const smallBytesMax = Math.min(SMALL_BYTES, maxBytes);
+  return async (req, startMs) => {
+    const contentLength = req.headers.get("content-length");
+    const length = Number(contentLength);
+    if (contentLength === null || length > smallBytesMax) {
+      const announced = contentLength === null ? undefined : length;
+      return await readLarge(context, form, req, announced, async (bytes) =>
+        record(req, await respond(bytes, req), startMs),
+      );
+    }
+    const bytes = await req.bytes().catch((error: unknown) => error);
+    budget.leave(length);
+    return record(req, await respond(bytes, req), startMs);
+  };
+}
+
 /** Responds once the body of the request, if it has one, has been discarded. */
 export function afterBody(
   { renewTimeout }: BodyContext,
@@ -91,59 +153,6 @@ export function afterBody(
 async function parseOrShed(req: Request, shedder: LoadShedder): Promise<unknown> {
   const text = await req.text();
   return shedder.shouldReject(performance.now()) ? OVERLOADED : JSON.parse(text);
-}
-
-/** `announced`: the body's length by its header; undefined for a chunked body. */
-async function readLarge(
-  context: BodyContext,
-  shape: BodyShape,
-  req: Request,
-  announced: number | undefined,
-  respondTo: (body: unknown) => Promise<Response>,
-): Promise<Response> {
-  const { maxBodyBytes, budget, parseTurns } = context;
-  const source = new BodySource(req, context.renewTimeout);
-  const respond = async (body: unknown) => source.closeIfChunked(await respondTo(body));
-  if ((announced ?? 0) > maxBodyBytes) {
-    return await source.respondAfterDiscard(() => respond(sizeError("body", maxBodyBytes)));
-  }
-  const body = new ReceivedBody(budget, announced ?? maxBodyBytes);
-  try {
-    const isAdmitted = announced === undefined || body.reserve(announced);
-    const error = isAdmitted ? await receive(source, body, maxBodyBytes) : BUDGET_EXCEEDED;
-    if (error !== undefined) {
-      body.release();
-      return await source.respondAfterDiscard(() => respond(error));
-    }
-    await parseTurns.begin();
-    let response: Promise<Response>;
-    try {
-      response = respond(checkBody(context, shape, body) ?? body.parse());
-    } finally {
-      parseTurns.end();
-    }
-    // The response may have to wait for room, and this makes some.
-    body.release();
-    return await response;
-  } catch (error) {
-    return await respond(errorOfBody(error));
-  } finally {
-    body.release();
-  }
-}
-
-/** Reads the body to its end, up to the limits. */
-async function receive(
-  source: BodySource,
-  body: ReceivedBody,
-  maxBodyBytes: number,
-): Promise<HttpError | undefined> {
-  for (;;) {
-    const chunk = await source.read();
-    if (chunk === undefined) return undefined;
-    if (body.end + chunk.length > maxBodyBytes) return sizeError("body", maxBodyBytes);
-    if (!body.append(chunk)) return BUDGET_EXCEEDED;
-  }
 }
 
 /** Returns the error of a received body that is not to be parsed; otherwise claims the memory of the parsed one. */
@@ -170,6 +179,12 @@ function errorOfBody(error: unknown): HttpError {
     return new HttpError(400, `the body is not JSON: ${reason}`);
   }
   if (error instanceof RangeError) return new HttpError(400, "the body is nested too deeply");
+  return errorOfBytes(error);
+}
+
+/** Returns the HTTP error of a body that could not be read; throws all other errors. */
+function errorOfBytes(error: unknown): HttpError {
+  if (error instanceof HttpError) return error;
   // The client left in the middle of its body: nobody reads this response.
   if (error instanceof Error && error.name === "AbortError") {
     return new HttpError(400, "the body ended early");

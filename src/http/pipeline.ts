@@ -6,7 +6,7 @@ import { AdmissionControl } from "./admission/admission.ts";
 import { BodyBudget } from "./admission/body-budget.ts";
 import { LoadShedder } from "./admission/load-shedding.ts";
 import { pathOf } from "./api/decode.ts";
-import { afterBody, type BodyContext, handlerOfBody } from "./body.ts";
+import { afterBody, type BodyContext, handlerOfBody, handlerOfBytes } from "./body.ts";
 import { shapeOf } from "./body-shape.ts";
 import type { Connections } from "./connections.ts";
 import type { HttpContext } from "./context.ts";
@@ -102,6 +102,9 @@ export class RequestPipeline {
     if ("handleBody" in route) {
       const shape = shapeOf(route.body, this.#context.config.maxBatchEntries);
       return handlerOfBody(bodies, shape, route.handleBody, record);
+    }
+    if ("handleBytes" in route) {
+      return handlerOfBytes(bodies, route.maxBytes, route.tooLarge, route.handleBytes, record);
     }
     const handle: TimedHandler = (req, startMs) => {
       const response = route.handle(req);

@@ -2,14 +2,16 @@
 
 import type { AdmissionRule } from "./admission/admission.ts";
 import * as schemas from "./api/schemas.ts";
-import type { BodyHandler, Handler } from "./handler.ts";
+import type { HttpError } from "./error.ts";
+import type { BodyHandler, BytesHandler, Handler } from "./handler.ts";
 import type { HttpCommand } from "./metrics.ts";
 
-export type Method = "GET" | "POST" | "DELETE";
+export type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-/** A response, which is JSON unless it has another type. */
+/** A response, which is JSON unless it has another type, or no body. */
 export interface ResponseDescription {
   readonly description: string;
+  readonly isEmpty?: boolean;
   readonly type?: string;
   readonly schema?: schemas.Schema;
 }
@@ -23,14 +25,24 @@ interface Description extends AdmissionRule {
   /** Parameters of the query that a request may leave out. */
   readonly optional?: Readonly<Record<string, schemas.Schema>>;
   readonly responses: ResponsesByStatus;
+  /** Fields of the header that the route reads; a request may leave them out. */
+  readonly fields?: Readonly<Record<string, schemas.Schema>>;
+  /** Another path of the route: with a wildcard, for a parameter that contains slashes. */
+  readonly wildcard?: `${string}/*`;
   /** Whether the route responds as usual while the snapshot is loaded. */
   readonly whileLoading?: boolean;
 }
 
-/** Handles the request alone, or a JSON body of this schema. */
+/** Handles the request alone, a JSON body of this schema, or any bytes. */
 export type RouteHandler =
   | { readonly handle: Handler }
-  | { readonly body: schemas.Schema; readonly handleBody: BodyHandler };
+  | { readonly body: schemas.Schema; readonly handleBody: BodyHandler }
+  | {
+      readonly maxBytes: number;
+      /** The error of a body with more bytes. */
+      readonly tooLarge: HttpError;
+      readonly handleBytes: BytesHandler;
+    };
 
 export type RouteOptions = Description & RouteHandler;
 
@@ -48,6 +60,7 @@ const routeOf =
 
 export const get = routeOf("GET");
 export const post = routeOf("POST");
+export const put = routeOf("PUT");
 /** A route with the method DELETE. */
 export const del = routeOf("DELETE");
 
@@ -55,6 +68,7 @@ export const error = (description: string): ResponseDescription => ({
   description,
   schema: schemas.ERROR,
 });
+export const empty = (description: string): ResponseDescription => ({ description, isEmpty: true });
 export const json = (description: string, schema: schemas.Schema): ResponseDescription => ({
   description,
   schema,

@@ -4,13 +4,26 @@
 import { LiveSampler } from "../metrics/live-sampler.ts";
 import { createHandlers, type Handlers } from "./api/handlers.ts";
 import { openApiOf } from "./api/openapi.ts";
+import { valueLimit } from "./api/entry-handlers.ts";
 import { jsonOf, ok } from "./api/respond.ts";
 import * as schemas from "./api/schemas.ts";
 import { MetricsScrape } from "./api/scrape.ts";
 import type { HandlerContext } from "./context.ts";
+import { HttpError } from "./error.ts";
 import { StatsEvents } from "./events.ts";
 import { ASSETS, Page } from "./page.ts";
-import { del, error, get, json, post, type ResponseDescription, type Route } from "./route.ts";
+import {
+  del,
+  empty,
+  error,
+  get,
+  json,
+  post,
+  put,
+  type ResponseDescription,
+  type Route,
+} from "./route.ts";
+import { CACHE_PATH, ValueHandlers } from "./values/handlers.ts";
 
 /** The HTTP API of one worker. */
 export interface Api {
@@ -42,6 +55,7 @@ export function createApi(context: HandlerContext): Api {
   const routes: readonly Route[] = [
     ...entryRoutes(handlers),
     ...keyspaceRoutes(handlers),
+    ...valueRoutes(context),
     ...serviceRoutes(handlers),
     get("/metrics", "metrics", {
       access: config.openMetrics ? "open" : "read",
@@ -161,6 +175,53 @@ function keyspaceRoutes(handlers: Handlers): Route[] {
       summary: "Deletes every entry.",
       responses: { ...OK, ...DOWN },
       handle: handlers.flush,
+    }),
+  ];
+}
+
+function valueRoutes(context: HandlerContext): Route[] {
+  const { cache, config } = context;
+  const handlers = new ValueHandlers(context);
+  const path = `${CACHE_PATH}:key`;
+  const wildcard = `${CACHE_PATH}*` as const;
+  const rule = { isSheddable: true, wildcard, parameters: { key: schemas.KEY } };
+  const conditions = { "If-Match": schemas.FIELD, "If-None-Match": schemas.FIELD };
+  const bytes = { description: "The bytes of the value, with their type.", type: "*/*" };
+  const reason = `the body is larger than a value may be; it may have ${valueLimit(cache, config)}`;
+  return [
+    get(path, "cache", {
+      ...{ ...rule, access: "read" },
+      summary: "The bytes of a value.",
+      fields: { ...conditions, "Cache-Control": schemas.FIELD },
+      responses: {
+        ...{ 200: bytes, 304: empty("The client has these bytes.") },
+        ...{ ...BAD, ...NO_KEY, ...CONDITION, ...DOWN },
+      },
+      handle: handlers.get,
+    }),
+    put(path, "cache", {
+      ...{ ...rule, access: "write" },
+      summary: "Stores the bytes of the body.",
+      fields: { ...conditions, "Cache-Control": schemas.FIELD, "Content-Type": schemas.FIELD },
+      responses: {
+        201: empty("The key is new."),
+        204: empty("The value is replaced."),
+        ...{ ...BAD, ...CONDITION, ...TOO_LARGE },
+        415: error("The bytes have a content coding, which is not stored."),
+        ...{ ...FULL, ...DOWN },
+      },
+      ...{
+        maxBytes: cache.maxValueBytes,
+        tooLarge: new HttpError(413, reason, { reason: "body_size" }),
+      },
+      handleBytes: handlers.put,
+    }),
+    del(path, "cache", {
+      ...{ ...rule, access: "write" },
+      summary: "Deletes a key.",
+      fields: conditions,
+      responses: { 204: empty("Done."), ...BAD, ...NO_KEY, ...CONDITION, ...DOWN },
+      handle: handlers.delete,
     }),
   ];
 }

@@ -47,18 +47,27 @@ function rejectingTable(
 
 function tableOf(routes: readonly Route[], pipeline: RequestPipeline): Routes {
   const table: Routes = {};
-  for (const route of routes) (table[route.path] ??= {})[route.method] = pipeline.handlerOf(route);
+  for (const route of routes) {
+    const handle = pipeline.handlerOf(route);
+    for (const path of [route.path, route.wildcard ?? route.path]) {
+      (table[path] ??= {})[route.method] = handle;
+    }
+  }
   return table;
 }
 
 /** Returns the handler of an unknown path, and of a wrong method on a known path. */
 function noSuchRoute(routes: Routes): Handler {
-  const paths = Object.keys(routes)
+  const names = Object.keys(routes);
+  const wildcards = names.filter((path) => path.endsWith("/*"));
+  const paths = names
     .filter((path) => !path.includes(":"))
+    .map((path) => path.replace("/*", "/{key}"))
     .join(", ");
   return (req) => {
     const path = pathOf(req.url);
-    const known = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    const pattern = wildcards.find((wildcard) => path.startsWith(wildcard.slice(0, -1))) ?? path;
+    const known = Object.hasOwn(routes, pattern) ? routes[pattern] : undefined;
     const methods = Object.keys(known ?? {}).flatMap((name) =>
       name === "GET" ? ["GET", "HEAD"] : [name],
     );

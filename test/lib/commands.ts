@@ -8,22 +8,34 @@ type Program = (args: readonly string[]) => Promise<string>;
 /** Has the output of `curl -s`, for the flags that the documents use. */
 const curl: Program = async (args) => {
   const flags = new Map<string, string>();
+  const fields: string[] = [];
   let url = "";
   for (let n = 0; n < args.length; n++) {
     const arg = args[n] ?? "";
     if (arg === "-s" || arg === "-G") flags.set(arg, "");
-    else if (["-X", "-d", "--data-urlencode"].includes(arg)) flags.set(arg, args[++n] ?? "");
+    else if (arg === "-H") fields.push(args[++n] ?? "");
+    else if (["-X", "-d", "-o", "-w", "--data-urlencode"].includes(arg))
+      flags.set(arg, args[++n] ?? "");
     else if (arg.startsWith("-")) throw new Error(`test/lib/commands.ts lacks curl ${arg}`);
     else url = arg.includes("://") ? arg : `http://${arg}`;
   }
-  const [name = "", value = ""] = (flags.get("--data-urlencode") ?? "").split(/=(.*)/s);
-  if (flags.has("-G")) url += `?${name}=${encodeURIComponent(value)}`;
+  const [parameter = "", value = ""] = (flags.get("--data-urlencode") ?? "").split(/=(.*)/s);
+  if (flags.has("-G")) url += `?${parameter}=${encodeURIComponent(value)}`;
   const body = flags.get("-d");
   const method = flags.get("-X") ?? (body === undefined ? "GET" : "POST");
   const headers: Record<string, string> =
     body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
+  for (const field of fields) {
+    const [name = "", text = ""] = field.split(/: (.*)/s);
+    headers[name.toLowerCase()] = text;
+  }
   const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body }) });
-  return await response.text();
+  const text = await response.text();
+  const isDropped = flags.get("-o") === "/dev/null";
+  return (
+    (isDropped ? "" : text) +
+    (flags.get("-w") ?? "").replace("%{http_code}\\n", `${response.status}`)
+  );
 };
 
 /** Has the output of `redis-cli -p PORT` without a terminal. */

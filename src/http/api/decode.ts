@@ -56,6 +56,31 @@ function findQueryKey(url: string): string | null {
 }
 const NEEDS_DECODING = /[%+&]/;
 
+/**
+ * Returns the key in the path of a request after `prefix`, percent-decoded as UTF-8. A key without a
+ * slash is a parameter that the runtime has decoded: it writes U+FFFD for bytes that are not UTF-8.
+ */
+export function readPathKey(
+  req: Request,
+  prefix: string,
+  limits: RequestLimits,
+): string | HttpError {
+  const parameter = (req as Bun.BunRequest<":key">).params?.key;
+  if (parameter !== undefined && !parameter.includes("\ufffd")) {
+    return readKey(parameter, "", "key", limits);
+  }
+  const path = pathOf(req.url);
+  if (!path.startsWith(prefix)) return new HttpError(404, NO_DOTS);
+  try {
+    return readKey(decodeURIComponent(path.slice(prefix.length)), "", "key", limits);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    const advice = "encode the bytes of its UTF-8 as %xx, and % itself as %25";
+    return new HttpError(400, `the key in the path is not percent-encoded UTF-8; ${advice}`);
+  }
+}
+const NO_DOTS = 'the path leaves /cache/ by "..": encode the slashes of such a key as %2F';
+
 /** Decodes the body of `/put`. */
 export function readPut(body: JsonObject, limits: RequestLimits): ConditionalPut | HttpError {
   const entry = readEntry(body, "", limits, PUT_MEMBERS);

@@ -150,11 +150,13 @@ function encode(buffer: ByteBuffer, text: string): ByteBuffer {
 }
 
 function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): HttpError {
-  const { maxValueBytes: limit } = cache;
-  const reason =
-    limit < config.maxValueBytes
-      ? `which is what --memory ${formatBytes(config.memory)} has room for`
-      : "the limit set by --max-value-bytes";
   const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
-  return new HttpError(413, `"value" is ${bytes}; it may have ${limit}, ${reason}`);
+  return new HttpError(413, `"value" is ${bytes}; it may have ${valueLimit(cache, config)}`);
+}
+
+/** Returns the largest number of bytes of a value, and the reason. */
+export function valueLimit({ maxValueBytes: limit }: Cache, config: Config): string {
+  return limit < config.maxValueBytes
+    ? `${limit}, which is what --memory ${formatBytes(config.memory)} has room for`
+    : `${limit}, the limit set by --max-value-bytes`;
 }

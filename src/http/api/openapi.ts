@@ -33,7 +33,7 @@ export function openApiOf(routes: readonly Route[]): Record<string, unknown> {
 }
 
 function operationOf(route: Route) {
-  const { method, path, summary, parameters = {}, optional = {}, access } = route;
+  const { method, path, summary, parameters = {}, optional = {}, fields = {}, access } = route;
   const responses = { ...route.responses, ...admissionErrors(route) };
   const named = Object.entries({ ...parameters, ...optional }).map(([name, schema]) => ({
     name,
@@ -41,16 +41,21 @@ function operationOf(route: Route) {
     required: Object.hasOwn(parameters, name),
     schema,
   }));
+  const inHeader = Object.entries(fields).map(([name, schema]) => ({
+    ...{ name, in: "header", required: false, schema },
+  }));
+  const all = [...named, ...inHeader];
   const name = path.replace(/\W+/g, "_").replace(/^_|_$/g, "");
   return {
     operationId: `${method.toLowerCase()}_${name === "" ? "dashboard" : name}`,
     summary,
-    ...(named.length > 0 ? { parameters: named } : {}),
+    ...(all.length > 0 ? { parameters: all } : {}),
     // A service without a token takes requests without one.
     ...(access === "open" ? {} : { security: [{ token: [] }, {}] }),
     ...("body" in route
       ? { requestBody: { required: true, content: { [JSON_TYPE]: { schema: route.body } } } }
       : {}),
+    ...("handleBytes" in route ? { requestBody: { content: { "*/*": {} } } } : {}),
     responses: Object.fromEntries(
       Object.entries(responses).map(([status, response]) => [status, responseOf(response)]),
     ),
@@ -68,6 +73,7 @@ function admissionErrors({ access, isProbe }: Route): ResponsesByStatus {
   };
 }
 
-function responseOf({ description, type = JSON_TYPE, schema }: ResponseDescription) {
+function responseOf({ description, isEmpty, type = JSON_TYPE, schema }: ResponseDescription) {
+  if (isEmpty === true) return { description };
   return { description, content: { [type]: schema ? { schema } : {} } };
 }

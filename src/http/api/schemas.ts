@@ -28,6 +28,8 @@ const TTL: Schema = {
   description: "Lifetime in seconds; without it --default-ttl.",
 };
 
+/** A field of the header, whose form its standard defines. */
+export const FIELD: Schema = { type: "string" };
 export const KEY: Schema = { type: "string", minLength: 1, description: "The key." };
 const ENTRY = { key: KEY, value: VALUE, ttl: TTL, encoding: ENCODING };
 const CONDITION: Schema = {

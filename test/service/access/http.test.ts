@@ -23,6 +23,9 @@ const NEEDS: Readonly<Record<string, "open" | "read" | "write">> = {
   "DELETE /ttl": "write",
   "GET /keys": "read",
   "POST /flush": "write",
+  "GET /cache/{key}": "read",
+  "PUT /cache/{key}": "write",
+  "DELETE /cache/{key}": "write",
   "POST /snapshot": "write",
   "GET /stats": "read",
   "GET /ring": "read",
@@ -42,7 +45,7 @@ async function call(url: string, route: string, authorization?: string) {
   const response = await fetch(url + path, {
     method,
     headers: authorization === undefined ? {} : { authorization },
-    ...(method === "POST" ? { body: "{}" } : {}),
+    ...(method === "POST" || method === "PUT" ? { body: "{}" } : {}),
   });
   await response.body?.cancel();
   return { status: response.status, challenge: response.headers.get("www-authenticate") };

@@ -8,7 +8,7 @@ import { createService, serveParts } from "../../lib/service.ts";
 
 interface Operation {
   readonly requestBody?: { readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly content: Content }>>;
+  readonly responses: Readonly<Record<string, { readonly content?: Content }>>;
 }
 type Content = Readonly<Record<string, { readonly schema?: object }>>;
 interface Document {
@@ -34,6 +34,7 @@ const REQUESTS: readonly (readonly [
   path: string,
   status: number,
   body?: unknown,
+  headers?: Record<string, string>,
 ])[] = [
   ["POST", "/put", 200, { key: "k", value: "v", ttl: 60 }],
   ["POST", "/put", 200, { key: "bytes", value: "/+8=", encoding: "base64" }],
@@ -57,6 +58,21 @@ const REQUESTS: readonly (readonly [
   ["DELETE", "/delete?key=k", 200],
   ["DELETE", "/delete?key=k", 404],
   ["DELETE", "/delete", 400],
+  ["PUT", "/cache/raw", 201, { any: "bytes" }],
+  ["PUT", "/cache/raw", 204, "bytes"],
+  ["PUT", "/cache/", 400, ""],
+  ["PUT", "/cache/raw", 413, "v".repeat(2 ** 20)],
+  ["GET", "/cache/raw", 200],
+  ["GET", "/cache/nobody", 404],
+  ["GET", "/cache/%ff", 400],
+  ["GET", "/cache/raw", 304, undefined, { "if-none-match": "*" }],
+  ["GET", "/cache/raw", 412, undefined, { "if-match": '"x"' }],
+  ["PUT", "/cache/raw", 412, "bytes", { "if-match": '"x"' }],
+  ["PUT", "/cache/raw", 415, "bytes", { "content-encoding": "gzip" }],
+  ["DELETE", "/cache/raw", 412, undefined, { "if-match": '"x"' }],
+  ["DELETE", "/cache/raw", 204],
+  ["DELETE", "/cache/raw", 404],
+  ["DELETE", "/cache/", 400],
   ["POST", "/incr", 200, { key: "counter", by: 5, ttl: 60 }],
   ["POST", "/incr", 400, { key: "counter", by: 0.5 }],
   ["POST", "/incr", 409, { key: "bytes" }],
@@ -87,6 +103,8 @@ const REQUESTS: readonly (readonly [
   ["GET", "/dashboard/nothing.js", 404],
 ];
 
+const hasBody = (method: string) => method === "post" || method === "put";
+
 test("each response of each route is one that the description has", async () => {
   const service = createService();
   await using server = serveParts(
@@ -105,14 +123,26 @@ test("each response of each route is one that the description has", async () => 
     status: number,
     body?: unknown,
     base = server.url,
+    headers: Record<string, string> = {},
   ) => {
     const init = body === undefined ? { method } : { method, body: JSON.stringify(body) };
     const aborting = new AbortController();
-    const response = await fetch(base + path, { ...init, signal: aborting.signal });
+    const response = await fetch(base + path, { ...init, headers, signal: aborting.signal });
     expect([method, path, response.status]).toEqual([method, path, status]);
-    const bare = path.split("?")[0]?.replace(/^\/dashboard\/.*/, "/dashboard/{file}") ?? "";
+    const bare =
+      path
+        .split("?")[0]
+        ?.replace(/^\/dashboard\/.*/, "/dashboard/{file}")
+        .replace(/^\/cache\/.*/, "/cache/{key}") ?? "";
     const operation = paths[bare]?.[method.toLowerCase()];
-    const content = operation?.responses[status]?.content ?? {};
+    const answered = operation?.responses[status];
+    expect([method, path, answered === undefined]).toEqual([method, path, false]);
+    seen.add(`${method} ${bare} ${status}`);
+    if (answered?.content === undefined) {
+      expect([method, path, await response.text()]).toEqual([method, path, ""]);
+      return;
+    }
+    const { content } = answered;
     const type = response.headers.get("content-type")?.split(";")[0] ?? "";
     const described = content[type] ?? content["*/*"];
     expect([method, path, type, described === undefined]).toEqual([method, path, type, false]);
@@ -122,9 +152,10 @@ test("each response of each route is one that the description has", async () => 
       expect([method, path, validate(answer), validate.errors]).toEqual([method, path, true, null]);
     }
     aborting.abort();
-    seen.add(`${method} ${bare} ${status}`);
   };
-  for (const [method, path, status, body] of REQUESTS) await check(method, path, status, body);
+  for (const [method, path, status, body, headers] of REQUESTS) {
+    await check(method, path, status, body, server.url, headers);
+  }
 
   // A script of the page.
   const [script = ""] =
@@ -164,6 +195,7 @@ test("each response of each route is one that the description has", async () => 
     await check("POST", "/mput", 507, { entries: smaller }, full.url);
   }
   await check("POST", "/incr", 507, { key: "counter" }, full.url);
+  await check("PUT", "/cache/more", 507, "v", full.url);
 
   const loadingService = createService();
   loadingService.state.phase = "loading";
@@ -171,14 +203,14 @@ test("each response of each route is one that the description has", async () => 
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, { responses }] of Object.entries(operations)) {
       if (responses["503"] === undefined || path === "/events") continue;
-      await check(method.toUpperCase(), path, 503, method === "post" ? {} : undefined, loading.url);
+      await check(method.toUpperCase(), path, 503, hasBody(method) ? {} : undefined, loading.url);
     }
   }
   await using guarded = serveParts({}, "--auth-token", "token");
   await using elsewhere = serveParts({}, "--allowed-hosts", "elsewhere.example");
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, { responses }] of Object.entries(operations)) {
-      const body = method === "post" ? {} : undefined;
+      const body = hasBody(method) ? {} : undefined;
       if (responses["401"] !== undefined)
         await check(method.toUpperCase(), path, 401, body, guarded.url);
       if (responses["403"] !== undefined)
@@ -200,7 +232,7 @@ test("docs/protocol.md has each route, and each member of /stats", async () => {
   const { paths } = await documentOf(server.url);
   const page = await Bun.file(new URL("../../../docs/protocol.md", import.meta.url)).text();
   const [, table = ""] = /<!-- routes -->(.*)<!-- \/routes -->/s.exec(page) ?? [];
-  const rows = [...table.matchAll(/`(GET|POST|DELETE) (\/[^`?\s]*)/g)];
+  const rows = [...table.matchAll(/`(GET|POST|PUT|DELETE) (\/[^`?\s]*)/g)];
   const described = new Set(rows.map(([, method, path]) => `${method} ${path}`));
   const routes = Object.entries(paths).flatMap(([path, operations]) =>
     Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),

@@ -48,7 +48,9 @@ export function readAnswer(bytes: Buffer, start: number, options: ReadOptions): 
     }
     fields.set(lower, value.trimEnd());
   }
-  const type = fields.get("content-type") ?? "";
+  // A value has the type that its client has put, and any bytes.
+  const isValue = fields.get("cache-status")?.startsWith("ringcache; hit") === true;
+  const type = isValue ? "" : (fields.get("content-type") ?? "");
   const length = fields.get("content-length");
   const coding = fields.get("transfer-encoding");
   if (length !== undefined && coding !== undefined) throw broken(bytes, start, "two lengths");

@@ -20,7 +20,8 @@ interface Operation {
     readonly schema: Schema;
   }[];
   readonly requestBody?: {
-    readonly content: { readonly "application/json": { readonly schema: Schema } };
+    /** Without JSON, the body may be any bytes. */
+    readonly content: { readonly "application/json"?: { readonly schema: Schema } };
   };
   readonly responses: Readonly<Record<string, unknown>>;
 }
@@ -56,6 +57,10 @@ const HEADERS = [
   ...["Origin: null", "Connection: keep-alive", "X-Forwarded-For: 127.0.0.1", "TE: trailers"],
   ...["Content-Type: application/json", "Content-Type: text/plain;charset=utf-16", "X-Empty:"],
   ...["Content-Encoding: gzip", "X-Latin: \xe9\xff", "Via: 1.1 fuzz", "Cache-Control: no-cache"],
+  ...["Cache-Control: max-stale", "Cache-Control: max-age=60, stale-while-revalidate=9"],
+  ...["Cache-Control: max-age=x,max-age", "Cache-Control: no-store", 'If-Match: "a", W/"b"'],
+  ...['If-None-Match: "a', "Cache-Tag: a, b,,\xc3\xa9", "Surrogate-Key: a b", "Lease: 1"],
+  ...["Content-Type: image/svg+xml", "Content-Range: bytes 0-0/1", "Prefer: wait=0"],
   ...["X-HTTP-Method-Override: DELETE", "Keep-Alive: timeout=1", "Authorization: Basic Og=="],
 ];
 
@@ -96,7 +101,14 @@ export class Requests {
     const { path, parameters = [], requestBody } = route;
     const statuses = Object.keys(route.responses).map(Number);
     let key: string | undefined;
-    let target = path.replace(/\{\w+\}/g, () => encodeURIComponent(draw.word(1 + draw.below(20))));
+    const inPath = parameters.some(({ name, in: where }) => where === "path" && name === "key");
+    let target = path.replace(/\{\w+\}/g, () => {
+      return encodeURIComponent(inPath ? this.key() : draw.word(1 + draw.below(20)));
+    });
+    if (inPath && draw.oneIn(8)) {
+      target += draw.pick(["/", "/x", "%", "%ff", "?", "/../x", "%2F"]);
+      statuses.push(404, 405);
+    }
     const inQuery = parameters.filter((parameter) => parameter.in === "query");
     if (inQuery.some(({ name }) => name === "key")) [target, key] = this.#query(target);
     else if (inQuery.length > 0) {
@@ -114,14 +126,17 @@ export class Requests {
     if (draw.oneIn(30)) {
       method = draw.pick(["PUT", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "DELETE"]);
       statuses.push(404, 405);
+      // The path may have a route with this method.
+      if (inPath) statuses.push(201, 204, 400, 412, 413, 415);
     }
     if (draw.oneIn(50)) {
       target = `/${draw.word(5)}${target}`;
       statuses.push(404);
     }
-    const schema = requestBody?.content["application/json"].schema;
+    const schema = requestBody?.content["application/json"]?.schema;
     // No route minds a body that it has no use for.
-    const body = schema ? this.#body(schema) : draw.oneIn(20) ? draw.text(10) : undefined;
+    const mayHaveBody = requestBody !== undefined || draw.oneIn(20);
+    const body = schema ? this.#body(schema) : mayHaveBody ? draw.text(draw.below(200)) : undefined;
     const bytes = this.#message(`${method} ${target} HTTP/1.1`, body, closing);
     // Above are those of a service that is loading, stopping or full, and a bug's.
     const expected = { method, statuses: new Set(statuses.filter((status) => status < 500)) };
