@@ -189,9 +189,12 @@ export class Clients {
   /** Calls `callback` in this thread after a client of any thread was marked. Returns a function that ends this. */
   onKill(callback: () => void): () => void {
     let isOver = false;
+    let seen = Atomics.load(this.#words, KILLS);
     const wait = async (): Promise<void> => {
       while (!isOver) {
-        await Atomics.waitAsync(this.#words, KILLS, Atomics.load(this.#words, KILLS)).value;
+        await Atomics.waitAsync(this.#words, KILLS, seen).value;
+        // Read before the callback: a kill during it wakes the thread again.
+        seen = Atomics.load(this.#words, KILLS);
         callback();
       }
     };

@@ -9,7 +9,6 @@ import type { ClientTimeouts } from "./timeouts.ts";
 export function closeOverdue(
   connections: Iterable<Connection>,
   timeouts: ClientTimeouts,
-  clients: Clients,
   { rejections }: Service,
   nowMs: number,
 ): boolean {
@@ -17,9 +16,16 @@ export function closeOverdue(
   for (const connection of connections) {
     const reason = timeouts.isOver(connection, nowMs);
     if (reason !== undefined) rejections.add("resp", reason);
-    if (reason !== undefined || clients.isKilled(connection.row)) connection.socket.terminate();
+    if (reason !== undefined) connection.socket.terminate();
     // A connection that the service delays may have a deadline afterwards.
     owes ||= connection.owed || connection.wants > 0 || isBlocked(connection);
   }
   return owes;
+}
+
+/** Closes the connections of killed clients. O(connections). */
+export function closeKilled(connections: Iterable<Connection>, clients: Clients): void {
+  for (const connection of connections) {
+    if (clients.isKilled(connection.row)) connection.socket.terminate();
+  }
 }

@@ -15,7 +15,7 @@ import { Dispatcher } from "./dispatcher.ts";
 import type { RespEvents } from "./events.ts";
 import { type Handlers, listen } from "./listener.ts";
 import type { RespMemory } from "./memory.ts";
-import { closeOverdue } from "./overdue.ts";
+import { closeKilled, closeOverdue } from "./overdue.ts";
 import { ClientTimeouts } from "./timeouts.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { PushSink } from "./push/deliveries.ts";
@@ -194,13 +194,13 @@ function startTimers(parts: ServerParts): () => void {
   const timeouts = new ClientTimeouts(config.slowClientTimeout, config.respIdleTimeout);
   const hasIdleLimit = config.respIdleTimeout > 0;
   const closeExpired = (): boolean =>
-    closeOverdue(connections.values(), timeouts, clients, service, cache.clock.now()) ||
+    closeOverdue(connections.values(), timeouts, service, cache.clock.now()) ||
     (hasIdleLimit && connections.size > 0);
   const sample = (): boolean => counters.sampleCommands(dispatcher.calls, SAMPLE_EVERY_MS);
   const endings = [
     service.activity.every(CLOSE_CHECK_EVERY_MS, closeExpired),
     service.activity.every(SAMPLE_EVERY_MS, sample),
-    clients.onKill(() => service.activity.wake()),
+    clients.onKill(() => closeKilled(connections.values(), clients)),
   ];
   return () => {
     for (const end of endings) end();

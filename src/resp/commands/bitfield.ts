@@ -145,18 +145,30 @@ class Fields {
     return kind === "set" ? old : value;
   }
 
-  /** Writes the new bytes, after the value has at least `length` bytes. Returns false if the cache is full. */
+  /**
+   * Writes the bytes that have changed, and makes the value at least `length` bytes long. Returns false if the cache
+   * is full; then nothing changes.
+   */
   store(length: number): boolean {
     const { cache, nowMs } = this.#context;
     const old = cache.look(this.#key, nowMs);
+    const oldLength = old?.valueBytes ?? 0;
     const expiresAtMs = old?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs);
-    const write = (bytes: Buffer, at: number): boolean => {
-      const part = { bytes, start: 0, end: bytes.length };
-      return cache.update(this.#key, nowMs, () => ({ part, at, expiresAtMs }));
-    };
-    if (length > (old?.valueBytes ?? 0) && !write(Buffer.alloc(1), length - 1)) return false;
-    for (const { at, bytes } of this.#runs()) if (!write(Buffer.from(bytes), at)) return false;
+    const last = length - 1;
+    if (length > oldLength && !this.#changed.has(last)) this.#changed.set(last, 0);
+    // From the last run on: the first write makes the value longer, and further writes stay in place.
+    for (const { at, bytes } of this.#runs().toReversed()) {
+      if (at + bytes.length <= oldLength && this.#isStored(at, bytes)) continue;
+      const part = { bytes: Buffer.from(bytes), start: 0, end: bytes.length };
+      if (!cache.update(this.#key, nowMs, () => ({ part, at, expiresAtMs }))) return false;
+    }
     return true;
+  }
+
+  #isStored(at: number, bytes: readonly number[]): boolean {
+    const { scratch } = this.#context;
+    copyPart(this.#context, this.#key, at, at + bytes.length, scratch);
+    return bytes.every((byte, n) => scratch.bytes[n] === byte);
   }
 
   /** Returns the new bytes, with those that follow each other together. */

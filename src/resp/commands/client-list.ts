@@ -105,24 +105,50 @@ function readType(type: Argument): string | Failure {
   return isType ? type.toWord() : new Failure(`ERR Unknown client type '${type.toShown()}'`);
 }
 
-/** Sizes of buffers, which are not kept for each client. Clients of Redis expect the fields. */
-const NO_SIZES =
-  "qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r";
+/** The command of a client, and its bytes. */
+interface RunningCommand {
+  readonly name: string;
+  /** Bytes of the command as an array of bulk strings, and of its arguments. */
+  readonly queryBytes: number;
+  readonly argumentBytes: number;
+}
 
-/** Returns a function that writes the line of a client; the last command of the own client is the one that runs. */
-function lineWriter({ counters, session, name }: CommandContext): (client: Client) => string {
+/**
+ * Returns a function that writes the line of a client. The last command of the own client is the one that runs.
+ * The bytes of the commands of other clients are not kept: they are 0.
+ */
+function lineWriter(context: CommandContext): (client: Client) => string {
+  const { counters, session } = context;
   const ownId = session.id;
+  const own = runningCommand(context);
   return (client) => {
-    const last = counters.names[client.lastCommand] ?? "NULL";
-    return lineOf(client, client.id === ownId ? name : last);
+    if (client.id === ownId) return lineOf(client, own);
+    const name = counters.names[client.lastCommand] ?? "NULL";
+    return lineOf(client, { name, queryBytes: 0, argumentBytes: 0 });
   };
 }
 
-function lineOf(client: Client, command: string): string {
+function runningCommand(context: CommandContext): RunningCommand {
+  const { name, count } = context;
+  let argumentBytes = 0;
+  let queryBytes = `*${count}\r\n`.length;
+  for (let index = 0; index < count; index++) {
+    const { start, end } = argument(context, index);
+    argumentBytes += end - start;
+    queryBytes += `$${end - start}\r\n\r\n`.length + end - start;
+  }
+  return { name, queryBytes, argumentBytes };
+}
+
+/** Sizes of replies, which are not kept for each client. Clients of Redis expect the fields. */
+const REPLY_SIZES = "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r";
+
+function lineOf(client: Client, command: RunningCommand): string {
   const { id, address, localAddress, name, ageSeconds, idleSeconds, flags } = client;
+  const sizes = `qbuf=${command.queryBytes} qbuf-free=0 argv-mem=${command.argumentBytes} ${REPLY_SIZES}`;
   return (
     `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
-    `idle=${idleSeconds} flags=${flags} db=${client.database} ${client.subscriptions} multi=-1 ${NO_SIZES} cmd=${command} ` +
+    `idle=${idleSeconds} flags=${flags} db=${client.database} ${client.subscriptions} multi=-1 ${sizes} cmd=${command.name} ` +
     `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
   );
 }

@@ -44,6 +44,25 @@ const KEY_FLAGS: Readonly<Record<string, string>> = {
   "memory|usage": "RO",
 };
 
+/** Options without which a command with variable flags uses its keys in another way. */
+const VARIABLE_FLAGS: Readonly<Record<string, { options: readonly string[]; without: string }>> = {
+  set: { options: ["get", "ifeq", "ifne", "ifdeq", "ifdne"], without: "OW update" },
+  bitfield: { options: ["set", "incrby"], without: "RO access" },
+  delex: { options: ["ifeq", "ifne", "ifdeq", "ifdne"], without: "RM delete" },
+};
+
+/** Returns the flags of a key of a command with these arguments, in lower case. */
+export function keyFlagsOf(
+  { flags }: KeySpec,
+  name: string,
+  words: readonly string[],
+): readonly string[] {
+  const usual = flags.filter((flag) => flag !== "variable_flags");
+  const variable = VARIABLE_FLAGS[name];
+  if (variable === undefined || words.some((word) => variable.options.includes(word))) return usual;
+  return variable.without.split(" ");
+}
+
 /** A range of keys, and their flags. */
 export interface KeySpec {
   readonly flags: readonly string[];

@@ -4,7 +4,7 @@ import type { Bytes } from "../../cache/cache.ts";
 import { argument, type Command, type CommandContext, type CommandTable } from "./context.ts";
 import { type CommandEntry, takesCount } from "./context.ts";
 import { argumentsOf, writeArguments } from "./command-arguments.ts";
-import { categoriesOf, type KeySpec, keySpecsOf, tipsOf } from "./command-details.ts";
+import { categoriesOf, keyFlagsOf, type KeySpec, keySpecsOf, tipsOf } from "./command-details.ts";
 import { define, READ } from "./define.ts";
 import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, oneOf, pair } from "./grammar.ts";
@@ -296,10 +296,12 @@ function writeKeys(
   const indexes = keyIndexesOf(command, args, count);
   if (indexes === undefined) return INVALID_ARGUMENTS;
   const specs = keySpecsOf(command, name);
+  // The options of a command are behind its keys.
+  const words = args.slice(2).map((word) => word.toWord());
   reply.array(indexes.length);
   for (const index of indexes) {
     const spec = specs.findLast(({ first }) => index >= first);
-    write(argument(context, index + 2), spec?.flags ?? []);
+    write(argument(context, index + 2), spec === undefined ? [] : keyFlagsOf(spec, name, words));
   }
 }
 
