@@ -8,12 +8,15 @@ import { type Config, redisEvictionPolicyOf } from "../config/config.ts";
 const PROTO_MAX_BULK_LEN = 0;
 const QUERY_LIMIT = 1;
 const TCP_KEEPALIVE = 2;
+const PAUSED_UNTIL = 3;
+const PAUSES_ALL = 4;
+const NUMBERS = 5;
 const LIMIT_BYTES_MIN = 2 ** 20;
 const KEEPALIVE_SECONDS_MAX = 32_767;
 
 /** Returns memory for the settings of all workers, with the values of the configuration. */
 export function allocateSettings(config: Config): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(3 * Float64Array.BYTES_PER_ELEMENT);
+  const memory = new SharedArrayBuffer(NUMBERS * Float64Array.BYTES_PER_ELEMENT);
   const { respQueryLimit, tcpKeepalive } = config;
   new Float64Array(memory).set([respQueryLimit, respQueryLimit, tcpKeepalive]);
   return memory;
@@ -55,6 +58,22 @@ export class Settings {
   /** Seconds without traffic before the kernel probes the client of a new connection; 0 means never. */
   get tcpKeepalive(): number {
     return this.#numbers[TCP_KEEPALIVE] ?? 0;
+  }
+
+  /** Time of the cache's clock until which CLIENT PAUSE lets commands wait; 0 without a pause. */
+  get pausedUntilMs(): number {
+    return this.#numbers[PAUSED_UNTIL] ?? 0;
+  }
+
+  /** Whether all commands wait, or only those that write. */
+  get pausesAll(): boolean {
+    return this.#numbers[PAUSES_ALL] === 1;
+  }
+
+  /** Begins a pause, or ends it with a time that is over. */
+  pause(untilMs: number, pausesAll: boolean): void {
+    this.#numbers[PAUSES_ALL] = pausesAll ? 1 : 0;
+    this.#numbers[PAUSED_UNTIL] = untilMs;
   }
 
   get names(): string[] {

@@ -31,6 +31,7 @@ import {
 import { RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import { type Argument, ParsedCommand } from "./protocol/parser.ts";
+import { checkPause } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { NO_SUBSCRIPTIONS } from "./clients.ts";
 import { Slices } from "./slices.ts";
@@ -49,7 +50,7 @@ export class Dispatcher {
   calls = 0;
   /** Number of the last command; -1 if it was unknown or rejected. */
   lastCommand = -1;
-  /** Bytes that the last command lacked for its reply, so that it must run again. 0 if it ran. */
+  /** Bytes that the last command lacked for its reply, or PAUSED: it must run again. 0 if it ran. */
   lackedBytes = 0;
   /** Whether the reply of the last command was too long. */
   isOverLimit = false;
@@ -303,12 +304,9 @@ export class Dispatcher {
   }
 
   /** Returns why the client may not run this command now, or undefined. WRITTEN: the error is written. */
-  #rejectionOf(
-    { command, access, name }: CommandEntry,
-    found: CommandEntry,
-    origin: Origin | undefined,
-  ): string | undefined {
-    const { session, config } = this.#call;
+  #rejectionOf(entry: CommandEntry, found: CommandEntry, origin?: Origin): string | undefined {
+    const { command, access, name } = entry;
+    const { session, config, settings, nowMs } = this.#call;
     if (isScript(origin)) {
       if (command.flags.includes("noscript")) return NOT_FROM_SCRIPT;
       if (origin === "read-only script" && access === "write") return WRITE_IN_READ_ONLY_SCRIPT;
@@ -320,6 +318,7 @@ export class Dispatcher {
       if (rejection !== undefined) return rejection;
     }
     if (this.#isLoading && !command.flags.includes("loading")) return LOADING.message;
+    if (settings.pausedUntilMs > nowMs && origin === undefined) checkPause(this.#call, entry);
     return undefined;
   }
 

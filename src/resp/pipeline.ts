@@ -5,7 +5,7 @@
 // If a client does not read its replies, the worker does not read its commands. A connection whose
 // commands take long is queued: its other commands run after a turn of the other connections.
 
-import { freeBytes } from "../cache/cache.ts";
+import { type Cache, freeBytes } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Histogram } from "../shared-memory/histogram.ts";
 import type { RejectionReason } from "../security/rejections.ts";
@@ -20,6 +20,7 @@ import { type Excess, Input } from "./input.ts";
 import { Output, type Refused } from "./output.ts";
 import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
+import { PAUSED, PausedConnections } from "./pause.ts";
 
 import type { Settings } from "./config-parameters.ts";
 import type { RespCounters } from "./counters.ts";
@@ -34,6 +35,7 @@ const FREED_CHUNK_BYTES_MIN = 16 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 export interface PipelineParts {
+  readonly cache: Cache;
   readonly config: Config;
   readonly service: Service;
   readonly reply: Reply;
@@ -61,12 +63,15 @@ export class Pipeline {
   #isTurnOver = false;
   /** Connections that have more commands to run, in the order of their turns. */
   readonly #turns: Connection[] = [];
+  readonly #paused: PausedConnections;
 
   constructor(parts: PipelineParts) {
     const { config, service, reply, settings, counters } = parts;
     this.#parts = parts;
     this.#slowMs = config.slowMs === 0 ? Infinity : config.slowMs;
     this.#inFlight = new InFlight(service.budget, (connection) => this.#resume(connection));
+    const now = () => parts.cache.clock.now();
+    this.#paused = new PausedConnections(settings, now, (paused) => this.#queueTurn(paused));
     this.#input = new Input(settings, this.#inFlight);
     this.#output = new Output(reply, counters, this.#inFlight, (connection, reason) => {
       const isPending =
@@ -227,9 +232,10 @@ export class Pipeline {
       if (!this.#hasReportedHttp) events.httpRejected(connection.address);
       this.#hasReportedHttp = true;
     }
-    if (dispatcher.lackedBytes > 0) {
+    if (dispatcher.lackedBytes !== 0) {
       connection.socket.pause();
-      this.#inFlight.park(connection, dispatcher.lackedBytes);
+      if (dispatcher.lackedBytes === PAUSED) this.#paused.hold(connection);
+      else this.#inFlight.park(connection, dispatcher.lackedBytes);
       connection.parser.reread(parsed);
       parsed.release();
       return false;
@@ -374,8 +380,8 @@ export class Pipeline {
 }
 
 /** Returns whether the last command has no reply yet. */
-function hasNoReply({ isWaiting, isParked }: Connection): boolean {
-  return isWaiting || isParked;
+function hasNoReply({ isWaiting, isParked, isQueued }: Connection): boolean {
+  return isWaiting || isParked || isQueued;
 }
 
 function commandName(command: number): string {

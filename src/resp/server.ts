@@ -112,7 +112,18 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   });
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
-    ...{ config, service, reply, dispatcher, clients, settings, counters, durations, events },
+    ...{
+      cache,
+      config,
+      service,
+      reply,
+      dispatcher,
+      clients,
+      settings,
+      counters,
+      durations,
+      events,
+    },
   });
   return {
     ...{ cache, config, memory, thread, service, events, clients, settings, counters, durations },

@@ -11,9 +11,10 @@ import {
   type CommandContext,
   type CommandTable,
   takesCount,
+  wrongSubcommand,
 } from "./context.ts";
 import { container, define, READ, WRITE } from "./define.ts";
-import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
+import { Failure, NOT_AN_INTEGER, wrongNumberOfArguments } from "./failure.ts";
 import { readNumber } from "../protocol/numbers.ts";
 
 export const DEFAULT_USER = "default";
@@ -133,7 +134,7 @@ function getUser(context: CommandContext): void {
 
 function cat(context: CommandContext): void | Failure {
   const { reply, table, count } = context;
-  if (count > 3) return SYNTAX_ERROR;
+  if (count > 3) return wrongSubcommand(context);
   if (count === 2) {
     reply.array(ACL_CATEGORIES.length);
     for (const name of ACL_CATEGORIES) reply.text(name);
@@ -151,7 +152,7 @@ function cat(context: CommandContext): void | Failure {
 }
 
 function genpass(context: CommandContext): void | Failure {
-  if (context.count > 3) return wrongNumberOfArguments("acl|genpass");
+  if (context.count > 3) return wrongSubcommand(context);
   const bits = context.count === 2 ? BITS_DEFAULT : readNumber(argument(context, 2));
   if (bits === undefined) return NOT_AN_INTEGER;
   if (bits < 1 || bits > BITS_MAX) return INVALID_BITS;
@@ -177,7 +178,7 @@ function dryRun(context: CommandContext): void | Failure {
 
 function log(context: CommandContext): void | Failure {
   const { reply, count } = context;
-  if (count > 3) return wrongNumberOfArguments("acl|log");
+  if (count > 3) return wrongSubcommand(context);
   if (count === 3) {
     const word = argument(context, 2);
     if (word.toWord() === "reset") return reply.ok();

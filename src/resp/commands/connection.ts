@@ -1,7 +1,7 @@
 // Commands on the client's own connection and on other connections.
 
 import type { Access } from "../../security/tokens.ts";
-import { argument, type CommandContext, type Command } from "./context.ts";
+import { argument, type CommandContext, type Command, wrongSubcommand } from "./context.ts";
 import { DEFAULT_USER, READ_ONLY_USER } from "./acl.ts";
 import { SELECT } from "./databases.ts";
 import { container, define, OPEN, READ, WRITE } from "./define.ts";
@@ -24,6 +24,10 @@ const HELLO_WITHOUT_TOKEN = new Failure(
 const HELLO_NOT_A_VERSION = new Failure("ERR Protocol version is not an integer or out of range");
 const HELLO_UNSUPPORTED_VERSION = new Failure("NOPROTO unsupported protocol version");
 const WRONG_PASSWORD = new Failure("WRONGPASS invalid username-password pair or user is disabled.");
+
+const TIMEOUT_NOT_AN_INTEGER = new Failure("ERR timeout is not an integer or out of range");
+const TIMEOUT_NEGATIVE = new Failure("ERR timeout is negative");
+const PAUSE_MODE = new Failure("ERR CLIENT PAUSE mode must be WRITE or ALL");
 
 const CONNECTION = "noscript loading stale";
 const BEFORE_AUTH = "noscript loading stale fast no_auth allow_busy";
@@ -133,6 +137,16 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
       acceptOnOrOff,
       READ,
     ),
+    define(
+      "client pause",
+      "timeout [WRITE | ALL]",
+      ADMIN,
+      "2.9.50",
+      "Lets the commands of all clients of this port, or those that write, wait for a time in ms.",
+      pause,
+      WRITE,
+    ),
+    define("client unpause", "", ADMIN, "6.2.0", "Ends the pause.", unpause, WRITE),
     define(
       "client reply",
       "ON | OFF | SKIP",
@@ -279,6 +293,23 @@ function readPrintable(argument: Argument, subject: string): string | Failure {
   const text = argument.toText();
   if (/^[!-~]*$/.test(text)) return text;
   return new Failure(`ERR ${subject} cannot contain spaces, newlines or special characters.`);
+}
+
+function pause(context: CommandContext): void | Failure {
+  const { reply, settings, nowMs, count } = context;
+  if (count > 4) return wrongSubcommand(context);
+  const timeoutMs = readNumber(argument(context, 2));
+  if (timeoutMs === undefined) return TIMEOUT_NOT_AN_INTEGER;
+  if (timeoutMs < 0) return TIMEOUT_NEGATIVE;
+  const mode = count === 3 ? "all" : argument(context, 3).toWord();
+  if (mode !== "all" && mode !== "write") return PAUSE_MODE;
+  settings.pause(nowMs + timeoutMs, mode === "all");
+  reply.ok();
+}
+
+function unpause({ reply, settings }: CommandContext): void {
+  settings.pause(0, false);
+  reply.ok();
 }
 
 function acceptOnOrOff(context: CommandContext): void | Failure {

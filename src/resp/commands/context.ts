@@ -194,6 +194,15 @@ export function argument(context: CommandContext, index: number): Argument {
   return found;
 }
 
+/** The error of Redis for a subcommand with too many arguments. */
+export function wrongSubcommand(context: CommandContext): Failure {
+  const [container = ""] = context.name.split("|");
+  const shown = argument(context, 1).toShown().slice(0, 128);
+  return new Failure(
+    `ERR unknown subcommand or wrong number of arguments for '${shown}'. Try ${container.toUpperCase()} HELP.`,
+  );
+}
+
 /** Returns the arguments from an index on. O(arguments). */
 export function argumentsFrom(context: CommandContext, index: number): Bytes[] {
   const found: Bytes[] = [];

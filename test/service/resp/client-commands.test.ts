@@ -63,3 +63,46 @@ test("CONFIG RESETSTAT sets the counts of INFO to 0", async () => {
   expect(await counts()).toContainValues(["keyspace_hits:1", "keyspace_misses:0"]);
   client.close();
 });
+
+test("CLIENT PAUSE lets commands wait until its end or CLIENT UNPAUSE", async () => {
+  await using service = serveRedis();
+  using admin = await connectRaw(service.port);
+  using client = await connectRaw(service.port);
+  const send = async (words: string, reply: string) => {
+    admin.send(commandBytes(...words.split(" ")));
+    expect(await admin.until(reply)).toEndWith(reply);
+  };
+  await send("SET k 1", "+OK\r\n");
+  await send("CLIENT PAUSE 1000000 WRITE", "+OK\r\n");
+  client.send(Buffer.concat([commandBytes("GET", "k"), commandBytes("INCR", "k")]));
+  client.send(commandBytes("GET", "k"));
+  expect(await client.until("1\r\n")).toBe("$1\r\n1\r\n");
+  await send("GET k", "$1\r\n1\r\n");
+  await send("CLIENT UNPAUSE", "+OK\r\n");
+  expect(await client.until("2\r\n$1\r\n2\r\n")).toBe("$1\r\n1\r\n:2\r\n$1\r\n2\r\n");
+  // A pause ends by itself, and pauses its own client too.
+  admin.send(Buffer.concat([commandBytes("CLIENT", "PAUSE", "50"), commandBytes("PING")]));
+  expect(await admin.until("+PONG\r\n")).toEndWith("+OK\r\n+PONG\r\n");
+});
+
+test("a paused client that leaves runs nothing, and a transaction with a write waits", async () => {
+  await using service = serveRedis();
+  using admin = await connectRaw(service.port);
+  const send = async (words: string, reply: string) => {
+    admin.send(commandBytes(...words.split(" ")));
+    expect(await admin.until(reply)).toEndWith(reply);
+  };
+  {
+    using writing = await connectRaw(service.port);
+    using reading = await connectRaw(service.port);
+    writing.send(Buffer.concat([commandBytes("MULTI"), commandBytes("SET", "k", "1")]));
+    reading.send(Buffer.concat([commandBytes("MULTI"), commandBytes("GET", "k")]));
+    for (const client of [writing, reading]) await client.until("+QUEUED\r\n");
+    await send("CLIENT PAUSE 1000000 WRITE", "+OK\r\n");
+    writing.send(commandBytes("EXEC"));
+    reading.send(commandBytes("EXEC"));
+    expect(await reading.until("$-1\r\n")).toEndWith("*1\r\n$-1\r\n");
+  }
+  await send("CLIENT UNPAUSE", "+OK\r\n");
+  await send("EXISTS k", ":0\r\n");
+});
