@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { random } from "../../lib/random.ts";
 import { freePort, serveRedis } from "../../lib/service.ts";
+import { drawBitCommands } from "./draw-bits.ts";
 import { connectRaw, type RawClient } from "./raw-client.ts";
 import { until } from "../../lib/until.ts";
 
@@ -106,6 +107,16 @@ describe.skipIf(Bun.which("redis-server") === null)(
       }
     });
 
+    test("to commands on bits and to LCS with random arguments", async () => {
+      await using pair = await startPair();
+      const { draw } = drawBitCommands(random());
+      for (let n = 0; n < 3000; n++) {
+        const words = draw();
+        const [redis, ours] = await pair.send(words);
+        expect([n, words, ours]).toEqual([n, words, redis]);
+      }
+    });
+
     test("to KEYS with random patterns", async () => {
       await using pair = await startPair();
       const { below } = random();
@@ -162,18 +173,7 @@ interface Pair extends AsyncDisposable {
 async function startPair(): Promise<Pair> {
   const port = freePort();
   const folder = await mkdtemp(join(tmpdir(), "ringcache-oracle-"));
-  const options = [
-    "--port",
-    `${port}`,
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--databases",
-    "1",
-    "--dir",
-    folder,
-  ];
+  const options = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder];
   const redis = Bun.spawn(["redis-server", ...options], { stdout: "ignore", stderr: "inherit" });
   const service = serveRedis(["--memory", "64mb"]);
   const clients: [RawClient, RawClient] = [
