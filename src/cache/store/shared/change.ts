@@ -91,19 +91,24 @@ export class Changer {
     }
     const old = isAlive ? layout.valueLengthOf(record) : 0;
     const start = isAlive ? layout.valueStart(record) : 0;
-    const whole = new ByteBuffer(bytes);
-    whole.appendRun(layout.bytes, start, start + old);
-    whole.bytes.fill(0, old, bytes);
-    whole.end = bytes;
-    if (source) source.bytes.copy(whole.bytes, at, source.start, source.end);
+    const kept = new ByteBuffer(itsMeta === undefined ? old : bytes);
+    kept.appendRun(layout.bytes, start, start + old);
     if (itsMeta !== undefined) {
-      return metaPut.store(layout, hash, key, { value: whole, expiresAtMs, meta: itsMeta }, nowMs);
+      writePart(kept.bytes, 0, old, source, at);
+      kept.end = bytes;
+      return metaPut.store(layout, hash, key, { value: kept, expiresAtMs, meta: itsMeta }, nowMs);
     }
+    // The buffer ends before the value does: the rest is written to the record, so that it is copied once.
+    const value = { bytes: kept.bytes, start: 0, end: bytes };
     const recordBytes = layout.recordBytesFor(key.end - key.start, bytes, expiresAtMs);
     const slack =
       bytes > old && recordBytes >= SLACK_RECORD_BYTES_MIN ? (recordBytes * SLACK_RATIO) & -8 : 0;
     const slackBytes = recordBytes + slack <= this.#recordBytesMax ? slack : 0;
-    return put.store(layout, hash, key, whole, expiresAtMs, nowMs, slot, false, slackBytes);
+    if (!put.store(layout, hash, key, value, expiresAtMs, nowMs, slot, false, slackBytes))
+      return false;
+    const written = layout.recordAt(index.find(layout, hash, key));
+    writePart(layout.bytes, layout.valueStart(written), old, source, at);
+    return true;
   }
 
   /** Returns false if the record has no room for an expiry, or no room behind it to grow into. */
@@ -128,10 +133,7 @@ export class Changer {
     if (isRoomy) layout.setExpiry(record, expiresAtMs);
     records.count(layout, record, 1);
     const start = layout.valueStart(record);
-    if (part !== undefined) {
-      if (at > old) layout.bytes.fill(0, start + old, start + at);
-      part.bytes.copy(layout.bytes, start + at, part.start, part.end);
-    }
+    writePart(layout.bytes, start, old, part, at);
     // Counted as a write of the whole value, so that it makes a snapshot due.
     layout.addToCounter("overwritten", 1);
     layout.addToCounter("inserted", 1);
@@ -159,4 +161,17 @@ export class Changer {
     this.#aside.appendRun(value.bytes, value.start, value.end);
     return this.#aside;
   }
+}
+
+/** Writes a part at an offset of a value that begins at `start`, and zeros between its old end and the part. */
+function writePart(
+  bytes: Buffer,
+  start: number,
+  oldLength: number,
+  part: Bytes | undefined,
+  at: number,
+): void {
+  if (part === undefined) return;
+  if (at > oldLength) bytes.fill(0, start + oldLength, start + at);
+  part.bytes.copy(bytes, start + at, part.start, part.end);
 }
