@@ -26,8 +26,12 @@ const EXPIRED_RATIO = 1 / 20;
 const STEP_ENTRIES = 10_000;
 const TICK_MS_MAX = 25;
 
-/** Sweeps until the thread ends; calls `evictionBegan` once. */
-export function startMaintenance(cache: Cache, evictionBegan: () => void): void {
+/** Sweeps until the thread ends, except while `isPaused` returns true; calls `evictionBegan` once. */
+export function startMaintenance(
+  cache: Cache,
+  evictionBegan: () => void,
+  isPaused: () => boolean = () => false,
+): void {
   let hasEvicted = false;
   let changesBefore = -1;
   let quietTicks = 0;
@@ -42,7 +46,7 @@ export function startMaintenance(cache: Cache, evictionBegan: () => void): void 
     const [entriesMin, ratio] = isResting
       ? [REST_ENTRIES_MIN, REST_SWEEP_RATIO]
       : [BUSY_ENTRIES_MIN, BUSY_SWEEP_RATIO];
-    if (expiring > 0) sweep(cache, Math.max(entriesMin, Math.ceil(entries * ratio)));
+    if (expiring > 0 && !isPaused()) sweep(cache, Math.max(entriesMin, Math.ceil(entries * ratio)));
     setTimeout(tick, isResting || expiring === 0 ? REST_TICK_MS : BUSY_TICK_MS);
   };
   setTimeout(tick, BUSY_TICK_MS);

@@ -106,7 +106,8 @@ class PendingSaves {
 /** Entries in Maps belong to this thread, which sweeps them; the supervisor sweeps shared memory. */
 function startBackgroundWork({ config, cache, service }: ThreadContext, logger: Logger): void {
   if (config.store === "map") {
-    startMaintenance(cache, () => logger.info(EVICTION_BEGAN));
+    const isPaused = () => service.state.get("isSweepPaused") !== 0;
+    startMaintenance(cache, () => logger.info(EVICTION_BEGAN), isPaused);
     return;
   }
   service.activity.every(COLLECT_EVERY_MS, () => {

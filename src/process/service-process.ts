@@ -211,7 +211,9 @@ export class ServiceProcess {
       await this.#supervisor.ready();
       if (config.snapshotInterval > 0) snapshots.schedule(config.snapshotInterval * 1000);
     }
-    if (config.store === "shared") startMaintenance(cache, () => this.logger.info(EVICTION_BEGAN));
+    const isPaused = () => this.#serviceState.get("isSweepPaused") !== 0;
+    const evictionBegan = () => this.logger.info(EVICTION_BEGAN);
+    if (config.store === "shared") startMaintenance(cache, evictionBegan, isPaused);
     return url;
   }
 

@@ -32,6 +32,8 @@ const FIELDS = {
   hasFolder: 12,
   /** Log lines that were dropped since the start, because nobody read the log. */
   droppedLogLines: 13,
+  /** Whether DEBUG has stopped the sweep of expired entries. Workers write it. */
+  isSweepPaused: 14,
 } as const;
 export type StateField = Exclude<keyof typeof FIELDS, "phase">;
 

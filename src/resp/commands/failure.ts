@@ -12,6 +12,7 @@ export class Failure {
   }
 }
 
+export const NO_SUCH_KEY = new Failure("ERR no such key");
 export const SYNTAX_ERROR = new Failure("ERR syntax error");
 export const NOT_AN_INTEGER = new Failure("ERR value is not an integer or out of range");
 export const TOO_LARGE = new Failure(

@@ -5,12 +5,11 @@ import { clientKey, storedKey } from "../../cache/databases.ts";
 import { argument, type CommandContext, type Command, expiresAtOf, store } from "./context.ts";
 import { container, define, LINEAR } from "./define.ts";
 import { readDatabase } from "./database-number.ts";
-import { Failure, SYNTAX_ERROR } from "./failure.ts";
+import { Failure, NO_SUCH_KEY, SYNTAX_ERROR } from "./failure.ts";
 import { flag, grammar, oneOf, option, repeatable } from "./grammar.ts";
 import { readInteger, readNumber } from "../protocol/numbers.ts";
 import { inParts } from "./slices.ts";
 
-const NO_SUCH_KEY = new Failure("ERR no such key");
 export const SAME_KEY = new Failure("ERR source and destination objects are the same");
 const NO_IDLE_TIME = new Failure(
   "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
@@ -257,7 +256,7 @@ function describeEntry(
   else reply.integer(description);
 }
 
-function encodingOf(context: CommandContext, { valueBytes }: Facts): string {
+export function encodingOf(context: CommandContext, { valueBytes }: Facts): string {
   if (valueBytes > EMBSTR_BYTES_MAX) return "raw";
   const isRead = readToScratch(context, argument(context, 2)) !== MISS;
   return isRead && readInteger(context.scratch) !== undefined ? "int" : "embstr";

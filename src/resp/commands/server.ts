@@ -6,7 +6,6 @@ import { container, define, READ, WRITE } from "./define.ts";
 import { byteString, Failure, LOADING, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
 import type { ParameterText } from "../config-parameters.ts";
 import { infoText } from "./info.ts";
-import { readFloat, readNumber } from "../protocol/numbers.ts";
 import { inParts, type StepBounds } from "./slices.ts";
 
 const NO_FOLDER = new Failure(
@@ -15,7 +14,6 @@ const NO_FOLDER = new Failure(
 const SAVE_IN_PROGRESS = new Failure("ERR Background save already in progress");
 const SHUTDOWN_FAILED = new Failure("ERR Errors trying to SHUTDOWN. Check logs.");
 const NO_CONFIG_FILE = new Failure("ERR The server is running without a config file");
-const OUT_OF_RANGE = new Failure("ERR value is out of range, must be positive");
 /** One pattern takes up to 0.1 ms. */
 const PATTERNS_PER_STEP: StepBounds = { one: 32, part: 32 };
 
@@ -170,23 +168,6 @@ export const SERVER_COMMANDS: readonly Command[] = [
       READ,
     ),
   ]),
-  container(
-    "debug",
-    "1.0.0",
-    "Only with --enable-debug-command.",
-    [
-      define(
-        "debug sleep",
-        "seconds",
-        ADMIN,
-        "1.0.0",
-        "Stops this worker for that time.",
-        debugSleep,
-        WRITE,
-      ),
-    ],
-    ADMIN,
-  ),
 ];
 
 function info(context: CommandContext): void {
@@ -313,14 +294,4 @@ function rewrite(): Failure {
 
 function doctor({ reply }: CommandContext): void {
   reply.verbatim("Latencies are not kept here.");
-}
-
-function debugSleep(context: CommandContext): void | Failure {
-  const seconds = argument(context, 2).toText();
-  const isNumber = readFloat(seconds) !== undefined && readNumber(argument(context, 2)) !== -1;
-  const ms = Number(seconds) * 1000;
-  if (!isNumber || !(ms >= 0)) return OUT_OF_RANGE;
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-  context.nowMs = context.cache.clock.now();
-  context.reply.ok();
 }

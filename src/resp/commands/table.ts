@@ -10,6 +10,7 @@ import type { Command, CommandEntry, CommandTable } from "./context.ts";
 import { COMPARE_COMMANDS } from "./compare.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { COUNTING_COMMANDS } from "./increment.ts";
+import { DEBUG_COMMAND } from "./debug.ts";
 import { DUMP_COMMANDS } from "./dump.ts";
 import { DATABASE_COMMANDS } from "./databases.ts";
 import { EXPIRY_COMMANDS } from "./expiry.ts";
@@ -44,7 +45,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   ],
   connection: CONNECTION_COMMANDS,
   transactions: TRANSACTION_COMMANDS,
-  server: [COMMAND_COMMAND, ACL_COMMAND, ...SERVER_COMMANDS],
+  server: [COMMAND_COMMAND, ACL_COMMAND, DEBUG_COMMAND, ...SERVER_COMMANDS],
   pubsub: PUBSUB_COMMANDS,
 };
 /** Commands on keys that Redis counts as commands on the server. */
