@@ -13,6 +13,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["config", "process"],
   cache: [],
   "shared-memory": [],
+  // A package of its own for users: it runs where the service does not.
+  client: [],
   linux: [],
   live: [],
   config: ["cache", "linux"],
