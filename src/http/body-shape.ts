@@ -26,6 +26,19 @@ export function shapeOf(schema: Schema, maxBatchEntries: number): BodyShape {
   };
 }
 
+/** Arguments that a command of a pipeline may have on average. */
+const ARGUMENTS_PER_COMMAND = 16;
+
+/** Returns the largest structure of a list of commands with their arguments. */
+export function shapeOfCommands(maxBatchEntries: number): BodyShape {
+  const elements = maxBatchEntries * ARGUMENTS_PER_COMMAND;
+  const limit = `${elements}, ${ARGUMENTS_PER_COMMAND} times --max-batch-entries`;
+  return {
+    marksMax: elements + UNKNOWN_MARKS_MAX,
+    error: new HttpError(413, `the body has more elements than ${limit}`, { reason: "batch_size" }),
+  };
+}
+
 /** Returns the number of marks, or the error of a text with too many of them. O(end). */
 export function checkShape(bytes: Uint8Array, end: number, shape: BodyShape): number | HttpError {
   const { marksMax } = shape;

@@ -9,7 +9,13 @@ import type { LoadShedder } from "./admission/load-shedding.ts";
 import { type BodyShape, checkShape } from "./body-shape.ts";
 import { BodySource } from "./body-source.ts";
 import { HttpError, OVERLOADED, type Reject, sizeError } from "./error.ts";
-import type { BodyHandler, BytesHandler, RecordResponse, TimedHandler } from "./handler.ts";
+import type {
+  BodyHandler,
+  BytesHandler,
+  ListHandler,
+  RecordResponse,
+  TimedHandler,
+} from "./handler.ts";
 import { isObject, kindOf } from "./json.ts";
 import { type LargeForm, readLarge } from "./large-body.ts";
 import type { ParseTurns } from "./parse-turns.ts";
@@ -35,22 +41,39 @@ export interface BodyContext {
   readonly renewTimeout: (req: Request) => void;
 }
 
+/** Responds to a request with this body, or returns the error of a body of another kind. */
+type JsonHandler = (body: unknown, req: Request) => Response | Promise<Response> | HttpError;
+
+export function objectHandler(handleBody: BodyHandler): JsonHandler {
+  return (body, req) =>
+    isObject(body)
+      ? handleBody(body, req)
+      : new HttpError(400, `the body is ${kindOf(body)}; it must be a JSON object`);
+}
+
+export function listHandler(handleList: ListHandler): JsonHandler {
+  return (body, req) =>
+    Array.isArray(body)
+      ? handleList(body, req)
+      : new HttpError(400, `the body is ${kindOf(body)}; it must be a JSON array`);
+}
+
 /**
- * Returns a handler that reads a JSON object of at most `maxBodyBytes` and passes it to `handleBody`,
- * or responds with the error of the body. One promise for a small body and no async function: with
+ * Returns a handler that reads JSON of at most `maxBodyBytes` and passes it to `handleJson`, or
+ * responds with the error of the body. One promise for a small body and no async function: with
  * two of them a put cost 16.8 µs of CPU instead of 16.1, in one run.
  */
 export function handlerOfBody(
   context: BodyContext,
   shape: BodyShape,
-  handleBody: BodyHandler,
+  handleJson: JsonHandler,
   record: RecordResponse,
 ): TimedHandler {
   const { maxBodyBytes, budget, shedder, reject } = context;
   const respond = (body: unknown, req: Request): Response | Promise<Response> => {
     if (body instanceof HttpError) return reject(body);
-    if (isObject(body)) return handleBody(body, req);
-    return reject(new HttpError(400, `the body is ${kindOf(body)}; it must be a JSON object`));
+    const response = handleJson(body, req);
+    return response instanceof HttpError ? reject(response) : response;
   };
   const smallBytesMax = Math.min(SMALL_BYTES, maxBodyBytes);
   const form: LargeForm = {

@@ -7,11 +7,14 @@ import type { Service } from "../service/service.ts";
 import type { Reject } from "./error.ts";
 import type { LargeResponses } from "./large-responses.ts";
 import type { HttpMetrics } from "./metrics.ts";
+import type { RedisCommands } from "./redis-commands.ts";
 
 export interface HttpContext {
   readonly cache: Cache;
   readonly config: Config;
   readonly service: Service;
+  /** The commands of the Redis port, for /redis. */
+  readonly redis: RedisCommands;
   /** The counters of this protocol. */
   readonly metrics: HttpMetrics;
   /** The sources of /metrics and /events. */

@@ -7,6 +7,9 @@ export type Handler = (req: Request) => Response | Promise<Response>;
 /** Responds to a request with this body. */
 export type BodyHandler = (body: JsonObject, req: Request) => Response | Promise<Response>;
 
+/** Responds to a request whose body is a JSON array. */
+export type ListHandler = (list: readonly unknown[], req: Request) => Response | Promise<Response>;
+
 /** Responds to a request with a body of these bytes, which are valid until the function returns. */
 export type BytesHandler = (bytes: Uint8Array, req: Request) => Response | Promise<Response>;
 

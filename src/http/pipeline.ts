@@ -6,8 +6,15 @@ import { AdmissionControl } from "./admission/admission.ts";
 import { BodyBudget } from "./admission/body-budget.ts";
 import { LoadShedder } from "./admission/load-shedding.ts";
 import { pathOf } from "./api/decode.ts";
-import { afterBody, type BodyContext, handlerOfBody, handlerOfBytes } from "./body.ts";
-import { shapeOf } from "./body-shape.ts";
+import {
+  afterBody,
+  type BodyContext,
+  handlerOfBody,
+  handlerOfBytes,
+  listHandler,
+  objectHandler,
+} from "./body.ts";
+import { shapeOf, shapeOfCommands } from "./body-shape.ts";
 import type { Connections } from "./connections.ts";
 import type { HttpContext } from "./context.ts";
 import type { HttpError } from "./error.ts";
@@ -21,7 +28,10 @@ import type { Route, RouteHandler } from "./route.ts";
 export type LogResponse = (method: string, path: string, status: number, ms: number) => void;
 
 /** The properties of a route that the pipeline needs. */
-export type ServedRoute = Pick<Route, "command" | "access" | "isProbe" | "isSheddable"> &
+export type ServedRoute = Pick<
+  Route,
+  "command" | "access" | "mayChange" | "isProbe" | "isSheddable"
+> &
   Partial<Pick<Route, "method">> &
   RouteHandler;
 
@@ -101,7 +111,11 @@ export class RequestPipeline {
     const bodies = this.#bodies;
     if ("handleBody" in route) {
       const shape = shapeOf(route.body, this.#context.config.maxBatchEntries);
-      return handlerOfBody(bodies, shape, route.handleBody, record);
+      return handlerOfBody(bodies, shape, objectHandler(route.handleBody), record);
+    }
+    if ("handleList" in route) {
+      const shape = shapeOfCommands(this.#context.config.maxBatchEntries);
+      return handlerOfBody(bodies, shape, listHandler(route.handleList), record);
     }
     if ("handleBytes" in route) {
       return handlerOfBytes(bodies, route.maxBytes, route.tooLarge, route.handleBytes, record);

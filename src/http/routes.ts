@@ -5,6 +5,7 @@ import { LiveSampler } from "../metrics/live-sampler.ts";
 import { createHandlers, type Handlers } from "./api/handlers.ts";
 import { openApiOf } from "./api/openapi.ts";
 import { valueLimit } from "./api/entry-handlers.ts";
+import { createRedisHandlers } from "./api/redis-handlers.ts";
 import { jsonOf, ok } from "./api/respond.ts";
 import * as schemas from "./api/schemas.ts";
 import { MetricsScrape } from "./api/scrape.ts";
@@ -56,6 +57,7 @@ export function createApi(context: HandlerContext): Api {
     ...entryRoutes(handlers),
     ...keyspaceRoutes(handlers),
     ...valueRoutes(context),
+    ...redisRoutes(context),
     ...serviceRoutes(handlers),
     get("/metrics", "metrics", {
       access: config.openMetrics ? "open" : "read",
@@ -222,6 +224,33 @@ function valueRoutes(context: HandlerContext): Route[] {
       fields: conditions,
       responses: { 204: empty("Done."), ...BAD, ...NO_KEY, ...CONDITION, ...DOWN },
       handle: handlers.delete,
+    }),
+  ];
+}
+
+function redisRoutes(context: HandlerContext): Route[] {
+  const handlers = createRedisHandlers(context, context.redis);
+  const rule = { access: "read", mayChange: true, isSheddable: true } as const;
+  const fields = { "Upstash-Encoding": schemas.FIELD };
+  const bad = { 400: json("The request or its command is wrong.", schemas.REDIS_ERROR) };
+  return [
+    post("/redis", "redis", {
+      ...{ ...rule, fields },
+      summary: "Runs a command of the Redis port, as Upstash's REST API does.",
+      responses: { 200: json("Its result.", schemas.REDIS_OUTCOME), ...bad, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.REDIS_COMMAND, handleList: handlers.command },
+    }),
+    post("/redis/pipeline", "redis", {
+      ...{ ...rule, fields },
+      summary: "Runs commands in order.",
+      responses: { 200: json("Results.", schemas.REDIS_OUTCOMES), ...bad, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.REDIS_COMMANDS, handleList: handlers.pipeline },
+    }),
+    post("/redis/multi-exec", "redis", {
+      ...{ ...rule, fields },
+      summary: "Runs commands as one transaction.",
+      responses: { 200: json("Results.", schemas.REDIS_OUTCOMES), ...bad, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.REDIS_COMMANDS, handleList: handlers.transaction },
     }),
   ];
 }

@@ -10,7 +10,7 @@ import { HotKeys } from "../metrics/hot-keys.ts";
 import { startHeartbeat } from "../metrics/heartbeat.ts";
 import type { ProtocolStats } from "../metrics/protocol.ts";
 import type { RespEvents } from "../resp/events.ts";
-import { type RespServer, serveResp } from "../resp/server.ts";
+import { createResp, type RespServer } from "../resp/server.ts";
 import { Tokens } from "../security/tokens.ts";
 import { LogLines } from "../service/log-lines.ts";
 import { describeError, Logger } from "../service/logger.ts";
@@ -133,18 +133,19 @@ function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedP
   const sources = { cache, config, service, workers, protocols: () => protocols };
   let { port } = config;
   try {
+    const commands = createResp(
+      { cache, config, memory: context.respMemory, thread, service },
+      respEvents(logger),
+    );
     const http = serveHttp(
-      { cache, config, service, metrics: httpMetrics, metricsContext: sources },
+      {
+        ...{ cache, config, service, redis: commands.rest },
+        ...{ metrics: httpMetrics, metricsContext: sources },
+      },
       httpEvents(context, logger),
     );
     port = config.respPort;
-    const resp =
-      port === 0
-        ? undefined
-        : serveResp(
-            { cache, config, memory: context.respMemory, thread, service },
-            respEvents(logger),
-          );
+    const resp = port === 0 ? undefined : commands.listen();
     if (resp !== undefined) protocols.push(resp.stats);
     const hotKeys = new HotKeys();
     cache.onSample((key) => {

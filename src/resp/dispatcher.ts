@@ -18,6 +18,7 @@ import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
   inSubscription,
+  isFromClient,
   isScript,
   NO_PERMISSION_IN_SCRIPT,
   NOT_FROM_SCRIPT,
@@ -263,7 +264,7 @@ export class Dispatcher {
         if (isHelp && !this.#isAllowed("read", `${found.name}|help`, origin)) return REJECTED;
         if (isHelp) {
           const { transaction } = call.session;
-          if (origin === undefined && transaction !== undefined)
+          if (isFromClient(origin) && transaction !== undefined)
             return queue(call, transaction, found) ? found.number : REJECTED;
           writeHelp(call, found.command);
           return HELP;
@@ -287,7 +288,7 @@ export class Dispatcher {
     call.name = entry.name;
     reply.hasFailed = false;
     const { session, args } = call;
-    if (origin === undefined && session.transaction !== undefined && !RUN_AT_ONCE.has(entry.name))
+    if (isFromClient(origin) && session.transaction !== undefined && !RUN_AT_ONCE.has(entry.name))
       return queue(call, session.transaction, entry) ? number : REJECTED;
     const keys = keyRangeOf(command, args, count);
     if (keys.last >= keys.first) {

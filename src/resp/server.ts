@@ -22,6 +22,7 @@ import type { PushSink } from "./push/deliveries.ts";
 import { Push } from "./push/push.ts";
 import type { Receiver } from "./push/subscriber.ts";
 import { Reply } from "./protocol/reply.ts";
+import { RestCommands } from "./rest.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
 
@@ -29,6 +30,16 @@ import { RespCounters } from "./counters.ts";
 const CLOSE_CHECK_EVERY_MS = 100;
 const SAMPLE_EVERY_MS = 1000;
 const STOP_CHECK_EVERY_MS = 10;
+
+/** The commands of a worker, which also serve requests of HTTP. */
+export interface RespCommands {
+  readonly rest: RestCommands;
+  /**
+   * Opens the listener. Several workers share one port. Throws the error of Bun.listen, which has a `code`,
+   * if the address is not available.
+   */
+  readonly listen: () => RespServer;
+}
 
 export interface RespServer {
   /** The actual port, also where the configuration has port 0. */
@@ -70,12 +81,22 @@ interface ServerParts extends RespContext {
 
 type Listener = ReturnType<typeof listen>;
 
-/**
- * Opens the listener. Several workers share one port. Throws the error of Bun.listen, which has a `code`,
- * if the address is not available.
- */
-export function serveResp(context: RespContext, events: RespEvents): RespServer {
+/** Prepares the commands of a worker. */
+export function createResp(context: RespContext, events: RespEvents): RespCommands {
   const parts = createParts(context, events);
+  const { dispatcher, clients } = parts;
+  return {
+    rest: new RestCommands(context, dispatcher, clients),
+    listen: () => serveParts(parts),
+  };
+}
+
+/** Opens the listener as RespCommands.listen does. */
+export function serveResp(context: RespContext, events: RespEvents): RespServer {
+  return createResp(context, events).listen();
+}
+
+function serveParts(parts: ServerParts): RespServer {
   const { config, service, dispatcher } = parts;
   const handlers = connectionHandlers(parts);
   /** The current listener is the last one. The others have older certificates. */

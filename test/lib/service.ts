@@ -12,7 +12,7 @@ import {
   type SharedState,
   type ThreadContext,
 } from "../../src/process/shared-state.ts";
-import { serveResp } from "../../src/resp/server.ts";
+import { createResp, serveResp } from "../../src/resp/server.ts";
 import { Tokens } from "../../src/security/tokens.ts";
 import type { Service } from "../../src/service/service.ts";
 
@@ -51,7 +51,14 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const { httpMetrics: metrics, workers } = context;
   const { service = context.service, cache = context.cache, failed = rethrow } = parts;
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
-  const http = { cache, config, service, metrics, metricsContext: sources };
+  const commands = createResp(
+    { cache, config, memory: context.respMemory, thread: 0, service },
+    { httpRejected: () => {}, overLimit: () => {}, slow: () => {}, failed },
+  );
+  const http = {
+    ...{ cache, config, service, metrics, metricsContext: sources },
+    redis: commands.rest,
+  };
   const server = serveHttp(http, { failed });
   const watch = ConnectionWatch.start(config.maxConnections, metrics.port, state.http.connections);
   const stop = (graceMs: number) => {

@@ -14,6 +14,8 @@ import { hostNameOf, hostNamesOf, isForeign } from "./origin.ts";
 /** The properties of a route that decide which requests it takes, and when. */
 export interface AdmissionRule {
   readonly access: Access;
+  /** Whether its requests may change entries though a token that may only read is enough for some. */
+  readonly mayChange?: boolean;
   /** Whether probes call it: they may use any name of the service. */
   readonly isProbe?: boolean;
   /** Whether its requests are rejected while the event loop is late. */
@@ -73,7 +75,8 @@ export class AdmissionControl {
   }
 
   /** Returns the check of the requests of a route. */
-  checkOf({ access, isProbe = false, isSheddable = false }: AdmissionRule): Check {
+  checkOf(rule: AdmissionRule): Check {
+    const { access, isProbe = false, isSheddable = false, mayChange = access === "write" } = rule;
     const { tokens } = this.#service;
     return (req, nowMs) => {
       if (this.#table.isExceeded && !this.#mayStay(req)) return this.#tooManyConnections;
@@ -86,7 +89,7 @@ export class AdmissionControl {
         const error = this.#checkToken(req.headers.get("authorization"), access);
         if (error !== undefined) return error;
       }
-      return access === "write" && isForeign(req.headers) ? FOREIGN : undefined;
+      return mayChange && isForeign(req.headers) ? FOREIGN : undefined;
     };
   }
 

@@ -63,13 +63,17 @@ function operationOf(route: Route) {
 }
 
 /** Returns the errors of AdmissionControl. */
-function admissionErrors({ access, isProbe }: Route): ResponsesByStatus {
+function admissionErrors({
+  access,
+  mayChange = access === "write",
+  isProbe,
+}: Route): ResponsesByStatus {
   if (isProbe === true) return {};
   const unknownHost = "The Host is not one of --allowed-hosts";
   const forbidden = `${unknownHost}, the token may only read, or a page of another origin sends the request.`;
   return {
     ...(access === "open" ? {} : { 401: error("The request has no token, or a wrong one.") }),
-    403: error(access === "write" ? forbidden : `${unknownHost}.`),
+    403: error(mayChange ? forbidden : `${unknownHost}.`),
   };
 }
 

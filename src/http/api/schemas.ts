@@ -59,6 +59,23 @@ export const COUNT: Schema = {
 };
 export const KEYS = object({ keys: { type: "array", items: KEY } });
 
+const REDIS_VALUE: Schema = { type: ["string", "number", "boolean"] };
+export const REDIS_COMMAND: Schema = {
+  ...{ type: "array", minItems: 1, items: REDIS_VALUE },
+  description: "The name of a command and its arguments.",
+};
+export const REDIS_COMMANDS: Schema = { type: "array", items: REDIS_COMMAND };
+export const REDIS_OUTCOME: Schema = {
+  anyOf: [object({ result: {} }), object({ error: text("The error of the command.") })],
+};
+export const REDIS_OUTCOMES: Schema = { type: "array", items: REDIS_OUTCOME };
+export const REDIS_ERROR: Schema = {
+  anyOf: [
+    object({ error: text("The error of the command or of the transaction.") }),
+    object({ status: { const: "ERROR" }, message: text("What is wrong with the request.") }),
+  ],
+};
+
 export const ERROR = object({
   status: { const: "ERROR" },
   message: text("What is wrong, and what would be right."),

@@ -38,6 +38,11 @@ export function inSubscription(session: Session, name: string): string | undefin
   );
 }
 
+/** Whether a client has sent the command itself, so that MULTI queues it. */
+export function isFromClient(origin: Origin | undefined): boolean {
+  return origin === undefined || origin === "http";
+}
+
 export function isScript(origin: Origin | undefined): boolean {
   return origin === "script" || origin === "read-only script";
 }

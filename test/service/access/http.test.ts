@@ -26,6 +26,10 @@ const NEEDS: Readonly<Record<string, "open" | "read" | "write">> = {
   "GET /cache/{key}": "read",
   "PUT /cache/{key}": "write",
   "DELETE /cache/{key}": "write",
+  // The commands check the access: test/service/http/redis.test.ts.
+  "POST /redis": "read",
+  "POST /redis/pipeline": "read",
+  "POST /redis/multi-exec": "read",
   "POST /snapshot": "write",
   "GET /stats": "read",
   "GET /ring": "read",

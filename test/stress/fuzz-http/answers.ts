@@ -94,7 +94,8 @@ function readChunks(bytes: Buffer, start: number): { body: Buffer; end: number }
 }
 
 /** Throws if no request at all may be answered so. Answers the object that a JSON answer is. */
-export function checkAnswer({ status, type, body }: Answer): Readonly<Record<string, unknown>> {
+export function checkAnswer(answer: Answer): Readonly<Record<string, unknown>> {
+  const { status, type, body } = answer;
   if (status === 500) throw new LawBroken(`an answer of 500: ${body.toString()}`);
   if (!type.startsWith("application/json")) return {};
   const parsed = parseJson(body);
@@ -102,6 +103,15 @@ export function checkAnswer({ status, type, body }: Answer): Readonly<Record<str
     throw new LawBroken(`an answer in JSON is no object: ${body.toString()}`);
   }
   const members = parsed as Readonly<Record<string, unknown>>;
+  // /redis has the form of Upstash.
+  if (Array.isArray(parsed) || "result" in members) {
+    if (status !== 200) throw new LawBroken(`an answer of ${status} has results`);
+    return {};
+  }
+  if ("error" in members) {
+    if (status !== 400) throw new LawBroken(`an answer of ${status} has the error of a command`);
+    return {};
+  }
   // The description of the API is the one document without a status.
   const isOk = members["status"] === "OK" || typeof members["openapi"] === "string";
   if (isOk ? status !== 200 : members["status"] !== "ERROR" || status < 400) {

@@ -4,7 +4,8 @@ import type { Draw } from "./draw.ts";
 import type { Expected } from "./input.ts";
 
 interface Schema {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
+  readonly minItems?: number;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly minLength?: number;
@@ -208,11 +209,21 @@ export class Requests {
   }
 
   #value(schema: Schema): unknown {
-    const { type, const: only, enum: words, properties, required = [], items, minLength } = schema;
+    const {
+      type,
+      const: only,
+      enum: words,
+      properties,
+      required = [],
+      items,
+      minLength,
+      minItems,
+    } = schema;
     const draw = this.#draw;
     if (only !== undefined) return only;
     if (words !== undefined) return draw.pick(words);
     if (type === "integer") return draw.pick([1, 2, 7, -1, 0, 0.5, 1000, 2 ** 53, 1e300]);
+    if (minItems !== undefined) return this.#command();
     if (type === "array") return draw.list(draw.below(12), () => this.#value(items ?? {}));
     if (type === "number") return draw.pick([1, 0.001, 60, 1e9, 1e300, 0, -1]);
     if (type === "string" && minLength !== undefined) return this.key();
@@ -223,6 +234,30 @@ export class Requests {
       (name) => required.includes(name) || draw.oneIn(4),
     );
     return Object.fromEntries(names.map((name) => [name, this.#value(properties?.[name] ?? {})]));
+  }
+
+  /** A command of the Redis port that leaves other keys as they are. */
+  #command(): unknown[] {
+    const draw = this.#draw;
+    const name = draw.pick([
+      ...["get", "set", "incr", "append", "del", "mget", "ttl", "expire", "getrange", "setrange"],
+      ...[
+        "strlen",
+        "scan",
+        "ping",
+        "exists",
+        "multi",
+        "exec",
+        "client",
+        "hello",
+        "subscribe",
+        "nope",
+      ],
+    ]);
+    return [
+      name,
+      ...draw.list(draw.below(4), () => draw.pick<unknown>([this.key(), 1, "0", true, null])),
+    ];
   }
 
   #message(requestLine: string, text: string | undefined, closing: boolean): Buffer {
