@@ -2,7 +2,7 @@
 // test on ghosts (ghosts.ts). Everything here is O(1) and changes no queue.
 //
 //   mean           running mean of the record bytes of inserts, times 16, in the shard's header:
-//                  mean += round((16 × bytes − mean) / 1,024); the first value is taken as it is
+//                  mean += round((16 × bytes − mean) / min(1,024, entries + 1))
 //   needed(bytes)  1 if bytes ≤ 5/4 mean, 2 if ≤ 9/4 mean, else 3           hits; 3 is always enough
 //   free(bytes)    0 if bytes > 1/4 mean, 1 if > 1/8, 2 if > 1/16, else 3   rounds without a hit
 //
@@ -26,7 +26,7 @@ import { HITS_MAX, type Layout, MAIN, type Queue, ROUND, SMALL } from "./layout.
 export const EVICTED = -1;
 
 const MEAN_SCALE = 16;
-const MEAN_WEIGHT = 1 / 1024;
+const MEAN_INSERTS_MAX = 1024;
 /** The longest records, in units of the mean, that need one hit, and that need two. */
 const ONE_HIT_MEANS = 5 / 4;
 const TWO_HITS_MEANS = 9 / 4;
@@ -44,11 +44,11 @@ export function queueOfInsert(layout: Layout, hash: number, recordBytes: number)
 
 /** Counts a new entry's record in the mean. */
 export function countInsert(layout: Layout, recordBytes: number): void {
-  const scaled = recordBytes * MEAN_SCALE;
   const mean = layout.field("meanBytes") >>> 0;
-  if (mean === scaled) return;
-  const change = mean === 0 ? scaled : Math.round((scaled - mean) * MEAN_WEIGHT);
-  layout.setField("meanBytes", mean + change);
+  const change = recordBytes * MEAN_SCALE - mean;
+  if (change === 0) return;
+  const inserts = Math.min(MEAN_INSERTS_MAX, layout.field("entries") + 1);
+  layout.setField("meanBytes", mean + Math.round(change / inserts));
 }
 
 /**
