@@ -42,7 +42,7 @@ class Model {
   clock = 0;
   mainBorn = 0;
   slots = 0;
-  /** Of each group, the newest ghost first. */
+  /** The ghosts of each group, the newest first. */
   ghosts = new Map<number, { print: number; epoch: number }[]>();
   born = new Map<number, number>();
   decisions = {
@@ -321,8 +321,8 @@ const SHAPES: Record<string, Shape> = {
     lengthOf: () => 40,
   },
   "short records": {
-    ...{ bytes: 2 ** 18, steps: 6000, isInOrder: true },
-    lengthOf: (n) => (n % 3 === 0 ? 0 : 42),
+    ...{ bytes: 2 ** 16, steps: 8000, isInOrder: true },
+    lengthOf: (n) => (n % 5 === 0 ? 40 : 0),
   },
   "records of up to 8 KB": {
     ...{ bytes: 2 ** 18, steps: 6000, isInOrder: false },
