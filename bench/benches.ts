@@ -8,6 +8,7 @@ export const BENCHES: Readonly<Record<string, string>> = {
   workers: "What does a request cost with two workers, beside one?",
   resp: "What does the Redis protocol cost beside redis-server, and with two workers beside one?",
   pubsub: "What does PUBLISH to 100 subscribers cost beside redis-server?",
+  scripts: "What does a script cost beside redis-server?",
   compare: "What do requests and entries cost beside redis-server, memcached, nginx and pogocache?",
   latency: "How long is the tail of a GET at half of the peak rate, beside a static route?",
   "hit-ratio": "What part of real traces does the cache answer, beside LRU and the best possible?",

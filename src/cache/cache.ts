@@ -55,6 +55,7 @@ export {
 } from "./store/shard.ts";
 export { type SavedEntry, ShardCopy } from "./store/shared/copy.ts";
 export { type ChangeFeed, type ChangeListener } from "./feed.ts";
+export { NotHeldError } from "./store/call-guard.ts";
 
 /**
  * Each thread samples one get in this many. A prime: a client that cycles through its keys is not
@@ -255,6 +256,9 @@ export class Cache {
   shardSet(): ShardSet {
     return new ShardSet(this.#shards.length);
   }
+
+  /** As Steps.tryExtend. */
+  readonly tryExtendStep = (): boolean => this.#steps.tryExtend();
 
   /** Whether this thread is running the `work` of a step over shards. */
   get isInStep(): boolean {

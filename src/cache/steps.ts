@@ -24,6 +24,10 @@ export class ShardSet {
     this.numbers.push(number);
   }
 
+  has(number: number): boolean {
+    return this.#isIn[number] !== 0;
+  }
+
   addAll(): void {
     for (let number = 0; number < this.#isIn.length; number++) this.add(number);
   }
@@ -37,6 +41,10 @@ export class ShardSet {
 export class Steps {
   readonly #shards: readonly Shard[];
   readonly #guard: CallGuard;
+  /** The set of the running step. */
+  #running: ShardSet | undefined;
+  /** Shards that were added to the running step. */
+  readonly #added: Shard[] = [];
 
   constructor(shards: readonly Shard[], guard: CallGuard) {
     this.#shards = shards;
@@ -57,10 +65,23 @@ export class Steps {
     let held = 0;
     try {
       for (; held < numbers.length; held++) this.#shard(numbers[held]).lock();
+      this.#running = shards;
       return work();
     } finally {
       while (held > 0) this.#shard(numbers[--held]).unlock();
+      if (this.#added.length > 0) this.#unlockAdded();
     }
+  }
+
+  /**
+   * Adds all other shards to the running step. Returns false if another thread holds one of them: it may
+   * wait for a shard of this step, so that waiting for it could last forever. O(shards).
+   */
+  tryExtend(): boolean {
+    return this.#shards.every((shard, number) => {
+      if (this.#running?.has(number) === true || this.#added.includes(shard)) return true;
+      return shard.lock(false) && this.#added.push(shard) > 0;
+    });
   }
 
   /** Runs `work` while this thread holds all shards. Throws inside a step over fewer shards. */
@@ -70,6 +91,11 @@ export class Steps {
     const all = new ShardSet(this.#shards.length);
     all.addAll();
     return this.over(all, work);
+  }
+
+  #unlockAdded(): void {
+    for (const shard of this.#added) shard.unlock();
+    this.#added.length = 0;
   }
 
   #shard(number = -1): Shard {

@@ -250,6 +250,14 @@ export const OPTIONS = {
     unit: "seconds",
     help: "time after which an idle connection of the Redis protocol closes; 0: never",
   },
+  scriptTimeout: {
+    kind: "number",
+    default: 5,
+    min: 0.001,
+    max: 3600,
+    unit: "seconds",
+    help: "longest time that a script of EVAL runs, and that other clients wait for its keys",
+  },
   drainSeconds: {
     kind: "number",
     default: 0,

@@ -29,6 +29,11 @@ const COLLECT_EVERY_MS = 100;
 /** Keys in the hot-key sample are cut to this many bytes. */
 const HOT_KEY_BYTES_MAX = 1024;
 
+/** Levels of this log for those of redis.log. */
+const SCRIPT_LOG_LEVELS = ["debug", "debug", "info", "warn"] as const;
+/** A longer text of redis.log is cut. */
+const SCRIPT_LOG_LENGTH_MAX = 1024;
+
 /** Opens both ports of a worker and posts `listening`, or `refused` if a port cannot be opened. */
 export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
   const { config } = start;
@@ -199,6 +204,10 @@ function respEvents(logger: Logger): RespEvents {
     slow(address, command, commands, ms) {
       const fields = { address, command, commands, ms: Number(ms.toFixed(3)) };
       logger.warn("slow", { protocol: "redis", ...fields });
+    },
+    scriptLog(level, text) {
+      const name = SCRIPT_LOG_LEVELS[level] ?? "info";
+      if (logger.has(name)) logger[name]("script", { text: text.slice(0, SCRIPT_LOG_LENGTH_MAX) });
     },
     failed: (error) => logger.error("failed", { error: describeError(error) }),
   };

@@ -10,15 +10,19 @@ const QUERY_LIMIT = 1;
 const TCP_KEEPALIVE = 2;
 const PAUSED_UNTIL = 3;
 const PAUSES_ALL = 4;
-const NUMBERS = 5;
+const SCRIPT_TIMEOUT_MS = 5;
+const NUMBERS = 6;
 const LIMIT_BYTES_MIN = 2 ** 20;
 const KEEPALIVE_SECONDS_MAX = 32_767;
+const SCRIPT_TIMEOUT_MS_MAX = 3_600_000;
 
 /** Returns memory for the settings of all workers, with the values of the configuration. */
 export function allocateSettings(config: Config): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(NUMBERS * Float64Array.BYTES_PER_ELEMENT);
-  const { respQueryLimit, tcpKeepalive } = config;
-  new Float64Array(memory).set([respQueryLimit, respQueryLimit, tcpKeepalive]);
+  const { respQueryLimit, tcpKeepalive, scriptTimeout } = config;
+  const numbers = new Float64Array(memory);
+  numbers.set([respQueryLimit, respQueryLimit, tcpKeepalive]);
+  numbers[SCRIPT_TIMEOUT_MS] = Math.round(scriptTimeout * 1000);
   return memory;
 }
 
@@ -76,6 +80,11 @@ export class Settings {
     this.#numbers[PAUSED_UNTIL] = untilMs;
   }
 
+  /** Maximum duration of a script in milliseconds. */
+  get scriptTimeoutMs(): number {
+    return this.#numbers[SCRIPT_TIMEOUT_MS] ?? 0;
+  }
+
   get names(): string[] {
     return [...this.#parameters.keys()];
   }
@@ -126,6 +135,7 @@ export class Settings {
     return [
       fixed("appendonly", "no"),
       fixed("bind", config.host),
+      number("busy-reply-threshold", SCRIPT_TIMEOUT_MS, parseTimeout),
       number("client-query-buffer-limit", QUERY_LIMIT),
       fixed("daemonize", "no"),
       fixed("databases", config.databases),
@@ -134,6 +144,7 @@ export class Settings {
       fixed("enable-debug-command", config.enableDebugCommand ? "yes" : "no"),
       fixed("io-threads", config.workers),
       fixed("latency-monitor-threshold", 0),
+      number("lua-time-limit", SCRIPT_TIMEOUT_MS, parseTimeout),
       fixed("maxclients", config.maxConnections),
       fixed("maxmemory", config.memory),
       fixed("maxmemory-clients", config.maxPendingBytes),
@@ -162,6 +173,12 @@ function parseLimit(text: string): number | undefined {
 /** Parses a number of seconds that the kernel accepts for TCP_KEEPIDLE. */
 function parseSeconds(text: string): number | undefined {
   return /^\d{1,5}$/.test(text) && Number(text) <= KEEPALIVE_SECONDS_MAX ? Number(text) : undefined;
+}
+
+/** Parses the duration of a script in milliseconds. Zero, without a limit in Redis, is invalid. */
+function parseTimeout(text: string): number | undefined {
+  const ms = /^\d{1,8}$/.test(text) ? Number(text) : 0;
+  return ms > 0 && ms <= SCRIPT_TIMEOUT_MS_MAX ? ms : undefined;
 }
 
 /** Parses a size such as "64mb" by the rules of redis: k, m, g are powers of 1000; kb, mb, gb of 1024. */

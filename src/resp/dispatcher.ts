@@ -13,7 +13,7 @@ import {
   takesCount,
   Updater,
 } from "./commands/context.ts";
-import { type Failure, LOADING } from "./commands/failure.ts";
+import { type Failure, LOADING, NO_ROOM } from "./commands/failure.ts";
 import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
@@ -386,8 +386,6 @@ const NO_SESSION: Session = {
   watched: undefined,
 };
 
-export const NO_ROOM =
-  "ERR no room: requests and answers of --max-pending-bytes are on their way; try again later";
 /** A command without a number: it was unknown or rejected. */
 const REJECTED = -1;
 /** A command whose subcommand HELP has run. */

@@ -13,6 +13,8 @@ export interface RespEvents {
   readonly connected?: ((event: "connected" | "disconnected", address: string) => void) | undefined;
   /** Commands that arrived together took `ms`, at least --slow-ms. `command` is the last of them. */
   readonly slow: (address: string, command: string, commands: number, ms: number) => void;
+  /** A script calls redis.log; the level is 0 to 3, from debug to warning. The text may be long. */
+  readonly scriptLog: (level: number, text: string) => void;
   /** An unexpected exception has closed its connection. */
   readonly failed: (error: unknown) => void;
 }

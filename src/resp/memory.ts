@@ -7,6 +7,8 @@ import { COMMAND_NAMES } from "./commands/table.ts";
 import { allocateSettings } from "./config-parameters.ts";
 import { allocateRespCounters } from "./counters.ts";
 import { allocatePush, type PushMemory, recoverPush } from "./push/memory.ts";
+import { allocateRunningScripts, recoverRunningScript } from "./scripting/running-scripts.ts";
+import { allocateScripts, recoverScripts } from "./scripting/script-cache.ts";
 
 /** The memory that the workers share beside the cache: plain data that can be sent to a worker. */
 export interface RespMemory {
@@ -15,6 +17,8 @@ export interface RespMemory {
   readonly clients: SharedArrayBuffer;
   readonly durations: SharedArrayBuffer;
   readonly push: PushMemory;
+  readonly scripts: SharedArrayBuffer;
+  readonly runningScripts: SharedArrayBuffer;
 }
 
 /** Returns the memory for the Redis ports of `threads` threads. */
@@ -25,10 +29,14 @@ export function allocateResp(config: Config, threads: number): RespMemory {
     clients: allocateClients(threads),
     durations: allocateHistogram(threads, COMMAND_NAMES.length),
     push: allocatePush(config),
+    scripts: allocateScripts(),
+    runningScripts: allocateRunningScripts(threads),
   };
 }
 
 /** Frees what a worker that has ended held. `byThread` is the number of the calling thread. */
 export function recoverResp(memory: RespMemory, thread: number, byThread: number): void {
   recoverPush(memory.push, thread, byThread);
+  recoverScripts(memory.scripts, thread);
+  recoverRunningScript(memory.runningScripts, thread);
 }

@@ -25,6 +25,7 @@ import { Reply } from "./protocol/reply.ts";
 import { RestCommands } from "./rest.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
+import { Scripting } from "./scripting/scripting.ts";
 
 /** Interval of the check for connections that must close. */
 const CLOSE_CHECK_EVERY_MS = 100;
@@ -128,8 +129,9 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   // The sink needs the pipeline, which runs the commands that need the messages.
   const sink = sinkTo(connections, () => pipeline);
   const push = new Push(memory.push, config, thread, sink);
+  const scripts = new Scripting(memory, thread, events.scriptLog);
   const dispatcher = new Dispatcher({
-    ...{ cache, config, service, reply, clients, settings, counters, push },
+    ...{ cache, config, service, reply, clients, settings, counters, push, scripts },
   });
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({

@@ -53,7 +53,7 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
   const commands = createResp(
     { cache, config, memory: context.respMemory, thread: 0, service },
-    { httpRejected: () => {}, overLimit: () => {}, slow: () => {}, failed },
+    { httpRejected: () => {}, overLimit: () => {}, slow: () => {}, scriptLog: () => {}, failed },
   );
   const http = {
     ...{ cache, config, service, metrics, metricsContext: sources },
@@ -120,6 +120,7 @@ export function serveRedis(
   const served = { cache, config: opened, memory: context.respMemory, thread: 0, service };
   const server = serveResp(served, {
     httpRejected: () => events.push("http refused"),
+    scriptLog: (level, text) => events.push(`script ${level} ${text}`),
     overLimit: (_address, option) => events.push(`over ${option}`),
     slow: () => events.push("slow"),
     failed: (error) => events.push(`failed: ${String(error)}`),

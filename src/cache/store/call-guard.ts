@@ -1,6 +1,9 @@
 // The state of a thread's calls: it may be showing an entry to a callback, or hold locks of shards. A
 // call that would wait for the thread's own lock, or change an entry while it is shown, throws instead.
 
+/** A call inside a step used a shard that the step does not hold. The call has changed nothing. */
+export class NotHeldError extends Error {}
+
 export class CallGuard {
   /** Whether `check` can throw. Each call reads this field first and calls `check` only if it is set. */
   isOn = false;
@@ -32,7 +35,7 @@ export class CallGuard {
       );
     }
     if (this.#held > 0 && !isHeld) {
-      throw new Error(
+      throw new NotHeldError(
         "a key was used inside atomically that is not among its keys: pass all keys to atomically",
       );
     }

@@ -207,10 +207,10 @@ export class MapShard implements Shard {
   }
 
   // One thread: its calls are one step anyway.
-  lock(): void {
+  lock(): boolean {
     if (this.#isHeld) throw new Error("this thread holds the shard already");
-    this.#isHeld = true;
     this.#guard.addHeld(1);
+    return (this.#isHeld = true);
   }
   unlock(): void {
     this.#isHeld = false;

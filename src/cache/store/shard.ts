@@ -249,9 +249,9 @@ export interface Shard {
   /**
    * Until `unlock`, no other thread can write, or see what this thread writes: its calls are one step. A
    * thread locks several shards in ascending order of their numbers. Meanwhile a call on another shard
-   * throws.
+   * throws. Without `mayWait` it returns false if another thread has the lock; otherwise it returns true.
    */
-  lock(): void;
+  lock(mayWait?: boolean): boolean;
   unlock(): void;
 
   /** Returns the version for `isUnchanged`, which checks whether several reads are of one moment. */

@@ -68,7 +68,9 @@ export type CommandFlag =
   | "no_multi"
   | "no_async_loading"
   | "movablekeys"
-  | "skip_slowlog";
+  | "skip_slowlog"
+  | "skip_monitor"
+  | "no_mandatory_keys";
 
 /** A command as it runs and is counted: a command of the table, or a subcommand as "client|id". */
 export interface CommandEntry {
@@ -150,6 +152,7 @@ export interface CommandContext {
   /** Time of the cache's clock. */
   nowMs: number;
   readonly updater: Updater;
+  readonly scripts: Scripts;
   readonly slices: Slices;
   /** The shards of the transaction that runs. */
   readonly shards: ShardSet;
@@ -162,6 +165,27 @@ export interface CommandContext {
   pending: Pending | undefined;
   /** Runs another command inside the current one. */
   readonly runInside: RunInside;
+}
+
+/** How a script is named and what it may do. */
+export interface ScriptForm {
+  /** The script is named by its SHA-1, rather than given. */
+  readonly isSha: boolean;
+  readonly isReadOnly: boolean;
+}
+
+/** The scripts, as commands use them. */
+export interface Scripts {
+  /** Runs the script of the current command: script or SHA-1, number of keys, keys, other arguments. */
+  run(context: CommandContext, form: ScriptForm): void | Failure;
+  /** Compiles and keeps a script. Returns its SHA-1. */
+  load(source: Bytes, nowMs: number): string | Failure;
+  exist(shas: readonly string[]): boolean[];
+  /** Number of cached scripts, and the bytes of their records. */
+  stats(): { readonly count: number; readonly bytes: number };
+  clear(): void;
+  /** Ends the scripts of all workers that have written nothing. */
+  kill(): "killed" | "have written" | "none";
 }
 
 /** Resolves with the function that writes the reply of a command. */

@@ -22,6 +22,8 @@ const FLAGS: ReadonlySet<string> = new Set<CommandFlag>([
   "no_async_loading",
   "movablekeys",
   "skip_slowlog",
+  "skip_monitor",
+  "no_mandatory_keys",
 ]);
 
 /** The parts of a row that neither its flags nor its syntax say. */

@@ -22,6 +22,10 @@ export const DATABASE_OUT_OF_RANGE = new Failure("ERR DB index is out of range")
 export const LOADING = new Failure("LOADING Redis is loading the dataset in memory");
 export const FULL = new Failure("OOM command not allowed when used memory > 'maxmemory'.");
 
+/** The text of a failure for want of room, which the dispatcher and the pipeline also write themselves. */
+export const NO_ROOM =
+  "ERR no room: requests and answers of --max-pending-bytes are on their way; try again later";
+
 /** Returns the text in UTF-8 with one character for each byte, as a Failure needs it. */
 export function byteString(text: string): string {
   return Buffer.from(text).toString("latin1");

@@ -36,8 +36,9 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     client_query_limit_disconnections: counters.sum("queryLimitCloses"),
     blocked_clients: 0,
   }),
-  memory: ({ cache, config }) => {
+  memory: ({ cache, config, scripts }) => {
     const { used, bytes, dead, memory } = cache.maintenance.stats();
+    const cached = scripts.stats();
     const resident = residentBytes();
     return {
       used_memory: used,
@@ -46,6 +47,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       used_memory_rss_human: formatBytes(resident),
       used_memory_dataset: bytes,
       dead_bytes: dead,
+      used_memory_scripts_eval: cached.bytes,
+      number_of_cached_scripts: cached.count,
       total_system_memory: usableMemoryBytes(),
       total_system_memory_human: formatBytes(usableMemoryBytes()),
       maxmemory: memory,

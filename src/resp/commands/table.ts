@@ -22,6 +22,7 @@ import { hasKeys } from "./keys.ts";
 import type { Argument } from "../protocol/parser.ts";
 import { PUBSUB_COMMANDS } from "./pubsub.ts";
 import { RANGE_COMMANDS } from "./string-ranges.ts";
+import { SCRIPTING_COMMANDS } from "./scripting.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { STRING_COMMANDS } from "./strings.ts";
 import { TRANSACTION_COMMANDS } from "./transactions.ts";
@@ -47,6 +48,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   transactions: TRANSACTION_COMMANDS,
   server: [COMMAND_COMMAND, ACL_COMMAND, DEBUG_COMMAND, ...SERVER_COMMANDS],
   pubsub: PUBSUB_COMMANDS,
+  scripting: SCRIPTING_COMMANDS,
 };
 /** Commands on keys that Redis counts as commands on the server. */
 const SERVER_KEYSPACE = ["dbsize", "flushall", "flushdb", "swapdb", "memory"];
@@ -74,10 +76,11 @@ function addEntry(command: Command, name: string): CommandEntry {
   return entry;
 }
 
-/** A command on keys that its row does not locate may use any key. */
+/** A command on keys that its row does not locate may use any key, and so may a script. */
 function heldShards(command: Command): CommandEntry["holds"] {
-  if (hasKeys(command)) return "keys";
   const { flags } = command;
+  if (flags.includes("no_mandatory_keys")) return "all";
+  if (hasKeys(command)) return "keys";
   return flags.includes("write") || flags.includes("readonly") ? "all" : "none";
 }
 

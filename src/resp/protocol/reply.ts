@@ -115,6 +115,35 @@ export class Reply {
     this.out.appendByteString(`-${line.replace(/[\r\n]/g, " ")}\r\n`);
   }
 
+  /** As `error`, of any length and without a limit of its own: for the text of a script. */
+  fullError(text: string): void {
+    this.hasFailed = true;
+    this.#byteLine("-", text.replace(/[\r\n]+$/, ""));
+  }
+
+  /** As `simple`; each character of the text is one byte. Line breaks become spaces. */
+  status(text: string): void {
+    this.#byteLine("+", text);
+  }
+
+  /** In version 2 it is 1 or 0. */
+  boolean(value: boolean): void {
+    if (this.version === 3) this.#line(value ? "#t" : "#f");
+    else this.integer(value ? 1 : 0);
+  }
+
+  /** `text` is the number in decimal. In version 2 it is a bulk string. */
+  double(text: string): void {
+    if (this.version === 3) this.#line(`,${text}`);
+    else this.text(text);
+  }
+
+  /** In version 2 it is a bulk string. Each character of the text is one byte. */
+  bigNumber(text: string): void {
+    if (this.version === 3) this.#byteLine("(", text);
+    else this.#byteText(text);
+  }
+
   integer(value: number | bigint): void {
     if (typeof value === "number" && value >= 0 && value < 2 ** 31) this.#head(COLON, value);
     else this.#line(`:${value}`);
@@ -215,6 +244,28 @@ export class Reply {
     this.#makeRoom(text.length);
     if (this.version === 2) this.text(text);
     else this.out.appendBytes(Buffer.from(`=${Buffer.byteLength(text) + 4}\r\ntxt:${text}\r\n`));
+  }
+
+  /** As `verbatim` for a text of one byte for each character, and a format of three. */
+  verbatimText(format: string, text: string): void {
+    if (this.version === 2) {
+      this.#byteText(text);
+      return;
+    }
+    this.#makeRoom(text.length);
+    const name = format.padEnd(3, " ").slice(0, 3);
+    this.out.appendByteString(`=${text.length + 4}\r\n${name}:${text}\r\n`);
+  }
+
+  #byteText(text: string): void {
+    const bytes = Buffer.from(text, "latin1");
+    this.bulk({ bytes, start: 0, end: bytes.length });
+  }
+
+  /** Writes a line of one byte for each character. Line breaks become spaces. */
+  #byteLine(sign: string, text: string): void {
+    this.#makeRoom(text.length);
+    this.out.appendByteString(`${sign}${text.replace(/[\r\n]/g, " ")}\r\n`);
   }
 
   /** Claims room for the written bytes and `moreBytes` that follow. The last value may exceed the limit. */

@@ -11,6 +11,7 @@ import { Dispatcher } from "../../../src/resp/dispatcher.ts";
 import { allocateResp } from "../../../src/resp/memory.ts";
 import { COMMAND, ERROR, MORE, Parser, ParsedCommand } from "../../../src/resp/protocol/parser.ts";
 import { OutputLimitError, Reply } from "../../../src/resp/protocol/reply.ts";
+import { Scripting } from "../../../src/resp/scripting/scripting.ts";
 import { Settings } from "../../../src/resp/config-parameters.ts";
 import { RespCounters } from "../../../src/resp/counters.ts";
 import type { Session } from "../../../src/resp/commands/context.ts";
@@ -59,6 +60,7 @@ export function fuzz(
     ...{ cache, config, reply, settings, service, push },
     clients: new Clients(memory.clients, 0),
     counters: new RespCounters(memory.counters, 0, COMMAND_NAMES),
+    scripts: new Scripting(memory, 0, () => {}),
   });
   const value = ByteBuffer.ofText("kept");
   for (let n = 0; n < KEPT; n++) cache.put(ByteBuffer.ofText(`kept:${n}`), value, NEVER, 0);

@@ -4,9 +4,7 @@
 //   get:  sequence; find in index; copy out; same sequence? mark the hit : again
 //   put:  lock; find; fits where the old value was? there : append to log; unlock
 //
-// A full shard cleans and evicts (reclaim.ts). A critical section that fails leaves the shard
-// empty, not half written.
-//
+// A full shard cleans and evicts (reclaim.ts). A failed critical section leaves the shard empty.
 // Source: freecache (cache.go, `Get` and `Set`: log and index a segment).
 
 import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
@@ -254,10 +252,11 @@ export class SharedShard implements Shard {
     }
   }
 
-  lock(): void {
-    this.#lock.lock(this.#layout.words);
-    this.#isHeld = true;
+  lock(mayWait = true): boolean {
+    if (mayWait) this.#lock.lock(this.#layout.words);
+    else if (!this.#lock.tryLock(this.#layout.words)) return false;
     this.#guard.addHeld(1);
+    return (this.#isHeld = true);
   }
 
   unlock(): void {
