@@ -7,6 +7,7 @@ export const BENCHES: Readonly<Record<string, string>> = {
     "What does the cache cost without a protocol: memory, throughput, slowest batches, beside Maps?",
   workers: "What does a request cost with two workers, beside one?",
   resp: "What does the Redis protocol cost beside redis-server, and with two workers beside one?",
+  transactions: "What does a transaction of INCR and EXPIRE cost beside redis-server?",
   pubsub: "What does PUBLISH to 100 subscribers cost beside redis-server?",
   scripts: "What does a script cost beside redis-server?",
   compare: "What do requests and entries cost beside redis-server, memcached, nginx and pogocache?",

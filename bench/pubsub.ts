@@ -6,9 +6,9 @@
 
 import Table from "cli-table3";
 import { median } from "simple-statistics";
-import type { Socket } from "bun";
 
 import type { OptionTable } from "../src/config/parse.ts";
+import { bulk, command, connect, type Counting, expectBytes } from "./lib/counting.ts";
 import { LOAD_CORE, VALUE_LENGTH } from "./lib/loads.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
@@ -43,14 +43,6 @@ if (Bun.which("redis-server") === null) {
 }
 if (Bun.which("taskset") !== null) {
   Bun.spawnSync(["taskset", "-acp", `${LOAD_CORE}`, `${process.pid}`]);
-}
-
-/** A connection that counts the bytes it receives. */
-interface Counting {
-  readonly socket: Socket<undefined>;
-  received: number;
-  wanted: number;
-  whole: PromiseWithResolvers<void>;
 }
 
 const MESSAGE = "m".repeat(VALUE_LENGTH);
@@ -134,37 +126,4 @@ async function subscribeAll({ port }: Peer): Promise<Counting[]> {
     }),
   );
   return all;
-}
-
-/** Resolves once `bytes` more have arrived; rejects if more than those arrive. */
-function expectBytes(counting: Counting, bytes: number): Promise<void> {
-  counting.received = 0;
-  counting.wanted = bytes;
-  counting.whole = Promise.withResolvers();
-  return counting.whole.promise;
-}
-
-async function connect(port: number): Promise<Counting> {
-  const counting: Partial<Counting> = { received: 0, wanted: 0, whole: Promise.withResolvers() };
-  const socket = await Bun.connect<undefined>({
-    hostname: "127.0.0.1",
-    port,
-    socket: {
-      data(_, chunk) {
-        const { wanted = 0, whole } = counting;
-        counting.received = (counting.received ?? 0) + chunk.length;
-        if (counting.received === wanted) whole?.resolve();
-        else if (counting.received > wanted) whole?.reject(new Error("more bytes than expected"));
-      },
-    },
-  });
-  return Object.assign(counting, { socket }) as Counting;
-}
-
-function command(...words: readonly string[]): string {
-  return `*${words.length}\r\n${words.map(bulk).join("")}`;
-}
-
-function bulk(text: string): string {
-  return `$${text.length}\r\n${text}\r\n`;
 }
