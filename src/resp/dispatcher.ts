@@ -10,10 +10,12 @@ import {
   type Origin,
   type Pending,
   type Session,
+  type SharedParts,
   takesCount,
   Updater,
 } from "./commands/context.ts";
 import { type Failure, LOADING, NO_ROOM } from "./commands/failure.ts";
+import { PREFIX_MARK } from "../cache/databases.ts";
 import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
@@ -29,12 +31,12 @@ import {
   writeHelp,
   wrongCount,
 } from "./commands/rejections.ts";
-import { RUN_AT_ONCE, queue } from "./commands/transactions.ts";
+import { endTransaction, RUN_AT_ONCE, queue } from "./commands/transactions.ts";
+import { NO_SESSION } from "./commands/no-session.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import { type Argument, ParsedCommand } from "./protocol/parser.ts";
 import { checkPause } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
-import { NO_SUBSCRIPTIONS } from "./clients.ts";
 import { Slices } from "./slices.ts";
 
 /** First words of lines in a web browser's request. */
@@ -42,8 +44,10 @@ const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
 /** Commands that handle a few values only. The clock is not read after each of them. */
 const QUICK: ReadonlySet<string> = new Set([
   ...["get", "set", "setnx", "setex", "psetex", "getset", "getdel", "incr", "decr", "incrby"],
-  ...["decrby", "ping", "echo", "ttl", "pttl", "expire", "pexpire", "strlen", "append"],
+  ...["decrby", "ping", "echo", "ttl", "pttl", "expire", "pexpire", "strlen", "append", "multi"],
 ]);
+/** Commands of a transaction whose arguments are kept from the search for their shards until they run. */
+const QUEUED_MAX = 32;
 const QUICK_BY_NUMBER = Uint8Array.from(COMMAND_NAMES, (name) => (QUICK.has(name) ? 1 : 0));
 
 export class Dispatcher {
@@ -65,24 +69,7 @@ export class Dispatcher {
   #isLoading = false;
   #isInline = false;
 
-  constructor(
-    shared: Omit<
-      CommandContext,
-      | "session"
-      | "name"
-      | "args"
-      | "count"
-      | "nowMs"
-      | "scratch"
-      | "table"
-      | "updater"
-      | "slices"
-      | "pending"
-      | "runInside"
-      | "shards"
-      | "queued"
-    >,
-  ) {
+  constructor(shared: SharedParts) {
     this.#call = {
       ...shared,
       scratch: new ByteBuffer(),
@@ -90,7 +77,8 @@ export class Dispatcher {
       updater: new Updater(() => this.#call),
       slices: new Slices(),
       shards: shared.cache.shardSet(),
-      queued: new ParsedCommand(),
+      queued: Array.from({ length: QUEUED_MAX + 1 }, () => new ParsedCommand()),
+      runQueued: (...parts) => this.#runQueued(...parts),
       session: NO_SESSION,
       name: "",
       args: [],
@@ -241,6 +229,25 @@ export class Dispatcher {
     }
   }
 
+  /** Runs a command of the transaction of the current command, EXEC. It shares the session and the time. */
+  #runQueued(entry: CommandEntry, { args, count }: ParsedCommand, reply: Reply): void {
+    const call = this.#call;
+    const { args: outerArgs, count: outerCount, reply: outerReply } = call;
+    call.args = args;
+    call.count = count;
+    call.reply = reply;
+    try {
+      this.#runEntry(entry.container ?? entry, "transaction");
+      if (call.pending !== undefined)
+        throw new Error(`${call.name} cannot wait inside a step of the cache`);
+    } finally {
+      call.args = outerArgs;
+      call.count = outerCount;
+      call.reply = outerReply;
+      reply.hasFailed = false;
+    }
+  }
+
   /** Returns the pending reply, which counts the command when it is written. */
   async #countEnd(pending: Pending, number: number, reply: Reply): Pending {
     const write = await pending;
@@ -265,7 +272,9 @@ export class Dispatcher {
         if (isHelp) {
           const { transaction } = call.session;
           if (isFromClient(origin) && transaction !== undefined)
-            return queue(call, transaction, found) ? found.number : REJECTED;
+            return queue(call, transaction, found, origin !== undefined || this.#isInline)
+              ? found.number
+              : REJECTED;
           writeHelp(call, found.command);
           return HELP;
         }
@@ -276,32 +285,49 @@ export class Dispatcher {
     }
     const { command, number } = entry;
     const { run } = command;
-    const rejection =
-      run === undefined || !takesCount(command, count)
-        ? wrongCount(entry, origin)
-        : this.#rejectionOf(entry, found, origin);
-    if (run === undefined || rejection !== undefined) {
+    const { session, args } = call;
+    if (run === undefined || !takesCount(command, count)) {
       counters.rejected(number);
-      if (rejection !== undefined && rejection !== WRITTEN) reply.error(rejection);
+      reply.error(wrongCount(entry, origin));
+      if (entry.name === "exec") endTransaction(session);
       return REJECTED;
+    }
+    // Without a reason to check, the check is a call too many.
+    const isUsual = session.access === "write" && session.subscriber === undefined;
+    if (!isUsual || this.#isLoading || isScript(origin) || found.name === "debug") {
+      const rejection = this.#rejectionOf(entry, found, origin);
+      if (rejection !== undefined) {
+        counters.rejected(number);
+        if (rejection !== WRITTEN) reply.error(rejection);
+        return REJECTED;
+      }
     }
     call.name = entry.name;
     reply.hasFailed = false;
-    const { session, args } = call;
     if (isFromClient(origin) && session.transaction !== undefined && !RUN_AT_ONCE.has(entry.name))
-      return queue(call, session.transaction, entry) ? number : REJECTED;
-    const keys = keyRangeOf(command, args, count);
-    if (keys.last >= keys.first) {
-      const hasGap = origin === undefined ? !this.#isInline : origin === "transaction";
-      const prefixed = addPrefixes(keys, args, session.database, hasGap);
-      if (prefixed > 0 && origin === undefined && hasGap) this.#prefixed = command;
-    }
+      return queue(call, session.transaction, entry, origin !== undefined || this.#isInline)
+        ? number
+        : REJECTED;
+    if (entry.hasOneKey) {
+      const { bytes, start } = args[1] as Argument;
+      if (session.database !== 0 || bytes[start] === PREFIX_MARK)
+        this.#addPrefixes(command, origin);
+    } else if (entry.holds === "keys") this.#addPrefixes(command, origin);
     const failure = run(call);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;
     // A pending command is counted in `finish`.
     if (call.pending === undefined) counters.called(number, reply.hasFailed);
     return number;
+  }
+
+  /** Gives the keys of the current command the prefix of their database. */
+  #addPrefixes(command: Command, origin: Origin | undefined): void {
+    const { args, count, session } = this.#call;
+    const keys = keyRangeOf(command, args, count);
+    const hasGap = origin === undefined ? !this.#isInline : origin === "transaction";
+    const prefixed = addPrefixes(keys, args, session.database, hasGap);
+    if (prefixed > 0 && origin === undefined && hasGap) this.#prefixed = command;
   }
 
   /** Returns why the client may not run this command now, or undefined. WRITTEN: the error is written. */
@@ -365,26 +391,6 @@ export class Dispatcher {
     return false;
   }
 }
-
-const NO_SESSION: Session = {
-  id: 0,
-  access: "open",
-  row: -1,
-  address: "",
-  localAddress: "",
-  version: 2,
-  flags: "N",
-  subscriptions: NO_SUBSCRIPTIONS,
-  subscriber: undefined,
-  libName: "",
-  libVersion: "",
-  name: "",
-  replies: "on",
-  isClosing: false,
-  database: 0,
-  transaction: undefined,
-  watched: undefined,
-};
 
 /** A command without a number: it was unknown or rejected. */
 const REJECTED = -1;

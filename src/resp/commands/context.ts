@@ -83,6 +83,10 @@ export interface CommandEntry {
   readonly access: Access;
   /** The shards that a transaction holds for the command: those of its keys, all, or none. */
   readonly holds: "keys" | "all" | "none";
+  /** Whether the first argument is the only key. */
+  readonly hasOneKey: boolean;
+  /** The command of a subcommand. */
+  readonly container: CommandEntry | undefined;
   readonly subcommands: ReadonlyMap<string, CommandEntry>;
 }
 
@@ -156,8 +160,10 @@ export interface CommandContext {
   readonly slices: Slices;
   /** The shards of the transaction that runs. */
   readonly shards: ShardSet;
-  /** The arguments of its current command. */
-  readonly queued: ParsedCommand;
+  /** The pool of its commands. */
+  readonly queued: readonly ParsedCommand[];
+  /** Runs a command of the transaction, with the checks of a command that the client sends. */
+  readonly runQueued: (entry: CommandEntry, command: ParsedCommand, reply: Reply) => void;
   /**
    * Set by a command that cannot reply yet. Resolves with the function that writes the reply. The
    * connection waits for it.
@@ -187,6 +193,20 @@ export interface Scripts {
   /** Ends the scripts of all workers that have written nothing. */
   kill(): "killed" | "have written" | "none";
 }
+
+/** The parts that a worker makes before its dispatcher. */
+export type SharedParts = Pick<
+  CommandContext,
+  | "cache"
+  | "config"
+  | "reply"
+  | "clients"
+  | "settings"
+  | "counters"
+  | "service"
+  | "push"
+  | "scripts"
+>;
 
 /** Resolves with the function that writes the reply of a command. */
 export type Pending = Promise<() => void | Failure>;

@@ -48,7 +48,12 @@ export function isScript(origin: Origin | undefined): boolean {
 }
 
 export function wrongCount({ name }: CommandEntry, origin: Origin | undefined): string {
-  return isScript(origin) ? WRONG_COUNT_IN_SCRIPT : wrongNumberOfArguments(name).message;
+  if (isScript(origin)) return WRONG_COUNT_IN_SCRIPT;
+  const { message } = wrongNumberOfArguments(name);
+  // As in Redis: clients read the code of an EXEC that did not run.
+  return name === "exec"
+    ? message.replace("ERR", "EXECABORT Transaction discarded because of:")
+    : message;
 }
 
 export function unknownCommand(call: CommandContext): string {

@@ -61,19 +61,23 @@ for (const command of COMMANDS) addEntry(command, command.name);
 /** Names of all entries, by their numbers. */
 export const COMMAND_NAMES: readonly string[] = ENTRIES.map(({ name }) => name);
 
-function addEntry(command: Command, name: string): CommandEntry {
+function addEntry(command: Command, name: string, container?: CommandEntry): CommandEntry {
   const number = ENTRIES.length;
   const subcommands = new Map<string, CommandEntry>();
   const folded = String.fromCharCode(...Buffer.from(name, "latin1").map((byte) => byte | 32));
   const entry = {
     ...{ name, folded, number, command, access: accessOf(command, name) },
-    ...{ holds: heldShards(command), subcommands },
+    ...{ holds: heldShards(command), hasOneKey: hasOneKey(command), container, subcommands },
   };
   ENTRIES.push(entry);
   for (const subcommand of command.subcommands) {
-    subcommands.set(subcommand.name, addEntry(subcommand, `${name}|${subcommand.name}`));
+    subcommands.set(subcommand.name, addEntry(subcommand, `${name}|${subcommand.name}`, entry));
   }
   return entry;
+}
+
+function hasOneKey({ keys }: Command): boolean {
+  return keys !== undefined && keys.every((index) => index === 1);
 }
 
 /** A command on keys that its row does not locate may use any key, and so may a script. */

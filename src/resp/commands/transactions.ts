@@ -14,7 +14,7 @@ import {
 } from "./context.ts";
 import { define, LINEAR } from "./define.ts";
 import { Failure } from "./failure.ts";
-import { addPrefixes } from "./key-prefixes.ts";
+import { addPrefixes, removePrefixes } from "./key-prefixes.ts";
 import { keyRangeOf } from "./keys.ts";
 import { NoRoomError, OutputLimitError, Reply } from "../protocol/reply.ts";
 import { Transaction } from "../transaction.ts";
@@ -104,22 +104,20 @@ export function endTransaction(session: Session): void {
 export function queue(
   context: CommandContext,
   transaction: Transaction,
-  { name, number, command }: CommandEntry,
+  { number, command }: CommandEntry,
+  isInline: boolean,
 ): boolean {
-  const { reply, counters, args, count, config, settings } = context;
+  const { reply, counters, args, count } = context;
   if (command.flags.includes("no_multi")) reply.error(NOT_IN_TRANSACTION);
-  else if (name !== "" && transaction.isBroken) {
-    // EXEC fails anyway: the command takes no memory.
-    reply.simple("QUEUED");
-    return true;
-  } else {
-    const limitBytes = Math.min(settings.queryLimit, config.maxPendingBytes);
-    const excess = transaction.append(number, args, count, limitBytes);
+  else {
+    // If EXEC fails anyway, the command takes no memory.
+    const { isBroken } = transaction;
+    const excess = isBroken ? undefined : transaction.append(number, args, count, isInline);
     if (excess === undefined) {
-      reply.simple("QUEUED");
+      reply.queued();
       return true;
     }
-    reply.error(excess === "room" ? NO_ROOM_TO_QUEUE : tooLong(context, limitBytes));
+    reply.error(excess === "room" ? NO_ROOM_TO_QUEUE : tooLong(context, transaction.limitBytes));
   }
   counters.rejected(number);
   return false;
@@ -130,9 +128,11 @@ function tooLong({ settings }: CommandContext, limitBytes: number): string {
   return `ERR the transaction is longer than ${option} (${limitBytes} bytes); split it`;
 }
 
-function multi({ session, reply, service }: CommandContext): void | Failure {
+function multi(context: CommandContext): void | Failure {
+  const { session, reply, service, settings, config } = context;
   if (session.transaction !== undefined) return NESTED;
-  session.transaction = new Transaction((from, to) => service.budget.tryResize(from, to));
+  const limitBytes = Math.min(settings.queryLimit, config.maxPendingBytes);
+  session.transaction = new Transaction(service.budget, limitBytes);
   reply.ok();
 }
 
@@ -161,11 +161,10 @@ function exec(context: CommandContext): void | Failure {
     return DISCARDED;
   }
   shards.clear();
+  transaction.unload();
   watched?.addShardsTo(shards);
   addShards(context, transaction);
   const outcome = cache.atomicallyOver(shards, () => {
-    // Other threads may have held the shards since the time was read.
-    context.nowMs = cache.clock.now();
     const isRun = watched === undefined || watched.areUnchanged(context.nowMs);
     const run = isRun ? runQueued(context, transaction) : undefined;
     watched?.clear();
@@ -180,20 +179,22 @@ function exec(context: CommandContext): void | Failure {
 /** Adds the shards of the keys of all queued commands to the set; all shards if a command may use any key. */
 function addShards(context: CommandContext, transaction: Transaction): void {
   const { table, shards, queued, session, cache } = context;
-  transaction.forEach(queued, (number) => {
+  transaction.forEach(queued, (number, { args, count }) => {
     const { command, holds, name } = table.entries[number] as CommandEntry;
     // The keys of later commands are those of another database.
     if (holds === "all" || name === "select") {
       shards.addAll();
       return false;
     }
-    const { args, count } = queued;
+    if (holds === "none") return true;
     const keys = keyRangeOf(command, args, count);
-    addPrefixes(keys, args, session.database, true);
+    const prefixed = addPrefixes(keys, args, session.database, true);
     for (let index = keys.first; index <= keys.last; index += keys.step) {
       const key = args[index];
       if (key !== undefined) shards.add(cache.route(key));
     }
+    // The keys get them again when the command runs.
+    if (prefixed > 0) removePrefixes(keys, args);
     return true;
   });
 }
@@ -211,22 +212,20 @@ interface Outcome {
  * their replies.
  */
 function runQueued(context: CommandContext, transaction: Transaction): Outcome {
-  const { reply, session, table, queued, config } = context;
+  const { reply, table, queued, config } = context;
   const outcome: Outcome = {};
   const mark = reply.out.end;
   let dropped: Reply | undefined;
   let isUnchanged = true;
-  const run = (into: Reply): void => {
-    context.runInside(session, queued.args, queued.count, into, "transaction");
-  };
   reply.array(transaction.count);
-  transaction.forEach(queued, (number) => {
-    const { command } = table.entries[number] as CommandEntry;
+  transaction.forEach(queued, (number, parsed) => {
+    const entry = table.entries[number] as CommandEntry;
+    const { command } = entry;
     const isReading = command.flags.includes("readonly");
     if (dropped === undefined) {
       const start = reply.out.end;
       try {
-        run(reply);
+        context.runQueued(entry, parsed, reply);
         isUnchanged &&= isReading;
         return true;
       } catch (error) {
@@ -243,12 +242,12 @@ function runQueued(context: CommandContext, transaction: Transaction): Outcome {
       }
     }
     // Nobody gets the reply of a command that only reads.
-    if (!isReading) run(dropped);
+    if (!isReading) context.runQueued(entry, parsed, dropped);
     dropped.out.clear();
     if (dropped.out.bytes.length > KEPT_BYTES_MAX) dropped.out.replace(KEPT_BYTES_MAX);
     return true;
   });
-  queued.release();
+  for (const command of queued) command.release();
   if (dropped !== undefined) reply.out.end = mark;
   return outcome;
 }

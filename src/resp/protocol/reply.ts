@@ -3,6 +3,7 @@
 import { ByteBuffer, type Bytes, freeBytes, MISS } from "../../cache/bytes.ts";
 
 const OK = Buffer.from("+OK\r\n");
+const QUEUED = Buffer.from("+QUEUED\r\n");
 const CRLF = Buffer.from("\r\n");
 const NIL_2 = Buffer.from("$-1\r\n");
 const NIL_ARRAY_2 = Buffer.from("*-1\r\n");
@@ -10,6 +11,7 @@ const NIL_3 = Buffer.from("_\r\n");
 const ZERO = 48;
 const DOLLAR = 36;
 const COLON = 58;
+const ASTERISK = 42;
 const CR = 13;
 const LF = 10;
 
@@ -96,6 +98,12 @@ export class Reply {
 
   ok(): void {
     this.#raw(OK);
+  }
+
+  /** Writes the reply to a command of a transaction. */
+  queued(): void {
+    this.#makeRoom(0);
+    this.#raw(QUEUED);
   }
 
   /** Writes a status line. */
@@ -212,7 +220,8 @@ export class Reply {
   }
 
   array(count: number): void {
-    this.#line(`*${count}`);
+    this.#makeRoom(0);
+    this.#head(ASTERISK, count);
   }
 
   /** Makes the replies after the offset `mark` an array of `count` elements. */

@@ -66,6 +66,13 @@ test("replies and errors are those of Redis", async () => {
     BITOP NOT d n → :1
     DEL l n d x → :3
     MULTI → +OK
+    SET n 5 → +QUEUED
+    INCR n → +QUEUED
+    MGET n t → +QUEUED
+    DEL n → +QUEUED
+    OBJECT ENCODING n → +QUEUED
+    EXEC → *5 +OK :6 *2 $1 6 $-1 :1 $-1
+    MULTI → +OK
     SET t 1 → +QUEUED
     SELECT 3 → +QUEUED
     SET t 2 → +QUEUED
@@ -106,14 +113,14 @@ test("keys of any bytes are kept apart, also in pipelines and inline commands", 
   }
   client.send(Buffer.concat(commands.map((words) => commandBytes(...words))));
   client.send(
-    "SELECT 1\r\nGET k\r\nSET inline 1\r\nGET inline\r\nSELECT 0\r\nGET inline\r\nQUIT\r\n",
+    "SELECT 1\r\nMULTI\r\nGET k\r\nEXEC\r\nGET k\r\nSET inline 1\r\nGET inline\r\nSELECT 0\r\nGET inline\r\nQUIT\r\n",
   );
   const text = (await client.closed).replaceAll("\r\n", " ");
   const values = (database: string) =>
     `*4 ${[0, 1, 2, 3].map((n) => `$2 ${database}${n}`).join(" ")}`;
   expect(text).toEndWith(
     ["1", "0", "2"].map((d) => `+OK ${values(d)} :4 :4 `).join("") +
-      "+OK $2 13 +OK $1 1 +OK $-1 +OK ",
+      "+OK +OK +QUEUED *1 $2 13 $2 13 +OK $1 1 +OK $-1 +OK ",
   );
   using other = await converse(service.port);
   const keys = await other.say("KEYS *");

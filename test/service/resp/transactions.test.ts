@@ -60,6 +60,7 @@ test("replies and errors are those of Redis", async () => {
     SET a 9 → +QUEUED
     RESET → +RESET
     EXEC → -ERR EXEC without MULTI
+    EXEC x → -EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command
     GET a → $1 2
     MULTI → +OK
     KEYS * → +QUEUED
