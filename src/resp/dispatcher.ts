@@ -23,6 +23,7 @@ import {
   isFromClient,
   isScript,
   NO_PERMISSION_IN_SCRIPT,
+  NO_TOKEN,
   NOT_FROM_SCRIPT,
   UNKNOWN_IN_SCRIPT,
   unknownCommand,
@@ -272,9 +273,7 @@ export class Dispatcher {
         if (isHelp) {
           const { transaction } = call.session;
           if (isFromClient(origin) && transaction !== undefined)
-            return queue(call, transaction, found, origin !== undefined || this.#isInline)
-              ? found.number
-              : REJECTED;
+            return queue(call, transaction, found, true) ? found.number : REJECTED;
           writeHelp(call, found.command);
           return HELP;
         }
@@ -398,6 +397,3 @@ const REJECTED = -1;
 const HELP = -2;
 /** A rejection whose error is written already. */
 const WRITTEN = "";
-const NO_TOKEN = "NOAUTH Authentication required.";
-const DEBUG_NOT_ALLOWED =
-  "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";

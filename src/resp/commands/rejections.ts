@@ -15,6 +15,9 @@ import { isRestricted } from "../push/subscriber.ts";
 /** Maximum length of the client's text that an error repeats, in bytes. */
 const SHOWN_LENGTH_MAX = 128;
 
+export const NO_TOKEN = "NOAUTH Authentication required.";
+export const DEBUG_NOT_ALLOWED =
+  "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
 export const UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script";
 const WRONG_COUNT_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script";
 export const NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
