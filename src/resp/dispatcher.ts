@@ -20,6 +20,7 @@ import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
   inSubscription,
+  DEBUG_NOT_ALLOWED,
   isFromClient,
   isScript,
   NO_PERMISSION_IN_SCRIPT,
