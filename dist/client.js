@@ -546,7 +546,7 @@ function pathOf(key) {
   return `/cache/${encodeURIComponent(key)}`;
 }
 function fieldOf(tag) {
-  if (/^\s|\s$|,|^$/.test(tag)) {
+  if (/^[ \t]|[ \t]$|,|^$/.test(tag)) {
     throw new TypeError(
       `a tag is ${JSON.stringify(tag)}; it may not be empty, have a comma, or space at its ends`,
     );
