@@ -16,6 +16,8 @@ const NO_DECLARATION: Declaration = { lineBytes: 0, hasFlags: false, writesNothi
 const LINE_END = 10;
 const FLAGS: ReadonlySet<string> = new Set([
   ...["no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys"],
+  // Upstash's own, for which there is nothing to do here: @upstash/ratelimit sends it.
+  "allow-key-locking",
 ]);
 
 export function readShebang(source: Buffer): Declaration | Failure {

@@ -1,6 +1,7 @@
 // /redis: Upstash's REST API, with its own client and with plain requests.
 
 import { afterAll, describe, expect, test } from "bun:test";
+import { Ratelimit } from "@upstash/ratelimit";
 import { Redis } from "@upstash/redis";
 
 import { serve } from "../../lib/service.ts";
@@ -254,4 +255,29 @@ describe("@upstash/redis", () => {
     const failing = redis.pipeline().set("x", 1).incr("text");
     expect(failing.exec()).rejects.toThrow("value is not an integer");
   });
+});
+
+describe("@upstash/ratelimit", () => {
+  const redis = new Redis({ url: `${server.url}/redis`, token: "any", enableTelemetry: false });
+
+  for (const [name, limiter] of [
+    ["fixed window", Ratelimit.fixedWindow(3, "1000 s")],
+    ["sliding window", Ratelimit.slidingWindow(3, "1000 s")],
+    // Ratelimit.tokenBucket needs hashes.
+  ] as const) {
+    test(`limits with a ${name}`, async () => {
+      const ratelimit = new Ratelimit({
+        redis,
+        limiter,
+        prefix: `limit:${name}`,
+        ephemeralCache: false,
+      });
+      const results = [];
+      for (let n = 0; n < 4; n++) results.push((await ratelimit.limit("user")).success);
+      expect(results).toEqual([true, true, true, false]);
+      expect((await ratelimit.limit("other")).success).toBe(true);
+      await ratelimit.resetUsedTokens("user");
+      expect((await ratelimit.limit("user")).success).toBe(true);
+    });
+  }
 });
