@@ -312,7 +312,7 @@ export class Dispatcher {
       const { bytes, start } = args[1] as Argument;
       if (session.database !== 0 || bytes[start] === PREFIX_MARK)
         this.#addPrefixes(command, origin);
-    } else if (entry.holds === "keys") this.#addPrefixes(command, origin);
+    } else if (entry.hasKeys) this.#addPrefixes(command, origin);
     const failure = run(call);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;

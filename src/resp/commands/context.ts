@@ -83,6 +83,7 @@ export interface CommandEntry {
   readonly access: Access;
   /** The shards that a transaction holds for the command: those of its keys, all, or none. */
   readonly holds: "keys" | "all" | "none";
+  readonly hasKeys: boolean;
   /** Whether the first argument is the only key. */
   readonly hasOneKey: boolean;
   /** The command of a subcommand. */

@@ -67,7 +67,13 @@ function addEntry(command: Command, name: string, container?: CommandEntry): Com
   const folded = String.fromCharCode(...Buffer.from(name, "latin1").map((byte) => byte | 32));
   const entry = {
     ...{ name, folded, number, command, access: accessOf(command, name) },
-    ...{ holds: heldShards(command), hasOneKey: hasOneKey(command), container, subcommands },
+    ...{
+      holds: heldShards(command),
+      hasKeys: hasKeys(command),
+      hasOneKey: hasOneKey(command),
+      container,
+      subcommands,
+    },
   };
   ENTRIES.push(entry);
   for (const subcommand of command.subcommands) {
@@ -82,8 +88,9 @@ function hasOneKey({ keys }: Command): boolean {
 
 /** A command on keys that its row does not locate may use any key, and so may a script. */
 function heldShards(command: Command): CommandEntry["holds"] {
-  const { flags } = command;
-  if (flags.includes("no_mandatory_keys")) return "all";
+  const { flags, syntax } = command;
+  // The other key of MOVE and COPY may be in another database.
+  if (flags.includes("no_mandatory_keys") || /\bdb\b/i.test(syntax)) return "all";
   if (hasKeys(command)) return "keys";
   return flags.includes("write") || flags.includes("readonly") ? "all" : "none";
 }

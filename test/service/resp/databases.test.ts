@@ -73,6 +73,16 @@ test("replies and errors are those of Redis", async () => {
     OBJECT ENCODING n → +QUEUED
     EXEC → *5 +OK :6 *2 $1 6 $-1 :1 $-1
     MULTI → +OK
+    MOVE x 2 → +QUEUED
+    COPY x y DB 2 → +QUEUED
+    SWAPDB 8 9 → +QUEUED
+    EXEC → *3 :0 :0 +OK
+    EVAL return{KEYS[1],redis.call('incr',KEYS[1]),redis.call('move',KEYS[1],2)} 1 s → *3 $1 s :1 :1
+    MULTI → +OK
+    EVAL return{KEYS[1],redis.call('incr',KEYS[1]),redis.call('copy',KEYS[1],'s','DB','2')} 1 s → +QUEUED
+    DEL s → +QUEUED
+    EXEC → *2 *3 $1 s :1 :0 :1
+    MULTI → +OK
     SET t 1 → +QUEUED
     SELECT 3 → +QUEUED
     SET t 2 → +QUEUED
