@@ -20,6 +20,10 @@ export interface Client extends AsyncDisposable {
   scan(pattern: string): Promise<string[]>;
   /** Sends all commands at once. Returns the replies in order. */
   pipeline(commands: readonly string[][]): Promise<unknown[]>;
+  /** Sends a transaction. Returns the replies in order, errors included; null if it was aborted. */
+  transaction(commands: readonly string[][]): Promise<unknown[] | null>;
+  /** Resolves once the server has confirmed the subscription. */
+  subscribe(channel: string, listener: (message: string) => void): Promise<void>;
   /** Runs any command. Returns the reply as text. */
   call(command: string, ...args: string[]): Promise<string>;
 }
@@ -28,7 +32,7 @@ export interface Library {
   readonly name: string;
   /** The version of the protocol. */
   readonly version: 2 | 3;
-  connect(port: number): Promise<Client>;
+  connect(port: number, database?: number): Promise<Client>;
 }
 
 type Run = (name: string, body: () => Promise<void>) => void;
@@ -130,6 +134,56 @@ export function describeClient(library: Library, run: Run = test): void {
         ]);
       }
       expect(await client.get("text")).toBe("abc");
+    });
+
+    contract("gets the replies of a transaction, of its failed commands too", async (client) => {
+      const increments = [
+        ["SET", "n", "1"],
+        ["INCR", "n"],
+        ["GET", "n"],
+      ];
+      expect(await client.transaction(increments)).toEqual(["OK", 2, "2"]);
+      await client.set("text", "abc");
+      const replies = await client.transaction([
+        ["INCR", "text"],
+        ["SET", "after", "1"],
+      ]);
+      expect(String(replies?.[0])).toContain("value is not an integer or out of range");
+      expect(replies?.[1]).toBe("OK");
+    });
+
+    contract("runs no command of a transaction that has an unknown one", async (client) => {
+      await client.set("n", "1");
+      const sent = client.transaction([["INCR", "n"], ["NOSUCH"]]);
+      expect(await errorMessageOf(sent)).not.toStartWith("no error");
+      expect(await client.get("n")).toBe("1");
+    });
+
+    contract("aborts a transaction if a watched key has changed", async (client, service) => {
+      await using other = await library.connect(service.port);
+      await client.call("WATCH", "n");
+      await other.set("n", "10");
+      expect(await client.transaction([["INCR", "n"]])).toBeNull();
+      expect(await client.get("n")).toBe("10");
+    });
+
+    contract("keeps the keys of two databases apart", async (client, service) => {
+      await using second = await library.connect(service.port, 1);
+      await client.set("k", "zero");
+      expect(await second.get("k")).toBeNull();
+      await second.set("k", "one");
+      expect([await client.get("k"), await second.get("k")]).toEqual(["zero", "one"]);
+    });
+
+    contract("receives the messages of a channel in order", async (client, service) => {
+      await using subscriber = await library.connect(service.port);
+      const received: string[] = [];
+      await subscriber.subscribe("news", (message) => received.push(message));
+      for (const message of ["one", "", "two"]) {
+        expect(await client.call("PUBLISH", "news", message)).toBe("1");
+      }
+      await until("all messages have arrived", () => received.length === 3);
+      expect(received).toEqual(["one", "", "two"]);
     });
 
     contract("reconnects after the service has closed its connection", async (client, service) => {

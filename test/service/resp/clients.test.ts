@@ -4,7 +4,7 @@ import { test } from "bun:test";
 import { RedisClient } from "bun";
 import { Redis as IoRedis } from "ioredis";
 import { Redis as IoValkey } from "iovalkey";
-import { createClient, RESP_TYPES } from "redis";
+import { createClient, MultiErrorReply, RESP_TYPES, WatchError } from "redis";
 
 import { type Client, describeClient } from "./client.contract.ts";
 import { connectRedisPy, PYTHON } from "./redis-py.ts";
@@ -13,18 +13,18 @@ for (const version of [2, 3] as const) {
   describeClient({
     name: "ioredis",
     version,
-    connect: (port) => connectIoRedis(new IoRedis({ port, protocol: version })),
+    connect: (port, db = 0) => connectIoRedis(new IoRedis({ port, db, protocol: version })),
   });
   describeClient({
     name: "node-redis",
     version,
-    connect: (port) => connectNodeRedis(port, version),
+    connect: (port, database = 0) => connectNodeRedis(port, version, database),
   });
 }
 describeClient({
   name: "iovalkey",
   version: 2,
-  connect: (port) => connectIoRedis(new IoValkey({ port })),
+  connect: (port, db = 0) => connectIoRedis(new IoValkey({ port, db })),
 });
 describeClient({ name: "Bun's RedisClient", version: 3, connect: connectBun });
 describeClient(
@@ -58,13 +58,21 @@ async function connectIoRedis(redis: IoRedis | IoValkey): Promise<Client> {
       const results = await io.pipeline(commands.map((command) => ["call", ...command])).exec();
       return (results ?? []).map(([error, reply]) => error ?? reply);
     },
+    async transaction(commands) {
+      const results = await io.multi(commands.map((command) => ["call", ...command])).exec();
+      return results?.map(([error, reply]) => error ?? reply) ?? null;
+    },
+    async subscribe(channel, listener) {
+      io.on("message", (_channel: string, message: string) => listener(message));
+      await io.subscribe(channel);
+    },
     call: async (command, ...args) => String(await io.call(command, ...args)),
     [Symbol.asyncDispose]: async () => io.disconnect(),
   };
 }
 
-async function connectNodeRedis(port: number, version: 2 | 3): Promise<Client> {
-  const redis = createClient({ socket: { port, host: "127.0.0.1" }, RESP: version });
+async function connectNodeRedis(port: number, version: 2 | 3, database: number): Promise<Client> {
+  const redis = createClient({ socket: { port, host: "127.0.0.1" }, RESP: version, database });
   redis.on("error", () => {});
   await redis.connect();
   const binary = redis.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
@@ -90,13 +98,25 @@ async function connectNodeRedis(port: number, version: 2 | 3): Promise<Client> {
     },
     // The library writes all commands of one event-loop turn at once.
     pipeline: (commands) => Promise.all(commands.map((command) => redis.sendCommand(command))),
+    async transaction(commands) {
+      const multi = redis.multi();
+      for (const command of commands) multi.addCommand(command);
+      try {
+        return await multi.exec();
+      } catch (error) {
+        if (error instanceof WatchError) return null;
+        if (error instanceof MultiErrorReply) return error.replies;
+        throw error;
+      }
+    },
+    subscribe: (channel, listener) => redis.subscribe(channel, listener),
     call: async (command, ...args) => String(await redis.sendCommand([command, ...args])),
     [Symbol.asyncDispose]: async () => redis.destroy(),
   };
 }
 
-async function connectBun(port: number): Promise<Client> {
-  const redis = new RedisClient(`redis://127.0.0.1:${port}`);
+async function connectBun(port: number, database = 0): Promise<Client> {
+  const redis = new RedisClient(`redis://127.0.0.1:${port}/${database}`);
   await redis.connect();
   return {
     set: (key, value, seconds) =>
@@ -121,6 +141,15 @@ async function connectBun(port: number): Promise<Client> {
     // The library writes all commands of one event-loop turn at once.
     pipeline: (commands) =>
       Promise.all(commands.map(([command = "", ...args]) => redis.send(command, args))),
+    async transaction(commands) {
+      const queued = [["MULTI"], ...commands].map(([command = "", ...args]) =>
+        redis.send(command, args).catch(() => {}),
+      );
+      const replies = await redis.send("EXEC", []);
+      await Promise.all(queued);
+      return replies;
+    },
+    subscribe: async (channel, listener) => void (await redis.subscribe(channel, listener)),
     call: async (command, ...args) => String(await redis.send(command, args)),
     [Symbol.asyncDispose]: async () => redis.close(),
   };

@@ -16,8 +16,8 @@ interface Result {
   readonly error?: string;
 }
 
-export async function connectRedisPy(port: number): Promise<Client> {
-  const child = Bun.spawn([PYTHON ?? "python3", SCRIPT, String(port)], {
+export async function connectRedisPy(port: number, database = 0): Promise<Client> {
+  const child = Bun.spawn([PYTHON ?? "python3", SCRIPT, String(port), String(database)], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
@@ -53,9 +53,18 @@ export async function connectRedisPy(port: number): Promise<Client> {
     mget: (keys) => call("mget", keys),
     scan: (pattern) => call("scan", pattern),
     pipeline: (commands) => call("pipeline", commands),
+    transaction: (commands) => call("transaction", commands),
+    async subscribe(channel, listener) {
+      await call("subscribe", channel);
+      // A line has one result: the process is asked for one message after the other.
+      void (async () => {
+        for (;;) listener(await call<string>("next_message"));
+      })().catch(() => {});
+    },
     call: async (command, ...args) => String(await call("call", command, ...args)),
     async [Symbol.asyncDispose]() {
-      await child.stdin.end();
+      // The process may be waiting for a message.
+      child.kill();
       await child.exited;
     },
   };

@@ -6,7 +6,8 @@ import sys
 
 import redis
 
-client = redis.Redis(host="127.0.0.1", port=int(sys.argv[1]))
+client = redis.Redis(host="127.0.0.1", port=int(sys.argv[1]), db=int(sys.argv[2]))
+subscriber = client.pubsub(ignore_subscribe_messages=True)
 
 
 def to_json(reply):
@@ -17,6 +18,8 @@ def to_json(reply):
         return [to_json(part) for part in reply]
     if reply is True:
         return "OK"
+    if isinstance(reply, redis.RedisError):
+        return str(reply)
     return reply
 
 
@@ -42,6 +45,29 @@ def pipeline(commands):
     return batch.execute()
 
 
+def transaction(commands):
+    batch = client.pipeline()
+    for command in commands:
+        batch.execute_command(*command)
+    try:
+        return batch.execute(raise_on_error=False)
+    except redis.WatchError:
+        return None
+
+
+def subscribe(channel):
+    subscriber.subscribe(channel)
+    # The confirmation of the server, which is ignored.
+    subscriber.get_message(timeout=60)
+
+
+def next_message():
+    message = None
+    while message is None:
+        message = subscriber.get_message(timeout=60)
+    return message["data"]
+
+
 CALLS = {
     "set": lambda key, value, seconds: client.set(key, base64.b64decode(value), ex=seconds),
     "get": client.get,
@@ -53,6 +79,9 @@ CALLS = {
     "mget": client.mget,
     "scan": lambda pattern: list(client.scan_iter(match=pattern, count=100)),
     "pipeline": pipeline,
+    "transaction": transaction,
+    "subscribe": subscribe,
+    "next_message": next_message,
     "call": call,
 }
 
