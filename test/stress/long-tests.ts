@@ -7,6 +7,7 @@ export const LONG_TESTS: Readonly<Record<string, string>> = {
   history: "Records concurrent clients and checks that the history is linearizable.",
   "fuzz-http": "A million hostile requests for the HTTP API.",
   "fuzz-resp": "Ten million inputs for the Redis protocol.",
+  clients: "Libraries of Redis clients, newest versions (needs the registries and redis-server).",
   differential: "5,000 random sequences of transactions and scripts against redis-server.",
   proxies: "Refusals behind nginx and HAProxy, 100 of each kind (needs both).",
   repeat: "The test command 20 times, or N times, beside a busy loop on each core.",

@@ -47,12 +47,14 @@ async function explain(
 ): Promise<Difference & { readonly steps: readonly Step[] }> {
   // Another difference may hide behind the shorter sequence: the command must stay the same.
   const command = first.step.words[0];
-  const differs = async (some: readonly Step[]) =>
-    (await firstDifference(some, ports))?.step.words[0] === command;
-  const shortest = await shrink(steps, differs);
-  const difference = await firstDifference(shortest, ports);
-  if (difference === undefined) throw new Error("a difference that was seen twice is gone");
-  return { ...difference, steps: shortest };
+  let last = first;
+  const differs = async (some: readonly Step[]) => {
+    const difference = await firstDifference(some, ports);
+    if (difference === undefined || difference.step.words[0] !== command) return false;
+    last = difference;
+    return true;
+  };
+  return { steps: await shrink(steps, differs), ...last };
 }
 
 /** The difference as lines for a reader: who sent what, and both replies. */

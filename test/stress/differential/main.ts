@@ -2,9 +2,9 @@
 // redis-server. SEED=… with 1 sequence replays one.
 
 import { random } from "../../lib/random.ts";
+import { startRedis } from "../../lib/redis-server.ts";
 import { freePort, startService } from "../../lib/service.ts";
 import { describeFound, runSequences } from "./differential.ts";
-import { startRedis } from "./pair.ts";
 
 const FOUND_MAX = Number(process.env["FOUND_MAX"] ?? 10);
 
