@@ -12,6 +12,8 @@ const FILE_LINES_MAX = 400;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["config", "process"],
   cache: [],
+  // What both protocols need of leases beside the cache, which starts no timers.
+  caching: ["cache"],
   "shared-memory": [],
   // A package of its own for users: it runs where the service does not.
   client: [],
@@ -24,6 +26,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   snapshot: ["cache", "config", "linux", "service"],
   http: [
     "cache",
+    "caching",
     "config",
     "dashboard",
     "linux",
@@ -33,10 +36,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "service",
     "shared-memory",
   ],
-  resp: ["cache", "config", "linux", "metrics", "security", "service", "shared-memory"],
+  resp: ["cache", "caching", "config", "linux", "metrics", "security", "service", "shared-memory"],
   process: [
     ...[
       "cache",
+      "caching",
       "config",
       "http",
       "linux",

@@ -199,6 +199,13 @@ export class Leases {
     return this.tables.wakes.waitAsync(word, seen);
   }
 
+  /** Counts a request that begins or ends to wait; returns false if `max` of all threads wait already. */
+  countWaiter(change: 1 | -1, max: number): boolean {
+    if (!this.tables.wakes.count(change, max)) return false;
+    if (change > 0) this.#counters.add("leaseWait");
+    return true;
+  }
+
   #lease(
     shard: Shard,
     hash: number,

@@ -66,7 +66,7 @@ export class Maintenance {
     this.#counters.add("lostThread");
     const { changes, feed, watchTable, leases } = this.#consumers;
     feed.recoverThread(thread);
-    leases.tables.tags.recoverThread(thread);
+    leases.tables.recoverThread(thread);
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
     for (const [number, shard] of this.#shards.entries()) {
       shard.lock();

@@ -36,6 +36,8 @@ export const THREADS_MAX = OWNER_MASK;
 
 /** One thread's access to the locks of all shards; `words` is a shard's memory, which begins with its lock. */
 export class SequenceLock {
+  /** Number of this thread. */
+  readonly thread: number;
   readonly #owner: number;
   readonly #waited: (micros: number) => void;
   readonly #fenceWord = new Int32Array(1);
@@ -48,6 +50,7 @@ export class SequenceLock {
    */
   constructor(thread: number, waited: (micros: number) => void = () => {}) {
     if (thread >= THREADS_MAX) throw new RangeError(`thread ${thread} of at most ${THREADS_MAX}`);
+    this.thread = thread;
     this.#owner = thread + 1;
     this.#waited = waited;
   }

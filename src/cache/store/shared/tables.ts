@@ -24,6 +24,12 @@ export class Tables {
 
   constructor(memory: TablesMemory, lock: SequenceLock) {
     this.tags = new TagTable(memory.tags, lock);
-    this.wakes = new Wakes(memory.wakes);
+    this.wakes = new Wakes(memory.wakes, lock.thread);
+  }
+
+  /** Recovers from the end of a thread. */
+  recoverThread(thread: number): void {
+    this.tags.recoverThread(thread);
+    this.wakes.recoverThread(thread);
   }
 }

@@ -6,16 +6,35 @@
 //
 // Guard: none. The word is read before the lease is looked at, so no end between the two is lost.
 
+import { THREADS_MAX } from "./lock.ts";
+
 const WORDS = 1024;
 
-export const WAKE_BYTES = WORDS * Int32Array.BYTES_PER_ELEMENT;
+/** The words, and behind them for each thread the number of its requests that wait. */
+export const WAKE_BYTES = (WORDS + THREADS_MAX) * Int32Array.BYTES_PER_ELEMENT;
 
 export class Wakes {
   readonly #words: Int32Array;
+  readonly #waiting: Int32Array;
+  readonly #thread: number;
 
-  /** Attaches to memory of WAKE_BYTES. */
-  constructor(memory: SharedArrayBuffer) {
+  /** Attaches thread number `thread` to memory of WAKE_BYTES. */
+  constructor(memory: SharedArrayBuffer, thread: number) {
     this.#words = new Int32Array(memory, 0, WORDS);
+    this.#waiting = new Int32Array(memory, WORDS * Int32Array.BYTES_PER_ELEMENT);
+    this.#thread = thread;
+  }
+
+  /** Counts a request of this thread that begins or ends to wait; returns false if `max` wait already. */
+  count(change: 1 | -1, max: number): boolean {
+    if (change > 0 && this.#waiting.reduce((sum, waiting) => sum + waiting, 0) >= max) return false;
+    Atomics.add(this.#waiting, this.#thread, change);
+    return true;
+  }
+
+  /** Forgets the requests of a thread that has ended. */
+  recoverThread(thread: number): void {
+    Atomics.store(this.#waiting, thread, 0);
   }
 
   /** The word of a key's hash in the index. */
