@@ -220,6 +220,13 @@ export const OPTIONS = {
     max: 10_000_000,
     help: "most entries of one /mput, and most keys of one /mget",
   },
+  maxWaiters: {
+    kind: "integer",
+    default: 4096,
+    min: 0,
+    max: 1_000_000,
+    help: "most requests that wait for a value while another client computes it, on both ports",
+  },
   maxPendingBytes: {
     kind: "bytes",
     default: "auto",

@@ -15,7 +15,7 @@ export interface BodyShape {
 
 /** Returns the largest structure that fits the schema of a body. */
 export function shapeOf(schema: Schema, maxBatchEntries: number): BodyShape {
-  const isBatch = JSON.stringify(schema).includes('"array"');
+  const isBatch = hasLongArray(schema);
   const limit = `${maxBatchEntries} entries or keys, the limit set by --max-batch-entries`;
   const names = Object.keys(propertiesOf(schema)).join(", ");
   return {
@@ -83,6 +83,14 @@ function endOfString(bytes: Uint8Array, end: number, start: number): number {
   return end;
 }
 
+/** Whether the schema has an array of any length. */
+function hasLongArray(schema: Schema): boolean {
+  if (schema["type"] === "array") {
+    return schema["maxItems"] === undefined || hasLongArray(itemsOf(schema));
+  }
+  return Object.values(propertiesOf(schema)).some(hasLongArray);
+}
+
 function propertiesOf({ properties }: Schema): Readonly<Record<string, Schema>> {
   return (properties ?? {}) as Readonly<Record<string, Schema>>;
 }
@@ -94,7 +102,8 @@ function itemsOf({ items }: Schema): Schema {
 /** Counts a bracket, for each member a colon and a comma, and for each element a comma. */
 function marksOf(schema: Schema, elementsMax: number): number {
   if (schema["type"] === "array") {
-    return 1 + elementsMax * (1 + marksOf(itemsOf(schema), elementsMax));
+    const elements = Math.min(elementsMax, Number(schema["maxItems"] ?? Infinity));
+    return 1 + elements * (1 + marksOf(itemsOf(schema), elementsMax));
   }
   if (schema["type"] !== "object") return 0;
   const members = Object.values(propertiesOf(schema));

@@ -1,9 +1,11 @@
 // The objects that the parts of one worker's HTTP server share.
 
 import type { Cache } from "../cache/cache.ts";
+import type { Waiters } from "../caching/waiters.ts";
 import type { Config } from "../config/config.ts";
 import type { MetricsContext } from "../metrics/metric.ts";
 import type { Service } from "../service/service.ts";
+import type { Connections } from "./connections.ts";
 import type { Reject } from "./error.ts";
 import type { LargeResponses } from "./large-responses.ts";
 import type { HttpMetrics } from "./metrics.ts";
@@ -15,6 +17,8 @@ export interface HttpContext {
   readonly service: Service;
   /** The commands of the Redis port, for /redis. */
   readonly redis: RedisCommands;
+  /** The requests of both ports that wait for a value. */
+  readonly waiters: Waiters;
   /** The counters of this protocol. */
   readonly metrics: HttpMetrics;
   /** The sources of /metrics and /events. */
@@ -25,4 +29,5 @@ export interface HttpContext {
 export interface HandlerContext extends HttpContext {
   readonly reject: Reject;
   readonly large: LargeResponses;
+  readonly connections: Pick<Connections, "setTimeout">;
 }

@@ -30,7 +30,7 @@ export type LogResponse = (method: string, path: string, status: number, ms: num
 /** The properties of a route that the pipeline needs. */
 export type ServedRoute = Pick<
   Route,
-  "command" | "access" | "mayChange" | "isProbe" | "isSheddable"
+  "command" | "access" | "mayChange" | "needsWrite" | "isProbe" | "isSheddable"
 > &
   Partial<Pick<Route, "method">> &
   RouteHandler;

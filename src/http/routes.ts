@@ -2,6 +2,7 @@
 // routes is the order of the paths in the error of an unknown path.
 
 import { LiveSampler } from "../metrics/live-sampler.ts";
+import { wantsLease } from "./api/decode-caching.ts";
 import { createHandlers, type Handlers } from "./api/handlers.ts";
 import { openApiOf } from "./api/openapi.ts";
 import { valueLimit } from "./api/entry-handlers.ts";
@@ -39,6 +40,7 @@ export interface Api {
 
 const BAD = { 400: error("The request is wrong; the message says what.") };
 const NO_KEY = { 404: error("There is no such key.") };
+const VOID = { 409: error("The lease is void; the message says why.") };
 const TOO_LARGE = { 413: error("The body or a value is larger than the limit.") };
 const CONDITION = { 412: error("The condition of the request is false; nothing is stored.") };
 const FULL = { 507: error("The cache is full and runs with --eviction none.") };
@@ -95,14 +97,20 @@ function entryRoutes(handlers: Handlers): Route[] {
     post("/put", "put", {
       ...{ access: "write", isSheddable: true },
       summary: "Stores a value under a key.",
-      responses: { ...OK, ...BAD, ...CONDITION, ...TOO_LARGE, ...FULL, ...DOWN },
+      responses: { ...OK, ...BAD, ...VOID, ...CONDITION, ...TOO_LARGE, ...FULL, ...DOWN },
       ...{ body: schemas.PUT, handleBody: handlers.put },
     }),
     get("/get", "get", {
       ...{ access: "read", isSheddable: true },
       summary: "The value of a key.",
       parameters: { key: schemas.KEY },
-      responses: { 200: json("The value.", schemas.FOUND), ...BAD, ...NO_KEY, ...DOWN },
+      optional: schemas.GET_OPTIONS,
+      responses: {
+        ...{ 200: json("The value.", schemas.FOUND), ...BAD },
+        ...{ 403: error("A lease needs the token of --auth-token.") },
+        ...{ 404: json("There is no such key.", schemas.NOT_FOUND), ...FULL, ...DOWN },
+      },
+      needsWrite: (req) => wantsLease(req.url),
       handle: handlers.get,
     }),
     post("/delete", "delete", {
@@ -117,6 +125,18 @@ function entryRoutes(handlers: Handlers): Route[] {
       parameters: { key: schemas.KEY },
       responses: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
       handle: handlers.deleteByQuery,
+    }),
+    post("/release", "release", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Ends a lease without a value.",
+      responses: { ...OK, ...BAD, ...VOID, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.RELEASE, handleBody: handlers.release },
+    }),
+    post("/invalidate", "invalidate", {
+      ...{ access: "write", isSheddable: true },
+      summary: "Makes entries with one of these tags or keys, or all entries, a miss.",
+      responses: { ...OK, ...BAD, ...TOO_LARGE, ...DOWN },
+      ...{ body: schemas.INVALIDATE, handleBody: handlers.invalidate },
     }),
     post("/mput", "mput", {
       ...{ access: "write", isSheddable: true },

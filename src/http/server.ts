@@ -51,7 +51,11 @@ export function serveHttp(context: HttpContext, events: HttpEvents): HttpServer 
   const listeners = new Listeners(config, errorHandler(metrics, events.failed));
   const pipeline = new RequestPipeline(context, listeners, events.answered);
   const { reject, large } = pipeline;
-  const { routes, events: statsEvents, prepare } = createApi({ ...context, reject, large });
+  const {
+    routes,
+    events: statsEvents,
+    prepare,
+  } = createApi({ ...context, reject, large, connections: listeners });
   const isLoading = service.state.phase === "loading";
   listeners.use(isLoading ? loadingTable(routes, pipeline) : servingTable(routes, pipeline));
   metrics.port = listeners.open(config.port, service.tls);

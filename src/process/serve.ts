@@ -75,6 +75,7 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
         saves.finish(message.id, message.outcome);
         break;
       case "stop":
+        context.waiters.stop();
         await Promise.all([http.stop(message.graceMs), resp?.stop(message.graceMs)]);
         supervisor.postMessage({ kind: "stopped" });
     }
@@ -133,18 +134,18 @@ interface RefusedPort {
 }
 
 function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedPort {
-  const { config, cache, service, httpMetrics, workers, thread } = context;
+  const { config, cache, service, waiters, httpMetrics, workers, thread } = context;
   const protocols: ProtocolStats[] = [httpMetrics];
   const sources = { cache, config, service, workers, protocols: () => protocols };
   let { port } = config;
   try {
     const commands = createResp(
-      { cache, config, memory: context.respMemory, thread, service },
+      { cache, config, memory: context.respMemory, thread, service, waiters },
       respEvents(logger),
     );
     const http = serveHttp(
       {
-        ...{ cache, config, service, redis: commands.rest },
+        ...{ cache, config, service, waiters, redis: commands.rest },
         ...{ metrics: httpMetrics, metricsContext: sources },
       },
       httpEvents(context, logger),

@@ -1,6 +1,7 @@
 // The memory that the threads of one service share: allocated once, attached by every thread.
 
 import { Cache, type CacheMemory, type CacheOptions } from "../cache/cache.ts";
+import { Waiters } from "../caching/waiters.ts";
 import type { Config } from "../config/config.ts";
 import { allocateHttp, HttpMetrics, type HttpMemory } from "../http/metrics.ts";
 import { allocateWorkers, WorkerRows } from "../metrics/workers.ts";
@@ -34,6 +35,7 @@ export interface ThreadContext {
   readonly thread: number;
   readonly cache: Cache;
   readonly service: Service;
+  readonly waiters: Waiters;
   readonly httpMetrics: HttpMetrics;
   readonly respMemory: RespMemory;
   readonly workers: WorkerRows;
@@ -68,10 +70,12 @@ export function attach(
   const activity = new Activity();
   const lag = new EventLoopMonitor();
   lag.start(activity);
+  const cache = new Cache(state.cacheOptions, state.cache, thread);
   return {
     config,
     thread,
-    cache: new Cache(state.cacheOptions, state.cache, thread),
+    cache,
+    waiters: new Waiters(cache, config.maxWaiters),
     service: {
       ...link,
       state: new ServiceState(state.service),

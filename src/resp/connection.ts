@@ -84,7 +84,7 @@ export function newConnection(
     row: clients.add(id, description, nowMs),
     replies: "on",
     isClosing: false,
-    ...{ transaction: undefined, watched: undefined },
+    ...{ transaction: undefined, watched: undefined, cancelWait: undefined },
     subscriber: undefined,
     parser: new Parser(settings),
     unread: undefined,

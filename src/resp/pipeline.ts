@@ -126,6 +126,7 @@ export class Pipeline {
     connection.isClosing = true;
     connection.isQueued = false;
     endTransaction(connection);
+    connection.cancelWait?.();
     this.#output.forget(connection);
     this.#input.forget(connection);
     this.#inFlight.forget(connection);

@@ -3,6 +3,7 @@
 import type { Socket } from "bun";
 
 import type { Cache } from "../cache/cache.ts";
+import type { Waiters } from "../caching/waiters.ts";
 import type { Config } from "../config/config.ts";
 import { Histogram } from "../shared-memory/histogram.ts";
 import type { ProtocolStats } from "../metrics/protocol.ts";
@@ -64,6 +65,8 @@ export interface RespContext {
   readonly memory: RespMemory;
   readonly thread: number;
   readonly service: Service;
+  /** The requests of both ports that wait for a value. */
+  readonly waiters: Waiters;
 }
 
 /** The context of the port and the parts that its connections share. */
@@ -118,7 +121,7 @@ function serveParts(parts: ServerParts): RespServer {
 }
 
 function createParts(context: RespContext, events: RespEvents): ServerParts {
-  const { cache, config, memory, thread, service } = context;
+  const { cache, config, memory, thread, service, waiters } = context;
   const { budget } = service;
   const outputLimit = Math.min(config.respOutputLimit, budget.limitBytes);
   const reply = new Reply(outputLimit, (from, to) => budget.tryResize(from, to));
@@ -131,7 +134,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   const push = new Push(memory.push, config, thread, sink);
   const scripts = new Scripting(memory, thread, events.scriptLog);
   const dispatcher = new Dispatcher({
-    ...{ cache, config, service, reply, clients, settings, counters, push, scripts },
+    ...{ cache, config, service, waiters, reply, clients, settings, counters, push, scripts },
   });
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
@@ -150,7 +153,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   });
   return {
     ...{ cache, config, memory, thread, service, events, clients, settings, counters, durations },
-    ...{ dispatcher, pipeline, push, connections },
+    ...{ dispatcher, pipeline, push, connections, waiters },
   };
 }
 

@@ -7,11 +7,12 @@ const REASONS = {
   http: [
     ...(["no_token", "wrong_token", "read_only_token", "foreign_origin", "unknown_host"] as const),
     ...(["connections", "body_size", "batch_size", "pending_bodies", "overload"] as const),
+    "waiters",
   ],
   resp: [
     ...(["no_token", "wrong_token", "read_only_token"] as const),
     ...(["connections", "command_size", "output_size", "slow_client", "idle_client"] as const),
-    "pending_bytes",
+    ...(["pending_bytes", "waiters"] as const),
   ],
 } as const;
 type Protocol = keyof typeof REASONS;

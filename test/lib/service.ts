@@ -15,6 +15,7 @@ import {
 import { createResp, serveResp } from "../../src/resp/server.ts";
 import { Tokens } from "../../src/security/tokens.ts";
 import type { Service } from "../../src/service/service.ts";
+import { Waiters } from "../../src/caching/waiters.ts";
 
 export interface Parts {
   readonly service?: Service;
@@ -51,12 +52,13 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   const { httpMetrics: metrics, workers } = context;
   const { service = context.service, cache = context.cache, failed = rethrow } = parts;
   const sources = { cache, config, service, workers, protocols: () => [metrics] };
+  const waiters = new Waiters(cache, config.maxWaiters);
   const commands = createResp(
-    { cache, config, memory: context.respMemory, thread: 0, service },
+    { cache, config, memory: context.respMemory, thread: 0, service, waiters },
     { httpRejected: () => {}, overLimit: () => {}, slow: () => {}, scriptLog: () => {}, failed },
   );
   const http = {
-    ...{ cache, config, service, metrics, metricsContext: sources },
+    ...{ cache, config, service, waiters, metrics, metricsContext: sources },
     redis: commands.rest,
   };
   const server = serveHttp(http, { failed });
@@ -117,7 +119,8 @@ export function serveRedis(
   const cache = existing ?? context.cache;
   const service = { ...context.service, ...changes };
   const opened = { ...config, respPort: 0 };
-  const served = { cache, config: opened, memory: context.respMemory, thread: 0, service };
+  const waiters = new Waiters(cache, config.maxWaiters);
+  const served = { cache, config: opened, memory: context.respMemory, thread: 0, service, waiters };
   const server = serveResp(served, {
     httpRejected: () => events.push("http refused"),
     scriptLog: (level, text) => events.push(`script ${level} ${text}`),

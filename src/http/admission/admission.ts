@@ -16,6 +16,8 @@ export interface AdmissionRule {
   readonly access: Access;
   /** Whether its requests may change entries though a token that may only read is enough for some. */
   readonly mayChange?: boolean;
+  /** Whether a request needs "write" in place of `access`. */
+  readonly needsWrite?: (req: Request) => boolean;
   /** Whether probes call it: they may use any name of the service. */
   readonly isProbe?: boolean;
   /** Whether its requests are rejected while the event loop is late. */
@@ -76,9 +78,11 @@ export class AdmissionControl {
 
   /** Returns the check of the requests of a route. */
   checkOf(rule: AdmissionRule): Check {
-    const { access, isProbe = false, isSheddable = false, mayChange = access === "write" } = rule;
+    const { access: usual, needsWrite, isProbe = false, isSheddable = false } = rule;
     const { tokens } = this.#service;
     return (req, nowMs) => {
+      const access = needsWrite?.(req) === true ? "write" : usual;
+      const { mayChange = access === "write" } = rule;
       if (this.#table.isExceeded && !this.#mayStay(req)) return this.#tooManyConnections;
       if (isSheddable && this.#shedder.shouldReject(nowMs)) return OVERLOADED;
       if (this.#hostNames !== undefined && !isProbe) {

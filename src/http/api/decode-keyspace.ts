@@ -3,8 +3,8 @@
 import { ByteBuffer } from "../../cache/cache.ts";
 import { Pattern } from "../../cache/glob.ts";
 import { HttpError } from "../error.ts";
-import type { JsonObject } from "../json.ts";
-import { readBodyKey, readTtl, type RequestLimits, shown, unknownMember } from "./decode.ts";
+import { type JsonObject, shown } from "../json.ts";
+import { readBodyKey, readTtl, type RequestLimits, unknownMember } from "./decode.ts";
 
 export interface IncrementRequest {
   readonly key: string;

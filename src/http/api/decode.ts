@@ -2,7 +2,8 @@
 // that says what is wrong with them.
 
 import { HttpError } from "../error.ts";
-import { isObject, type JsonObject, kindOf } from "../json.ts";
+import { isObject, type JsonObject, kindOf, shown } from "../json.ts";
+import { type CachingOptions, readCaching } from "./decode-options.ts";
 
 export interface RequestLimits {
   /** Unicode code points. */
@@ -18,6 +19,8 @@ export interface PutRequest {
   readonly value: string | Buffer;
   /** Lifetime from now on; undefined where the request has none. */
   readonly ttlMs: number | undefined;
+  /** Undefined where the request has none of it. */
+  readonly caching?: CachingOptions | undefined;
 }
 
 /** Whether a put stores only where the key is missing, or only where it is present. */
@@ -27,8 +30,8 @@ export interface ConditionalPut extends PutRequest {
   readonly condition: Condition | undefined;
 }
 
-const ENTRY_MEMBERS: readonly string[] = ["key", "value", "ttl", "encoding"];
-const PUT_MEMBERS: readonly string[] = [...ENTRY_MEMBERS, "if"];
+const ENTRY_MEMBERS: readonly string[] = ["key", "value", "ttl", "stale", "tags", "encoding"];
+const PUT_MEMBERS: readonly string[] = [...ENTRY_MEMBERS, "lease", "if"];
 
 /** Returns the path of a request's URL, without its query. */
 export function pathOf(url: string): string {
@@ -107,7 +110,9 @@ export function readBodyKey(body: JsonObject, limits: RequestLimits): string | H
 
 /** Decodes the body of `/mput`: all entries, or the first error. */
 export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] | HttpError {
-  const entries = readList(body, "entries", limits);
+  const unknown = unknownMember(body, ["entries"], "");
+  if (unknown !== undefined) return unknown;
+  const entries = readArray(body["entries"], "entries", limits);
   if (entries instanceof HttpError) return entries;
   const puts: PutRequest[] = [];
   for (const [index, entry] of entries.entries()) {
@@ -124,7 +129,13 @@ export function readPuts(body: JsonObject, limits: RequestLimits): PutRequest[] 
 
 /** Decodes the body of `/mget`: all keys, or the first error. */
 export function readKeys(body: JsonObject, limits: RequestLimits): string[] | HttpError {
-  const names = readList(body, "keys", limits);
+  const unknown = unknownMember(body, ["keys"], "");
+  return unknown ?? readKeyList(body["keys"], limits);
+}
+
+/** Decodes a list of keys. */
+export function readKeyList(value: unknown, limits: RequestLimits): string[] | HttpError {
+  const names = readArray(value, "keys", limits);
   if (names instanceof HttpError) return names;
   const keys: string[] = [];
   for (const [index, name] of names.entries()) {
@@ -153,7 +164,11 @@ function readEntry(
   if (value instanceof HttpError) return value;
   const ttlMs = readTtl(body["ttl"], parent);
   if (ttlMs instanceof HttpError) return ttlMs;
-  return { key, value, ttlMs };
+  const { stale, tags, lease } = body;
+  if (stale === undefined && tags === undefined && lease === undefined)
+    return { key, value, ttlMs };
+  const caching = readCaching(body, parent);
+  return caching instanceof HttpError ? caching : { key, value, ttlMs, caching };
 }
 
 function readKey(
@@ -226,12 +241,6 @@ export function readTtl(value: unknown, parent: string): number | undefined | Ht
   return new HttpError(400, `"${parent}ttl" is ${shown(value)}; ${advice}`);
 }
 
-/** Shows a number or a text in an error message; names the type of another value. */
-export function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(shortened(value));
-  return typeof value === "number" ? String(value) : kindOf(value);
-}
-
 /** Counts code points only if the number of UTF-16 units does not decide. */
 function isLongerThan(text: string, maxLength: number): boolean {
   if (text.length <= maxLength) return false;
@@ -257,18 +266,11 @@ export function unknownMember(
   return undefined;
 }
 
-function shortened(text: string): string {
-  return text.length > 64 ? `${text.slice(0, 64).toWellFormed()}…` : text;
-}
-
-function readList(
-  body: JsonObject,
+function readArray(
+  list: unknown,
   name: string,
   { maxBatchEntries }: RequestLimits,
 ): readonly unknown[] | HttpError {
-  const unknown = unknownMember(body, [name], "");
-  if (unknown !== undefined) return unknown;
-  const list = body[name];
   if (list === undefined) return new HttpError(400, `"${name}" is missing`);
   if (!Array.isArray(list)) {
     return new HttpError(400, `"${name}" is ${kindOf(list)}; it must be an array`);

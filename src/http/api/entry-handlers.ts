@@ -9,6 +9,7 @@ import {
   MISS,
   type TimedValue,
 } from "../../cache/cache.ts";
+import type { NewEntry, PutOutcome } from "../../cache/leases.ts";
 import { formatBytes, type Config } from "../../config/config.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError, sizeError } from "../error.ts";
@@ -23,13 +24,9 @@ import {
   readPuts,
   readQueryKey,
 } from "./decode.ts";
+import { FULL } from "./entry-errors.ts";
+import { hashTagTexts, type LeaseHandlers, leaseVoid } from "./lease-handlers.ts";
 import { FoundResponse, keyNotFound, ok, stored, ValuesResponse } from "./respond.ts";
-
-/** The error of a write that finds no room. */
-export const FULL = new HttpError(
-  507,
-  "the cache is full, and --eviction none keeps all entries: delete entries or raise --memory",
-);
 
 const CONDITION_FAILED: Readonly<Record<Condition, HttpError>> = {
   absent: new HttpError(412, 'the key is present, and "if":"absent" stores only a missing key'),
@@ -41,7 +38,10 @@ export interface EntryHandlers extends Readonly<
 > {}
 
 /** Creates the handlers of one worker. */
-export function createEntryHandlers(context: HandlerContext): EntryHandlers {
+export function createEntryHandlers(
+  context: HandlerContext,
+  getWithOptions: LeaseHandlers["getWithOptions"],
+): EntryHandlers {
   const { cache, config, reject, large } = context;
   // One buffer each for all requests: no `await` lies between filling and using them.
   const keyBytes = new ByteBuffer();
@@ -50,7 +50,7 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
   const valuesResponse = new ValuesResponse(large);
 
   const put = (
-    { key, value, ttlMs }: PutRequest,
+    { key, value, ttlMs, caching }: PutRequest,
     nowMs: number,
     condition?: Condition,
   ): HttpError | undefined => {
@@ -61,6 +61,11 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
     if (valueSlice.end > cache.maxValueBytes) return valueTooLarge(value, cache, config);
     const expiresAtMs = cache.expiresAtMs(ttlMs, nowMs);
     encode(keyBytes, key);
+    if (caching !== undefined) {
+      const { tags, ...more } = caching;
+      const entry = { value: valueSlice, expiresAtMs, tags: hashTagTexts(tags), ...more };
+      return errorOf(cache.leases.put(keyBytes, withCondition(entry, condition), nowMs), condition);
+    }
     if (condition !== undefined) {
       const entry = { value: valueSlice, expiresAtMs };
       return putIf(cache, keyBytes, entry, nowMs, condition);
@@ -74,6 +79,8 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
   const get: Handler = (req) => {
     const key = readQueryKey(req.url, config);
     if (key instanceof HttpError) return reject(key);
+    // One with more parameters than the key.
+    if (req.url.includes("&")) return getWithOptions(req, key);
     const nowMs = cache.clock.now();
     const length = cache.get(encode(keyBytes, key), nowMs, foundResponse.begin(keyBytes));
     return length === MISS ? keyNotFound() : foundResponse.end(req, get);
@@ -124,6 +131,18 @@ export function createEntryHandlers(context: HandlerContext): EntryHandlers {
       return keys instanceof HttpError ? reject(keys) : getAll(keys, req);
     },
   };
+}
+
+function withCondition(entry: NewEntry, condition: Condition | undefined): NewEntry {
+  if (condition === undefined) return entry;
+  return { ...entry, condition: (old) => (old === undefined) === (condition === "absent") };
+}
+
+function errorOf(outcome: PutOutcome, condition: Condition | undefined): HttpError | undefined {
+  if (outcome === "created" || outcome === "replaced") return undefined;
+  if (outcome === "full") return FULL;
+  if (outcome === "unmet") return condition && CONDITION_FAILED[condition];
+  return leaseVoid(outcome, "nothing was stored");
 }
 
 /** Stores the entry if the condition holds, in one step. */

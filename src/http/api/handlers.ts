@@ -6,6 +6,7 @@ import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
 import type { Handler } from "../handler.ts";
 import { createEntryHandlers, type EntryHandlers } from "./entry-handlers.ts";
+import { createLeaseHandlers, type LeaseHandlers } from "./lease-handlers.ts";
 import { createKeyspaceHandlers, type KeyspaceHandlers } from "./keyspace-handlers.ts";
 import { longJsonOf, ok } from "./respond.ts";
 import { ringOf, rounded, statsOf } from "./stats.ts";
@@ -21,14 +22,17 @@ export interface Handlers
   extends
     EntryHandlers,
     KeyspaceHandlers,
+    Pick<LeaseHandlers, "release" | "invalidate">,
     Readonly<Record<"snapshot" | "stats" | "ring" | "health", Handler>> {}
 
 /** Creates the handlers of one worker. */
 export function createHandlers(context: HandlerContext): Handlers {
   const { cache, config, service, large } = context;
   const ring: Handler = (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large, ring);
+  const leaseHandlers = createLeaseHandlers(context);
   return {
-    ...createEntryHandlers(context),
+    ...createEntryHandlers(context, leaseHandlers.getWithOptions),
+    ...leaseHandlers,
     ...createKeyspaceHandlers(context),
     snapshot: () => snapshot(config, service),
     stats: () => ok(statsOf(cache, config, service)),

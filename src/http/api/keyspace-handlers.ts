@@ -14,7 +14,7 @@ import {
   readKeysQuery,
   readTtlChange,
 } from "./decode-keyspace.ts";
-import { FULL } from "./entry-handlers.ts";
+import { FULL } from "./entry-errors.ts";
 import { jsonTextOf, keyNotFound, longJsonOf, ok, stored, valueOf } from "./respond.ts";
 
 /** Entries that a scan visits while it holds a shard's lock. */

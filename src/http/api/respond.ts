@@ -68,6 +68,12 @@ export function keyNotFound(): Response {
   return new Response(KEY_NOT_FOUND, NOT_FOUND_INIT);
 }
 
+/** Returns 404 with these members after the message. */
+export function notFoundWith(members: Readonly<Record<string, unknown>>): Response {
+  const body = JSON.stringify({ status: "ERROR", message: "Key not found.", ...members });
+  return new Response(body, { status: 404, headers: OK_INIT.headers });
+}
+
 const FOUND_START = Buffer.from('{"status":"OK","key":"');
 const VALUE_START = Buffer.from('","value":"');
 const FOUND_END = Buffer.from('"}');
@@ -100,14 +106,15 @@ export class FoundResponse {
     return body;
   }
 
-  /** `remake`: makes the response again if it has to wait for room. */
-  end(req: Request, remake: Remake): MaybeLater {
+  /** `remake`: makes the response again if it has to wait for room. `more`: members after the value. */
+  end(req: Request, remake: Remake, more?: Readonly<Record<string, unknown>>): MaybeLater {
     const body = this.#body;
     const keyStart = FOUND_START.length;
     const keyEnd = this.#keyEnd;
     const valueStart = keyEnd + VALUE_START.length;
     if (isPlain(body.bytes, keyStart, keyEnd) && isPlain(body.bytes, valueStart, body.end)) {
       body.appendRun(FOUND_END, 0, FOUND_END.length);
+      if (more !== undefined) replaceEnd(body, more);
       if (this.#large.isSmall(body.end)) {
         return new Response(body.bytes.subarray(0, body.end), OK_INIT);
       }
@@ -117,8 +124,16 @@ export class FoundResponse {
     const key = body.bytes.toString("utf8", keyStart, keyEnd);
     const value = valueOf(body.bytes, valueStart, body.end);
     const members = typeof value === "string" ? { key, value } : { key, ...value };
-    return longJsonOf({ status: "OK", ...members }, req, this.#large, remake);
+    return longJsonOf({ status: "OK", ...members, ...more }, req, this.#large, remake);
   }
+}
+
+/** Appends members to the JSON object that ends the buffer. */
+function replaceEnd(body: ByteBuffer, more: Readonly<Record<string, unknown>>): void {
+  const text = JSON.stringify(more);
+  if (text === "{}") return;
+  body.end--;
+  body.appendBytes(Buffer.from(`,${text.slice(1)}`));
 }
 
 /** A larger buffer is not kept for the next response. */

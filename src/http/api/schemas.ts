@@ -31,15 +31,46 @@ const TTL: Schema = {
 /** A field of the header, whose form its standard defines. */
 export const FIELD: Schema = { type: "string" };
 export const KEY: Schema = { type: "string", minLength: 1, description: "The key." };
-const ENTRY = { key: KEY, value: VALUE, ttl: TTL, encoding: ENCODING };
+const STALE: Schema = {
+  type: "number",
+  minimum: 0,
+  description: "Seconds after `ttl` for which the value may be served as stale.",
+};
+const TAG: Schema = { type: "string", minLength: 1, description: "At most 256 bytes in UTF-8." };
+const TAGS: Schema = {
+  ...{ type: "array", items: TAG, maxItems: 16 },
+  description: "An invalidation of one of the tags makes the entry a miss.",
+};
+const LEASE: Schema = { type: "string", pattern: "^[A-Za-z0-9_-]{22}$", description: "A token." };
+const ENTRY = { key: KEY, value: VALUE, ttl: TTL, stale: STALE, tags: TAGS, encoding: ENCODING };
 const CONDITION: Schema = {
   enum: ["absent", "present"],
   description: "Store only if the key is missing, or only if it is present.",
 };
-export const PUT = object({ ...ENTRY, if: CONDITION }, "ttl", "encoding", "if");
+const ENTRY_OPTIONS = ["ttl", "stale", "tags", "encoding"];
+export const PUT = object(
+  { ...ENTRY, lease: LEASE, if: CONDITION },
+  ...[...ENTRY_OPTIONS, "lease", "if"],
+);
+/** Parameters of a get. */
+export const GET_OPTIONS = {
+  lease: {
+    ...{ type: "number", minimum: 0.001, maximum: 3600 },
+    description: "Seconds that the caller needs to compute a missing or stale value.",
+  },
+  wait: {
+    ...{ type: "number", minimum: 0, maximum: 60 },
+    description: "Seconds to wait for the value while another caller computes it; with `lease`.",
+  },
+  stale: {
+    enum: ["0", "1", "true", "false"],
+    description: "Whether a stale value is served, too.",
+  },
+} as const satisfies Readonly<Record<string, Schema>>;
+export const RELEASE = object({ key: KEY, lease: LEASE });
 export const KEY_BODY = object({ key: KEY });
 export const ENTRIES = object({
-  entries: { type: "array", items: object(ENTRY, "ttl", "encoding") },
+  entries: { type: "array", items: object(ENTRY, ...ENTRY_OPTIONS) },
 });
 export const INCREMENT = object(
   {
@@ -57,7 +88,16 @@ export const COUNT: Schema = {
   ...{ type: "integer", minimum: 1 },
   description: "About the number of keys of the response; 1,000 without it.",
 };
-export const KEYS = object({ keys: { type: "array", items: KEY } });
+const KEY_LIST: Schema = { type: "array", items: KEY };
+export const KEYS = object({ keys: KEY_LIST });
+export const INVALIDATE = object(
+  {
+    tags: { type: "array", items: TAG, description: "Each entry with one of them becomes a miss." },
+    keys: { ...KEY_LIST, description: "Each of their entries is deleted." },
+    all: { type: "boolean", description: "Whether all entries are deleted." },
+  },
+  ...["tags", "keys", "all"],
+);
 
 const REDIS_VALUE: Schema = { type: ["string", "number", "boolean"] };
 export const REDIS_COMMAND: Schema = {
@@ -81,7 +121,23 @@ export const ERROR = object({
   message: text("What is wrong, and what would be right."),
 });
 export const OK = okWith({});
-export const FOUND = okWith({ key: KEY, value: VALUE, encoding: ENCODING }, "encoding");
+export const NOT_FOUND = object(
+  {
+    status: { const: "ERROR" },
+    message: text("There is no such key."),
+    lease: { ...LEASE, description: "The caller may compute the value." },
+    retry_after: number("Seconds until the lease of another caller ends."),
+  },
+  ...["lease", "retry_after"],
+);
+export const FOUND = okWith(
+  {
+    ...{ key: KEY, value: VALUE, encoding: ENCODING },
+    stale: { const: true, description: "Present if the value is stale." },
+    lease: { ...LEASE, description: "The caller may compute the next value." },
+  },
+  ...["encoding", "stale", "lease"],
+);
 export const COUNTED = okWith({
   key: KEY,
   value: { type: "integer", description: "The sum, a 64-bit integer." },

@@ -10,7 +10,7 @@ import {
 } from "../../cache/cache.ts";
 import { type Found, hashTags, type NewEntry, type PutOutcome } from "../../cache/leases.ts";
 import { readPathKey } from "../api/decode.ts";
-import { FULL } from "../api/entry-handlers.ts";
+import { FULL } from "../api/entry-errors.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
 import { COMMON_HEADERS } from "../headers.ts";

@@ -13,6 +13,7 @@ import type {
 } from "../../cache/cache.ts";
 import { prefixBytesOf } from "../../cache/databases.ts";
 import { type Config, RESP_KEY_BYTES_MAX } from "../../config/config.ts";
+import type { Waiters } from "../../caching/waiters.ts";
 import type { Service } from "../../service/service.ts";
 import type { Clients, Description } from "../clients.ts";
 import type { Argument, ParsedCommand } from "../protocol/parser.ts";
@@ -132,6 +133,8 @@ export interface Session extends Description, Receiver {
   transaction: Transaction | undefined;
   /** The keys of WATCH. */
   watched: WatchedKeys | undefined;
+  /** Ends the wait of the command that waits for a value. */
+  cancelWait?: (() => void) | undefined;
 }
 
 /** The parts that all commands of a worker share, and the command that is running. */
@@ -144,6 +147,7 @@ export interface CommandContext {
   readonly settings: Settings;
   readonly counters: RespCounters;
   readonly service: Service;
+  readonly waiters: Waiters;
   readonly push: Push;
   readonly table: CommandTable;
   /** Buffer for values that a command builds. */
@@ -205,6 +209,7 @@ export type SharedParts = Pick<
   | "settings"
   | "counters"
   | "service"
+  | "waiters"
   | "push"
   | "scripts"
 >;

@@ -5,6 +5,7 @@
 import type { Access } from "../../security/tokens.ts";
 import { ACL_COMMAND } from "./acl.ts";
 import { BIT_COMMANDS } from "./bits.ts";
+import { CACHING_COMMANDS } from "./caching.ts";
 import { COMMAND_COMMAND } from "./command.ts";
 import type { Command, CommandEntry, CommandTable } from "./context.ts";
 import { COMPARE_COMMANDS } from "./compare.ts";
@@ -35,6 +36,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     ...COMPARE_COMMANDS,
     LCS_COMMAND,
     MSETEX_COMMAND,
+    ...CACHING_COMMANDS,
   ],
   bitmap: BIT_COMMANDS,
   generic: [

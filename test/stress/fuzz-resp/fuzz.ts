@@ -7,6 +7,7 @@ import { ByteBuffer, Cache, MISS, NEVER } from "../../../src/cache/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../../src/config/config.ts";
 import { Clients, NO_ROW } from "../../../src/resp/clients.ts";
 import { COMMAND_NAMES } from "../../../src/resp/commands/table.ts";
+import { Waiters } from "../../../src/caching/waiters.ts";
 import { Dispatcher } from "../../../src/resp/dispatcher.ts";
 import { allocateResp } from "../../../src/resp/memory.ts";
 import { COMMAND, ERROR, MORE, Parser, ParsedCommand } from "../../../src/resp/protocol/parser.ts";
@@ -58,6 +59,7 @@ export function fuzz(
   });
   const dispatcher = new Dispatcher({
     ...{ cache, config, reply, settings, service, push },
+    waiters: new Waiters(cache, config.maxWaiters),
     clients: new Clients(memory.clients, 0),
     counters: new RespCounters(memory.counters, 0, COMMAND_NAMES),
     scripts: new Scripting(memory, 0, () => {}),
