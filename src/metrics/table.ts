@@ -27,6 +27,10 @@ const CACHE_METRICS: readonly Row<keyof CacheStats>[] = [
   ["memory_live_bytes", "bytes", "Size of all keys and values in the cache."],
   ["memory_dead_bytes", "dead", "Memory of removed entries that is not free yet."],
   ["ghost_keys", "ghosts", "Remembered keys of recently evicted entries."],
+  ["leases_granted_total", "leasesGranted", "Leases given to clients to compute a value."],
+  ["lease_waits_total", "leaseWaits", "Requests that waited for the lease of another client."],
+  ["stale_served_total", "staleServed", "Reads that returned a stale value."],
+  ["invalidations_total", "invalidations", "Tags that were invalidated."],
   ["lock_waits_total", "lockWaits", "Times that a thread had to wait for the lock of a shard."],
   [
     "lock_wait_seconds_total",

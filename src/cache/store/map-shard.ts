@@ -175,7 +175,7 @@ export class MapShard implements Shard {
     const wanted = this.#showing(() => {
       if (value === undefined) return change(undefined);
       const state = this.#stateOf(name, nowMs);
-      return change({ ...this.#entry(name, value), meta: this.#metas.get(name), state });
+      return change({ ...this.#entry(name, value), state });
     });
     return this.#apply(name, live, wanted, nowMs);
   }
@@ -382,8 +382,9 @@ export class MapShard implements Shard {
     this.#hook.changed(hashOf(key), key, kind);
   }
 
-  #entry(name: string, value: string): Entry & { meta?: undefined } {
-    return { value: bytesOf(value), expiresAtMs: this.#expiries.get(name) ?? NEVER, hits: 0 };
+  #entry(name: string, value: string): Entry {
+    const expiresAtMs = this.#expiries.get(name) ?? NEVER;
+    return { value: bytesOf(value), expiresAtMs, hits: 0, meta: this.#metas.get(name) };
   }
 }
 

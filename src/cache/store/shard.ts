@@ -61,6 +61,8 @@ export interface TimedValue {
 
 /** A live entry as `update` and `scan` show it; valid only during the call. */
 export interface Entry extends TimedValue {
+  /** Undefined if the entry was put without any of it. */
+  readonly meta: Meta | undefined;
   /** Hits that eviction counts: 0 to 3; always 0 in a MapShard, which keeps an order instead. */
   readonly hits: number;
 }

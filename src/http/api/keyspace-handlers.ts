@@ -114,7 +114,8 @@ function increment(
     }
     result = sum;
     value.setText(String(sum));
-    return { value, expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(ttlMs, nowMs) };
+    const expiresAtMs = entry?.expiresAtMs ?? cache.expiresAtMs(ttlMs, nowMs);
+    return { value, expiresAtMs, keepsMeta: true };
   };
   return cache.update(key, nowMs, change) ? result : FULL;
 }

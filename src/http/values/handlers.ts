@@ -100,7 +100,8 @@ export class ValueHandlers {
       const failed = conditions && this.#falseFor(conditions, entry);
       if (failed !== undefined) error = CONDITION_FAILED[failed];
       else if (entry === undefined) error = MISSING;
-      return error === undefined ? "delete" : "keep";
+      // Of a missing entry an open lease is deleted.
+      return failed === undefined ? "delete" : "keep";
     };
     if (!cache.update(this.#key, cache.clock.now(), change)) return reject(FULL);
     if (error !== undefined) return reject(error);

@@ -1,11 +1,18 @@
 // Commands on keys of any value.
 
-import { type Bytes, type Facts, MISS, NEVER } from "../../cache/cache.ts";
+import { type Bytes, type Entry, type Facts, NEVER } from "../../cache/cache.ts";
 import { clientKey, storedKey } from "../../cache/databases.ts";
-import { argument, type CommandContext, type Command, expiresAtOf, store } from "./context.ts";
+import {
+  argument,
+  type CommandContext,
+  type Command,
+  expiresAtOf,
+  fits,
+  store,
+} from "./context.ts";
 import { container, define, LINEAR } from "./define.ts";
 import { readDatabase } from "./database-number.ts";
-import { Failure, NO_SUCH_KEY, SYNTAX_ERROR } from "./failure.ts";
+import { Failure, FULL, NO_SUCH_KEY, SYNTAX_ERROR, TOO_LARGE } from "./failure.ts";
 import { flag, grammar, oneOf, option, repeatable } from "./grammar.ts";
 import { readInteger, readNumber } from "../protocol/numbers.ts";
 import { inParts } from "./slices.ts";
@@ -160,18 +167,34 @@ function countKeys(context: CommandContext, passes: (key: Bytes) => boolean): vo
   return inParts(context, countPart, () => context.reply.integer(count));
 }
 
-/** Reads the value into `scratch`. Returns its length, or MISS. This does not count as a hit. */
-function readToScratch({ cache, scratch, nowMs }: CommandContext, key: Bytes): number {
-  let length = MISS;
+/** Stores the value in `scratch` and the rest of an entry under another key. */
+function storeCopy(
+  context: CommandContext,
+  key: Bytes,
+  { expiresAtMs, meta }: Pick<Entry, "expiresAtMs" | "meta">,
+  usesReserve: boolean,
+): Failure | undefined {
+  const { cache, scratch, nowMs } = context;
+  if (meta === undefined) return store(context, key, scratch, expiresAtMs, usesReserve);
+  if (!fits(context, key, scratch)) return TOO_LARGE;
+  return cache.update(key, nowMs, () => ({ value: scratch, expiresAtMs, meta })) ? undefined : FULL;
+}
+
+/** Reads the value into `scratch` and returns the rest of the entry. This does not count as a hit. */
+function readEntry(
+  { cache, scratch, nowMs }: CommandContext,
+  key: Bytes,
+): Pick<Entry, "expiresAtMs" | "meta"> | undefined {
+  let found: Pick<Entry, "expiresAtMs" | "meta"> | undefined;
   scratch.clear();
   cache.update(key, nowMs, (entry) => {
     if (entry === undefined) return "keep";
-    const { bytes, start, end } = entry.value;
-    scratch.appendRun(bytes, start, end);
-    length = end - start;
+    const { value, expiresAtMs, meta } = entry;
+    scratch.appendRun(value.bytes, value.start, value.end);
+    found = { expiresAtMs, meta };
     return "keep";
   });
-  return length;
+  return found;
 }
 
 function isSameKey(a: Bytes, b: Bytes): boolean {
@@ -195,13 +218,13 @@ function renameLocked(
   to: Bytes,
   replaces: boolean,
 ): boolean | Failure {
-  const { cache, scratch, nowMs } = context;
-  const expiresAtMs = expiresAtOf(context, from);
-  if (expiresAtMs === undefined || readToScratch(context, from) === MISS) return NO_SUCH_KEY;
+  const { cache, nowMs } = context;
+  const entry = readEntry(context, from);
+  if (entry === undefined) return NO_SUCH_KEY;
   if (!replaces && expiresAtOf(context, to) !== undefined) return false;
   if (isSameKey(from, to)) return true;
   // The entry needs no more bytes than before, so the reserve of a full cache may hold it.
-  const failure = store(context, to, scratch, expiresAtMs, true);
+  const failure = storeCopy(context, to, entry, true);
   if (failure !== undefined) return failure;
   cache.delete(from, nowMs);
   return true;
@@ -233,10 +256,9 @@ export function copyLocked(
   to: Bytes,
   replaces: boolean,
 ): boolean | Failure {
-  const expiresAtMs = expiresAtOf(context, from);
-  const isTaken = !replaces && expiresAtOf(context, to) !== undefined;
-  if (expiresAtMs === undefined || isTaken || readToScratch(context, from) === MISS) return false;
-  return store(context, to, context.scratch, expiresAtMs) ?? true;
+  if (!replaces && expiresAtOf(context, to) !== undefined) return false;
+  const entry = readEntry(context, from);
+  return entry === undefined ? false : (storeCopy(context, to, entry, false) ?? true);
 }
 
 /** OBJECT: writes what `describe` returns for the entry, or nil if there is none. */
@@ -258,7 +280,7 @@ function describeEntry(
 
 export function encodingOf(context: CommandContext, { valueBytes }: Facts): string {
   if (valueBytes > EMBSTR_BYTES_MAX) return "raw";
-  const isRead = readToScratch(context, argument(context, 2)) !== MISS;
+  const isRead = readEntry(context, argument(context, 2)) !== undefined;
   return isRead && readInteger(context.scratch) !== undefined ? "int" : "embstr";
 }
 

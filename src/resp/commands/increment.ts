@@ -88,7 +88,8 @@ function add(
   if (typeof sum === "number") scratch.setInteger(sum);
   else scratch.setText(String(sum));
   reply.integer(sum);
-  return { value: scratch, expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs) };
+  const expiresAtMs = entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs);
+  return { value: scratch, expiresAtMs, keepsMeta: true };
 }
 
 function incrementByFloat(context: CommandContext): void | Failure {
@@ -105,6 +106,7 @@ function incrementByFloat(context: CommandContext): void | Failure {
     return {
       value: scratch,
       expiresAtMs: entry?.expiresAtMs ?? cache.expiresAtMs(undefined, nowMs),
+      keepsMeta: true,
     };
   });
   if (failure !== undefined) return failure;

@@ -210,7 +210,8 @@ function getset(context: CommandContext): void | Failure {
 function getdel(context: CommandContext): void | Failure {
   return update(context, argument(context, 1), (entry) => {
     replyValue(context, entry);
-    return entry ? "delete" : "keep";
+    // Of a missing key an open lease is deleted.
+    return "delete";
   });
 }
 

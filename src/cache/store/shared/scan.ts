@@ -13,7 +13,7 @@ import * as records from "./records.ts";
 import { homeOf } from "./key-index.ts";
 import type { Layout } from "./layout.ts";
 import * as meta from "./meta.ts";
-import { type Entry, NEVER, SCAN_END, type ShownRecord } from "../shard.ts";
+import { type Entry, type Meta, NEVER, SCAN_END, type ShownRecord } from "../shard.ts";
 
 /** Empty slots that take as long to skip as one entry takes to read: 4 ns each. */
 const SLOTS_PER_ENTRY = 16;
@@ -23,10 +23,16 @@ export interface ShownEntry {
   readonly value: { bytes: Buffer; start: number; end: number };
   expiresAtMs: number;
   hits: number;
+  meta: Meta | undefined;
 }
 
 export function newShownEntry(): ShownEntry {
-  return { value: { bytes: Buffer.alloc(0), start: 0, end: 0 }, expiresAtMs: NEVER, hits: 0 };
+  return {
+    value: { bytes: Buffer.alloc(0), start: 0, end: 0 },
+    expiresAtMs: NEVER,
+    hits: 0,
+    meta: undefined,
+  };
 }
 
 /** The live entry that this slot of the index names, in `shown`. */
@@ -44,6 +50,7 @@ export function entryAt(
   shown.value.end = start + layout.valueLengthOf(record);
   shown.expiresAtMs = layout.expiresAtOf(record);
   shown.hits = layout.hitsAt(slot);
+  shown.meta = meta.metaOf(layout, record);
   return shown;
 }
 
