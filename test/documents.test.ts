@@ -21,6 +21,7 @@ const PAGES = [
   "SECURITY.md",
   "CHANGELOG.md",
   "docs/protocol.md",
+  "docs/caching.md",
   "docs/operations.md",
   "docs/design.md",
   "docs/benchmarks.md",

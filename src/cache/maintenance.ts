@@ -91,7 +91,7 @@ export class Maintenance {
 
   /** Sums over all shards and threads since the start; exact while no thread writes. O(shards). */
   stats(): CacheStats {
-    return sumStats(this.#shards, this.#counterMemory);
+    return sumStats(this.#shards, this.#counterMemory, this.#consumers.leases.tables);
   }
 
   /** Returns the entries of each database, by its number. O(shards). */

@@ -2,6 +2,7 @@
 
 import { sumOf } from "./store/counters.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
+import type { Tables } from "./store/shared/tables.ts";
 import { STAT_NAMES, NO_STATS, type Shard, type ShardStats } from "./store/shard.ts";
 
 /** Sums over all shards and threads; counts since the start. */
@@ -22,7 +23,11 @@ export interface CacheStats extends ShardStats {
 }
 
 /** As Maintenance.stats. O(shards). */
-export function sumStats(shards: readonly Shard[], counters: SharedArrayBuffer): CacheStats {
+export function sumStats(
+  shards: readonly Shard[],
+  counters: SharedArrayBuffer,
+  { tags }: Tables,
+): CacheStats {
   const sums = { ...NO_STATS };
   for (const shard of shards) {
     const stats = shard.stats();
@@ -30,6 +35,8 @@ export function sumStats(shards: readonly Shard[], counters: SharedArrayBuffer):
   }
   return {
     ...sums,
+    memory: sums.memory + tags.bytes,
+    used: sums.used + tags.usedBytes,
     hit: sumOf(counters, "hit"),
     miss: sumOf(counters, "miss"),
     lostThreads: sumOf(counters, "lostThread"),

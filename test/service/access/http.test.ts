@@ -30,6 +30,8 @@ const NEEDS: Readonly<Record<string, "open" | "read" | "write">> = {
   "POST /redis": "read",
   "POST /redis/pipeline": "read",
   "POST /redis/multi-exec": "read",
+  "POST /release": "write",
+  "POST /invalidate": "write",
   "POST /snapshot": "write",
   "GET /stats": "read",
   "GET /ring": "read",

@@ -254,7 +254,7 @@ describe("errors", () => {
     [
       "/put",
       { key: "k", value: "v", tll: 60 },
-      `the body has an unknown member "tll"; it may have key, value, ttl, encoding, if`,
+      `the body has an unknown member "tll"; it may have key, value, ttl, stale, tags, encoding, lease, if`,
     ],
     ["/delete", {}, `"key" is missing`],
     ["/delete", { key: "k", v: 1 }, `the body has an unknown member "v"; it may have key`],
@@ -264,7 +264,7 @@ describe("errors", () => {
     [
       "/mput",
       { entries: [{ key: "k", value: "v", x: 1 }] },
-      `entries[0] has an unknown member "x"; it may have key, value, ttl, encoding`,
+      `entries[0] has an unknown member "x"; it may have key, value, ttl, stale, tags, encoding`,
     ],
     [
       "/mput",
@@ -308,7 +308,7 @@ describe("errors", () => {
 
   test("an unknown path is 404, and the message names the known paths", async () => {
     const message =
-      "no such path; there are /put, /get, /delete, /mput, /mget, /incr, /ttl, /keys, /flush, /cache/{key}, /redis, /redis/pipeline, /redis/multi-exec, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
+      "no such path; there are /put, /get, /delete, /release, /invalidate, /mput, /mget, /incr, /ttl, /keys, /flush, /cache/{key}, /redis, /redis/pipeline, /redis/multi-exec, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
     expect(await get("/nope")).toEqual(httpError(404, message));
     expect(await get("/get/?key=k")).toEqual(httpError(404, message));
     expect(await post("/nope", {})).toEqual(httpError(404, message));

@@ -45,6 +45,17 @@ const REQUESTS: readonly (readonly [
   ["GET", "/get?key=bytes", 200],
   ["GET", "/get?key=nobody", 404],
   ["GET", "/get", 400],
+  ["POST", "/put", 409, { key: "k", value: "v", lease: "AAAAAAAAAAAAAAAAAAAAAA" }],
+  ["POST", "/put", 200, { key: "old", value: "v", ttl: 1e-3, stale: 60, tags: ["t"] }],
+  ["GET", "/get?key=old&stale=1", 200],
+  ["GET", "/get?key=leased&lease=5", 404],
+  ["GET", "/get?key=leased&lease=5", 404],
+  ["POST", "/release", 409, { key: "leased", lease: "AAAAAAAAAAAAAAAAAAAAAA" }],
+  ["POST", "/release", 400, { key: "leased" }],
+  ["POST", "/release", 413, { key: "k".repeat(5000) }],
+  ["POST", "/invalidate", 200, { tags: ["t"], keys: ["old"] }],
+  ["POST", "/invalidate", 400, {}],
+  ["POST", "/invalidate", 413, { keys: ["k".repeat(5000)] }],
   ["POST", "/mput", 200, { entries: [{ key: "a", value: "1" }] }],
   ["POST", "/mput", 400, { entries: {} }],
   ["POST", "/mput", 413, { entries: [{ key: "k", value: "v".repeat(5000) }] }],
@@ -166,6 +177,10 @@ test("each response of each route is one that the description has", async () => 
     await check(method, path, status, body, server.url, headers);
   }
 
+  const leased = await fetch(`${server.url}/get?key=released&lease=5`);
+  const { lease } = (await leased.json()) as { lease: string };
+  await check("POST", "/release", 200, { key: "released", lease });
+
   // A script of the page.
   const [script = ""] =
     /dashboard\/[\w-]+\.js/.exec(await (await fetch(`${server.url}/`)).text()) ?? [];
@@ -204,6 +219,7 @@ test("each response of each route is one that the description has", async () => 
     await check("POST", "/mput", 507, { entries: smaller }, full.url);
   }
   await check("POST", "/incr", 507, { key: "counter" }, full.url);
+  await check("GET", "/get?key=leased&lease=5", 507, undefined, full.url);
   await check("PUT", "/cache/more", 507, "v", full.url);
 
   const loadingService = createService();

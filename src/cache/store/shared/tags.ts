@@ -31,8 +31,10 @@ const HEADER_FLOATS = 16;
 const BUCKET_FLOATS = 16;
 const SLOTS = 7;
 const SLOTS_AT = 2;
-/** Index of the counter. The lock is the first word. */
+/** Indexes of the counter of invalidations, and of the number of slots in use. The lock is the first word. */
 const COUNTER = 1;
+const USED = 2;
+const SLOT_BYTES = 16;
 /** Buckets in which a tag may lie, from its own on. */
 const NEIGHBOURHOOD = 8;
 /** Attempts of a reader before it takes the lock. */
@@ -70,6 +72,16 @@ export class TagTable {
   /** The stamp of an entry that is made now. O(1). */
   get stamp(): number {
     return this.#reading(() => this.#floats[COUNTER]!);
+  }
+
+  /** Bytes of the table. */
+  get bytes(): number {
+    return this.#floats.byteLength;
+  }
+
+  /** Bytes of the slots in use. */
+  get usedBytes(): number {
+    return this.#floats[USED]! * SLOT_BYTES;
   }
 
   /** Makes each entry with one of these tags and an earlier stamp a miss. O(tags). */
@@ -144,6 +156,7 @@ export class TagTable {
 
   #set([low, high]: TagHash, stamp: number): void {
     const found = this.#find(low, high);
+    if (found < 0) this.#floats[USED]! += 1;
     const slot = found === 0 ? this.#dropOldest(this.#home(low)) : Math.abs(found);
     this.#words[2 * slot + 2] = low;
     this.#words[2 * slot + 3] = high;
