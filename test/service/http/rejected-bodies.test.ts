@@ -111,7 +111,7 @@ test("a client that has closed its sending side gets its response", async () => 
 
 describe("a body with more structure than its route takes is rejected before it is parsed", () => {
   const nest = "[".repeat(100_000);
-  const arrays = `[${"[],".repeat(100_000)}[]]`;
+  const arrays = `[${"[],".repeat(400_000)}[]]`;
   const members = `{${Array.from({ length: 20_000 }, (_, n) => `"k${n}":1`).join(",")}}`;
   const cases: readonly (readonly [string, string, number])[] = [
     ["/put", nest, 400],
