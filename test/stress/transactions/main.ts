@@ -18,7 +18,7 @@ const { workers, clients, steps, keys } = optionsOrExit("stress transactions", {
 
 const seeded = random();
 const port = freePort();
-await using service = await startService(["--workers", `${workers}`, "--resp-port", `${port}`]);
+await using _service = await startService(["--workers", `${workers}`, "--resp-port", `${port}`]);
 const { steps: history, aborted } = await recordSteps({ port, clients, steps, keys }, seeded);
 const wrong = whyWrong(history);
 console.log(`${history.length} steps, ${aborted} stopped by WATCH: ${wrong ?? "linearizable"}`);
