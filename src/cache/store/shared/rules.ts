@@ -3,7 +3,7 @@
 //
 //   mean           running mean of the record bytes of inserts, times 16, in the shard's header:
 //                  mean += round((16 × bytes − mean) / min(1,024, entries + 1))
-//   needed(bytes)  1 if bytes ≤ 5/4 mean, 2 if ≤ 9/4 mean, else 3           hits; 3 is always enough
+//   needed(bytes)  1 if bytes ≤ 5/4 mean, else 2                            hits
 //   free(bytes)    0 if bytes > 1/4 mean, 1 if > 1/8, 2 if > 1/16, else 3   rounds without a hit
 //
 //   at a tail  hits > 0 and hits ≥ needed → main; hits = from small ? 0 : hits − 1; rounds = 0
@@ -16,6 +16,18 @@
 // promotion at the first hit. A byte that a long record takes could hold many short ones, so a long
 // record needs more hits to stay and a short one fewer.
 //
+// Measured in this store, object / byte hit ratio in per cent. ETC: seven traces at 1 and 10 % of their
+// bytes, with lengths of the pool ETC of Facebook. Log-normal: two traces, median 10,000 bytes, sigma 1.5.
+//
+//                          ETC            log-normal     cpio, its own lengths, 10 %
+//   these rules            47.4 / 40.7    60.2 / 52.6    24.3 / 9.4
+//   needed 3 above 9/4     47.8 / 40.1    60.6 / 51.3    24.3 / 9.5
+//   needed 1, free 0       44.1 / 42.7    53.1 / 53.2    22.2 / 9.8
+//   LRU                    43.0 / 41.6    52.0 / 52.3    18.6 / 4.2
+//
+// The mean follows the first 1,024 inserts faster: with a weight of 1/1,024 from the start, a shard with
+// few entries does not know it, and cpio at 10 % has 21.3 / 7.3.
+//
 // Source: J. Yang and others, "FIFO Queues are All You Need for Cache Eviction", SOSP 2023, section
 // 4.1. Guard: the shard's lock.
 
@@ -27,9 +39,10 @@ export const EVICTED = -1;
 
 const MEAN_SCALE = 16;
 const MEAN_INSERTS_MAX = 1024;
-/** The longest records, in units of the mean, that need one hit, and that need two. */
+/** The longest records, in units of the mean, that need one hit to stay. */
 const ONE_HIT_MEANS = 5 / 4;
-const TWO_HITS_MEANS = 9 / 4;
+/** Hits that longer records need. */
+const HITS_OF_LONG = 2;
 /** The shortest records, in units of the mean, without a free round, with one, and with two. */
 const NO_ROUND_MEANS = 1 / 4;
 const ONE_ROUND_MEANS = 1 / 8;
@@ -64,13 +77,8 @@ export function marksAfterTail(
   const hits = marks & HITS_MAX;
   const means = recordBytes / meanOf(layout);
   if (hits === 0) return means <= NO_ROUND_MEANS ? nextRound(marks, means) : EVICTED;
-  if (hits < hitsNeeded(means)) return EVICTED;
+  if (means > ONE_HIT_MEANS && hits < HITS_OF_LONG) return EVICTED;
   return queue === SMALL ? 0 : hits - 1;
-}
-
-function hitsNeeded(means: number): number {
-  if (means <= ONE_HIT_MEANS) return 1;
-  return means <= TWO_HITS_MEANS ? 2 : HITS_MAX;
 }
 
 function nextRound(marks: number, means: number): number {

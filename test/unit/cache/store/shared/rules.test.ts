@@ -73,7 +73,7 @@ class Model {
   atTail(entry: Held): Held | undefined {
     const { bytes, isMain, hits, rounds } = entry;
     const mean = this.mean / 16;
-    const needed = bytes <= 1.25 * mean ? 1 : bytes <= 2.25 * mean ? 2 : 3;
+    const needed = bytes <= 1.25 * mean ? 1 : 2;
     const free = bytes > mean / 4 ? 0 : bytes > mean / 8 ? 1 : bytes > mean / 16 ? 2 : 3;
     if (hits > 0 && hits >= needed) {
       return { ...entry, isMain: true, hits: isMain ? hits - 1 : 0, rounds: 0 };
@@ -317,15 +317,15 @@ interface Shape {
 
 const SHAPES: Record<string, Shape> = {
   "short records of one length": {
-    ...{ bytes: 2 ** 16, steps: 8000, isInOrder: true },
+    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true },
     lengthOf: () => 40,
   },
   "short records": {
-    ...{ bytes: 2 ** 16, steps: 8000, isInOrder: true },
+    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true },
     lengthOf: (n) => (n % 5 === 0 ? 40 : 0),
   },
   "records of up to 8 KB": {
-    ...{ bytes: 2 ** 18, steps: 6000, isInOrder: false },
+    ...{ bytes: 2 ** 18, steps: 4000, isInOrder: false },
     lengthOf: (n) => 2 ** (n % 14),
   },
 };
