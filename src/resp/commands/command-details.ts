@@ -40,6 +40,7 @@ const KEY_FLAGS: Readonly<Record<string, string>> = {
   touch: "RO",
   strlen: "RO",
   type: "RO",
+  watch: "RO",
   "object|encoding": "RO",
   "object|freq": "RO",
   "object|idletime": "RO",
@@ -145,6 +146,10 @@ const TIPS: Readonly<Record<string, readonly string[]>> = {
   "latency|reset": [ALL_NODES, ALL_SUCCEEDED],
   "latency|histogram": [RANDOM, ALL_NODES, SPECIAL],
   "latency|doctor": [RANDOM, ALL_NODES, SPECIAL],
+  "script|exists": [ALL_SHARDS, "response_policy:agg_logical_and"],
+  "script|flush": [ALL_NODES, ALL_SUCCEEDED],
+  "script|kill": [ALL_SHARDS, "response_policy:one_succeeded"],
+  "script|load": [ALL_NODES, ALL_SUCCEEDED],
   "function|flush": [ALL_SHARDS, ALL_SUCCEEDED],
   "function|list": [RANDOM_ORDER],
 };
@@ -189,7 +194,8 @@ export function categoriesOf(table: CommandTable, { flags, run }: Command, name:
   const isAdmin = flags.includes("admin") || ADMIN.includes(name);
   return [
     ...(flags.includes("write") ? ["@write"] : []),
-    ...(flags.includes("readonly") ? ["@read"] : []),
+    // A script may do more than read.
+    ...(flags.includes("readonly") && ofGroup !== "@scripting" ? ["@read"] : []),
     ...(ofCommand === undefined ? [] : [ofCommand]),
     ...(isAdmin ? ["@admin"] : []),
     ...(isAdmin || DANGEROUS.includes(name) ? ["@dangerous"] : []),

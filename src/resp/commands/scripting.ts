@@ -73,7 +73,7 @@ export const SCRIPTING_COMMANDS: readonly Command[] = [
     define(
       "script kill",
       "",
-      "noscript",
+      "noscript allow_busy",
       "2.6.0",
       "Ends the scripts that are running and have written nothing.",
       kill,

@@ -1,6 +1,7 @@
 // The oracle is Redis: the same commands go to a redis-server and to the service, and both must
 // reply with the same bytes.
 
+import { RedisClient } from "bun";
 import { describe, expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,6 +9,7 @@ import { join } from "node:path";
 
 import { random } from "../../lib/random.ts";
 import { freePort, serveRedis } from "../../lib/service.ts";
+import { startRedis } from "../../lib/redis-server.ts";
 import { drawBitCommands } from "./draw-bits.ts";
 import { connectRaw, type RawClient } from "./raw-client.ts";
 import { until } from "../../lib/until.ts";
@@ -117,6 +119,19 @@ describe.skipIf(Bun.which("redis-server") === null)(
       }
     });
 
+    test("to COMMAND INFO of each command that both have", async () => {
+      await using redis = await startRedis();
+      await using service = serveRedis();
+      const clients = [redis.port, service.port].map(
+        (port) => new RedisClient(`redis://127.0.0.1:${port}`),
+      );
+      const [theirs, ours] = await Promise.all(clients.map(describeCommands));
+      const names = [...(ours?.keys() ?? [])].filter((name) => theirs?.has(name));
+      expect(names.length).toBeGreaterThan(100);
+      for (const name of names) expect([name, ours?.get(name)]).toEqual([name, theirs?.get(name)]);
+      for (const client of clients) client.close();
+    });
+
     test("to KEYS with random patterns", async () => {
       await using pair = await startPair();
       const { below } = random();
@@ -160,6 +175,23 @@ describe.skipIf(Bun.which("redis-server") === null)(
     });
   },
 );
+
+/** Commands that differ on purpose: channels are no keys, and CLIENT REPLY is rejected in a transaction. */
+const OTHER_INFO = ["ssubscribe", "sunsubscribe", "spublish", "client|reply"];
+
+/** Returns what COMMAND INFO says of each command, without the order of flags and without notes. */
+async function describeCommands(client: RedisClient): Promise<Map<string, unknown>> {
+  const names = (await client.send("COMMAND", ["LIST"])) as string[];
+  const infos = (await client.send("COMMAND", ["INFO", ...names])) as unknown[][];
+  const found = new Map<string, unknown>();
+  for (const [name, arity, flags, first, last, step, categories, tips, specs] of infos) {
+    if (OTHER_INFO.includes(String(name))) continue;
+    const sorted = [flags, categories].map((list) => [...(list as string[])].toSorted());
+    const ranges = (specs as object[]).map((spec) => ({ ...spec, notes: undefined }));
+    found.set(String(name), [arity, ...sorted, first, last, step, tips, ranges]);
+  }
+  return found;
+}
 
 interface Pair extends AsyncDisposable {
   /** Returns the replies of Redis and of the service, as latin1. */
