@@ -6,7 +6,16 @@ import { prefixBytesOf } from "../../cache/databases.ts";
 import { REDIS_VERSION } from "../commands/connection.ts";
 import type { CommandContext } from "../commands/context.ts";
 import type { Reply } from "../protocol/reply.ts";
-import { GLOBALS, type HostFunction, InterpreterError, Lua, REGISTRY, TABLE } from "./lua.ts";
+import {
+  ALL_RESULTS,
+  FIRST_UPVALUE,
+  GLOBALS,
+  type HostFunction,
+  InterpreterError,
+  Lua,
+  REGISTRY,
+  TABLE,
+} from "./lua.ts";
 import { Random48 } from "./numbers.ts";
 import { pushError, ValueWriter } from "./reply-conversion.ts";
 
@@ -40,6 +49,8 @@ export class Interpreter {
   readonly #host: ScriptHost;
   readonly #random = new Random48();
   #isSeeded = false;
+  /** Index of the function `relay` in the function table. */
+  #relay = 0;
   #nextScript = FIRST_SCRIPT;
   #untilCollection = COLLECT_EVERY;
 
@@ -127,7 +138,8 @@ export class Interpreter {
       reply.fullError(`ERR Error running script ${sha}, ${text}`);
       return;
     }
-    const text = lua.fieldText(L, -1, "err") ?? "";
+    // Redis 7.0 crashes without the field.
+    const text = lua.fieldText(L, -1, "err") ?? "ERR unknown error";
     const line = lua.fieldText(L, -1, "line");
     const source = lua.fieldText(L, -1, "source");
     const place =
@@ -154,6 +166,7 @@ export class Interpreter {
     const { api } = lua;
     const functions = Object.entries(this.#functions());
     const first = lua.addFunctions(functions.map(([, call]) => call));
+    this.#relay = first + functions.findIndex(([name]) => name === "relay");
     api.lua_createtable(L, 0, functions.length + 2);
     for (const [n, [name]] of functions.entries()) {
       api.lua_pushcclosure(L, first + n, 0);
@@ -201,6 +214,16 @@ export class Interpreter {
         return 0;
       },
       place: (L) => this.#pushPlace(L),
+      native: (L) => {
+        api.lua_pushcclosure(L, this.#relay, 1);
+        return 1;
+      },
+      relay: (L) => {
+        api.lua_pushvalue(L, FIRST_UPVALUE);
+        api.lua_insert(L, 1);
+        api.lua_call(L, api.lua_gettop(L) - 1, ALL_RESULTS);
+        return api.lua_gettop(L);
+      },
     };
   }
 
@@ -217,15 +240,17 @@ export class Interpreter {
 
   /**
    * For the handler of errors: pushes source and line of the function that failed, or of its caller if
-   * that is a function of the interpreter. Functions of the prelude count as such. Level 2 is the function
-   * that failed, below the handler and this function.
+   * that is a function of the interpreter. A function of the prelude counts as such, with the `error` that
+   * it calls and the `relay` that calls it. Level 2 is the function that failed, below the handler.
    */
   #pushPlace(L: number): number {
     const { lua } = this;
     let level = 2;
+    const isNative = (at: number): boolean => lua.placeOf(L, at)?.what === "C";
     const isPrelude = (at: number): boolean => lua.placeOf(L, at)?.source === PRELUDE_NAME;
-    if (lua.placeOf(L, level)?.what === "C" && isPrelude(level + 1)) level++;
-    if (lua.placeOf(L, level)?.what === "C" || isPrelude(level)) level++;
+    if (isNative(level) && isPrelude(level + 1)) level++;
+    while (isPrelude(level)) level++;
+    if (isNative(level)) level++;
     const place = lua.placeOf(L, level);
     if (place === undefined) return 0;
     lua.pushText(L, place.source);

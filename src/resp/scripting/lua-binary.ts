@@ -37,6 +37,7 @@ const FUNCTIONS = {
   lua_setfield: 91,
   lua_rawset: 92,
   lua_rawseti: 93,
+  lua_call: 96,
   // The compiler removed the number of results: it is always LUA_MULTRET.
   lua_pcall: 97,
   lua_gc: 100,
@@ -98,6 +99,7 @@ export interface LuaExports {
   lua_setfield(L: Pointer, index: number, name: Pointer): void;
   lua_rawset(L: Pointer, index: number): void;
   lua_rawseti(L: Pointer, index: number, n: number): void;
+  lua_call(L: Pointer, args: number, results: number): void;
   /** All results of the function stay on the stack. */
   lua_pcall(L: Pointer, args: number, handlerIndex: number): number;
   lua_gc(L: Pointer, what: number, data: number): number;

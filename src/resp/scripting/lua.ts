@@ -18,6 +18,11 @@ import {
 } from "./lua-binary.ts";
 import { relayModule } from "./wasm-rewriter.ts";
 
+/** Pseudo-index of the first upvalue of a running function. */
+export const FIRST_UPVALUE = -10_003;
+/** For lua_call: all results. */
+export const ALL_RESULTS = -1;
+
 /** Numbers of Lua's types. */
 export const NIL = 0;
 export const BOOLEAN = 1;

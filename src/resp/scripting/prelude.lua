@@ -21,9 +21,6 @@ local function coded(text)
 end
 
 local redis = {
-  call = host.call,
-  pcall = host.pcall,
-  acl_check_cmd = host.acl_check_cmd,
   LOG_DEBUG = 0,
   LOG_VERBOSE = 1,
   LOG_NOTICE = 2,
@@ -100,6 +97,14 @@ end
 
 function redis.debug() end
 
+-- A function of the interpreter keeps its place on the stack in `return redis.log(…)`, and the error tells
+-- the line of the script.
+for name, value in pairs(redis) do
+  if type(value) == 'function' then redis[name] = host.native(value) end
+end
+redis.call = host.call
+redis.pcall = host.pcall
+redis.acl_check_cmd = host.acl_check_cmd
 _G.redis = redis
 
 -- Returns the text of an error that is a table, as older scripts expect.
@@ -119,27 +124,27 @@ local function integer(position, name, ...)
   local value = tonumber(given)
   if not value then
     local text = "bad argument #%d to '%s' (number expected, got %s)"
-    error(text:format(position, name, given == nil and 'no value' or type(given)), 3)
+    error(text:format(position, name, position > select('#', ...) and 'no value' or type(given)), 4)
   end
   return value < 0 and ceil(value) or floor(value)
 end
 
-function math.random(...)
+math.random = host.native(function(...)
   local count = select('#', ...)
   local part = host.random()
   if count == 0 then return part end
-  if count > 2 then error('wrong number of arguments', 2) end
+  if count > 2 then error('wrong number of arguments', 3) end
   local last = integer(count, 'random', ...)
   local first = count == 2 and integer(1, 'random', ...) or 1
   if first > last then
-    error(("bad argument #%d to 'random' (interval is empty)"):format(count), 2)
+    error(("bad argument #%d to 'random' (interval is empty)"):format(count), 3)
   end
   return floor(part * (last - first + 1)) + first
-end
+end)
 
-function math.randomseed(...)
+math.randomseed = host.native(function(...)
   host.randomseed(integer(1, 'randomseed', ...))
-end
+end)
 
 getmetatable(_G).__index = function(_, name)
   if type(name) ~= 'string' and type(name) ~= 'number' then

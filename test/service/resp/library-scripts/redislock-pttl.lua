@@ -1,0 +1,2 @@
+-- bsm/redislock 0.9.4, Apache licence 2.0
+if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("pttl", KEYS[1]) else return -3 end
