@@ -67,6 +67,11 @@ export class ChangeFeed implements ChangeConsumer {
     this.#wakeSoon();
   }
 
+  /** Reports that everything has changed, also if nothing was there: clients may keep that a key is missing. */
+  flushed(): void {
+    if (Atomics.load(this.#hook.words, 0) !== 0) this.emptied();
+  }
+
   /** Called by the hook, and for keys that do not fit the ring. */
   emptied(): void {
     this.#broadcast.write(EVERYTHING, 0, NO_KEY);

@@ -43,6 +43,8 @@ export interface Description {
   readonly flags: string;
   /** The numbers of subscriptions, as CLIENT LIST writes them. */
   readonly subscriptions: string;
+  /** The client that invalidations are redirected to, 0, or -1 without tracking. */
+  readonly redirect: number;
   readonly libName: string;
   readonly libVersion: string;
   readonly name: string;
@@ -126,10 +128,10 @@ export class Clients {
   /** Replaces the description of a client of this thread. A text longer than a row is cut. */
   describe(row: number, client: Description): void {
     if (row === NO_ROW) return;
-    const { address, localAddress, version, flags, subscriptions } = client;
+    const { address, localAddress, version, flags, subscriptions, redirect } = client;
     const { database, libName, libVersion, name } = client;
     const text = [
-      ...[address, localAddress, version, database, flags, subscriptions],
+      ...[address, localAddress, version, database, flags, subscriptions, redirect],
       ...[libName, libVersion, name],
     ].join("\n");
     const word = row * ROW_WORDS;
@@ -156,12 +158,17 @@ export class Clients {
     return id > 0 ? this.#ids.indexOf(id) : NO_ROW;
   }
 
+  /** Returns the thread of the client in this row. */
+  threadOf(row: number): number {
+    return Math.floor((row - 1) / ROWS_PER_THREAD);
+  }
+
   /** Returns the client in this row, or undefined if the row has none. O(1). */
   at(row: number, nowMs: number): Client | undefined {
     const id = row === NO_ROW ? 0 : Atomics.load(this.#ids, row);
     if (id === 0) return undefined;
     const [address = "", localAddress = "", version, ...rest] = this.#readText(row).split("\n");
-    const [database = "", flags = "", subscriptions = "", ...last] = rest;
+    const [database = "", flags = "", subscriptions = "", redirect = "", ...last] = rest;
     const [libName = "", libVersion = "", name = ""] = last;
     const secondsSince = (field: number) =>
       Math.max(0, Math.floor((nowMs - (this.#floats[row * ROW_FLOATS + field] ?? 0)) / 1000));
@@ -172,7 +179,7 @@ export class Clients {
       idleSeconds: secondsSince(USED),
       lastCommand: this.#words[row * ROW_WORDS + LAST_COMMAND] ?? -1,
       ...{ address, localAddress, version: version === "3" ? 3 : 2, flags },
-      subscriptions,
+      ...{ subscriptions, redirect: Number(redirect) },
       ...{ libName, libVersion, name, database: Number(database) },
     };
     return Atomics.load(this.#ids, row) === id ? client : undefined;

@@ -11,7 +11,10 @@ const TCP_KEEPALIVE = 2;
 const PAUSED_UNTIL = 3;
 const PAUSES_ALL = 4;
 const SCRIPT_TIMEOUT_MS = 5;
-const NUMBERS = 6;
+const TRACKING_KEYS_MAX = 6;
+const NUMBERS = 7;
+/** As in Redis. The bytes of the keys have a limit of their own, --max-subscription-bytes. */
+const TRACKING_KEYS_DEFAULT = 1_000_000;
 const LIMIT_BYTES_MIN = 2 ** 20;
 const KEEPALIVE_SECONDS_MAX = 32_767;
 const SCRIPT_TIMEOUT_MS_MAX = 3_600_000;
@@ -23,6 +26,7 @@ export function allocateSettings(config: Config): SharedArrayBuffer {
   const numbers = new Float64Array(memory);
   numbers.set([respQueryLimit, respQueryLimit, tcpKeepalive]);
   numbers[SCRIPT_TIMEOUT_MS] = Math.round(scriptTimeout * 1000);
+  numbers[TRACKING_KEYS_MAX] = TRACKING_KEYS_DEFAULT;
   return memory;
 }
 
@@ -85,6 +89,11 @@ export class Settings {
     return this.#numbers[SCRIPT_TIMEOUT_MS] ?? 0;
   }
 
+  /** Most keys that the service tracks for clients; 0: no limit. */
+  get trackingKeysMax(): number {
+    return this.#numbers[TRACKING_KEYS_MAX] ?? 0;
+  }
+
   get names(): string[] {
     return [...this.#parameters.keys()];
   }
@@ -117,7 +126,7 @@ export class Settings {
   }
 
   #table(config: Config): Parameter[] {
-    const { snapshotInterval: interval } = config;
+    const { snapshotInterval: interval, respOutputLimit: output } = config;
     const fixed = (name: string, value: string | number): Parameter => ({
       name,
       read: () => String(value),
@@ -136,6 +145,7 @@ export class Settings {
       fixed("appendonly", "no"),
       fixed("bind", config.host),
       number("busy-reply-threshold", SCRIPT_TIMEOUT_MS, parseTimeout),
+      fixed("client-output-buffer-limit", `normal ${output} 0 0 slave 0 0 0 pubsub ${output} 0 0`),
       number("client-query-buffer-limit", QUERY_LIMIT),
       fixed("daemonize", "no"),
       fixed("databases", config.databases),
@@ -159,6 +169,7 @@ export class Settings {
       fixed("slowlog-log-slower-than", -1),
       fixed("slowlog-max-len", 0),
       number("tcp-keepalive", TCP_KEEPALIVE, parseSeconds),
+      number("tracking-table-max-keys", TRACKING_KEYS_MAX, parseCount),
       fixed("timeout", config.respIdleTimeout),
     ];
   }
@@ -179,6 +190,10 @@ function parseSeconds(text: string): number | undefined {
 function parseTimeout(text: string): number | undefined {
   const ms = /^\d{1,8}$/.test(text) ? Number(text) : 0;
   return ms > 0 && ms <= SCRIPT_TIMEOUT_MS_MAX ? ms : undefined;
+}
+
+function parseCount(text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 /** Parses a size such as "64mb" by the rules of redis: k, m, g are powers of 1000; kb, mb, gb of 1024. */

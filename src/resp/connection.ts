@@ -75,7 +75,7 @@ export function newConnection(
   const description = {
     address: endpointText(socket.remoteAddress, socket.remotePort),
     localAddress: endpointText(socket.localAddress, socket.localPort),
-    ...{ version: 2 as const, flags: "N", subscriptions: NO_SUBSCRIPTIONS },
+    ...{ version: 2 as const, flags: "N", subscriptions: NO_SUBSCRIPTIONS, redirect: -1 },
     ...{ libName: "", libVersion: "", name: "", database: 0 },
   };
   return {

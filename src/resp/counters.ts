@@ -16,8 +16,21 @@ const OFFSETS = {
   missesBefore: 8,
   expiredBefore: 9,
   evictedBefore: 10,
+  trackingClients: 11,
+  trackedKeys: 12,
+  trackedItems: 13,
+  trackedPrefixes: 14,
 } as const;
 export type RespCounterName = keyof typeof OFFSETS;
+/** Offsets of the counters that are states of the thread and not sums of events. */
+const STATES: ReadonlySet<number> = new Set([
+  OFFSETS.connected,
+  OFFSETS.commandsPerSecond,
+  OFFSETS.trackingClients,
+  OFFSETS.trackedKeys,
+  OFFSETS.trackedItems,
+  OFFSETS.trackedPrefixes,
+]);
 
 /** Offset of the counters of the commands: three for each command. */
 const COMMANDS = 16;
@@ -59,8 +72,12 @@ export class RespCounters {
     this.#all = new Float64Array(memory);
     this.#own = this.#all.subarray(thread * this.#rowLength, (thread + 1) * this.#rowLength);
     // The connections of an earlier thread with this number no longer exist.
-    this.#set(OFFSETS.connected, 0);
-    this.#set(OFFSETS.commandsPerSecond, 0);
+    for (const offset of STATES) this.#set(offset, 0);
+  }
+
+  /** Sets a counter of this thread that is a state. */
+  set(name: RespCounterName, value: number): void {
+    this.#set(OFFSETS[name], value);
   }
 
   add(name: RespCounterName, count: number): void {
@@ -122,7 +139,7 @@ export class RespCounters {
   reset({ hit, miss, expired, evicted }: CacheStats): void {
     const base = this.#all.length - this.#rowLength;
     for (let offset = 0; offset < this.#rowLength; offset++) {
-      if (offset === OFFSETS.connected || offset === OFFSETS.commandsPerSecond) continue;
+      if (STATES.has(offset)) continue;
       this.#all[base + offset] = (this.#all[base + offset] ?? 0) - this.#sum(offset);
     }
     this.#all[base + OFFSETS.hitsBefore] = hit;

@@ -33,6 +33,7 @@ import {
   writeHelp,
   wrongCount,
 } from "./commands/rejections.ts";
+import { runForSubscriber } from "./commands/tracking.ts";
 import { endTransaction, RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { NO_SESSION } from "./commands/no-session.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
@@ -313,7 +314,8 @@ export class Dispatcher {
       if (session.database !== 0 || bytes[start] === PREFIX_MARK)
         this.#addPrefixes(command, origin);
     } else if (entry.hasKeys) this.#addPrefixes(command, origin);
-    const failure = run(call);
+    const isPlain = session.subscriber === undefined;
+    const failure = isPlain ? run(call) : runForSubscriber(call, entry, origin);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;
     // A pending command is counted in `finish`.
@@ -340,10 +342,8 @@ export class Dispatcher {
     }
     if (session.access !== "write" && !this.#isAllowed(access, name, origin)) return WRITTEN;
     if (found.name === "debug" && !config.enableDebugCommand) return DEBUG_NOT_ALLOWED;
-    if (session.subscriber !== undefined) {
-      const rejection = inSubscription(session, name);
-      if (rejection !== undefined) return rejection;
-    }
+    const inContext = session.subscriber && inSubscription(session, name);
+    if (inContext !== undefined) return inContext;
     if (this.#isLoading && !command.flags.includes("loading")) return LOADING.message;
     if (settings.pausedUntilMs > nowMs && origin === undefined) checkPause(this.#call, entry);
     return undefined;

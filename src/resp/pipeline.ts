@@ -22,6 +22,7 @@ import { Output, type Refused } from "./output.ts";
 import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
 import { PAUSED, PausedConnections } from "./pause.ts";
+import type { Push } from "./push/push.ts";
 
 import type { Settings } from "./config-parameters.ts";
 import type { RespCounters } from "./counters.ts";
@@ -43,6 +44,7 @@ export interface PipelineParts {
   readonly dispatcher: Dispatcher;
   readonly clients: Clients;
   readonly settings: Settings;
+  readonly push: Push;
   readonly counters: RespCounters;
   readonly durations: Histogram;
   readonly events: RespEvents;
@@ -255,7 +257,11 @@ export class Pipeline {
   }
 
   #begin(connection: Connection): void {
-    const { dispatcher, reply } = this.#parts;
+    const { dispatcher, reply, push } = this.#parts;
+    if (push.tracking.isOn) {
+      if (this.#output.hasMore) this.#output.add(connection);
+      push.tracking.drain();
+    }
     dispatcher.begin(connection);
     reply.hasLane = this.#inFlight.hasLane(connection);
   }
@@ -293,6 +299,8 @@ export class Pipeline {
         this.#writeIfFull(connection);
         if (connection.unsent === undefined) this.#inFlight.leaveLane(connection);
         this.#runUnread(connection);
+        if (this.#parts.push.tracking.isOn && !connection.isWaiting)
+          this.#parts.push.tracking.release(connection);
         readOn(connection);
       }),
     );

@@ -163,6 +163,7 @@ export class RestCommands {
     return {
       ...{ id: this.#clients.nextId(), row: NO_ROW, access, version: 2, database: 0 },
       ...{ name: "", libName: "", libVersion: "", flags: "N", subscriptions: NO_SUBSCRIPTIONS },
+      redirect: -1,
       ...{ address, localAddress: "", replies: "on", isClosing: false },
       ...{ transaction: undefined, watched: undefined, subscriber: undefined },
     };

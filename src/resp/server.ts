@@ -131,25 +131,17 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   const connections = new Map<number, Connection>();
   // The sink needs the pipeline, which runs the commands that need the messages.
   const sink = sinkTo(connections, () => pipeline);
-  const push = new Push(memory.push, config, thread, sink);
+  const { feed } = cache;
+  const parts = { sink, feed, clients, settings, counters };
+  const push = new Push(memory.push, config, thread, parts);
   const scripts = new Scripting(memory, thread, events.scriptLog);
   const dispatcher = new Dispatcher({
     ...{ cache, config, service, waiters, reply, clients, settings, counters, push, scripts },
   });
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
-    ...{
-      cache,
-      config,
-      service,
-      reply,
-      dispatcher,
-      clients,
-      settings,
-      counters,
-      durations,
-      events,
-    },
+    ...{ cache, config, service, reply, dispatcher, clients, settings, push, counters },
+    ...{ durations, events },
   });
   return {
     ...{ cache, config, memory, thread, service, events, clients, settings, counters, durations },
@@ -162,7 +154,11 @@ function sinkTo(connections: ReadonlyMap<number, Connection>, pipeline: () => Pi
   const connectionOf = ({ id }: Receiver): Connection | undefined => connections.get(id);
   return {
     canReceive: (session) => connectionOf(session) === session,
-    sessionOf: (id) => connections.get(id),
+    sessionOf(id) {
+      const connection = connections.get(id);
+      return connection?.isClosing ? undefined : connection;
+    },
+    isWaiting: (session) => connectionOf(session)?.isWaiting === true,
     flush: () => pipeline().flush(),
     push(session, bytes, start, end) {
       const connection = connectionOf(session);

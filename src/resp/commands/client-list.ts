@@ -2,6 +2,7 @@
 
 import { argument, type CommandContext } from "./context.ts";
 import { type Client, NO_ROW, NO_SUBSCRIPTIONS } from "../clients.ts";
+import type { Subscriber } from "../push/subscriber.ts";
 import { CHANNEL, PATTERN, SHARD_CHANNEL } from "../push/registry.ts";
 import { Failure, SYNTAX_ERROR } from "./failure.ts";
 import { grammar, option, repeatable } from "./grammar.ts";
@@ -86,12 +87,25 @@ function visitClients(
 /** Updates the flags and the subscriptions of the client in the list. */
 export function describeClient({ session, clients }: CommandContext): void {
   const { names } = session.subscriber ?? {};
-  session.flags = session.subscriber?.isSubscribed ? "P" : "N";
+  session.flags = flagsOf(session.subscriber);
+  session.redirect = session.subscriber?.tracking?.mode.redirect ?? -1;
   session.subscriptions =
     names === undefined
       ? NO_SUBSCRIPTIONS
       : `sub=${names[CHANNEL].size} psub=${names[PATTERN].size} ssub=${names[SHARD_CHANNEL].size}`;
   clients.describe(session.row, session);
+}
+
+/** The letters that Redis has for the state of a client. */
+function flagsOf(subscriber: Subscriber | undefined): string {
+  const { tracking } = subscriber ?? {};
+  const flags = [
+    subscriber?.isSubscribed ? "P" : "",
+    tracking === undefined ? "" : "t",
+    tracking?.isBroken ? "R" : "",
+    tracking?.mode.isBroadcast ? "B" : "",
+  ].join("");
+  return flags === "" ? "N" : flags;
 }
 
 /** The type of a client, as Redis names it. */
@@ -149,7 +163,7 @@ function lineOf(client: Client, command: RunningCommand): string {
   return (
     `id=${id} addr=${address} laddr=${localAddress} fd=-1 name=${name} age=${ageSeconds} ` +
     `idle=${idleSeconds} flags=${flags} db=${client.database} ${client.subscriptions} multi=-1 ${sizes} cmd=${command.name} ` +
-    `user=default redir=-1 resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
+    `user=default redir=${client.redirect} resp=${client.version} lib-name=${client.libName} lib-ver=${client.libVersion}\n`
   );
 }
 

@@ -8,6 +8,7 @@ import { container, define, OPEN, READ, WRITE } from "./define.ts";
 import { Failure, SYNTAX_ERROR, wrongNumberOfArguments } from "./failure.ts";
 import { grammar, option, pair, repeatable } from "./grammar.ts";
 import { endTransaction } from "./transactions.ts";
+import { TRACKING_COMMANDS } from "./tracking.ts";
 import { describeClient, info, kill, list } from "./client-list.ts";
 import { isRestricted } from "../push/subscriber.ts";
 import { readNumber } from "../protocol/numbers.ts";
@@ -157,6 +158,7 @@ export const CONNECTION_COMMANDS: readonly Command[] = [
       setReplies,
       READ,
     ),
+    ...TRACKING_COMMANDS,
   ]),
 ];
 

@@ -120,6 +120,7 @@ export interface Session extends Description, Receiver {
   version: 2 | 3;
   flags: string;
   subscriptions: string;
+  redirect: number;
   name: string;
   libName: string;
   libVersion: string;

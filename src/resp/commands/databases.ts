@@ -87,6 +87,7 @@ function swap(context: CommandContext): void | Failure {
   if (one instanceof Failure) return one;
   if (other instanceof Failure) return other;
   if (!swapDatabases(cache, one, other, nowMs)) return FULL;
+  cache.feed.flushed();
   reply.ok();
 }
 
@@ -97,13 +98,16 @@ function hasFlushMode(context: CommandContext): boolean {
 
 function flushAll(context: CommandContext): void | Failure {
   if (!hasFlushMode(context)) return SYNTAX_ERROR;
-  context.cache.clear();
-  context.reply.ok();
+  const { cache, reply } = context;
+  cache.clear();
+  cache.feed.flushed();
+  reply.ok();
 }
 
 function flushDatabase(context: CommandContext): void | Failure {
   const { cache, session, reply, nowMs } = context;
   if (!hasFlushMode(context)) return SYNTAX_ERROR;
   clearDatabase(cache, session.database, nowMs);
+  cache.feed.flushed();
   reply.ok();
 }

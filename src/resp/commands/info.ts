@@ -5,6 +5,7 @@ import { release } from "node:os";
 import { evictionPolicyOf, redisEvictionPolicyOf, version } from "../../config/config.ts";
 import { residentBytes, usableMemoryBytes } from "../../linux/resources.ts";
 import { changesOf } from "../../service/service.ts";
+import { CHANNEL, PATTERN, SHARD_CHANNEL } from "../push/registry.ts";
 import type { CommandContext } from "./context.ts";
 import { REDIS_VERSION } from "./connection.ts";
 
@@ -35,6 +36,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     client_output_limit_disconnections: counters.sum("outputLimitCloses"),
     client_query_limit_disconnections: counters.sum("queryLimitCloses"),
     blocked_clients: 0,
+    tracking_clients: counters.sum("trackingClients"),
   }),
   memory: ({ cache, config, scripts }) => {
     const { used, bytes, dead, memory } = cache.maintenance.stats();
@@ -72,7 +74,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     aof_enabled: 0,
     aof_rewrite_in_progress: 0,
   }),
-  stats: ({ cache, counters, service }) => {
+  stats: ({ cache, counters, push, service }) => {
     const { hit, miss, expired, evicted } = cache.maintenance.stats();
     return {
       total_connections_received: counters.sum("connectionsReceived"),
@@ -88,6 +90,12 @@ const SECTIONS: Readonly<Record<string, Section>> = {
       evicted_keys: evicted - counters.sum("evictedBefore"),
       keyspace_hits: hit - counters.sum("hitsBefore"),
       keyspace_misses: miss - counters.sum("missesBefore"),
+      pubsub_channels: push.registry.allNames(CHANNEL).size,
+      pubsub_patterns: push.registry.allNames(PATTERN).size,
+      pubsubshard_channels: push.registry.allNames(SHARD_CHANNEL).size,
+      tracking_total_keys: counters.sum("trackedKeys"),
+      tracking_total_items: counters.sum("trackedItems"),
+      tracking_total_prefixes: counters.sum("trackedPrefixes"),
     };
   },
   replication: () => ({

@@ -12,6 +12,7 @@ export const NO_SESSION: Session = {
   version: 2,
   flags: "N",
   subscriptions: NO_SUBSCRIPTIONS,
+  redirect: -1,
   subscriber: undefined,
   libName: "",
   libVersion: "",

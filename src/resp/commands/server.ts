@@ -279,6 +279,7 @@ function configSet(context: CommandContext): void | Failure {
     pairs.push({ name: name.toWord(), value, shown: name.toShown() });
   }
   const error = context.settings.set(pairs);
+  context.push.tracking.trim();
   if (error !== undefined) return new Failure(error);
   context.reply.ok();
 }

@@ -14,8 +14,10 @@ const FRAME_BYTES_MAX = 128 * 1024;
 export interface PushSink {
   /** Whether the session belongs to a connection, which can receive messages. */
   canReceive(session: Receiver): boolean;
-  /** Returns the session of the connection with this number, if it is one of this worker. */
+  /** Returns the session of the connection with this number, if it is one of this worker and is not closing. */
   sessionOf(id: number): Receiver | undefined;
+  /** Whether the last command of the session is pending: its reply is not written yet. */
+  isWaiting(session: Receiver): boolean;
   /** Writes the replies that wait. Each `push` must come after it. */
   flush(): void;
   push(session: Receiver, bytes: Buffer, start: number, end: number): void;

@@ -54,10 +54,10 @@ export function appendInvalidation(
   else into.appendRun(keys.bytes, keys.start, keys.end);
 }
 
-/** Appends an array of keys. */
-export function appendKeys(into: ByteBuffer, keys: readonly Bytes[]): void {
+/** Appends an array of keys, which are byte strings. */
+export function appendKeys(into: ByteBuffer, keys: readonly string[]): void {
   appendHead(into, STAR, keys.length);
-  for (const key of keys) appendBulk(into, key);
+  for (const key of keys) into.appendByteString(`$${key.length}\r\n${key}\r\n`);
 }
 
 /** Appends the frame that tells a client of version 3 that the client which it redirects to is gone. */

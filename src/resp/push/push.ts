@@ -9,13 +9,18 @@ import { type PushMemory, subscriptionLimit } from "./memory.ts";
 import { PubSub } from "./pubsub.ts";
 import { Registry } from "./registry.ts";
 import type { Receiver } from "./subscriber.ts";
+import { Tracking, type TrackingParts } from "./tracking.ts";
 
 /** Interval of the check for room for a message, which other workers make. */
 const ROOM_CHECK_EVERY_MS = 1;
 
+/** The parts of the worker that messages need. */
+export type PushParts = Pick<TrackingParts, "sink" | "feed" | "clients" | "settings" | "counters">;
+
 export class Push {
   readonly registry: Registry;
   readonly pubsub: PubSub;
+  readonly tracking: Tracking;
   /** Ends the delivery of messages. */
   readonly stop: () => void;
   readonly #broadcast: Broadcast;
@@ -23,18 +28,19 @@ export class Push {
   readonly #sink: PushSink;
   #willDrain = false;
 
-  constructor(memory: PushMemory, config: Config, thread: number, sink: PushSink) {
+  constructor(memory: PushMemory, config: Config, thread: number, { sink, ...parts }: PushParts) {
     this.#sink = sink;
     this.registry = new Registry(memory.registry, thread);
     this.#broadcast = new Broadcast(memory.messages, thread);
     this.#deliveries = new Deliveries(sink);
-    this.pubsub = new PubSub({
-      registry: this.registry,
+    const shared = {
       broadcast: this.#broadcast,
       budget: new ByteBudget(memory.budget, thread, subscriptionLimit(config)),
       deliveries: this.#deliveries,
-      sink,
-    });
+      ...{ sink, thread },
+    };
+    this.pubsub = new PubSub({ ...shared, registry: this.registry });
+    this.tracking = new Tracking({ ...shared, ...parts });
     this.stop = this.#broadcast.listen({
       news: () => this.#drainSoon(),
       read: (record) => this.#read(record),
@@ -58,11 +64,13 @@ export class Push {
   forget(session: Receiver): void {
     if (session.subscriber === undefined) return;
     this.pubsub.forget(session);
+    this.tracking.disable(session);
     session.subscriber = undefined;
   }
 
   #read(record: BroadcastRecord): void {
     this.pubsub.deliver(record);
+    this.tracking.deliver(record);
   }
 
   /** Sends the messages of all workers that have arrived, after all readable connections have been read. */

@@ -1,6 +1,74 @@
 // What a client receives beside its replies. A connection has a Subscriber from its first subscription on.
 
+import type { Bytes } from "../../cache/cache.ts";
 import { CHANNEL, type NameKind, PATTERN, SHARD_CHANNEL } from "./registry.ts";
+
+/** How the service tracks keys for a client: the options of CLIENT TRACKING. */
+export interface TrackingMode {
+  readonly isBroadcast: boolean;
+  readonly isOptIn: boolean;
+  readonly isOptOut: boolean;
+  readonly isNoLoop: boolean;
+  /** The number of the client that gets the invalidations; 0: the client itself. */
+  readonly redirect: number;
+}
+
+const NO_MODE: TrackingMode = {
+  isBroadcast: false,
+  isOptIn: false,
+  isOptOut: false,
+  isNoLoop: false,
+  redirect: 0,
+};
+
+/** Most bytes of held invalidations; beyond them all keys are invalidated. */
+const HELD_BYTES_MAX = 2 ** 14;
+
+/** Invalidations of a client that come after the reply of its pending command, which may contain an older value. */
+export class HeldInvalidations {
+  #keys: Buffer[] = [];
+  #bytes = 0;
+  #isAll = false;
+
+  /** Adds an array of keys as the protocol has it; undefined: all keys. */
+  add(keys: Bytes | undefined): void {
+    this.#bytes += keys === undefined ? 0 : keys.end - keys.start;
+    this.#isAll ||= keys === undefined || this.#bytes > HELD_BYTES_MAX;
+    if (this.#isAll || keys === undefined) this.#keys = [];
+    else this.#keys.push(Buffer.from(keys.bytes.subarray(keys.start, keys.end)));
+  }
+
+  /** Returns the invalidations, and forgets them. */
+  take(): (Bytes | undefined)[] {
+    const keys = this.#isAll
+      ? [undefined]
+      : this.#keys.map((bytes) => ({ bytes, start: 0, end: bytes.length }));
+    this.#keys = [];
+    this.#bytes = 0;
+    this.#isAll = false;
+    return keys;
+  }
+}
+
+export class TrackingState {
+  mode = NO_MODE;
+  readonly prefixes = new Set<string>();
+  /** Whether CLIENT CACHING was sent for the next command or transaction. */
+  isCaching = false;
+  /** Invalidations that come after the reply of a command that is pending. */
+  readonly held = new HeldInvalidations();
+  /** The keys that the running script names; empty once they are registered. */
+  scriptKeys: Bytes[] = [];
+  /** Whether the client that invalidations are redirected to is gone. */
+  isBroken = false;
+
+  /** Whether the keys of the next read are registered. */
+  get remembers(): boolean {
+    const { isBroadcast, isOptIn, isOptOut } = this.mode;
+    if (isBroadcast) return false;
+    return isOptIn ? this.isCaching : !(isOptOut && this.isCaching);
+  }
+}
 
 export class Subscriber {
   /** The names of each kind, as byte strings. */
@@ -10,6 +78,8 @@ export class Subscriber {
     [SHARD_CHANNEL]: new Set(),
   };
   isMonitor = false;
+  /** Undefined while the service does not track keys for this client. */
+  tracking: TrackingState | undefined;
   /** The parts of the frames that wait for this client: start and end of each. */
   readonly parts: number[] = [];
 

@@ -25,6 +25,7 @@ const READING = [
   ...["object|encoding", "object|freq", "object|idletime", "object|refcount"],
   ...["ping", "echo", "select", "info", "time", "lastsave", "role", "config|get"],
   ...["subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"],
+  ...["client|tracking", "client|caching", "client|trackinginfo", "client|getredir"],
   ...["pubsub|channels", "pubsub|numsub", "pubsub|numpat"],
   ...["pubsub|shardchannels", "pubsub|shardnumsub"],
   ...["client|id", "client|getname", "client|setname", "client|setinfo", "client|info"],

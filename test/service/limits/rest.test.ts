@@ -95,6 +95,7 @@ test("a client that another thread kills wakes its own thread", async () => {
     localAddress: "b",
     flags: "N",
     subscriptions: "",
+    redirect: -1,
     libName: "",
     libVersion: "",
   };

@@ -50,18 +50,21 @@ export function fuzz(
   const settings = new Settings(memory.settings, config);
   const tokens = new Tokens({ authToken: "1", readToken: "default" });
   const service = { ...createService(), tokens };
-  const push = new Push(memory.push, config, 0, {
+  const clients = new Clients(memory.clients, 0);
+  const counters = new RespCounters(memory.counters, 0, COMMAND_NAMES);
+  const sink = {
     canReceive: () => true,
     sessionOf: () => undefined,
+    isWaiting: () => false,
     flush() {},
     push() {},
     closeSlow() {},
-  });
+  };
+  const { feed } = cache;
+  const push = new Push(memory.push, config, 0, { sink, feed, clients, settings, counters });
   const dispatcher = new Dispatcher({
-    ...{ cache, config, reply, settings, service, push },
+    ...{ cache, config, reply, settings, service, push, clients, counters },
     waiters: new Waiters(cache, config.maxWaiters),
-    clients: new Clients(memory.clients, 0),
-    counters: new RespCounters(memory.counters, 0, COMMAND_NAMES),
     scripts: new Scripting(memory, 0, () => {}),
   });
   const value = ByteBuffer.ofText("kept");
@@ -117,6 +120,7 @@ export function fuzz(
         access: "write",
         flags: "N",
         subscriptions: "",
+        redirect: -1,
         subscriber: undefined,
         libName: "",
         libVersion: "",
