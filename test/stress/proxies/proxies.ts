@@ -31,6 +31,22 @@ export const NGINX: Proxy = {
     }`,
 };
 
+/** nginx with a cache, which says in X-Cache what it has done. */
+export const CACHING_NGINX: Proxy = {
+  ...NGINX,
+  config: (port, backend, folder) =>
+    NGINX.config(port, backend, folder)
+      .replace(
+        "upstream cache",
+        `proxy_cache_path ${folder}/cache keys_zone=z:1m;\n      upstream cache`,
+      )
+      .replace(
+        "proxy_pass http://cache;",
+        `proxy_pass http://cache; proxy_cache z; proxy_cache_revalidate on;
+         add_header X-Cache $upstream_cache_status;`,
+      ),
+};
+
 export const HAPROXY: Proxy = {
   name: "haproxy",
   command: (_port, folder) => ["-db", "-q", "-f", join(folder, CONFIG_FILE)],
