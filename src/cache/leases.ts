@@ -120,7 +120,10 @@ export class Leases {
     this.#counters.add(isServed ? "hit" : "miss");
     if (isServed && found.isStale) this.#counters.add("staleServed");
     if (leaseMs === undefined || (isServed && !found.isStale)) {
-      return isServed ? { ...NOT_FOUND, ...found } : NOT_FOUND;
+      if (!isServed) return NOT_FOUND;
+      const { length, isStale, expiresAtMs, meta } = found;
+      const noLease = { lease: undefined, leaseEndsAtMs: 0, isFull: false };
+      return { length, isStale, expiresAtMs, meta, ...noLease };
     }
     into.end = start;
     return this.#lease(shard, hash, key, { nowMs, leaseMs }, into);

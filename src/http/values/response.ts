@@ -19,7 +19,8 @@ interface TypeFields {
   readonly headers: Headers;
   /** Seed of the ETag, which depends on the type too. */
   readonly seed: bigint;
-  /** The time shown by `headers`. */
+  /** The ETag and the time that `headers` show. To set a field costs 0.3 µs. */
+  etag: string;
   seconds: number;
 }
 
@@ -60,7 +61,10 @@ export class ValueResponse {
   fields(type: string, etag: string, msLeft: number): Headers {
     const fields = this.#fieldsOf(type);
     const { headers } = fields;
-    headers.set("etag", etag);
+    if (etag !== fields.etag) {
+      fields.etag = etag;
+      headers.set("etag", etag);
+    }
     const seconds = msLeft > 0 ? Math.floor(msLeft / 1000) : Math.min(-1, Math.ceil(msLeft / 1000));
     if (seconds !== fields.seconds) {
       fields.seconds = seconds;
@@ -98,7 +102,7 @@ export class ValueResponse {
     if (this.#types.size === TYPES_MAX) this.#types.clear();
     const headers = new Headers({ "content-type": type, "x-content-type-options": "nosniff" });
     if (!PASSIVE.test(type)) headers.set("content-security-policy", "sandbox");
-    const fields = { headers, seed: BigInt(Bun.hash.crc32(type)), seconds: NaN };
+    const fields = { headers, seed: BigInt(Bun.hash.crc32(type)), etag: "", seconds: NaN };
     this.#types.set(type, fields);
     return fields;
   }
