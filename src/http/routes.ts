@@ -213,22 +213,29 @@ function valueRoutes(context: HandlerContext): Route[] {
   return [
     get(path, "cache", {
       ...{ ...rule, access: "read" },
-      summary: "The bytes of a value.",
-      fields: { ...conditions, "Cache-Control": schemas.FIELD },
+      needsWrite: (req) => req.headers.has("lease"),
+      summary: "The bytes of a value, or a lease to compute it.",
+      fields: {
+        ...{ ...conditions, "Cache-Control": schemas.FIELD },
+        ...{ Lease: schemas.FIELD, Prefer: schemas.FIELD },
+      },
       responses: {
         ...{ 200: bytes, 304: empty("The client has these bytes.") },
-        ...{ ...BAD, ...NO_KEY, ...CONDITION, ...DOWN },
+        ...{ ...BAD, ...NO_KEY, ...CONDITION, ...FULL, ...DOWN },
       },
       handle: handlers.get,
     }),
     put(path, "cache", {
       ...{ ...rule, access: "write" },
       summary: "Stores the bytes of the body.",
-      fields: { ...conditions, "Cache-Control": schemas.FIELD, "Content-Type": schemas.FIELD },
+      fields: {
+        ...{ ...conditions, "Cache-Control": schemas.FIELD, "Content-Type": schemas.FIELD },
+        ...{ "Cache-Tag": schemas.FIELD, "Surrogate-Key": schemas.FIELD, Lease: schemas.FIELD },
+      },
       responses: {
         201: empty("The key is new."),
         204: empty("The value is replaced."),
-        ...{ ...BAD, ...CONDITION, ...TOO_LARGE },
+        ...{ ...BAD, ...VOID, ...CONDITION, ...TOO_LARGE },
         415: error("The bytes have a content coding, which is not stored."),
         ...{ ...FULL, ...DOWN },
       },

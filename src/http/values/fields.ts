@@ -6,7 +6,10 @@
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import { TAG_BYTES_MAX, TAGS_MAX, TYPE_BYTES_MAX } from "../../cache/leases.ts";
+import { LEASE_SECONDS_MAX, WAIT_SECONDS_MAX } from "../api/decode-caching.ts";
+import { readLease } from "../api/decode-options.ts";
 import { HttpError } from "../error.ts";
+import { shown } from "../json.ts";
 
 /** The type of a value that was put without one. */
 export const UNTYPED = "application/octet-stream";
@@ -19,6 +22,8 @@ export interface ValueMeta {
   readonly staleMs: number;
   readonly tags: readonly Bytes[];
   readonly type: string;
+  /** The token of a lease. */
+  readonly lease: string | undefined;
 }
 
 /** Decodes the fields of a PUT. */
@@ -34,7 +39,8 @@ export function readMeta(headers: Headers): ValueMeta | HttpError {
     const advice = `it may have ${TYPE_BYTES_MAX}, and no control characters`;
     return new HttpError(400, `"Content-Type" has ${type.length} bytes; ${advice}`);
   }
-  return { ...lifetime, tags, type };
+  const lease = readLease(headers.get("lease") ?? undefined);
+  return lease instanceof HttpError ? lease : { ...lifetime, tags, type, lease };
 }
 
 /** Fields that change the meaning of the bytes, and that the cache does not keep. */
@@ -96,8 +102,7 @@ function readSeconds(
   const text = directives.get(name);
   if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  const shown = JSON.stringify(text.slice(0, 64));
-  return new HttpError(400, `"${name}" is ${shown}; it must be a whole number of seconds`);
+  return new HttpError(400, `"${name}" is ${shown(text)}; it must be a whole number of seconds`);
 }
 
 /**
@@ -131,6 +136,29 @@ function readTags(headers: Headers): Bytes[] | HttpError {
     return bytes;
   });
 }
+
+/** The lease that a GET asks for. */
+export interface LeaseWish {
+  readonly leaseMs: number;
+  /** The longest time to wait for the value of another caller; 0 without a wait. */
+  readonly waitMs: number;
+}
+
+/** Decodes `Lease: SECONDS` and `Prefer: wait=SECONDS` (RFC 7240) of a GET. */
+export function readLeaseWish(headers: Headers): LeaseWish | undefined | HttpError {
+  const lease = headers.get("lease");
+  if (lease === null) return undefined;
+  const seconds = SECONDS.test(lease) ? Number(lease) : NaN;
+  if (!(seconds >= 0.001 && seconds <= LEASE_SECONDS_MAX)) {
+    const advice = `it must be a number of seconds from 0.001 to ${LEASE_SECONDS_MAX}`;
+    return new HttpError(400, `"Lease" is ${shown(lease)}; ${advice}`);
+  }
+  // A preference without a sense is ignored, as RFC 7240 section 2 asks for.
+  const wait = Number(WAIT.exec(headers.get("prefer") ?? "")?.[1] ?? 0);
+  return { leaseMs: seconds * 1000, waitMs: Math.min(wait, WAIT_SECONDS_MAX) * 1000 };
+}
+const SECONDS = /^\d{1,9}(\.\d{1,9})?$/;
+const WAIT = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9}(?:\.\d{1,9})?)"?(?=$|[,;\s])/i;
 
 /** The preconditions of a request; undefined for a field that it does not have. */
 export interface Preconditions {

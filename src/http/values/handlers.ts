@@ -11,15 +11,19 @@ import {
 import { type Found, hashTags, type NewEntry, type PutOutcome } from "../../cache/leases.ts";
 import { readPathKey } from "../api/decode.ts";
 import { FULL } from "../api/entry-errors.ts";
+import { leaseVoid } from "../api/lease-handlers.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
 import { COMMON_HEADERS } from "../headers.ts";
 import type { MaybeLater } from "../large-responses.ts";
+import { respondOrWait } from "../waiting.ts";
 import {
   falseOf,
+  type LeaseWish,
   maxStaleMsOf,
   type Preconditions,
   preconditionsOf,
+  readLeaseWish,
   readMeta,
   UNTYPED,
 } from "./fields.ts";
@@ -54,7 +58,14 @@ export class ValueHandlers {
   readonly get = (req: Request): MaybeLater => {
     const { cache, reject } = this.#context;
     const { headers } = req;
-    const maxStaleMs = this.#readKey(req) ?? maxStaleMsOf(headers.get("cache-control"));
+    const key = readPathKey(req, CACHE_PATH, this.#context.config);
+    if (key instanceof HttpError) return reject(key);
+    this.#key.setText(key);
+    const wish = readLeaseWish(headers);
+    if (wish !== undefined) {
+      return wish instanceof HttpError ? reject(wish) : this.#getOrLease(req, key, wish);
+    }
+    const maxStaleMs = maxStaleMsOf(headers.get("cache-control"));
     if (maxStaleMs instanceof HttpError) return reject(maxStaleMs);
     const nowMs = cache.clock.now();
     const options = maxStaleMs > 0 ? SERVES_STALE : undefined;
@@ -67,13 +78,14 @@ export class ValueHandlers {
     const { cache, reject } = this.#context;
     const meta = this.#readKey(req) ?? readMeta(req.headers);
     if (meta instanceof HttpError) return reject(meta);
-    const { type, ttlMs, staleMs, tags } = meta;
+    const { type, ttlMs, staleMs, tags, lease } = meta;
     const nowMs = cache.clock.now();
     const conditions = preconditionsOf(req.headers);
     let failed: keyof Preconditions | undefined;
     const entry: NewEntry = {
       ...{ value: sliceOf(bytes), expiresAtMs: cache.expiresAtMs(ttlMs, nowMs), staleMs },
       ...{ tags: hashTags(tags), contentType: type === UNTYPED ? "" : type },
+      lease,
     };
     const condition = (present: StoredValue | undefined): boolean => {
       failed = conditions && this.#falseFor(conditions, present);
@@ -85,7 +97,8 @@ export class ValueHandlers {
       nowMs,
     );
     if (failed !== undefined) return reject(CONDITION_FAILED[failed]);
-    if (!isStored(outcome)) return reject(FULL);
+    if (outcome === "full" || outcome === "unmet") return reject(FULL);
+    if (!isStored(outcome)) return reject(leaseVoid(outcome, "nothing was stored"));
     const headers = { ...COMMON_HEADERS, etag: this.#response.etagOf(bytes, type) };
     return new Response(null, { status: outcome === "created" ? 201 : 204, headers });
   };
@@ -107,6 +120,53 @@ export class ValueHandlers {
     if (error !== undefined) return reject(error);
     return new Response(null, { status: 204, headers: COMMON_HEADERS });
   };
+
+  /** Responds with the value, or with the right to compute it; may wait for the value of another caller. */
+  #getOrLease(req: Request, key: string, { leaseMs, waitMs }: LeaseWish): MaybeLater {
+    const { cache } = this.#context;
+    const look = (): MaybeLater | number => {
+      this.#key.setText(key);
+      const nowMs = cache.clock.now();
+      const found = cache.leases.get(this.#key, nowMs, this.#response.begin(), { leaseMs });
+      const mustWait = waitMs > 0 && found.length === MISS && found.leaseEndsAtMs > 0;
+      return mustWait ? found.leaseEndsAtMs : this.#respondToHolder(req, key, found, nowMs);
+    };
+    if (waitMs === 0) return look() as MaybeLater;
+    const giveUp = (endsAtMs: number) => this.#missing({ leaseEndsAtMs: endsAtMs });
+    return respondOrWait(this.#context, req, { key: this.#key, waitMs }, look, giveUp);
+  }
+
+  /** Responds to a request for a lease. No cache may keep the response, which is for one client. */
+  #respondToHolder(req: Request, key: string, found: Found, nowMs: number): MaybeLater {
+    const { cache, reject } = this.#context;
+    if (found.length === MISS) return found.isFull ? reject(FULL) : this.#missing(found);
+    const type = typeOf(found.meta);
+    const etag = this.#response.etag(type);
+    const fields = new Headers(this.#response.fields(type, etag, found.expiresAtMs - nowMs));
+    fields.set("cache-control", "no-store");
+    if (found.lease !== undefined) fields.set("lease", found.lease);
+    // Without another lease: the request has its own already.
+    const remake = (): MaybeLater => {
+      this.#key.setText(key);
+      const into = this.#response.begin();
+      const again = cache.leases.get(this.#key, cache.clock.now(), into, SERVES_STALE);
+      if (again.length === MISS) return this.#missing(found);
+      return this.#response.send(req, fields, remake);
+    };
+    return this.#response.send(req, fields, remake);
+  }
+
+  /** Responds 404, with the lease or with the time after which the lease of another caller ends. */
+  #missing({ lease, leaseEndsAtMs }: Partial<Pick<Found, "lease" | "leaseEndsAtMs">>): Response {
+    const { cache, reject } = this.#context;
+    const headers: Record<string, string> = { ...MISS_STATUS };
+    if (lease !== undefined) headers["lease"] = lease;
+    else if (leaseEndsAtMs !== undefined && leaseEndsAtMs > 0) {
+      const leftMs = Math.max(0, leaseEndsAtMs - cache.clock.now());
+      headers["retry-after"] = `${Math.ceil(leftMs / 1000)}`;
+    }
+    return reject(new HttpError(404, "Key not found.", { headers }));
+  }
 
   /** Sets `#key` to the key of the path, or returns its error. */
   #readKey(req: Request): HttpError | undefined {

@@ -14,4 +14,9 @@ const program = globalThis as unknown as Program;
 program.runContract = (url) => brokenLaws(url, connect);
 
 const url = program.Deno === undefined ? program.process?.argv[2] : program.Deno.args[0];
-if (url !== undefined) console.log(JSON.stringify(await program.runContract(url)));
+if (url !== undefined) {
+  // Node ends when only the timer of a timeout is left, and a law waits for nothing else.
+  const alive = setInterval(() => {}, 1000);
+  console.log(JSON.stringify(await program.runContract(url)));
+  clearInterval(alive);
+}

@@ -79,6 +79,7 @@ const REQUESTS: readonly (readonly [
   ["GET", "/cache/raw", 304, undefined, { "if-none-match": "*" }],
   ["GET", "/cache/raw", 412, undefined, { "if-match": '"x"' }],
   ["PUT", "/cache/raw", 412, "bytes", { "if-match": '"x"' }],
+  ["PUT", "/cache/raw", 409, "bytes", { lease: "A".repeat(22) }],
   ["PUT", "/cache/raw", 415, "bytes", { "content-encoding": "gzip" }],
   ["DELETE", "/cache/raw", 412, undefined, { "if-match": '"x"' }],
   ["DELETE", "/cache/raw", 204],
@@ -221,6 +222,7 @@ test("each response of each route is one that the description has", async () => 
   await check("POST", "/incr", 507, { key: "counter" }, full.url);
   await check("GET", "/get?key=leased&lease=5", 507, undefined, full.url);
   await check("PUT", "/cache/more", 507, "v", full.url);
+  await check("GET", "/cache/more", 507, undefined, full.url, { lease: "10" });
 
   const loadingService = createService();
   loadingService.state.phase = "loading";
