@@ -24,7 +24,7 @@ export const NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from scrip
 export const WRITE_IN_READ_ONLY_SCRIPT =
   "ERR Write commands are not allowed from read-only scripts.";
 export const NO_PERMISSION_IN_SCRIPT =
-  "NOPERM The user executing the script can't run this command or subcommand";
+  "ERR The user executing the script can't run this command or subcommand";
 
 /** The commands of a subscriber that speaks version 2. */
 const IN_SUBSCRIPTION: ReadonlySet<string> = new Set([

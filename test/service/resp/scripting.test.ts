@@ -101,6 +101,15 @@ test("a script may use keys that it does not name", async () => {
   expect(await client.say(["EVAL", "return redis.call('flushall')", "1", "k"])).toBe("+OK");
 });
 
+test("a script may have the flag of Upstash for locks of its keys", async () => {
+  await using service = serveRedis();
+  using client = await converse(service.port);
+  const script = new URL("library-scripts/upstash-fixed-window.lua", import.meta.url);
+  const call = ["2", "limit", "", "10", "60000", "1"];
+  const text = await Bun.file(script).text();
+  expect(await client.say(["EVAL", text, ...call])).toStartWith("*2 :1 :10");
+});
+
 test("redis.log writes to the log of the service", async () => {
   await using service = serveRedis();
   using client = await converse(service.port);
@@ -118,6 +127,9 @@ test("the read-only token runs scripts that only read, and each command needs it
   expect(await client.say(["EVAL_RO", write, "1", "k"])).toContain(
     "Write commands are not allowed",
   );
+  expect(
+    await client.say(["EVAL_RO", `return redis.pcall('config', 'set', 'save', '')`, "0"]),
+  ).toMatch(/not allowed from script/);
   const asks = "return {redis.acl_check_cmd('get', 'k'), redis.acl_check_cmd('set', 'k', 'v')}";
   expect(await client.say(["EVAL_RO", asks, "0"])).toBe("*2 :1 $-1");
 });
