@@ -134,13 +134,13 @@ export class Leases {
     const { value, expiresAtMs, tags = [], contentType = "" } = entry;
     const staleUntilMs = staleEndOf(this.#lifetimes, expiresAtMs, entry.staleMs, nowMs);
     const { shard, hash } = this.#locate(key);
-    // Read before the record: an invalidation after it makes the entry a miss.
-    const { stamp } = this.tables.tags;
     let outcome: PutOutcome = "created";
     const isStored = shard.updateRecord(
       key,
       nowMs,
       (record): Change => {
+        // Read under the lock: between an invalidation that voids the entry and its store no lease is given.
+        const { stamp } = this.tables.tags;
         const fresh = record?.state === "fresh" ? record : undefined;
         outcome = fresh === undefined ? "created" : "replaced";
         const lease =
@@ -216,11 +216,6 @@ export class Leases {
     { nowMs, leaseMs }: { nowMs: number; leaseMs: number },
     into: ByteBuffer,
   ): Found {
-    const lease: Lease = {
-      token: newToken(),
-      endsAtMs: nowMs + leaseMs,
-      stamp: this.tables.tags.stamp,
-    };
     let found: Found = NOT_FOUND;
     const isStored = shard.updateRecord(
       key,
@@ -234,9 +229,12 @@ export class Leases {
           found = { ...found, leaseEndsAtMs: open.endsAtMs };
           return "keep";
         }
+        // Read under the lock: the lease is valid when it is given.
+        const { stamp } = this.tables.tags;
+        const lease: Lease = { token: newToken(), endsAtMs: nowMs + leaseMs, stamp };
         found = { ...found, lease: lease.token };
         if (value !== undefined) return { ...value, meta: { ...metaOf(value, nowMs), lease } };
-        const nothing = { staleUntilMs: 0, storedAtMs: nowMs, stamp: lease.stamp, tags: [] };
+        const nothing = { staleUntilMs: 0, storedAtMs: nowMs, stamp, tags: [] };
         const meta = { ...nothing, contentType: "", lease };
         return { value: NOTHING, expiresAtMs: NEVER_FRESH, meta };
       },

@@ -6,24 +6,41 @@
 // Parallel and Distributed Computing 17 (1993), section 4, with the memory of visited
 // states of G. Lowe, "Testing for linearizability", CCPE 29 (2017), section 4.
 
-import type { Operation } from "./record.ts";
+import type { Operation, Timed } from "./record.ts";
+
+/** Returns the state after the operation, or undefined if it cannot have seen what it saw. Null is the first state. */
+export type Apply<O> = (operation: O, state: string | null) => string | null | undefined;
 
 /** The first key whose operations have no such order, or undefined if the history is linearizable. */
 export function firstWrongKey(history: readonly Operation[]): string | undefined {
-  const keys = new Set(history.map(({ key }) => key));
-  return [...keys].find((key) => !isLinearizable(history.filter((one) => one.key === key)));
+  return firstWrongKeyOf(history, applyToRegister);
 }
 
-function isLinearizable(operations: readonly Operation[]): boolean {
+/** As firstWrongKey, for keys whose states change as `apply` says. */
+export function firstWrongKeyOf<O extends Timed>(
+  history: readonly O[],
+  apply: Apply<O>,
+): string | undefined {
+  const keys = new Set(history.map(({ key }) => key));
+  return [...keys].find(
+    (key) =>
+      !isLinearizable(
+        history.filter((one) => one.key === key),
+        apply,
+      ),
+  );
+}
+
+function isLinearizable<O extends Timed>(operations: readonly O[], apply: Apply<O>): boolean {
   const byCall = operations.toSorted((one, other) => one.call_ns - other.call_ns);
-  /** What has been ordered, and the register then: to be there again is to fail again. */
+  /** What has been ordered, and the state of the key then: to be there again is to fail again. */
   const visited = new Set<string>();
   // Depth first over choices, without recursion: a history is long.
   const start: State = { first: 0, done: new Set(), value: null };
   const stack: State[] = [start];
   for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
     if (state.first === byCall.length) return true;
-    for (const next of nextStates(byCall, state)) {
+    for (const next of nextStates(byCall, state, apply)) {
       const name = `${next.first} ${[...next.done].sort((a, b) => a - b).join()} ${next.value}`;
       if (visited.has(name)) continue;
       visited.add(name);
@@ -42,7 +59,11 @@ interface State {
 }
 
 /** Any operation may come next that was called before all that are left have returned. */
-function nextStates(byCall: readonly Operation[], { first, done, value }: State): State[] {
+function nextStates<O extends Timed>(
+  byCall: readonly O[],
+  { first, done, value }: State,
+  apply: Apply<O>,
+): State[] {
   const states: State[] = [];
   let earliestReturn = Infinity;
   for (let n = first; n < byCall.length; n++) {
@@ -61,7 +82,7 @@ function nextStates(byCall: readonly Operation[], { first, done, value }: State)
 }
 
 /** The register after the operation, or undefined if it cannot have seen what it saw. */
-function apply(operation: Operation, value: string | null): string | null | undefined {
+function applyToRegister(operation: Operation, value: string | null): string | null | undefined {
   if (operation.op === "put") return operation.value;
   if (operation.op === "get") return operation.value === value ? value : undefined;
   return operation.found === (value !== null) ? null : undefined;

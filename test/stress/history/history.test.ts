@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import { startService } from "../../lib/service.ts";
-import { firstWrongKey } from "./check.ts";
+import { freePort, startService } from "../../lib/service.ts";
+import { firstWrongKey, firstWrongKeyOf } from "./check.ts";
+import { applyToLeases, type LeaseOperation, recordLeases } from "./leases.ts";
 import { type Operation, recordHistory } from "./record.ts";
 
 test("what concurrent clients of two workers see is linearizable", async () => {
@@ -10,6 +11,26 @@ test("what concurrent clients of two workers see is linearizable", async () => {
   const history = await recordHistory(options);
   expect(history).toHaveLength(4000);
   expect(firstWrongKey(history)).toBeUndefined();
+});
+
+describe("clients of both ports and two workers that use leases and tags", () => {
+  const record = async (isNaive: boolean): Promise<LeaseOperation[]> => {
+    const redisPort = freePort();
+    await using service = await startService(["--workers", "2", "--resp-port", `${redisPort}`]);
+    const options = { url: service.url, redisPort, clients: 8, operations: 400, keys: 2, isNaive };
+    return await recordLeases(options);
+  };
+
+  test("see no value that was computed before a delete or an invalidation", async () => {
+    const history = await record(false);
+    expect(history.filter(({ op, done }) => op === "fill" && done).length).toBeGreaterThan(10);
+    expect(history.filter(({ op, done }) => op === "fill" && !done).length).toBeGreaterThan(10);
+    expect(firstWrongKeyOf(history, applyToLeases)).toBeUndefined();
+  });
+
+  test("see one if values are put without the lease: the control", async () => {
+    expect(firstWrongKeyOf(await record(true), applyToLeases)).toBeDefined();
+  });
 });
 
 describe("the check", () => {

@@ -1,10 +1,12 @@
 // `bun run stress history`: starts the service, lets clients loose on few keys, writes what
 // they saw as JSON lines on standard output, and says on standard error whether it
-// is linearizable.
+// is linearizable. Then the same for leases and tags, on both ports.
 
 import { optionsOrExit } from "../../../bench/lib/options.ts";
 import { startService } from "../../../bench/lib/server.ts";
-import { firstWrongKey } from "./check.ts";
+import { freePort, startService as startBoth } from "../../lib/service.ts";
+import { firstWrongKey, firstWrongKeyOf } from "./check.ts";
+import { applyToLeases, recordLeases } from "./leases.ts";
 import { recordHistory } from "./record.ts";
 
 const count = (help: string, initial: number) => {
@@ -25,4 +27,12 @@ process.stdout.write(history.map((operation) => `${JSON.stringify(operation)}\n`
 const wrong = firstWrongKey(history);
 const verdict = wrong === undefined ? "linearizable" : `NOT linearizable: see key ${wrong}`;
 process.stderr.write(`${history.length} operations of ${clients} clients: ${verdict}\n`);
-process.exitCode = wrong === undefined ? 0 : 1;
+const redisPort = freePort();
+await using leased = await startBoth(["--workers", `${workers}`, "--resp-port", `${redisPort}`]);
+const options = { url: leased.url, redisPort, clients, operations, keys, isNaive: false };
+const leases = await recordLeases(options);
+const wrongLease = firstWrongKeyOf(leases, applyToLeases);
+const leaseVerdict =
+  wrongLease === undefined ? "linearizable" : `NOT linearizable: see key ${wrongLease}`;
+process.stderr.write(`${leases.length} operations with leases and tags: ${leaseVerdict}\n`);
+process.exitCode = wrong === undefined && wrongLease === undefined ? 0 : 1;

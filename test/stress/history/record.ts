@@ -3,18 +3,22 @@
 
 import { Connection } from "../../../bench/loadtest/connection.ts";
 
-/** One operation of one client, as a line of the history has it. */
-export interface Operation {
+/** An operation of one client on one key. */
+export interface Timed {
   readonly client: number;
-  readonly op: "put" | "get" | "delete";
   readonly key: string;
+  /** Nanoseconds of one clock for all clients. */
+  readonly call_ns: number;
+  readonly return_ns: number;
+}
+
+/** One operation of one client, as a line of the history has it. */
+export interface Operation extends Timed {
+  readonly op: "put" | "get" | "delete";
   /** The value that was put, or that a get returned; null for a miss and for a delete. */
   readonly value: string | null;
   /** For a delete: whether there was an entry. */
   readonly found?: boolean;
-  /** Nanoseconds of one clock for all clients. */
-  readonly call_ns: number;
-  readonly return_ns: number;
 }
 
 export interface HistoryOptions {
