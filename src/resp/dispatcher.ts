@@ -33,7 +33,7 @@ import {
   writeHelp,
   wrongCount,
 } from "./commands/rejections.ts";
-import { runForSubscriber } from "./commands/tracking.ts";
+import { runWatched } from "./commands/tracking.ts";
 import { endTransaction, RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { NO_SESSION } from "./commands/no-session.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
@@ -314,8 +314,8 @@ export class Dispatcher {
       if (session.database !== 0 || bytes[start] === PREFIX_MARK)
         this.#addPrefixes(command, origin);
     } else if (entry.hasKeys) this.#addPrefixes(command, origin);
-    const isPlain = session.subscriber === undefined;
-    const failure = isPlain ? run(call) : runForSubscriber(call, entry, origin);
+    const isPlain = session.subscriber === undefined && !call.push.monitors.isOn;
+    const failure = isPlain ? run(call) : runWatched(call, entry, origin);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;
     // A pending command is counted in `finish`.

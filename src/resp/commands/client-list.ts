@@ -100,6 +100,7 @@ export function describeClient({ session, clients }: CommandContext): void {
 function flagsOf(subscriber: Subscriber | undefined): string {
   const { tracking } = subscriber ?? {};
   const flags = [
+    subscriber?.isMonitor ? "O" : "",
     subscriber?.isSubscribed ? "P" : "",
     tracking === undefined ? "" : "t",
     tracking?.isBroken ? "R" : "",

@@ -18,6 +18,7 @@ import { EXPIRY_COMMANDS } from "./expiry.ts";
 import { KEY_COMMANDS } from "./generic.ts";
 import { KEYSPACE_COMMANDS } from "./keyspace.ts";
 import { LCS_COMMAND } from "./lcs.ts";
+import { MONITOR_COMMAND } from "./monitor.ts";
 import { MSETEX_COMMAND } from "./msetex.ts";
 import { hasKeys } from "./keys.ts";
 import type { Argument } from "../protocol/parser.ts";
@@ -48,7 +49,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   ],
   connection: CONNECTION_COMMANDS,
   transactions: TRANSACTION_COMMANDS,
-  server: [COMMAND_COMMAND, ACL_COMMAND, DEBUG_COMMAND, ...SERVER_COMMANDS],
+  server: [COMMAND_COMMAND, ACL_COMMAND, MONITOR_COMMAND, DEBUG_COMMAND, ...SERVER_COMMANDS],
   pubsub: PUBSUB_COMMANDS,
   scripting: SCRIPTING_COMMANDS,
 };

@@ -16,6 +16,7 @@ import { isScript } from "./rejections.ts";
 import { define, READ } from "./define.ts";
 import { Failure, NOT_AN_INTEGER, SYNTAX_ERROR } from "./failure.ts";
 import { keyRangeOf } from "./keys.ts";
+import { reportCommand } from "./monitor.ts";
 import { readNumber } from "../protocol/numbers.ts";
 
 const FLAGS = "noscript loading stale";
@@ -213,11 +214,26 @@ function trackingInfo({ reply, session }: CommandContext): void {
   }
 }
 
+/** Runs a command that monitors see, or of a client with a Subscriber. */
+export function runWatched(
+  context: CommandContext,
+  entry: CommandEntry,
+  origin: Origin | undefined,
+): void | Failure {
+  if (!context.push.monitors.isOn) return runForSubscriber(context, entry, origin);
+  // The commands of a transaction come before its EXEC.
+  const isLast = entry.name === "exec";
+  if (!isLast) reportCommand(context, entry, origin);
+  const failure = runForSubscriber(context, entry, origin);
+  if (isLast) reportCommand(context, entry, origin);
+  return failure;
+}
+
 /**
  * Runs a command of a client with a Subscriber. A read registers its keys first. Changes get the number of the
  * client, so that it is not told of its own ones if it has asked for that.
  */
-export function runForSubscriber(
+function runForSubscriber(
   context: CommandContext,
   entry: CommandEntry,
   origin: Origin | undefined,

@@ -3,6 +3,7 @@
 import { allocateBroadcast, Broadcast } from "../../cache/broadcast.ts";
 import type { Config } from "../../config/config.ts";
 import { allocateBudget, recoverBudget } from "../../shared-memory/byte-budget.ts";
+import { allocateMonitors, recoverMonitors } from "./monitors.ts";
 import { allocateRegistry, recoverRegistry, type RegistryMemory } from "./registry.ts";
 
 /** The part of --max-subscription-bytes for the rings of all workers. */
@@ -14,6 +15,7 @@ export interface PushMemory {
   /** Messages on their way between the workers. */
   readonly messages: SharedArrayBuffer;
   readonly registry: RegistryMemory;
+  readonly monitors: SharedArrayBuffer;
   /** The budget of subscriptions and tracked keys. */
   readonly budget: SharedArrayBuffer;
 }
@@ -27,6 +29,7 @@ export function allocatePush({ workers, maxSubscriptionBytes }: Config): PushMem
       Math.min(RING_BYTES_MAX, Math.max(RING_BYTES_MIN, ringBytes)),
     ),
     registry: allocateRegistry(workers, Math.min(2 ** 30, maxSubscriptionBytes)),
+    monitors: allocateMonitors(workers),
     budget: allocateBudget(workers),
   };
 }
@@ -40,5 +43,6 @@ export function subscriptionLimit({ maxSubscriptionBytes }: Config): number {
 export function recoverPush(memory: PushMemory, thread: number, byThread: number): void {
   new Broadcast(memory.messages, thread).recoverThread(thread);
   recoverRegistry(memory.registry, thread, byThread);
+  recoverMonitors(memory.monitors, thread);
   recoverBudget(memory.budget, thread);
 }

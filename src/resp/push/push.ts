@@ -6,6 +6,7 @@ import type { Config } from "../../config/config.ts";
 import { ByteBudget } from "../../shared-memory/byte-budget.ts";
 import { Deliveries, type PushSink } from "./deliveries.ts";
 import { type PushMemory, subscriptionLimit } from "./memory.ts";
+import { Monitors } from "./monitors.ts";
 import { PubSub } from "./pubsub.ts";
 import { Registry } from "./registry.ts";
 import type { Receiver } from "./subscriber.ts";
@@ -21,6 +22,7 @@ export class Push {
   readonly registry: Registry;
   readonly pubsub: PubSub;
   readonly tracking: Tracking;
+  readonly monitors: Monitors;
   /** Ends the delivery of messages. */
   readonly stop: () => void;
   readonly #broadcast: Broadcast;
@@ -40,11 +42,12 @@ export class Push {
       ...{ sink, thread },
     };
     this.pubsub = new PubSub({ ...shared, registry: this.registry });
+    this.monitors = new Monitors(memory.monitors, shared);
     this.tracking = new Tracking({ ...shared, ...parts });
     this.stop = this.#broadcast.listen({
       news: () => this.#drainSoon(),
       read: (record) => this.#read(record),
-      lost: () => this.pubsub.lost(),
+      lost: () => this.#lost(),
     });
   }
 
@@ -65,12 +68,19 @@ export class Push {
     if (session.subscriber === undefined) return;
     this.pubsub.forget(session);
     this.tracking.disable(session);
+    this.monitors.remove(session);
     session.subscriber = undefined;
   }
 
   #read(record: BroadcastRecord): void {
     this.pubsub.deliver(record);
     this.tracking.deliver(record);
+    this.monitors.deliver(record);
+  }
+
+  #lost(): void {
+    this.pubsub.lost();
+    this.monitors.lost();
   }
 
   /** Sends the messages of all workers that have arrived, after all readable connections have been read. */
@@ -80,6 +90,7 @@ export class Push {
     setImmediate(() => {
       this.#willDrain = false;
       this.#broadcast.drain();
+      this.monitors.closeIfDropped();
       this.#deliveries.flush();
     });
   }
