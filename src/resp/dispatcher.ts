@@ -38,7 +38,7 @@ import { endTransaction, RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { NO_SESSION } from "./commands/no-session.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import { type Argument, ParsedCommand } from "./protocol/parser.ts";
-import { checkPause } from "./pause.ts";
+import { checkPause, isLimited, isLoading } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { Slices } from "./slices.ts";
 
@@ -69,7 +69,7 @@ export class Dispatcher {
   /** The prepared commands, and the table entry of each. */
   #commands: readonly ParsedCommand[] = [];
   readonly #entries: (CommandEntry | undefined)[] = [];
-  #isLoading = false;
+  #isLimited = false;
   #isInline = false;
 
   constructor(shared: SharedParts) {
@@ -108,7 +108,7 @@ export class Dispatcher {
     call.session = session;
     call.reply.version = session.version;
     call.nowMs = call.cache.clock.now();
-    this.#isLoading = call.service.state.phase === "loading";
+    this.#isLimited = isLimited(call);
   }
 
   /** Returns the pending reply of the last command, if any, and clears it. The caller calls the resolved function. */
@@ -295,7 +295,7 @@ export class Dispatcher {
     }
     // Without a reason to check, the check is a call too many.
     const isUsual = session.access === "write" && session.subscriber === undefined;
-    if (!isUsual || this.#isLoading || isScript(origin) || found.name === "debug") {
+    if (!isUsual || this.#isLimited || isScript(origin) || found.name === "debug") {
       const rejection = this.#rejectionOf(entry, found, origin);
       if (rejection !== undefined) {
         counters.rejected(number);
@@ -344,7 +344,7 @@ export class Dispatcher {
     if (found.name === "debug" && !config.enableDebugCommand) return DEBUG_NOT_ALLOWED;
     const inContext = session.subscriber && inSubscription(session, name);
     if (inContext !== undefined) return inContext;
-    if (this.#isLoading && !command.flags.includes("loading")) return LOADING.message;
+    if (isLoading(this.#call) && !command.flags.includes("loading")) return LOADING.message;
     if (settings.pausedUntilMs > nowMs && origin === undefined) checkPause(this.#call, entry);
     return undefined;
   }

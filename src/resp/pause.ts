@@ -21,6 +21,15 @@ const MAY_WRITE: ReadonlySet<string> = new Set(["eval", "evalsha", "publish", "s
 /** The only way out of a long pause. */
 const NEVER_PAUSED = "client|unpause";
 
+/** Whether some commands fail or wait now. Read once for each batch of commands, as the time is. */
+export function isLimited(context: CommandContext): boolean {
+  return isLoading(context) || context.settings.pausedUntilMs > context.nowMs;
+}
+
+export function isLoading({ service }: CommandContext): boolean {
+  return service.state.phase === "loading";
+}
+
 /** Throws if the command has to wait for the end of the pause that is on. */
 export function checkPause(context: CommandContext, entry: CommandEntry): void {
   if (entry.name === NEVER_PAUSED) return;
@@ -31,11 +40,14 @@ function mayWrite(context: CommandContext, { name, command }: CommandEntry): boo
   if (name !== "exec") return command.flags.includes("write") || MAY_WRITE.has(name);
   const { session, queued, table } = context;
   let found = false;
-  session.transaction?.forEach(queued, (number) => {
+  const { transaction } = session;
+  transaction?.forEach(queued, (number) => {
     const entry = table.entries[number];
     found = entry !== undefined && mayWrite(context, entry);
     return !found;
   });
+  // The pool of commands is that of the next transaction too.
+  transaction?.unload();
   return found;
 }
 
