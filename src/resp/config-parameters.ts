@@ -15,6 +15,8 @@ const TRACKING_KEYS_MAX = 6;
 const NUMBERS = 7;
 /** As in Redis. The bytes of the keys have a limit of their own, --max-subscription-bytes. */
 const TRACKING_KEYS_DEFAULT = 1_000_000;
+const NO_NOTIFICATIONS =
+  "there are no keyspace notifications: use CLIENT TRACKING to learn which keys change";
 const LIMIT_BYTES_MIN = 2 ** 20;
 const KEEPALIVE_SECONDS_MAX = 32_767;
 const SCRIPT_TIMEOUT_MS_MAX = 3_600_000;
@@ -42,6 +44,8 @@ interface Parameter {
   readonly read: () => string;
   /** Sets the value. Returns false if the text is invalid. Undefined if the parameter is fixed. */
   readonly write?: (value: string) => boolean;
+  /** Why the value cannot be set, if the reason is not that of most parameters. */
+  readonly reason?: string;
 }
 
 export class Settings {
@@ -119,7 +123,9 @@ export class Settings {
       if (parameter.write?.(value)) continue;
       for (const [changed, old] of before.slice(0, index))
         this.#parameters.get(changed)?.write?.(old);
-      const reason = parameter.write ? "argument couldn't be parsed" : "can't set immutable config";
+      const reason =
+        parameter.reason ??
+        (parameter.write ? "argument couldn't be parsed" : "can't set immutable config");
       return `ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
     }
     return undefined;
@@ -127,9 +133,10 @@ export class Settings {
 
   #table(config: Config): Parameter[] {
     const { snapshotInterval: interval, respOutputLimit: output } = config;
-    const fixed = (name: string, value: string | number): Parameter => ({
+    const fixed = (name: string, value: string | number, reason?: string): Parameter => ({
       name,
       read: () => String(value),
+      ...(reason === undefined ? {} : { reason }),
     });
     const number = (name: string, index: number, parse = parseLimit): Parameter => ({
       name,
@@ -159,7 +166,7 @@ export class Settings {
       fixed("maxmemory", config.memory),
       fixed("maxmemory-clients", config.maxPendingBytes),
       fixed("maxmemory-policy", redisEvictionPolicyOf(config)),
-      fixed("notify-keyspace-events", ""),
+      fixed("notify-keyspace-events", "", NO_NOTIFICATIONS),
       fixed("port", config.respPort),
       number("proto-max-bulk-len", PROTO_MAX_BULK_LEN),
       fixed("replicaof", ""),

@@ -213,3 +213,27 @@ test("CLIENT LIST shows subscribers, and CLIENT KILL finds them by their type", 
   expect(await other.until(":1\r\n")).toEndWith(":1\r\n");
   await client.raw.closed;
 });
+
+test("keyspace notifications are rejected, and their absence is accepted", async () => {
+  await using service = serveRedis();
+  using client = await PushClient.connect(service.port);
+  await client.ask(["config", "set", "notify-keyspace-events", ""], "+OK\r\n");
+  await client.ask(
+    ["config", "set", "notify-keyspace-events", "KEA"],
+    "-ERR CONFIG SET failed (possibly related to argument 'notify-keyspace-events') - there are no keyspace notifications: use CLIENT TRACKING to learn which keys change\r\n",
+  );
+});
+
+test("messages of transactions and scripts arrive after the step, and count their receivers", async () => {
+  await using service = serveRedis();
+  using client = await PushClient.connect(service.port);
+  using other = await PushClient.connect(service.port);
+  await client.ask(["subscribe", "a"], confirmed("*", "subscribe", "a", 1));
+  await other.ask(["multi"], "+OK\r\n");
+  await other.ask(["publish", "a", "1"], "+QUEUED\r\n");
+  await other.ask(["publish", "b", "2"], "+QUEUED\r\n");
+  await other.ask(["exec"], "*2\r\n:1\r\n:0\r\n");
+  await client.gets(frame("*", "message", "a", "1"));
+  await other.ask(["eval", "return redis.call('publish', 'a', 'x')", "0"], ":1\r\n");
+  await client.gets(frame("*", "message", "a", "x"));
+});
