@@ -18,6 +18,7 @@ export const BENCHES: Readonly<Record<string, string>> = {
   memory:
     "How much resident memory does a service take at its peak, under large, unfinished and unread requests?",
   snapshot: "What does a snapshot cost while it is taken, and how long does loading one take?",
+  stampede: "How often do 1,000 callers call a function, and how long do they wait, with leases?",
   dashboards: "What do 20 open dashboards cost?",
   idle: "What does a service at rest cost beside redis-server and memcached: CPU time and wake-ups?",
   fairness: "How long does a client wait while another one runs a long command?",

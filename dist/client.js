@@ -336,8 +336,8 @@ class Service {
     this.#triedUntilMs = nowMs + this.timeoutMs;
     return false;
   }
-  async request(method, path, { headers = {}, body, signal, accepts = [] } = {}) {
-    const timeout = AbortSignal.timeout(this.timeoutMs);
+  async request(method, path, { headers = {}, body, signal, accepts = [], timeoutMs } = {}) {
+    const timeout = AbortSignal.timeout(timeoutMs ?? this.timeoutMs);
     const startMs = Date.now();
     try {
       const response = await this.#fetch(this.#url + path, {
@@ -462,10 +462,10 @@ class HttpClient {
     let refresh;
     try {
       const found = await this.#lookUp(key, options, signal);
-      if (!found.hasValue) return await this.#compute(key, work, options, signal, found.lease);
+      if (!found.hasValue) return await this.#compute(key, work, options, signal, found);
       if (!found.isStale) this.#local?.set(key, { value: found.value });
       if (found.lease !== undefined) {
-        refresh = this.#compute(key, work, options, signal, found.lease).catch(this.#onError);
+        refresh = this.#compute(key, work, options, signal, found).catch(this.#onError);
         this.#waitUntil(refresh);
       }
       return found.value;
@@ -484,7 +484,11 @@ class HttpClient {
         const startMs = Date.now();
         const request = { headers, signal, accepts: [404] };
         const response = await this.#service.request("GET", pathOf(key), request);
-        const found = this.#foundIn(response);
+        const spentMs = Date.now() - startMs;
+        const found = {
+          ...this.#foundIn(response),
+          putMs: Math.max(1, this.#service.timeoutMs - spentMs),
+        };
         if (found.hasValue || found.lease !== undefined || Date.now() > endMs) return found;
         const restMs = startMs + POLL_MS_MIN - Date.now();
         if (restMs > 0) await new Promise((resume) => setTimeout(resume, restMs));
@@ -501,7 +505,7 @@ class HttpClient {
     const isStale = /;\s*ttl=-/.test(headers.get("cache-status") ?? "");
     return { hasValue: true, value: this.#decode(bytes), isStale, lease };
   }
-  async #compute(key, work, options, signal, lease) {
+  async #compute(key, work, options, signal, { lease, putMs }) {
     let isStored = false;
     try {
       const value = await work(signal);
@@ -510,7 +514,7 @@ class HttpClient {
       try {
         const body = this.#encode(value);
         if (body !== undefined)
-          await this.#put(key, body, { ...options, signal: undefined }, { lease });
+          await this.#put(key, body, { ...options, signal: undefined }, { lease }, putMs);
         isStored = body !== undefined;
       } catch (error) {
         isStored = error instanceof CacheError && error.status === 409;
@@ -528,14 +532,14 @@ class HttpClient {
     const released = this.#service.request("POST", "/release", { body, accepts: [409] });
     this.#waitUntil(released.catch(this.#onError));
   }
-  async #put(key, body, { ttl, stale, tags, signal }, more) {
+  async #put(key, body, { ttl, stale, tags, signal }, more, timeoutMs) {
     const control = [];
     if (ttl !== undefined) control.push(`max-age=${Math.ceil(ttl)}`);
     if (stale !== undefined) control.push(`stale-while-revalidate=${Math.ceil(stale)}`);
     const headers = { "content-type": this.#type, ...more };
     if (control.length > 0) headers["cache-control"] = control.join(", ");
     if (tags !== undefined && tags.length > 0) headers["cache-tag"] = tags.map(fieldOf).join(",");
-    await this.#service.request("PUT", pathOf(key), { headers, body, signal });
+    await this.#service.request("PUT", pathOf(key), { headers, body, signal, timeoutMs });
   }
 }
 function bytesOf(value) {

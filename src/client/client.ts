@@ -44,6 +44,8 @@ interface Found {
   readonly isStale?: boolean;
   /** The token of the lease that this process got. */
   readonly lease?: string | undefined;
+  /** Rest of the timeout for the put, so that both requests together take no longer. */
+  readonly putMs?: number;
 }
 
 const NOTHING: Found = { hasValue: false };
@@ -145,10 +147,10 @@ class HttpClient implements Client {
     let refresh: Promise<unknown> | undefined;
     try {
       const found = await this.#lookUp(key, options, signal);
-      if (!found.hasValue) return await this.#compute(key, work, options, signal, found.lease);
+      if (!found.hasValue) return await this.#compute(key, work, options, signal, found);
       if (!found.isStale) this.#local?.set(key, { value: found.value });
       if (found.lease !== undefined) {
-        refresh = this.#compute(key, work, options, signal, found.lease).catch(this.#onError);
+        refresh = this.#compute(key, work, options, signal, found).catch(this.#onError);
         this.#waitUntil(refresh);
       }
       return found.value;
@@ -170,7 +172,11 @@ class HttpClient implements Client {
         const startMs = Date.now();
         const request = { headers, signal, accepts: [404] };
         const response = await this.#service.request("GET", pathOf(key), request);
-        const found = this.#foundIn(response);
+        const spentMs = Date.now() - startMs;
+        const found = {
+          ...this.#foundIn(response),
+          putMs: Math.max(1, this.#service.timeoutMs - spentMs),
+        };
         if (found.hasValue || found.lease !== undefined || Date.now() > endMs) return found;
         const restMs = startMs + POLL_MS_MIN - Date.now();
         if (restMs > 0) await new Promise((resume) => setTimeout(resume, restMs));
@@ -196,7 +202,7 @@ class HttpClient implements Client {
     work: (signal: AbortSignal) => T | Promise<T>,
     options: WrapOptions,
     signal: AbortSignal,
-    lease: string | undefined,
+    { lease, putMs }: Found,
   ): Promise<T> {
     let isStored = false;
     try {
@@ -206,7 +212,7 @@ class HttpClient implements Client {
       try {
         const body = this.#encode(value);
         if (body !== undefined)
-          await this.#put(key, body, { ...options, signal: undefined }, { lease });
+          await this.#put(key, body, { ...options, signal: undefined }, { lease }, putMs);
         isStored = body !== undefined;
       } catch (error) {
         // 409: the key was written, deleted or invalidated meanwhile, and the value may be old.
@@ -233,6 +239,7 @@ class HttpClient implements Client {
     body: string | Uint8Array,
     { ttl, stale, tags, signal }: SetOptions,
     more: Record<string, string>,
+    timeoutMs?: number,
   ): Promise<void> {
     const control: string[] = [];
     if (ttl !== undefined) control.push(`max-age=${Math.ceil(ttl)}`);
@@ -240,7 +247,7 @@ class HttpClient implements Client {
     const headers = { "content-type": this.#type, ...more } as Record<string, string>;
     if (control.length > 0) headers["cache-control"] = control.join(", ");
     if (tags !== undefined && tags.length > 0) headers["cache-tag"] = tags.map(fieldOf).join(",");
-    await this.#service.request("PUT", pathOf(key), { headers, body, signal });
+    await this.#service.request("PUT", pathOf(key), { headers, body, signal, timeoutMs });
   }
 }
 

@@ -21,6 +21,8 @@ export interface ServiceRequest {
   readonly headers?: Record<string, string>;
   readonly body?: string | Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Used in place of the timeout. */
+  readonly timeoutMs?: number | undefined;
   /** Statuses that are no error, beside 200 to 299. */
   readonly accepts?: readonly number[];
 }
@@ -61,9 +63,9 @@ export class Service {
   async request(
     method: string,
     path: string,
-    { headers = {}, body, signal, accepts = [] }: ServiceRequest = {},
+    { headers = {}, body, signal, accepts = [], timeoutMs }: ServiceRequest = {},
   ): Promise<ServiceResponse> {
-    const timeout = AbortSignal.timeout(this.timeoutMs);
+    const timeout = AbortSignal.timeout(timeoutMs ?? this.timeoutMs);
     const startMs = Date.now();
     try {
       const response = await this.#fetch(this.#url + path, {
