@@ -92,6 +92,26 @@ test("the queues of S3-FIFO survive a load: entries of the main queue outlive ne
   expect(left.filter((value) => value !== undefined)).toHaveLength(1000);
 });
 
+test("hits, rounds and queue of each entry survive a load", async () => {
+  await using folder = await temporaryFolder();
+  const cache = smallCache();
+  const value = ByteBuffer.ofText("value");
+  const kinds = Array.from({ length: 32 }, (_, n) => ({
+    ...{ hits: n & 3, rounds: (n >> 2) & 3, isMain: n >= 16 },
+  }));
+  for (const [n, kind] of kinds.entries()) {
+    const key = ByteBuffer.ofText(`key${n}`);
+    cache.restore({ key, value, expiresAtMs: NEVER, ...kind }, cache.clock.now());
+  }
+  await save(cache, folder.file);
+  const found: unknown[] = [];
+  await readSnapshot(folder.file, ({ key, hits, rounds, isMain }) => {
+    const n = Number(key.bytes.toString("latin1", key.start + "key".length, key.end));
+    found[n] = { hits, rounds, isMain };
+  });
+  expect(found).toEqual(kinds);
+});
+
 test("after any changed, missing or inserted byte no value is wrong, and the report names the damage", async () => {
   await using folder = await temporaryFolder();
   const cache = smallCache();
