@@ -86,11 +86,13 @@ export class Scripting implements Scripts {
     if (keyCount > context.count - FIRST_KEY) return TOO_MANY_KEYS;
     if (keyCount < 0) return NEGATIVE_KEYS;
     const sha = isSha ? named.toWord() : sha1Of(sliceOf(named));
-    const found = this.#guarded(() => this.#find(sha, isSha ? undefined : named, context.nowMs));
+    const source = isSha ? undefined : named;
+    const found = this.#guarded(() => this.#find(sha, source, context.nowMs));
     if (found instanceof Failure) return found;
     const { declaration } = found;
     if (isReadOnly && declaration.hasFlags && !declaration.writesNothing) return READ_ONLY_COMMAND;
-    return this.#runSteps(context, found, keyCount, isReadOnly || declaration.writesNothing);
+    const reads = isReadOnly || declaration.writesNothing;
+    return this.#runSteps(context, found, keyCount, { source, isReadOnly: reads });
   }
 
   load(source: Bytes, nowMs: number): string | Failure {
@@ -164,7 +166,7 @@ export class Scripting implements Scripts {
     context: CommandContext,
     script: Compiled,
     keyCount: number,
-    isReadOnly: boolean,
+    { source, isReadOnly }: { source: Bytes | undefined; isReadOnly: boolean },
   ): void | Failure {
     const { cache } = context;
     const isInside = cache.isInStep;
@@ -172,13 +174,17 @@ export class Scripting implements Scripts {
     let current = script;
     for (;;) {
       const options = { isReadOnly, mayRestart: !isExclusive && !isInside };
-      const work = () => this.#guarded(() => this.#runOnce(context, current, keyCount, options));
+      const work = () => {
+        // Other threads may have held the shards since the time was read. EXEC has read it again.
+        if (!isInside) context.nowMs = cache.clock.now();
+        return this.#guarded(() => this.#runOnce(context, current, keyCount, options));
+      };
       const outcome = isInside
         ? work()
         : inStep(cache, isExclusive ? undefined : keysOf(context, keyCount), work);
       if (!(outcome instanceof StartAgain)) return outcome;
       const { sha } = script;
-      const again = this.#guarded(() => this.#find(sha, undefined, context.nowMs));
+      const again = this.#guarded(() => this.#find(sha, source, context.nowMs));
       if (again instanceof Failure) return again;
       again.usesOtherKeys = true;
       current = again;
