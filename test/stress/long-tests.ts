@@ -6,6 +6,7 @@ export const LONG_TESTS: Readonly<Record<string, string>> = {
   crash: "The service is killed 200 times under load, with a snapshot every second.",
   history: "Records concurrent clients and checks that the history is linearizable.",
   transactions: "A million commands in transactions and scripts of two workers are linearizable.",
+  tags: "A million entries with tags, and 600,000 invalidations of other tags.",
   "fuzz-http": "A million hostile requests for the HTTP API.",
   "fuzz-resp": "Ten million inputs for the Redis protocol.",
   clients: "Libraries of Redis clients, newest versions (needs the registries and redis-server).",

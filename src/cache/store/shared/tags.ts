@@ -6,12 +6,12 @@
 //   invalidate:  counter + 1; the tag's slot = counter
 //   read:        the slot of each tag ≤ the entry's stamp ? valid : a miss
 //
-// So a tag takes memory only once it is invalidated, and its name takes none: a slot has the 64 bits
-// of its hash. Two tags with one hash are invalidated together. A full neighbourhood drops its oldest
-// invalidation. The bucket's floor rises to it: older entries with a tag of this bucket become a miss.
-// No invalidation is ever forgotten.
+// So a tag takes memory only once it is invalidated, and its name takes none: a slot has 32 bits of its
+// hash, and its place has 12 or more. Two tags with one hash are invalidated together. A full
+// neighbourhood drops its oldest invalidation, and the floor of that bucket rises to it: older entries
+// with a tag that may have been there become a miss. No invalidation is ever forgotten.
 //
-//   header: lock │ counter        bucket of 128 B: floor │ – │ 7 slots: stamp, hash
+//   header: lock │ counter        bucket of 128 B: floor │ 10 stamps │ 10 hashes
 //
 // The slots are no records of the store, because a thread that has locked one shard may not wait for
 // another, and because a full shard would evict them.
@@ -24,17 +24,17 @@ import type { Bytes } from "../../bytes.ts";
 import type { SequenceLock } from "./lock.ts";
 
 /** The part of --memory that the table takes, and its largest size. */
-const MEMORY_RATIO = 1 / 64;
+const MEMORY_RATIO = 1 / 32;
 const BYTES_MAX = 2 ** 26;
 const HEADER_FLOATS = 16;
-/** Floats of a bucket: the floor, one that is not used, and its slots. */
 const BUCKET_FLOATS = 16;
-const SLOTS = 7;
-const SLOTS_AT = 2;
+const SLOTS = 10;
+/** The first hash of a bucket, in 32-bit words from its beginning. */
+const HASHES_AT = 2 * (1 + SLOTS);
+const SLOT_BYTES = 12;
 /** Indexes of the counter of invalidations, and of the number of slots in use. The lock is the first word. */
 const COUNTER = 1;
 const USED = 2;
-const SLOT_BYTES = 16;
 /** Buckets in which a tag may lie, from its own on. */
 const NEIGHBOURHOOD = 8;
 /** Attempts of a reader before it takes the lock. */
@@ -130,51 +130,59 @@ export class TagTable {
     }
   }
 
-  /** The stamp of the tag's last invalidation; for a tag without a slot the floor of its bucket. */
+  /** The stamp of the tag's last invalidation; for a tag without a slot the highest floor where it may have been. */
   #last(low: number, high: number): number {
-    const slot = this.#find(low, high);
-    if (slot >= 0) return this.#floats[slot]!;
-    return this.#floats[this.#bucketAt(this.#home(low))]!;
+    const floats = this.#floats;
+    const home = this.#home(low);
+    let floor = 0;
+    for (let step = 0; step < NEIGHBOURHOOD; step++) {
+      const bucket = this.#bucketAt(home + step);
+      const slot = this.#slotIn(bucket, high);
+      if (slot > 0) return floats[slot]!;
+      floor = Math.max(floor, floats[bucket]!);
+      // Slots are never emptied, so the tag never was behind a free one.
+      if (slot < 0) break;
+    }
+    return floor;
   }
 
-  /** The slot of the tag; else the first free slot where it may lie as -slot, or 0 if there is none. */
-  #find(low: number, high: number): number {
-    const floats = this.#floats;
-    const words = this.#words;
-    const home = this.#home(low);
-    for (let step = 0; step < NEIGHBOURHOOD; step++) {
-      const first = this.#bucketAt(home + step) + SLOTS_AT;
-      for (let slot = first; slot < first + 2 * SLOTS; slot += 2) {
-        // Slots are never emptied, so the tag is not behind a free one.
-        if (floats[slot] === 0) return -slot;
-        const word = 2 * slot + 2;
-        if (words[word] === (low | 0) && words[word + 1] === (high | 0)) return slot;
-      }
+  /** The slot of the hash in a bucket; else its first free slot as -slot, or 0 if there is none. */
+  #slotIn(bucket: number, high: number): number {
+    for (let n = 0; n < SLOTS; n++) {
+      const slot = bucket + 1 + n;
+      if (this.#floats[slot] === 0) return -slot;
+      if (this.#words[2 * bucket + HASHES_AT + n] === (high | 0)) return slot;
     }
     return 0;
   }
 
   #set([low, high]: TagHash, stamp: number): void {
-    const found = this.#find(low, high);
+    const home = this.#home(low);
+    let found = 0;
+    for (let step = 0; step < NEIGHBOURHOOD && found === 0; step++) {
+      found = this.#slotIn(this.#bucketAt(home + step), high);
+    }
     if (found < 0) this.#floats[USED]! += 1;
-    const slot = found === 0 ? this.#dropOldest(this.#home(low)) : Math.abs(found);
-    this.#words[2 * slot + 2] = low;
-    this.#words[2 * slot + 3] = high;
+    const slot = found === 0 ? this.#dropOldest(home) : Math.abs(found);
+    const bucket = slot - ((slot - HEADER_FLOATS) % BUCKET_FLOATS);
+    this.#words[2 * bucket + HASHES_AT + slot - bucket - 1] = high;
     this.#floats[slot] = stamp;
   }
 
   /** Drops the oldest invalidation in the neighbourhood, and returns its slot. */
   #dropOldest(home: number): number {
     const floats = this.#floats;
-    let oldest = this.#bucketAt(home) + SLOTS_AT;
+    let bucket = this.#bucketAt(home);
+    let oldest = bucket + 1;
     for (let step = 0; step < NEIGHBOURHOOD; step++) {
-      const first = this.#bucketAt(home + step) + SLOTS_AT;
-      for (let slot = first; slot < first + 2 * SLOTS; slot += 2) {
-        if (floats[slot]! < floats[oldest]!) oldest = slot;
+      const other = this.#bucketAt(home + step);
+      for (let slot = other + 1; slot <= other + SLOTS; slot++) {
+        if (floats[slot]! >= floats[oldest]!) continue;
+        oldest = slot;
+        bucket = other;
       }
     }
-    const itsHome = this.#bucketAt(this.#home(this.#words[2 * oldest + 2]! >>> 0));
-    floats[itsHome] = Math.max(floats[itsHome]!, floats[oldest]!);
+    floats[bucket] = Math.max(floats[bucket]!, floats[oldest]!);
     return oldest;
   }
 
