@@ -46,6 +46,8 @@ export interface WellFormed {
 export const STREAM_PATH = "/events";
 /** Deletes the entries that must still be there at the end. */
 const FLUSH_PATH = "/flush";
+/** Does the same with its member "all". */
+const INVALIDATE_PATH = "/invalidate";
 /** How likely a route is: most of them read or write entries. */
 const ENTRY_WEIGHT = 8;
 const OTHER_WEIGHT = 1;
@@ -134,7 +136,8 @@ export class Requests {
       target = `/${draw.word(5)}${target}`;
       statuses.push(404);
     }
-    const schema = requestBody?.content["application/json"]?.schema;
+    const whole = requestBody?.content["application/json"]?.schema;
+    const schema = path === INVALIDATE_PATH && whole ? withoutAll(whole) : whole;
     // No route minds a body that it has no use for.
     const mayHaveBody = requestBody !== undefined || draw.oneIn(20);
     const body = schema ? this.#body(schema) : mayHaveBody ? draw.text(draw.below(200)) : undefined;
@@ -292,6 +295,11 @@ export function chunked(draw: Draw, body: Buffer): Buffer {
     at += chunk.length;
   }
   return Buffer.concat([...parts, Buffer.from("0\r\n\r\n")]);
+}
+
+function withoutAll(schema: Schema): Schema {
+  const { all: _, ...properties } = schema.properties ?? {};
+  return { ...schema, properties };
 }
 
 function weightOf({ parameters = [], requestBody }: Route): number {
