@@ -1,9 +1,12 @@
 // Databases 0 to 15: each command sees the keys of the selected database only.
 
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { ByteBuffer, Cache, NEVER } from "../../../src/cache/cache.ts";
-import { serveRedis } from "../../lib/service.ts";
+import { freePort, serveRedis, startService } from "../../lib/service.ts";
 import { type Conversation, converse } from "./conversation.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
 
@@ -196,3 +199,38 @@ test("SWAPDB moves many keys with their lifetimes", async () => {
   expect(await client.say("MGET key:299 key:300")).toBe("*2 $7 zero299 $-1");
   service.cache.maintenance.verify();
 });
+
+test("a snapshot keeps databases, and hot keys show theirs", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "ringcache-databases-"));
+  const port = freePort();
+  const start = () => startService(["--resp-port", `${port}`, "--data-dir", folder]);
+  {
+    await using service = await start();
+    using client = await converse(port);
+    await client.say("SELECT 1");
+    await client.say("SET hot one");
+    await client.say(["SET", Buffer.from([0xff]), "marked"]);
+    await client.say("SELECT 0");
+    await client.say(["SET", Buffer.from([0xff]), "zero"]);
+    expect(await client.say("SAVE")).toBe("+OK");
+    using reader = await connectRaw(port);
+    const gets = commandBytes("GET", "hot").toString().repeat(3000);
+    reader.send(Buffer.concat([commandBytes("SELECT", "1"), Buffer.from(gets)]));
+    const events = await fetch(`${service.url}/events`);
+    let text = "";
+    for await (const chunk of events.body as ReadableStream<Uint8Array>) {
+      text += Buffer.from(chunk).toString();
+      if (text.includes('"db1:hot"')) break;
+    }
+    expect(text).toContain('"db1:hot"');
+  }
+  await using _service = await start();
+  using client = await converse(port);
+  expect(await client.say("DBSIZE")).toBe(":1");
+  expect(await client.say(["GET", Buffer.from([0xff])])).toBe("$4 zero");
+  await client.say("SELECT 1");
+  expect(await client.say("DBSIZE")).toBe(":2");
+  expect(await client.say(["GET", Buffer.from([0xff])])).toBe("$6 marked");
+  expect(await client.say("GET hot")).toBe("$3 one");
+  rmSync(folder, { recursive: true });
+}, 30_000);
