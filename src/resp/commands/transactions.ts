@@ -247,7 +247,7 @@ function runQueued(context: CommandContext, transaction: Transaction): Outcome {
     if (dropped.out.bytes.length > KEPT_BYTES_MAX) dropped.out.replace(KEPT_BYTES_MAX);
     return true;
   });
-  for (const command of queued) command.release();
+  for (let n = Math.min(transaction.count, queued.length); n > 0; n--) queued[n - 1]?.release();
   if (dropped !== undefined) reply.out.end = mark;
   return outcome;
 }
