@@ -6,7 +6,6 @@ import { type CacheStats, expiredRatio, sumStats } from "./stats.ts";
 import type { ChangeFeed } from "./feed.ts";
 import type { Counters } from "./store/counters.ts";
 import type { ChangeHook } from "./store/change-hook.ts";
-import type { WatchTable } from "./watch-table.ts";
 import { DATABASES_MAX } from "./databases.ts";
 import { SharedShard } from "./store/shared/shared-shard.ts";
 import type { Leases } from "./leases.ts";
@@ -17,7 +16,6 @@ interface ChangeConsumers {
   readonly leases: Leases;
   readonly changes: ChangeHook;
   readonly feed: ChangeFeed;
-  readonly watchTable: WatchTable;
 }
 
 /** Entries of a database; an expired entry counts until it is swept. */
@@ -60,19 +58,14 @@ export class Maintenance {
   /**
    * Frees the locks that `thread`, which has ended, still holds, and ends its watches and listeners. A
    * shard that it was writing to is emptied. Afterwards another thread may take its number. For the
-   * supervisor. O(shards and watches).
+   * supervisor, which waits for no lock. O(shards).
    */
   recoverThread(thread: number): void {
     this.#counters.add("lostThread");
-    const { changes, feed, watchTable, leases } = this.#consumers;
+    const { changes, feed, leases } = this.#consumers;
     feed.recoverThread(thread);
     leases.tables.recoverThread(thread);
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
-    for (const [number, shard] of this.#shards.entries()) {
-      shard.lock();
-      watchTable.recoverThread(number, thread);
-      shard.unlock();
-    }
     changes.recoverThread(thread);
   }
 

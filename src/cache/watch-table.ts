@@ -7,7 +7,8 @@
 // report a change too many, and never one too few.
 //
 // Each thread owns a range of entries. It links an entry, or takes it out, by writing one word; so a
-// thread that ends in between leaves whole chains, and the supervisor takes its entries out.
+// thread that ends in between leaves whole chains. Its successor takes its entries out, before its own
+// first watch: the supervisor must not wait for a lock, which another thread may hold that has ended.
 
 import type { Bytes } from "./bytes.ts";
 import { xxh32 } from "./hash.ts";
@@ -38,7 +39,7 @@ function chainsOf(shards: number): number {
 
 /** Zeroed memory for the watches of `threads` threads, 256 KiB each, which become resident as they are used. */
 export function allocateWatchTable(shards: number, threads: number): SharedArrayBuffer {
-  const words = shards * chainsOf(shards) + threads * WATCHES_MAX * ENTRY_WORDS;
+  const words = shards * chainsOf(shards) + threads * (WATCHES_MAX * ENTRY_WORDS + 1);
   return new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT);
 }
 
@@ -49,6 +50,11 @@ export class WatchTable implements ChangeConsumer {
   readonly #chains: number;
   readonly #firstEntryWord: number;
   readonly #firstEntry: number;
+  /** The word with the number of entries that this thread, or an earlier one with its number, has used. */
+  readonly #usedWord: number;
+  /** Whether entries of an earlier thread may be in the chains. */
+  #hasOldEntries: boolean;
+  readonly #shards: number;
   readonly #free: number[] = [];
   /** Entries of this thread that have been in use. */
   #used = 0;
@@ -60,6 +66,13 @@ export class WatchTable implements ChangeConsumer {
     // Entry 0 would lie in the last words of the chains.
     this.#firstEntryWord = shards * this.#chains - ENTRY_WORDS;
     this.#firstEntry = 1 + thread * WATCHES_MAX;
+    // The words behind all entries.
+    const threads = Math.floor(
+      (this.#words.length - shards * this.#chains) / (WATCHES_MAX * ENTRY_WORDS + 1),
+    );
+    this.#usedWord = this.#words.length - threads + thread;
+    this.#hasOldEntries = this.#words[this.#usedWord] !== 0;
+    this.#shards = shards;
     hook.attach("watch", this);
   }
 
@@ -74,6 +87,7 @@ export class WatchTable implements ChangeConsumer {
    */
   add(shard: number, hash: number, key: Bytes, isMissing: boolean): number {
     const entry = this.#free.pop() ?? this.#firstEntry + this.#used++;
+    this.#words[this.#usedWord] = Math.max(1, this.#used);
     const word = this.#wordOf(entry);
     const chain = this.#chainOf(shard, hash);
     this.#words[word + HASH] = hash | 0;
@@ -101,15 +115,19 @@ export class WatchTable implements ChangeConsumer {
     this.#free.push(entry);
   }
 
-  /** Ends the watches of a thread that has ended, on keys of this shard. O(chains and watches of the shard). */
-  recoverThread(shard: number, thread: number): void {
-    const first = 1 + thread * WATCHES_MAX;
-    for (let chain = 0; chain < this.#chains; chain++) {
-      this.#takeOut(
-        shard * this.#chains + chain,
-        (entry) => entry >= first && entry < first + WATCHES_MAX,
-      );
+  /** Whether `takeOutOldEntries` must be called before `add`. */
+  get hasOldEntries(): boolean {
+    return this.#hasOldEntries;
+  }
+
+  /** Ends the watches of an earlier thread with this number. Guard: the locks of all shards. O(chains and watches). */
+  takeOutOldEntries(): void {
+    const first = this.#firstEntry;
+    for (let chain = 0; chain < this.#shards * this.#chains; chain++) {
+      this.#takeOut(chain, (entry) => entry >= first && entry < first + WATCHES_MAX);
     }
+    this.#words[this.#usedWord] = 0;
+    this.#hasOldEntries = false;
   }
 
   changed(shard: number, hash: number, key: Bytes, kind: ChangeKind): void {

@@ -34,6 +34,7 @@ export class WatchedKeys {
     const bytes = this.#claimed + OVERHEAD_BYTES + 2 * (key.end - key.start);
     if (!watchTable.hasRoom || !this.#claim(this.#claimed, bytes)) return false;
     this.#claimed = bytes;
+    if (watchTable.hasOldEntries) cache.exclusively(() => watchTable.takeOutOldEntries());
     const copy = Buffer.from(key.bytes.subarray(key.start, key.end));
     const routed = { bytes: copy, start: 0, end: copy.length, shard: -1, hash: 0 };
     cache.route(routed);

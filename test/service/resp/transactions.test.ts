@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { ByteBuffer, Cache, fitOptions, NEVER } from "../../../src/cache/cache.ts";
+import { WatchedKeys } from "../../../src/cache/watched-keys.ts";
 import { SINGLE_THREAD_DEFAULTS } from "../../../src/cache/options.ts";
 import { serveRedis } from "../../lib/service.ts";
 import { converse } from "./conversation.ts";
@@ -181,7 +182,17 @@ describe("WATCH", () => {
     // The supervisor recovers thread 0 as if it had ended now.
     new Cache(options, memory, 2).maintenance.recoverThread(0);
     expect(changes.words[0]).toBe(0);
-    expect(new Cache(options, memory, 0).watchTable.hasRoom).toBe(true);
+    // Its successor takes its watches out of the table before its own first watch.
+    const successor = new Cache(options, memory, 0);
+    expect(successor.watchTable.hasOldEntries).toBe(true);
+    const watched = new WatchedKeys(successor, () => true);
+    for (let n = 0; n < 16_384; n++) watched.add(ByteBuffer.ofText(`k${n}`), 0);
+    expect(watched.add(ByteBuffer.ofText("more"), 0)).toBe(false);
+    expect(watched.areUnchanged(0)).toBe(true);
+    successor.put(ByteBuffer.ofText("k1"), ByteBuffer.ofText("v"), NEVER, 0);
+    expect(watched.areUnchanged(0)).toBe(false);
+    watched.clear();
+    expect(changes.words[0]).toBe(0);
   });
 });
 
