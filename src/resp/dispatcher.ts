@@ -182,7 +182,7 @@ export class Dispatcher {
     if (session.replies !== "on") {
       if (session.replies === "skip-next") session.replies = "skip";
       else {
-        reply.out.end = mark;
+        reply.silence(mark);
         call.pending = call.pending?.then(() => () => {});
         if (session.replies === "skip") session.replies = "on";
       }

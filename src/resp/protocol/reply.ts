@@ -50,6 +50,8 @@ export class Reply {
   /** The size of `out` up to which no further claim is needed. */
   #roomBytes: number;
   #headStart = 0;
+  /** Where the last frame of `push` begins in the replies that wait; -1 without one. */
+  #lastPush = -1;
   /** Number of digits of the last value's length. The next length often has as many. */
   #digits = 1;
 
@@ -65,6 +67,7 @@ export class Reply {
 
   /** Releases the claim: the replies have been sent, or belong to their connections now. */
   release(): void {
+    this.#lastPush = -1;
     if (this.#claimed > 0) this.#claim(this.#claimed, 0);
     this.#claimed = 0;
     this.#roomBytes = Math.min(UNCLAIMED_BYTES_MAX, this.limitBytes);
@@ -239,8 +242,14 @@ export class Reply {
     this.#line(this.version === 3 ? `%${pairs}` : `*${pairs * 2}`);
   }
 
+  /** Drops what was written since `mark` for a client that wants no replies. Frames of `push` are none. */
+  silence(mark: number): void {
+    if (this.#lastPush < mark) this.out.end = mark;
+  }
+
   /** Begins a frame that is no reply to a command, such as a message. In version 2 it is an array. */
   push(count: number): void {
+    this.#lastPush = this.out.end;
     this.#line(this.version === 3 ? `>${count}` : `*${count}`);
   }
 

@@ -237,3 +237,18 @@ test("messages of transactions and scripts arrive after the step, and count thei
   await other.ask(["eval", "return redis.call('publish', 'a', 'x')", "0"], ":1\r\n");
   await client.gets(frame("*", "message", "a", "x"));
 });
+
+test("CLIENT REPLY OFF silences replies, but neither confirmations nor messages", async () => {
+  await using service = serveRedis();
+  using client = await PushClient.connect(service.port);
+  using other = await PushClient.connect(service.port);
+  client.send("client", "reply", "off");
+  client.send("ping");
+  await client.ask(["subscribe", "a"], confirmed("*", "subscribe", "a", 1));
+  client.send("ping");
+  await other.ask(["publish", "a", "1"], ":1\r\n");
+  await client.gets(frame("*", "message", "a", "1"));
+  await client.ask(["unsubscribe", "a"], confirmed("*", "unsubscribe", "a", 0));
+  await client.ask(["client", "reply", "on"], "+OK\r\n");
+  await client.ask(["ping"], "+PONG\r\n");
+});
