@@ -25,6 +25,7 @@ test("an address of IPv6 may have the brackets of a URL", () => {
 test("the address of an IPv4 client is written as IPv4 on every socket", () => {
   expect(endpointText("::ffff:10.1.2.3", 80)).toBe("10.1.2.3:80");
   expect(endpointText("10.1.2.3", 80)).toBe("10.1.2.3:80");
+  expect(endpointText(undefined, undefined)).toBe("?:0");
   expect(endpointText("2001:db8::1", 80)).toBe("[2001:db8::1]:80");
 });
 

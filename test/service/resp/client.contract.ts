@@ -167,6 +167,13 @@ export function describeClient(library: Library, run: Run = test): void {
       expect(await client.get("n")).toBe("10");
     });
 
+    contract("runs a script, and again by its name", async (client) => {
+      const script = "return {redis.call('INCRBY', KEYS[1], ARGV[1]), 'x'}";
+      expect(await client.call("EVAL", script, "1", "n", "2")).toBe("2,x");
+      const name = await client.call("SCRIPT", "LOAD", script);
+      expect(await client.call("EVALSHA", name, "1", "n", "3")).toBe("5,x");
+    });
+
     contract("keeps the keys of two databases apart", async (client, service) => {
       await using second = await library.connect(service.port, 1);
       await client.set("k", "zero");
