@@ -21,8 +21,12 @@ export function withoutBrackets(host: string): string {
   return /^\[.*:.*\]$/.test(host) ? host.slice(1, -1) : host;
 }
 
-/** Returns "1.2.3.4:80" or "[::1]:80". A mapped IPv4 address is written as IPv4. */
-export function endpointText(address: string, port: number): string {
+/**
+ * Returns "1.2.3.4:80" or "[::1]:80". A mapped IPv4 address is written as IPv4. The address of a connection
+ * is undefined if its client has reset it before the listener accepted it: as in Redis, that is "?:0".
+ */
+export function endpointText(address: string | undefined, port: number | undefined): string {
+  if (address === undefined || port === undefined) return "?:0";
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
   return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
 }

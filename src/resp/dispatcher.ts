@@ -216,7 +216,7 @@ export class Dispatcher {
       const entry = findCommand(argument(call, 0));
       let number = REJECTED;
       if (entry !== undefined) number = this.#runEntry(entry, origin);
-      else reply.error(isScript(origin) ? UNKNOWN_IN_SCRIPT : unknownCommand(call));
+      else reply.error(unknownCommand(call, origin));
       if (call.pending === undefined) return undefined;
       if (call.cache.isInStep)
         throw new Error(`${call.name} cannot wait inside a step of the cache`);

@@ -59,15 +59,17 @@ export function wrongCount({ name }: CommandEntry, origin: Origin | undefined): 
     : message;
 }
 
-export function unknownCommand(call: CommandContext): string {
+/** A script gets Redis's shorter text. Both say why commands of other types are unknown. */
+export function unknownCommand(call: CommandContext, origin?: Origin): string {
+  const name = argument(call, 0).toShown().slice(0, SHOWN_LENGTH_MAX);
+  const why = whyUnknown(name.toLowerCase());
+  if (isScript(origin)) return `${UNKNOWN_IN_SCRIPT}${why}`;
   let shown = "";
   for (let index = 1; index < call.count && shown.length < SHOWN_LENGTH_MAX; index++) {
     shown += `'${argument(call, index)
       .toShown()
       .slice(0, SHOWN_LENGTH_MAX - shown.length)}' `;
   }
-  const name = argument(call, 0).toShown().slice(0, SHOWN_LENGTH_MAX);
-  const why = whyUnknown(name.toLowerCase());
   return `ERR unknown command '${name}', with args beginning with: ${shown}${why}`;
 }
 
