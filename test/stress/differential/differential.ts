@@ -14,12 +14,15 @@ export interface Found extends Difference {
 
 export interface Report {
   readonly sequences: number;
+  /** One of each kind. */
   readonly found: readonly Found[];
+  /** All sequences with a difference. */
+  readonly differences: number;
   /** Seeds of sequences whose difference did not repeat. */
   readonly unsteady: readonly number[];
 }
 
-/** Sequence n has the seed `seed + n`. Stops after `foundMax` differences. */
+/** Sequence n has the seed `seed + n`. Stops after `foundMax` kinds of differences. */
 export async function runSequences(
   ports: readonly [redis: number, ours: number],
   options: { seed: number; sequences: number; foundMax: number; done?: (count: number) => void },
@@ -27,17 +30,31 @@ export async function runSequences(
   const { seed, sequences, foundMax, done } = options;
   const found: Found[] = [];
   const unsteady: number[] = [];
+  const kinds = new Set<string>();
+  let differences = 0;
   let count = 0;
   for (; count < sequences && found.length < foundMax; count++) {
     const steps = drawSequence(randomFrom(seed + count));
     if ((await firstDifference(steps, ports)) !== undefined) {
       const again = await firstDifference(steps, ports);
       if (again === undefined) unsteady.push(seed + count);
-      else found.push({ seed: seed + count, ...(await explain(steps, again, ports)) });
+      else {
+        differences++;
+        const kind = kindOf(again);
+        if (!kinds.has(kind))
+          found.push({ seed: seed + count, ...(await explain(steps, again, ports)) });
+        kinds.add(kind);
+      }
     }
     done?.(count + 1);
   }
-  return { sequences: count, found, unsteady };
+  return { sequences: count, found, differences, unsteady };
+}
+
+/** Differences of one kind have the same command and the same replies, but for the names of scripts. */
+function kindOf({ step, redis, ours }: Difference): string {
+  const replies = `${redis} ${ours}`.replaceAll(/[0-9a-f]{40}|:\d+/g, "");
+  return `${step.words[0]} ${replies}`;
 }
 
 async function explain(

@@ -35,15 +35,15 @@ UNWATCH | DISCARD | EXEC | MULTI | WATCH key | RESET | DBSIZE
   script: lines(`
 EVAL script 2 key key value value | EVAL script 2 key key value value | EVAL script 2 key key value value
 EVAL script 2 key key value value | EVALSHA sha 2 key key value value | EVALSHA sha 2 key key value value | EVAL_RO script 2 key key value value
-EVALSHA_RO sha 2 key key value value | SCRIPT LOAD script | SCRIPT EXISTS sha sha | SCRIPT FLUSH | SCRIPT FLUSH ASYNC
+EVALSHA_RO sha 2 key key value value | SCRIPT LOAD script | SCRIPT EXISTS sha sha | SCRIPT FLUSH
 EVAL script number key value | EVAL script x | EVAL script 3 key | EVAL script -1 key
 `),
   odd: lines(`
 GET | NOSUCH key | SET key | SELECT | SELECT x | SELECT 99 | SELECT -1 | WATCH | MULTI x | EXEC x | DISCARD x | UNWATCH x | SWAPDB 0 | SWAPDB 0 x
 SWAPDB x 0 | SWAPDB 0 99 | MOVE key | MOVE key x | MOVE key 99 | MOVE key 0 | COPY key key DB | COPY key key DB 99 | COPY key key DB x | SCRIPT
-SCRIPT LOAD | SCRIPT EXISTS | SCRIPT FLUSH x | SCRIPT KILL | SCRIPT NOSUCH | SCRIPT HELP x | EVAL | EVAL script | EVALSHA sha | EVALSHA x 0
+SCRIPT LOAD | SCRIPT EXISTS | SCRIPT FLUSH x | SCRIPT KILL | SCRIPT NOSUCH | EVAL | EVAL script | EVALSHA sha | EVALSHA x 0
 EVALSHA X 0 | HELLO 2 | HELLO 3 | HELLO 2 | HELLO 9 | PING | ECHO value | FLUSHALL x | FLUSHDB SYNC | INCRBY key x | SET key value EX 0
-SET key value FOO | EXPIRE key x | CLIENT GETNAME | CLIENT SETNAME a | CLIENT REPLY x | TIME x | CONFIG GET nothing | OBJECT HELP x | COMMAND COUNT x
+SET key value FOO | EXPIRE key x | CLIENT GETNAME | CLIENT SETNAME a | TIME x | CONFIG GET nothing | COMMAND COUNT x
 DEBUG | WATCH key key key | SUBSTR key 0 1 | LCS key key | GETEX key FOO | SCAN x | KEYS nothing* | SCAN 0 MATCH nothing* COUNT 1000
 `),
 };

@@ -27,5 +27,5 @@ const report = await runSequences([redis.port, port], {
 });
 for (const found of report.found) console.log(describeFound(found));
 if (report.unsteady.length > 0) console.log(`did not repeat: ${report.unsteady.join(", ")}`);
-console.log(`${report.sequences} sequences, ${report.found.length} differences`);
+console.log(`${report.sequences} sequences, ${report.differences} differences`);
 process.exitCode = report.found.length === 0 ? 0 : 1;

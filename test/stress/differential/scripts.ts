@@ -2,7 +2,7 @@
 
 import type { Random } from "../../lib/random.ts";
 
-/** Statements. KEYS and ARGV have two members each. */
+/** Statements. KEYS and ARGV have two members each. `error({})` is missing, since redis-server 7.0 crashes, and os.clock, which 7.2 has. */
 const STATEMENTS: readonly string[] = [
   "redis.call('SET', KEYS[1], ARGV[1])",
   "redis.call('set', KEYS[2], ARGV[2], 'EX', 1000)",
@@ -34,7 +34,6 @@ const STATEMENTS: readonly string[] = [
   "redis.call('SET', 'undeclared', ARGV[1])",
   "error('oops')",
   "error({err='MY oops'})",
-  "error({})",
   "error(12)",
   "error()",
 ];
@@ -143,8 +142,6 @@ const RESULTS: readonly string[] = [
   "{pcall(error, 'x')}",
   "pcall(error, {err='x'})",
   "select('#', 1, 2)",
-  "os.time()",
-  "os.clock() >= 0",
   "io",
   "require('x')",
   "loadstring('return 5')()",
