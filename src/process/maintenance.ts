@@ -36,7 +36,10 @@ export function startMaintenance(
   let changesBefore = -1;
   let quietTicks = 0;
   const tick = (): void => {
-    const { entries, expiring, evicted, inserted, deleted, expired } = cache.maintenance.stats();
+    const stats = cache.maintenance.stats();
+    const { evicted, inserted, deleted, expired } = stats;
+    const entries = stats.entries + stats.hidden;
+    const expiring = stats.expiring + stats.hidden;
     if (evicted > 0 && !hasEvicted) evictionBegan();
     hasEvicted = evicted > 0;
     const changes = evicted + inserted + deleted + expired;

@@ -240,9 +240,10 @@ export class MapShard implements Shard {
   }
 
   stats(): ShardStats {
-    const entries = this.#values.size - this.#metas.hiddenCount;
-    const expiring = this.#expiries.size;
-    return { ...this.#stats, entries, expiring, memory: this.#memory, used: this.#used };
+    const hidden = this.#metas.hiddenCount;
+    const entries = this.#values.size - hidden;
+    const expiring = this.#expiries.size - hidden;
+    return { ...this.#stats, entries, expiring, hidden, memory: this.#memory, used: this.#used };
   }
 
   addDatabaseCounts(into: Float64Array): void {

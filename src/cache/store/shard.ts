@@ -112,6 +112,8 @@ export interface ShardStats {
   readonly entries: number;
   /** Entries held that have an expiry. */
   readonly expiring: number;
+  /** Records that are no entries to users: open leases, and stale values. */
+  readonly hidden: number;
   /** Key and value bytes of those entries. */
   readonly bytes: number;
   /** Bytes that the shard may take, index and tables included. */
@@ -137,6 +139,7 @@ export interface ShardStats {
 export const NO_STATS: ShardStats = {
   entries: 0,
   expiring: 0,
+  hidden: 0,
   bytes: 0,
   memory: 0,
   used: 0,

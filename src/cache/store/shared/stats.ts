@@ -9,7 +9,9 @@ export function statsOf(layout: Layout): ShardStats {
   const tableBytes = layout.memory.byteLength - layout.field("logSegments") * layout.segmentBytes;
   return {
     entries: layout.field("entries") - layout.field("hidden"),
-    expiring: layout.field("expiring"),
+    // Each hidden record has an expiry, which is over.
+    expiring: layout.field("expiring") - layout.field("hidden"),
+    hidden: layout.field("hidden"),
     bytes: layout.field("bytes"),
     memory: layout.memory.byteLength,
     used: segments * layout.segmentBytes + tableBytes,
