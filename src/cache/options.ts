@@ -47,7 +47,8 @@ export const SINGLE_THREAD_DEFAULTS: CacheOptions = {
 export function fitOptions(wanted: CacheOptions): CacheOptions {
   const { memoryBytes, maxKeyBytes, maxValueBytes } = wanted;
   const least = Math.max(SHARD_BYTES_MIN, SharedShard.bytesFor(maxKeyBytes, maxValueBytes));
-  const shards = Math.max(1, Math.min(wanted.shards, Math.floor(memoryBytes / least)));
+  const room = shardMemory({ memoryBytes, shards: 1 });
+  const shards = Math.max(1, Math.min(wanted.shards, Math.floor(room / least)));
   const largest = SharedShard.largestValue(shardMemory({ memoryBytes, shards }), maxKeyBytes);
   return { ...wanted, shards, maxValueBytes: Math.min(maxValueBytes, largest) };
 }
