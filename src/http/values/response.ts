@@ -10,9 +10,12 @@ import type { LargeResponses, MaybeLater, Remake } from "../large-responses.ts";
 const UNLIMITED = "no-cache";
 /** Header fields are kept for this number of types. */
 const TYPES_MAX = 64;
-/** Types that no browser runs. All others get a sandbox: without scripts, and in an origin of their own. */
+/**
+ * Types that no browser runs. All others get a sandbox: without scripts, and in an origin of their own. A browser
+ * takes the last type of a list, so a type with a comma is none of these.
+ */
 const PASSIVE =
-  /^(image\/(?!svg)|audio\/|video\/|font\/|(text\/(plain|css|csv)|application\/(octet-stream|json|pdf))\s*(;|$))/i;
+  /^((image\/(?!svg)|audio\/|video\/|font\/)[\w.+-]+|text\/(plain|css|csv)|application\/(octet-stream|json|pdf))\s*(;[^,]*)?$/i;
 
 /** The fields of one content type. One object for all its responses: see respond.ts for the costs. */
 interface TypeFields {

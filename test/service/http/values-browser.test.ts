@@ -78,9 +78,29 @@ onChromium("no script of a stored page or image runs", async (page) => {
     ],
     ["text/plain", script],
     ["application/octet-stream", script],
+    // A browser takes the last type of a list.
+    ["image/png, text/html", script],
+    ["text/plain;,text/html", script],
+    ["text/plain; charset=utf-8, image/svg+xml", svg],
+    ["image/png;text/html", script],
+    ["image/\tpng, text/html", script],
+    ["text/xml", `<html xmlns="http://www.w3.org/1999/xhtml"><head>${script}</head></html>`],
+    ["application/rss+xml", `<html xmlns="http://www.w3.org/1999/xhtml">${script}</html>`],
+    ["multipart/related; boundary=x", `--x\r\nContent-Type: text/html\r\n\r\n${script}\r\n--x--`],
+    [
+      "multipart/x-mixed-replace; boundary=x",
+      `--x\r\nContent-Type: text/html\r\n\r\n${script}\r\n--x--`,
+    ],
+    ["image/png; x='a, text/html", script],
+    ["image/*", script],
+    ["image/", script],
+    ["image/png\xa0, text/html", script],
+    ["", script],
+    ["message/rfc822", `Content-Type: text/html\r\n\r\n${script}`],
   ] as const) {
     await put("active", type, body);
-    // A type that a browser does not show is a download.
+    // A type that a browser does not show is a download, and the page before it stays.
+    await page.goto("about:blank");
     await page.goto(`${server.url}/cache/active`).catch(() => undefined);
     expect([type, await page.title()]).not.toEqual([type, "ran"]);
   }
