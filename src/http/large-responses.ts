@@ -62,6 +62,17 @@ export class LargeResponses {
     return this.send(req, bytes, init, remake);
   }
 
+  /** Returns a response with this text, for which `claimed` bytes are claimed. The response releases them. */
+  sendClaimedText(req: Request, text: string, init: ResponseInit, claimed: number): Response {
+    const bytes = text.length <= SMALL_BYTES / BYTES_PER_UNIT ? undefined : Buffer.from(text);
+    if (bytes === undefined || this.isSmall(bytes.length)) {
+      this.#budget.resize(claimed, 0);
+      return new Response(bytes ?? text, init);
+    }
+    this.#budget.resize(claimed, bytes.length);
+    return new Response(this.#streamOf(req, ownBytes(bytes)), init);
+  }
+
   /**
    * Returns a response with these bytes, which begin their buffer and belong to the response from now
    * on. Without room the bytes are dropped, and `remake` is called when there is room; after a second
@@ -120,4 +131,9 @@ export class LargeResponses {
     this.#granted = 0;
     return await response;
   }
+}
+
+/** Returns the bytes in a buffer of their own. A text of this size never lies in the pool of Buffer. */
+function ownBytes({ buffer, length }: Buffer<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer.transfer(length));
 }

@@ -14,7 +14,14 @@ export interface RedisRequest {
   readonly address: string;
 }
 
+export interface RedisResults {
+  /** The outcome of each command as JSON; of a transaction that is discarded, only its error. */
+  readonly results: readonly string[];
+  /** Bytes that the results have claimed in the budget of the service. The caller releases them. */
+  readonly bytes: number;
+}
+
 export interface RedisCommands {
-  /** Returns the outcome of each command as JSON; of a transaction that is discarded, only its error. */
-  run(request: RedisRequest): Promise<string[]>;
+  /** Runs the commands. Returns a promise only if they have to wait. */
+  run(request: RedisRequest): RedisResults | Promise<RedisResults>;
 }

@@ -5,6 +5,7 @@
 import type { Config } from "../config/config.ts";
 import type { Access } from "../security/tokens.ts";
 import type { Service } from "../service/service.ts";
+import type { ByteBudget } from "../shared-memory/byte-budget.ts";
 import { type Clients, NO_ROW, NO_SUBSCRIPTIONS } from "./clients.ts";
 import type { Pending, Session } from "./commands/context.ts";
 import { endTransaction, RUN_AT_ONCE } from "./commands/transactions.ts";
@@ -12,10 +13,19 @@ import { NO_ROOM } from "./commands/failure.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { Argument } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError, Reply } from "./protocol/reply.ts";
-import { type Encoding, errorJson, ReplyReader } from "./protocol/reply-json.ts";
+import { type Encoding, errorJson, jsonBytesMax, ReplyReader } from "./protocol/reply-json.ts";
 
-/** Commands of one request run for this time; then other requests have their turn. */
+/**
+ * Commands of one request run for this time, and at least this number of them; then other requests have their
+ * turn. The runtime closes a connection that has sent its next request already, unless the response is ready in
+ * the same turn: so short requests take one turn.
+ */
 const TURN_MS = 5;
+const TURN_COMMANDS_MIN = 16;
+/** A result is in memory as text of its own, and as a part of the text of the response. */
+const JSON_FACTOR = 2;
+/** The part of --max-pending-bytes for the replies of one request: it is in memory up to four times. */
+const LIMIT_RATIO = 1 / 2;
 /** A larger buffer for replies is not kept. */
 const KEPT_BYTES_MAX = 2 ** 20;
 
@@ -40,7 +50,25 @@ export interface RestRequest {
   readonly address: string;
 }
 
+export interface RestResults {
+  readonly results: readonly string[];
+  /** Bytes that the results have claimed in the budget of the service. The caller releases them. */
+  readonly bytes: number;
+}
+
+/** The commands of one request. */
+interface Run {
+  readonly session: Session;
+  readonly commands: readonly (readonly Buffer[])[];
+  readonly encoding: Encoding;
+  readonly results: string[];
+  bytes: number;
+  /** Whether the replies exceed the limit: the rest of the commands does not run. */
+  isTooLong: boolean;
+}
+
 export class RestCommands {
+  readonly #budget: ByteBudget;
   readonly #dispatcher: Dispatcher;
   readonly #clients: Clients;
   readonly #reply: Reply;
@@ -51,54 +79,108 @@ export class RestCommands {
     clients: Clients,
   ) {
     const { budget } = service;
+    this.#budget = budget;
     this.#dispatcher = dispatcher;
     this.#clients = clients;
-    const limitBytes = Math.min(config.respOutputLimit, budget.limitBytes);
+    const limitBytes = Math.min(config.respOutputLimit, budget.limitBytes * LIMIT_RATIO);
     this.#reply = new Reply(limitBytes, (from, to) => budget.tryResize(from, to));
   }
 
   /**
    * Runs the commands in order. Returns for each `{"result":…}` or `{"error":…}` as JSON; for a transaction
-   * that is discarded, only its error. Replies that together exceed the limit of one reply are errors.
+   * that is discarded, only its error. Replies that together exceed the limit are errors. Returns a promise only
+   * if a command waits, or if the commands take several turns.
    */
-  async run(request: RestRequest): Promise<string[]> {
+  run(request: RestRequest): RestResults | Promise<RestResults> {
     const { commands, isTransaction, encoding } = request;
     const session = this.#newSession(request);
+    const run: Run = { session, commands, encoding, results: [], bytes: 0, isTooLong: false };
+    return this.#guarded(run, () => {
+      if (isTransaction) this.#runTransaction(run);
+      const pause = isTransaction ? undefined : this.#runTurn(run);
+      return pause === undefined ? this.#ended(run) : this.#runRest(run, pause);
+    });
+  }
+
+  async #runRest(run: Run, pause: Promise<void>): Promise<RestResults> {
+    for (let next: Promise<void> | undefined = pause; next !== undefined;) {
+      await next;
+      next = this.#guarded(run, () => this.#runTurn(run));
+    }
+    return this.#ended(run);
+  }
+
+  #ended(run: Run): RestResults {
+    endTransaction(run.session);
+    return run;
+  }
+
+  /** Releases what the run holds if `work` throws. */
+  #guarded<T>(run: Run, work: () => T): T {
     try {
-      if (!isTransaction) return await this.#runAll(session, commands, encoding);
-      // The commands are queued, and no other request runs before EXEC.
-      void this.#runOne(session, MULTI);
-      for (const args of commands) void this.#runOne(session, args);
-      void this.#runOne(session, EXEC);
-      return this.#takeReply((reader) => reader.elements(), encoding);
-    } finally {
-      endTransaction(session);
+      return work();
+    } catch (error) {
+      this.#ended(run);
+      this.#budget.resize(run.bytes, 0);
+      throw error;
     }
   }
 
-  async #runAll(
-    session: Session,
-    commands: readonly (readonly Buffer[])[],
-    encoding: Encoding,
-  ): Promise<string[]> {
-    const results: string[] = [];
-    let length = 0;
-    let startMs = performance.now();
-    for (const args of commands) {
-      if (length > this.#reply.limitBytes) {
+  /** The commands are queued, and no other request runs before EXEC. */
+  #runTransaction(run: Run): void {
+    const { session, commands } = run;
+    void this.#runOne(session, MULTI);
+    for (const args of commands) void this.#runOne(session, args);
+    void this.#runOne(session, EXEC);
+    this.#take(run, (reader) => reader.elements());
+  }
+
+  /** Runs commands, and returns a promise if the next command has to wait for it. */
+  #runTurn(run: Run): Promise<void> | undefined {
+    const { session, commands, results } = run;
+    const startMs = performance.now();
+    const turnEnd = results.length + TURN_COMMANDS_MIN;
+    while (results.length < commands.length) {
+      const isOver = results.length >= turnEnd && performance.now() - startMs >= TURN_MS;
+      if (isOver) return new Promise((resume) => setImmediate(resume));
+      if (run.isTooLong) {
         results.push(errorJson(tooLong(this.#reply.limitBytes)));
         continue;
       }
-      const pending = this.#runOne(session, args);
-      if (pending !== undefined) await this.#finish(await pending);
-      const [result = ""] = this.#takeReply((reader) => [reader.outcome()], encoding);
-      length += result.length;
-      results.push(result);
-      if (performance.now() - startMs < TURN_MS) continue;
-      await new Promise((resume) => setImmediate(resume));
-      startMs = performance.now();
+      const pending = this.#runOne(session, commands[results.length] ?? []);
+      if (pending !== undefined) {
+        return pending.then((write) => {
+          this.#finish(write);
+          this.#take(run, outcome);
+        });
+      }
+      this.#take(run, outcome);
     }
-    return results;
+    return undefined;
+  }
+
+  /**
+   * Adds what `read` makes of the reply in the buffer to the results, which count as bytes in flight until
+   * the request ends. Without room for it, or if it is too long, the result is an error.
+   */
+  #take(run: Run, read: (reader: ReplyReader) => string[]): void {
+    const { out, limitBytes } = this.#reply;
+    // SHUTDOWN has no reply.
+    if (out.end === 0) this.#reply.nil();
+    const reply = out.bytes.subarray(0, out.end);
+    const bytes = run.bytes + JSON_FACTOR * jsonBytesMax(reply, run.encoding);
+    try {
+      run.isTooLong = bytes > JSON_FACTOR * limitBytes;
+      if (run.isTooLong) run.results.push(errorJson(tooLong(limitBytes)));
+      else if (this.#budget.tryResize(run.bytes, bytes)) {
+        run.bytes = bytes;
+        run.results.push(...read(new ReplyReader(reply, run.encoding)));
+      } else run.results.push(errorJson(NO_ROOM));
+    } finally {
+      out.clear();
+      if (out.bytes.length > KEPT_BYTES_MAX) out.replace(KEPT_BYTES_MAX);
+      this.#reply.release();
+    }
   }
 
   /** Runs one command, whose reply is then in the buffer. Returns its pending reply, if it has one. */
@@ -147,18 +229,6 @@ export class RestCommands {
     else throw error;
   }
 
-  /** Returns what `read` makes of the reply in the buffer, and releases its bytes. */
-  #takeReply<T>(read: (reader: ReplyReader) => T, encoding: Encoding): T {
-    const { out } = this.#reply;
-    try {
-      return read(new ReplyReader(out.bytes.subarray(0, out.end), encoding));
-    } finally {
-      out.clear();
-      if (out.bytes.length > KEPT_BYTES_MAX) out.replace(KEPT_BYTES_MAX);
-      this.#reply.release();
-    }
-  }
-
   #newSession({ access, address }: RestRequest): Session {
     return {
       ...{ id: this.#clients.nextId(), row: NO_ROW, access, version: 2, database: 0 },
@@ -170,6 +240,10 @@ export class RestCommands {
   }
 }
 
+function outcome(reader: ReplyReader): string[] {
+  return [reader.outcome()];
+}
+
 function argumentOf(bytes: Buffer): Argument {
   const argument = new Argument(bytes);
   argument.end = bytes.length;
@@ -177,5 +251,5 @@ function argumentOf(bytes: Buffer): Argument {
 }
 
 function tooLong(limitBytes: number): string {
-  return `ERR the answer is longer than --resp-output-limit or --max-pending-bytes (${limitBytes} bytes); ask for less`;
+  return `ERR the answer is longer than --resp-output-limit or half of --max-pending-bytes (${limitBytes} bytes); ask for less`;
 }

@@ -7,38 +7,41 @@ import type { ListHandler } from "../handler.ts";
 import { JSON_HEADERS } from "../headers.ts";
 import { kindOf } from "../json.ts";
 import type { MaybeLater } from "../large-responses.ts";
-import type { RedisCommands } from "../redis-commands.ts";
-import { textResponse } from "./respond.ts";
+import type { RedisCommands, RedisResults } from "../redis-commands.ts";
 
 export interface RedisHandlers extends Readonly<
   Record<"command" | "pipeline" | "transaction", ListHandler>
 > {}
 
+interface Shown {
+  readonly text: string;
+  readonly status: number;
+}
+
 /** Creates the handlers of one worker. */
 export function createRedisHandlers(context: HandlerContext, redis: RedisCommands): RedisHandlers {
   const { config, service, reject, large } = context;
 
-  const run = async (
+  /** Runs the commands, and responds with the text and the status that `show` makes of the results. */
+  const run = (
     req: Request,
     commands: readonly (readonly Buffer[])[],
     isTransaction: boolean,
-  ): Promise<string[]> => {
+    show: (results: readonly string[]) => Shown,
+  ): MaybeLater => {
     const encoding = req.headers.get("upstash-encoding") === "base64" ? "base64" : "text";
     const { tokens } = service;
     // The request is admitted: its token has an access.
     const token = req.headers.get("authorization")?.replace(/^Bearer +/i, "") ?? "";
     const access = tokens.areNeeded ? (tokens.accessOf(token) ?? "open") : "write";
-    return await redis.run({ commands, isTransaction, encoding, access, address: "http" });
+    const respond = ({ results, bytes }: RedisResults): Response => {
+      const { text, status } = show(results);
+      return large.sendClaimedText(req, text, { headers: JSON_HEADERS, status }, bytes);
+    };
+    const outcome = redis.run({ commands, isTransaction, encoding, access, address: "http" });
+    return outcome instanceof Promise ? outcome.then(respond) : respond(outcome);
   };
-  const respond = (req: Request, text: string, status: number): MaybeLater => {
-    const send = (): MaybeLater => textResponse(large, req, text, status, send);
-    return send();
-  };
-  const runMany = async (
-    list: readonly unknown[],
-    req: Request,
-    isTransaction: boolean,
-  ): Promise<Response> => {
+  const runMany = (list: readonly unknown[], req: Request, isTransaction: boolean): MaybeLater => {
     const { maxBatchEntries } = config;
     if (list.length > maxBatchEntries) {
       const limit = `${maxBatchEntries}, the limit set by --max-batch-entries`;
@@ -51,20 +54,22 @@ export function createRedisHandlers(context: HandlerContext, redis: RedisCommand
       if (typeof args === "string") return wrong(args);
       commands.push(args);
     }
-    const results = await run(req, commands, isTransaction);
-    // A transaction that is discarded has one error.
-    const [first = ""] = results;
-    const isDiscarded = isTransaction && results.length === 1 && commands.length !== 1;
-    const hasNoList = isDiscarded || (isTransaction && first.startsWith('{"error":"EXECABORT'));
-    if (hasNoList) return await respond(req, first, 400);
-    return await respond(req, `[${results.join(",")}]`, 200);
+    return run(req, commands, isTransaction, (results) => {
+      // A transaction that is discarded has one error.
+      const [first = ""] = results;
+      const isDiscarded = isTransaction && results.length === 1 && commands.length !== 1;
+      const hasNoList = isDiscarded || (isTransaction && first.startsWith('{"error":"EXECABORT'));
+      if (hasNoList) return { text: first, status: 400 };
+      return { text: `[${results.join(",")}]`, status: 200 };
+    });
   };
   return {
-    command: async (list, req) => {
+    command: (list, req) => {
       const args = readCommand(list, "the body");
       if (typeof args === "string") return wrong(args);
-      const [result = ""] = await run(req, [args], false);
-      return await respond(req, result, result.startsWith('{"error"') ? 400 : 200);
+      return run(req, [args], false, ([text = ""]) => {
+        return { text, status: text.startsWith('{"error"') ? 400 : 200 };
+      });
     },
     pipeline: (list, req) => runMany(list, req, false),
     transaction: (list, req) => runMany(list, req, true),

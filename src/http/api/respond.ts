@@ -47,17 +47,6 @@ export function longJsonOf(
   return large.sendText(req, JSON.stringify(value), OK_INIT, remake);
 }
 
-/** Returns this text, which is JSON and may be a large response. */
-export function textResponse(
-  large: LargeResponses,
-  req: Request,
-  text: string,
-  status: number,
-  remake: Remake,
-): MaybeLater {
-  return large.sendText(req, text, { ...OK_INIT, status }, remake);
-}
-
 /** Returns 200 with `{"status":"OK"}`. */
 export function stored(): Response {
   return new Response(STORED, STORED_INIT);

@@ -14,6 +14,28 @@ export function errorJson(message: string): string {
   return JSON.stringify({ error: message });
 }
 
+/** Shorter replies are not looked at: they count as if no byte had to be escaped. */
+const SHORT_BYTES = 4096;
+const QUOTE = 34;
+const BACKSLASH = 92;
+const SPACE = 32;
+/** Characters of an escape such as \u0000, beside the one that it replaces. */
+const ESCAPE_MORE = 5;
+
+/** Returns an upper bound of the memory of a reply as JSON, in bytes; for a short reply its length. O(bytes). */
+export function jsonBytesMax(reply: Uint8Array, encoding: Encoding): number {
+  const { length } = reply;
+  if (length <= SHORT_BYTES) return length;
+  if (encoding === "base64") return Math.ceil((length * 4) / 3);
+  let escapes = 0;
+  let isWide = false;
+  for (const byte of reply) {
+    if (byte < SPACE || byte === QUOTE || byte === BACKSLASH) escapes++;
+    else if (byte > 127) isWide = true;
+  }
+  return (length + ESCAPE_MORE * escapes) * (isWide ? 2 : 1);
+}
+
 export class ReplyReader {
   readonly #bytes: Buffer;
   readonly #encoding: Encoding;

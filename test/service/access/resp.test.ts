@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { COMMANDS } from "../../../src/resp/commands/table.ts";
-import { serveRedis } from "../../lib/service.ts";
+import { serve, serveRedis } from "../../lib/service.ts";
 import { commandBytes, connectRaw } from "../resp/raw-client.ts";
 
 const FULL = "full-token";
@@ -91,6 +91,22 @@ describe("every command", () => {
       const full = await answerTo(port, words, FULL);
       expect(full).not.toMatch(REJECTED);
     });
+  }
+});
+
+test("each command over HTTP needs the access that it needs on the Redis port", async () => {
+  await using service = serve(...TOKENS);
+  for (const { name, words } of CALLS) {
+    const answerTo = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}` };
+      const init = { method: "POST", body: JSON.stringify(words), headers };
+      return await (await fetch(`${service.url}/redis`, init)).text();
+    };
+    const [reading, full] = [await answerTo(READ), await answerTo(FULL)];
+    const isForConnections = full.includes("is for connections");
+    const isDenied = !isForConnections && ![...OPEN, ...READING].includes(name);
+    expect([name, reading.includes("NOPERM")]).toEqual([name, isDenied]);
+    expect([name, /NOPERM|NOAUTH/.test(full)]).toEqual([name, false]);
   }
 });
 

@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { Ratelimit } from "@upstash/ratelimit";
 import { Redis } from "@upstash/redis";
 
+import { exchange } from "../../lib/raw.ts";
 import { serve } from "../../lib/service.ts";
 
 const server = serve();
@@ -156,6 +157,44 @@ describe("a pipeline", () => {
       Array.from({ length: 3 }, () => ({ result: "PONG" })),
     ]);
   });
+});
+
+describe("a reply", () => {
+  test("that is too long as JSON is an error, and the rest of its pipeline does not run", async () => {
+    await using small = serve("--max-pending-bytes", "1mb");
+    const run = async (...commands: unknown[]) =>
+      await send("/redis/pipeline", commands, {}, small.url);
+    const tooLong = { error: expect.stringContaining("half of --max-pending-bytes") };
+    await run(["SETRANGE", "zeros", "99999", "x"], ["SET", "text", "x".repeat(100_000)]);
+    // Each zero byte takes six characters.
+    expect(await run(["GET", "zeros"], ["SET", "k", "v"])).toEqual([200, [tooLong, tooLong]]);
+    expect(await run(["GET", "k"])).toEqual([200, [{ result: null }]]);
+    const text = { result: "x".repeat(100_000) };
+    expect(await run(["GET", "text"], ["GET", "text"])).toEqual([200, [text, text]]);
+  });
+
+  test("gives back its room when the request ends, in whatever way", async () => {
+    await using small = serve("--max-pending-bytes", "1mb");
+    await send("/redis", ["SET", "text", "x".repeat(200_000)], {}, small.url);
+    for (let n = 0; n < 30; n++) {
+      const all = await Promise.all([
+        send("/redis", ["GET", "text"], {}, small.url),
+        send("/redis/multi-exec", [["GET", "text"]], {}, small.url),
+      ]);
+      // Each alone has room; two together may not.
+      expect(all.some(([status]) => status === 200)).toBeTrue();
+    }
+    const [status] = await send("/redis", ["GET", "text"], {}, small.url);
+    expect(status).toBe(200);
+  });
+});
+
+test("a request of several commands is answered in the turn of a pipeline of HTTP", async () => {
+  const body = JSON.stringify(Array.from({ length: 16 }, () => ["PING"]));
+  const one = `POST /redis/pipeline HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const last = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+  const answers = await exchange(server.url, one.repeat(20) + last);
+  expect(answers.match(/HTTP\/1.1 200/g)).toHaveLength(21);
 });
 
 describe("a transaction", () => {
