@@ -6,8 +6,9 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "n
 
 import Table from "cli-table3";
 
-import { plannedBytes } from "../src/config/memory-plan.ts";
+import { PLAN } from "../src/config/memory-plan.ts";
 import type { MemoryLoad } from "./lib/memory-load.ts";
+import { CLIENT_LOADS } from "./lib/memory-loads-clients.ts";
 import { HTTP_LOADS } from "./lib/memory-loads-http.ts";
 import { RESP_LOADS, TOKEN } from "./lib/memory-loads-resp.ts";
 import { describeMachine } from "./lib/machine.ts";
@@ -18,6 +19,7 @@ import { startService, startServiceIn } from "./lib/server.ts";
 const MB = 2 ** 20;
 const CGROUPS = "/sys/fs/cgroup/memory";
 const RESP_PORT = 7179;
+const PORTS = 2;
 const CHILD = new URL("lib/memory-run.ts", import.meta.url).pathname;
 
 const options = optionsOrExit("bench memory", {
@@ -57,9 +59,8 @@ const options = optionsOrExit("bench memory", {
 } as const);
 
 interface Stats {
-  readonly cache_memory_bytes: number;
-  readonly workers: number;
-  readonly max_pending_bytes: number;
+  readonly planned_memory_bytes: number;
+  readonly max_connections: number;
 }
 
 interface Row {
@@ -80,7 +81,7 @@ const table = new Table({
   colAligns: ["left", "left", "right", "right", "right", "right", "left"],
   style: { head: [], border: [], compact: true },
 });
-for (const load of [...RESP_LOADS, ...HTTP_LOADS]) {
+for (const load of [...RESP_LOADS, ...CLIENT_LOADS, ...HTTP_LOADS]) {
   if (!load.name.includes(options.only)) continue;
   const row = await measure(load);
   rows.push(row);
@@ -143,16 +144,8 @@ async function measure(load: MemoryLoad): Promise<Row> {
 async function plannedBy(url: string, connections: number): Promise<number> {
   const headers = { authorization: `Bearer ${TOKEN}` };
   const stats = (await (await fetch(`${url}/stats`, { headers })).json()) as Stats;
-  return plannedBytes({
-    memory: stats.cache_memory_bytes,
-    workers: stats.workers,
-    maxPendingBytes: stats.max_pending_bytes,
-    // The loads subscribe to nothing.
-    maxSubscriptionBytes: 0,
-    maxConnections: connections,
-    ports: 1,
-    shardCopy: 0,
-  });
+  const unused = stats.max_connections * PORTS - connections;
+  return stats.planned_memory_bytes - PLAN.connectionBytes * unused;
 }
 
 /** Those of the reasons that are about bytes. */

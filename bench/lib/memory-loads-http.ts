@@ -193,4 +193,110 @@ const holdings: readonly Holding[] = [
   },
 ];
 
-export const HTTP_LOADS: readonly MemoryLoad[] = [...shapes.map(sending), ...holdings.map(holding)];
+/** Values for the loads below: 1 MB of a letter, and of bytes that JSON escapes. */
+const VALUES = [
+  { key: "k", value: "x".repeat(MB) },
+  { key: "zeros", value: Buffer.alloc(MB).toString("base64"), encoding: "base64" },
+  { key: "bytes", value: Buffer.alloc(MB, 200).toString("base64"), encoding: "base64" },
+];
+
+/** Puts the values, and then runs the load. */
+function withValues(load: MemoryLoad): MemoryLoad {
+  return {
+    ...load,
+    async run(ports) {
+      for (const entry of VALUES) {
+        const body = JSON.stringify(entry);
+        await fetch(`http://127.0.0.1:${ports.http}/put`, { method: "POST", body });
+      }
+      await load.run(ports);
+    },
+  };
+}
+
+const commandsOf = (count: number, ...words: (string | number)[]): string =>
+  JSON.stringify(Array.from({ length: count }, () => words));
+const mgetOf = (count: number, key: string): string =>
+  JSON.stringify(["MGET", ...Array.from({ length: count }, () => key)]);
+const withValuesRun: readonly Sending[] = [
+  {
+    ...{ name: "/redis/pipeline of 10,000 commands, 20 clients", path: "/redis/pipeline" },
+    ...{ body: () => commandsOf(10_000, "SET", "a key", "a value"), connections: 20 },
+  },
+  {
+    ...{ name: "/redis/pipeline of a million commands, 4 clients", path: "/redis/pipeline" },
+    ...{ body: () => commandsOf(1_000_000, "PING"), connections: 4 },
+    options: ["--max-batch-entries", "1000000", "--max-body-bytes", "16mb"],
+  },
+  {
+    ...{ name: "/redis/pipeline of 1,000 GET of 1 MB, 50 clients", path: "/redis/pipeline" },
+    ...{ body: () => commandsOf(1000, "GET", "k"), connections: 50 },
+  },
+  {
+    ...{ name: "/redis/multi-exec of 1,000 GET of 1 MB, 20 clients", path: "/redis/multi-exec" },
+    ...{ body: () => commandsOf(1000, "GET", "k"), connections: 20 },
+  },
+  ...["k", "zeros", "bytes"].map((key) => ({
+    ...{ name: `/redis MGET of 7 MB of ${key}, 20 clients`, path: "/redis", connections: 20 },
+    body: () => mgetOf(7, key),
+  })),
+  {
+    ...{ name: "/redis MGET of 15 MB of zeros, 4 clients", path: "/redis", connections: 4 },
+    body: () => mgetOf(15, "zeros"),
+  },
+  {
+    ...{
+      name: "/redis EVAL that returns 7 MB of zeros, 8 clients",
+      path: "/redis",
+      connections: 8,
+    },
+    body: () => JSON.stringify(["EVAL", "return string.rep(string.char(0), 7000000)", 0]),
+  },
+];
+
+/** PUT and GET of raw values. */
+function raw(name: string, connections: number, bytes: number, tags: string): MemoryLoad {
+  return {
+    ...{ name, connections, options: [] },
+    async run({ http }) {
+      const body = Buffer.alloc(bytes, 120);
+      const endMs = performance.now() + SECONDS * 1000;
+      const client = async (_: unknown, number: number): Promise<void> => {
+        for (let n = 0; performance.now() < endMs; n++) {
+          const url = `http://127.0.0.1:${http}/cache/${number}-${n % 10}`;
+          const headers = { "cache-tag": tags, "content-type": `text/plain; n=${n}` };
+          const put = await fetch(url, { method: "PUT", body, headers }).catch(() => undefined);
+          await put?.arrayBuffer().catch(() => undefined);
+          const got = await fetch(url).catch(() => undefined);
+          await got?.arrayBuffer().catch(() => undefined);
+        }
+      };
+      await Promise.all(Array.from({ length: connections }, client));
+    },
+  };
+}
+const TAGS = Array.from({ length: 16 }, (_, n) => `${n}`.padEnd(256, "x")).join(",");
+
+const unreadValues: readonly Holding[] = [
+  {
+    name: "values of 1 MB from /cache that nobody reads, 200 clients",
+    ...{ connections: 200, entry: { key: "k", value: "x".repeat(MB) } },
+    bytes: "GET /cache/k HTTP/1.1\r\nHost: x\r\n\r\n".repeat(8),
+  },
+  {
+    name: "requests that wait for a lease, 2,000 clients",
+    connections: 2000,
+    bytes:
+      "GET /get?key=missing&lease=3600 HTTP/1.1\r\nHost: x\r\n\r\n" +
+      `GET /get?key=${"x".repeat(200)}&lease=3600&wait=60 HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(2),
+  },
+];
+
+export const HTTP_LOADS: readonly MemoryLoad[] = [
+  ...shapes.map(sending),
+  ...holdings.map(holding),
+  ...withValuesRun.map((load) => withValues(sending(load))),
+  ...unreadValues.map(holding),
+  raw("/cache with values of 1 MB, 20 clients", 20, MB, ""),
+  raw("/cache with 16 tags of 256 B, 50 clients", 50, 100, TAGS),
+];

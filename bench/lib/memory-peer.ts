@@ -10,6 +10,8 @@ export interface Peer {
   /** Is called for what the service answers. */
   onData: (peer: Peer) => void;
   send(bytes: Uint8Array): void;
+  /** Resolves when the kernel has taken all bytes, or the connection has closed. */
+  sent(): Promise<void>;
   /** Reads no more. */
   pause(): void;
 }
@@ -36,6 +38,13 @@ export async function openPeers(port: number, count: number): Promise<Peers> {
 
 async function openPeer(port: number, number: number): Promise<Peer & { readonly socket: Socket }> {
   let unsent: Uint8Array[] = [];
+  let isOver = false;
+  let onSent = (): void => {};
+  const end = (): void => {
+    isOver = true;
+    unsent = [];
+    onSent();
+  };
   const flush = (socket: Socket): void => {
     while (unsent.length > 0) {
       const [first = new Uint8Array()] = unsent;
@@ -47,6 +56,7 @@ async function openPeer(port: number, number: number): Promise<Peer & { readonly
         return;
       }
     }
+    onSent();
   };
   const socket: Socket = await Bun.connect({
     hostname: "127.0.0.1",
@@ -54,14 +64,20 @@ async function openPeer(port: number, number: number): Promise<Peer & { readonly
     socket: {
       data: () => peer.onData(peer),
       drain: flush,
-      close: () => void (unsent = []),
-      error: () => void (unsent = []),
+      close: end,
+      error: end,
     },
   });
   const peer: Peer & { readonly socket: Socket } = {
     ...{ number, socket },
     onData: () => {},
+    async sent() {
+      // A turn of the event loop, so that the replies are read.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (unsent.length > 0 && !isOver) await new Promise<void>((resolve) => (onSent = resolve));
+    },
     send(bytes: Uint8Array) {
+      if (isOver) return;
       unsent.push(bytes);
       if (unsent.length === 1) flush(socket);
     },
