@@ -50,7 +50,8 @@ function isComplete(): boolean {
     seen.add(place.join("/"));
     const file = `${place.map((part) => `node_modules/${part}`).join("/")}/package.json`;
     if (!existsSync(join(ROOT, file))) return false;
-    if (id !== `${name}@${readJson<Manifest>(file).version}`) return false;
+    // Some packages write "v1.2.3".
+    if (id !== `${name}@${readJson<Manifest>(file).version?.replace(/^v/, "")}`) return false;
     return hasAll(locked.dependencies, place) && hasOptional(locked.optionalDependencies, place);
   };
   const hasAll = (versions: Versions = {}, parents: readonly string[]): boolean =>

@@ -1,7 +1,7 @@
 // The install step before each script: a wrong Bun or a failed install prints one clear line.
 
 import { expect, test } from "bun:test";
-import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -73,8 +73,8 @@ test("the step installs the right version of a package", async () => {
   await using checkout = await createCheckout();
   const folder = join(checkout.path, "node_modules");
   await mkdir(folder);
-  for (const name of ["@node-rs", "@opentelemetry", "bintrees", "tdigest", "prom-client"]) {
-    await symlink(join(ROOT, "node_modules", name), join(folder, name));
+  for (const name of await readdir(join(ROOT, "node_modules"))) {
+    if (name !== "uplot") await symlink(join(ROOT, "node_modules", name), join(folder, name));
   }
   await Bun.write(join(folder, "uplot/package.json"), '{"name":"uplot","version":"1.0.0"}');
   const [code, printed] = await checkout.install("--production");
