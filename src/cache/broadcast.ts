@@ -88,6 +88,9 @@ export class Broadcast {
   #listener: BroadcastListener | undefined;
   #isArmed = false;
   #isDraining = false;
+  /** The thread of the record that is shown, and its position. */
+  #shownThread = 0;
+  #shownPosition = 0;
   /** A copy of the record that is shown, and its parts. */
   readonly #copy = new ByteBuffer(1024, true);
   readonly #first: Part = { bytes: this.#copy.bytes, start: 0, end: 0 };
@@ -206,6 +209,18 @@ export class Broadcast {
     return false;
   }
 
+  /** Returns the end of the records of each thread, for `isSince`. O(threads). */
+  ends(): Int32Array {
+    return Int32Array.from({ length: this.#threads }, (_, thread) =>
+      Atomics.load(this.#words, this.#rowOf(thread) + END),
+    );
+  }
+
+  /** Whether the record that is shown now was written after these ends were read. */
+  isSince(ends: Int32Array): boolean {
+    return ((this.#shownPosition - (ends[this.#shownThread] ?? 0)) | 0) >= 0;
+  }
+
   /** Shows the records that were published before this call, and then waits for news. O(threads + bytes). */
   drain(): void {
     const listener = this.#listener;
@@ -233,6 +248,8 @@ export class Broadcast {
         listener.lost();
         return;
       }
+      this.#shownThread = thread;
+      this.#shownPosition = position;
       position = next;
       Atomics.store(words, own, position);
       if (this.#record.kind !== FILLER) listener.read(this.#record);

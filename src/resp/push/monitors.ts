@@ -8,6 +8,7 @@
 import type { Broadcast, BroadcastRecord } from "../../cache/broadcast.ts";
 import { ByteBuffer } from "../../cache/cache.ts";
 import type { Deliveries, PushSink } from "./deliveries.ts";
+import type { Newcomers } from "./newcomers.ts";
 import { type Receiver, Subscriber } from "./subscriber.ts";
 
 /** The kind of a record with a line. */
@@ -32,6 +33,7 @@ export function recoverMonitors(memory: SharedArrayBuffer, thread: number): void
 export interface MonitorParts {
   readonly broadcast: Broadcast;
   readonly deliveries: Deliveries;
+  readonly newcomers: Newcomers;
   readonly sink: PushSink;
   readonly thread: number;
 }
@@ -60,6 +62,8 @@ export class Monitors {
     if (subscriber.isMonitor) return;
     subscriber.isMonitor = true;
     if (this.#receivers.size === 0) this.#droppedBefore = Atomics.load(this.#words, DROPPED);
+    const { newcomers } = this.#parts;
+    newcomers.add(this.#receivers, receiver, newcomers.ends());
     this.#receivers.add(receiver);
     this.#count(1);
   }
@@ -88,7 +92,10 @@ export class Monitors {
   /** Sends a line to the monitors of this worker. */
   deliver({ kind, first: { bytes, start, end } }: BroadcastRecord): void {
     if (kind !== LINE || this.#receivers.size === 0) return;
-    this.#parts.deliveries.send(this.#receivers, (into) => into.appendRun(bytes, start, end));
+    const { deliveries, newcomers } = this.#parts;
+    deliveries.send(newcomers.without(this.#receivers), (into) =>
+      into.appendRun(bytes, start, end),
+    );
   }
 
   /** Closes the monitors of this worker if lines were dropped. */

@@ -5,7 +5,7 @@
 //
 // The messages of one client arrive in their order. The registry counts the receivers when the message is
 // published. Messages to the publisher's own worker take the same way, so a message never arrives inside
-// another reply.
+// another reply. A client does not get messages that are older than its subscription.
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import type { Broadcast, BroadcastRecord } from "../../cache/broadcast.ts";
@@ -13,6 +13,7 @@ import { Pattern } from "../../cache/glob.ts";
 import type { ByteBudget } from "../../shared-memory/byte-budget.ts";
 import type { Deliveries, PushSink } from "./deliveries.ts";
 import { appendMessage } from "./frames.ts";
+import type { Newcomers } from "./newcomers.ts";
 import { CHANNEL, type NameKind, PATTERN, type Registry, SHARD_CHANNEL } from "./registry.ts";
 import { type Receiver, Subscriber } from "./subscriber.ts";
 
@@ -32,6 +33,7 @@ export interface PubSubParts {
   readonly broadcast: Broadcast;
   readonly budget: ByteBudget;
   readonly deliveries: Deliveries;
+  readonly newcomers: Newcomers;
   readonly sink: PushSink;
 }
 
@@ -60,8 +62,9 @@ export class PubSub {
     const subscriber = (session.subscriber ??= new Subscriber());
     const names = subscriber.names[kind];
     if (names.has(text)) return true;
-    const { registry, budget } = this.#parts;
+    const { registry, budget, newcomers } = this.#parts;
     const known = this.#names[kind].get(text) ?? newSubscribers(kind, text);
+    const ends = newcomers.ends();
     const bytes = this.#costOf(text, known);
     if (!budget.tryResize(0, bytes)) return false;
     if (!registry.set(kind, name, known.sessions.size + 1)) {
@@ -71,6 +74,7 @@ export class PubSub {
     this.#names[kind].set(text, known);
     known.sessions.add(session);
     names.add(text);
+    newcomers.add(known.sessions, session, ends);
     return true;
   }
 
@@ -125,17 +129,17 @@ export class PubSub {
   /** Sends a message to the subscribers of this worker. O(subscribers + patterns). */
   deliver({ kind, first: channel, second: message }: BroadcastRecord): void {
     if (kind !== CHANNEL && kind !== SHARD_CHANNEL) return;
-    const { deliveries } = this.#parts;
+    const { deliveries, newcomers } = this.#parts;
     const subscribers = this.#names[kind].get(byteString(channel));
     if (subscribers !== undefined) {
-      deliveries.send(subscribers.sessions, (into, version) =>
+      deliveries.send(newcomers.without(subscribers.sessions), (into, version) =>
         appendMessage(into, version, kind, [channel, message]),
       );
     }
     if (kind === SHARD_CHANNEL) return;
     for (const { pattern, name, sessions } of this.#names[PATTERN].values()) {
       if (!pattern?.matches(channel)) continue;
-      deliveries.send(sessions, (into, version) =>
+      deliveries.send(newcomers.without(sessions), (into, version) =>
         appendMessage(into, version, PATTERN, [name, channel, message]),
       );
     }

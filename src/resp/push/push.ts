@@ -7,6 +7,7 @@ import { ByteBudget } from "../../shared-memory/byte-budget.ts";
 import { Deliveries, type PushSink } from "./deliveries.ts";
 import { type PushMemory, subscriptionLimit } from "./memory.ts";
 import { Monitors } from "./monitors.ts";
+import { Newcomers } from "./newcomers.ts";
 import { PubSub } from "./pubsub.ts";
 import { Registry } from "./registry.ts";
 import type { Receiver } from "./subscriber.ts";
@@ -27,6 +28,7 @@ export class Push {
   readonly stop: () => void;
   readonly #broadcast: Broadcast;
   readonly #deliveries: Deliveries;
+  readonly #newcomers: Newcomers;
   readonly #sink: PushSink;
   #willDrain = false;
 
@@ -35,10 +37,12 @@ export class Push {
     this.registry = new Registry(memory.registry, thread);
     this.#broadcast = new Broadcast(memory.messages, thread);
     this.#deliveries = new Deliveries(sink);
+    this.#newcomers = new Newcomers(this.#broadcast);
     const shared = {
       broadcast: this.#broadcast,
       budget: new ByteBudget(memory.budget, thread, subscriptionLimit(config)),
       deliveries: this.#deliveries,
+      newcomers: this.#newcomers,
       ...{ sink, thread },
     };
     this.pubsub = new PubSub({ ...shared, registry: this.registry });
@@ -90,6 +94,7 @@ export class Push {
     setImmediate(() => {
       this.#willDrain = false;
       this.#broadcast.drain();
+      this.#newcomers.forget();
       this.monitors.closeIfDropped();
       this.#deliveries.flush();
     });
