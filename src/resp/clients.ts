@@ -112,6 +112,11 @@ export class Clients {
     return row;
   }
 
+  /** Takes a client of this thread that is about to close off the list. Its row stays in use until `remove`. */
+  unlist(row: number): void {
+    if (row !== NO_ROW) Atomics.store(this.#ids, row, 0);
+  }
+
   remove(row: number): void {
     if (row === NO_ROW) return;
     this.#clear(row);
@@ -212,7 +217,7 @@ export class Clients {
     };
   }
 
-  /** Returns whether a client of this thread is marked to be killed. */
+  /** Returns whether a client is marked to be killed. */
   isKilled(row: number): boolean {
     return row !== NO_ROW && Atomics.load(this.#words, row * ROW_WORDS + KILL) !== 0;
   }

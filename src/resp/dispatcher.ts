@@ -337,7 +337,8 @@ export class Dispatcher {
     const { command, access, name } = entry;
     const { session, config, settings, nowMs } = this.#call;
     if (isScript(origin)) {
-      if (command.flags.includes("noscript")) return NOT_FROM_SCRIPT;
+      const isDenied = this.#call.service.state.get("scriptsMayRunAll") === 0;
+      if (command.flags.includes("noscript") && isDenied) return NOT_FROM_SCRIPT;
       if (origin === "read-only script" && access === "write") return WRITE_IN_READ_ONLY_SCRIPT;
     }
     if (session.access !== "write" && !this.#isAllowed(access, name, origin)) return WRITTEN;

@@ -130,7 +130,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   const counters = new RespCounters(memory.counters, thread, COMMAND_NAMES);
   const connections = new Map<number, Connection>();
   // The sink needs the pipeline, which runs the commands that need the messages.
-  const sink = sinkTo(connections, () => pipeline);
+  const sink = sinkTo(connections, clients, () => pipeline);
   const { feed } = cache;
   const parts = { sink, feed, clients, settings, counters };
   const push = new Push(memory.push, config, thread, parts);
@@ -150,13 +150,18 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
 }
 
 /** Gives the messages for a session to its connection. */
-function sinkTo(connections: ReadonlyMap<number, Connection>, pipeline: () => Pipeline): PushSink {
+function sinkTo(
+  connections: ReadonlyMap<number, Connection>,
+  clients: Clients,
+  pipeline: () => Pipeline,
+): PushSink {
   const connectionOf = ({ id }: Receiver): Connection | undefined => connections.get(id);
   return {
     canReceive: (session) => connectionOf(session) === session,
     sessionOf(id) {
       const connection = connections.get(id);
-      return connection?.isClosing ? undefined : connection;
+      if (connection === undefined || connection.isClosing) return undefined;
+      return clients.isKilled(connection.row) ? undefined : connection;
     },
     isWaiting: (session) => connectionOf(session)?.isWaiting === true,
     flush: () => pipeline().flush(),

@@ -34,6 +34,8 @@ const FIELDS = {
   droppedLogLines: 13,
   /** Whether DEBUG has stopped the sweep of expired entries. Workers write it. */
   isSweepPaused: 14,
+  /** Whether DEBUG has allowed all commands in scripts. Workers write it. */
+  scriptsMayRunAll: 15,
 } as const;
 export type StateField = Exclude<keyof typeof FIELDS, "phase">;
 

@@ -174,9 +174,11 @@ function ping(context: CommandContext): void | Failure {
   else reply.bulk(argument(context, 1));
 }
 
-function quit({ reply, session }: CommandContext): void {
+function quit({ reply, session, clients }: CommandContext): void {
   reply.ok();
   session.isClosing = true;
+  // A client that has the reply must not find this one: invalidations would still be redirected to it.
+  clients.unlist(session.row);
 }
 
 function reset(context: CommandContext): void {

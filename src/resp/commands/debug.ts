@@ -87,6 +87,15 @@ export const DEBUG_COMMAND: Command = container(
       setActiveExpire,
       WRITE,
     ),
+    define(
+      "debug set-disable-deny-scripts",
+      "0 | 1",
+      ADMIN,
+      "7.0.0",
+      "Whether scripts may run all commands.",
+      setDisableDenyScripts,
+      WRITE,
+    ),
   ],
   ADMIN,
 );
@@ -193,5 +202,11 @@ function stringMatch(context: CommandContext): void | Failure {
 function setActiveExpire(context: CommandContext): void | Failure {
   const { reply, service } = context;
   service.state.set("isSweepPaused", argument(context, 2).toText() === "0" ? 1 : 0);
+  reply.ok();
+}
+
+function setDisableDenyScripts(context: CommandContext): void {
+  const { reply, service } = context;
+  service.state.set("scriptsMayRunAll", argument(context, 2).toText() === "1" ? 1 : 0);
   reply.ok();
 }

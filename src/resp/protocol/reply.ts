@@ -149,10 +149,10 @@ export class Reply {
     else this.text(text);
   }
 
-  /** In version 2 it is a bulk string. Each character of the text is one byte. */
+  /** In version 2 it is a bulk string. Each character of the text is one byte; a line end becomes spaces. */
   bigNumber(text: string): void {
     if (this.version === 3) this.#byteLine("(", text);
-    else this.#byteText(text);
+    else this.#byteText(text.replace(/[\r\n]/g, " "));
   }
 
   integer(value: number | bigint): void {

@@ -228,7 +228,7 @@ export class Tracking implements ChangeListener {
     const own = sink.sessionOf(redirect);
     if (own !== undefined) return this.#sendTo(own, keys, true);
     const row = clients.rowOf(redirect);
-    const isGone = row === NO_ROW || clients.threadOf(row) === thread;
+    const isGone = row === NO_ROW || clients.isKilled(row) || clients.threadOf(row) === thread;
     if (isGone) return this.#breakRedirect(receiver, state, redirect);
     // Keys that do not fit a record are invalidated with all others.
     const fits = keys !== undefined && keys.end - keys.start <= broadcast.maxBytes;

@@ -66,9 +66,21 @@ export class ReplyReader {
         );
       case "=":
         return this.#pushVerbatim(L, this.#numberIn(start, end));
+      case "|":
+        return this.#pushAfterAttributes(L, this.#numberIn(start, end));
       default:
         throw new Error(`a command replied with the unknown type "${sign}"`);
     }
+  }
+
+  /** Pushes the reply after attributes, which a script does not see. */
+  #pushAfterAttributes(L: number, count: number): void {
+    const { api } = this.#lua;
+    for (let n = 0; n < 2 * count; n++) {
+      this.#pushNext(L);
+      api.lua_settop(L, -2);
+    }
+    this.#pushNext(L);
   }
 
   #pushBulk(L: number, start: number, end: number): void {

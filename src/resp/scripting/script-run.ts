@@ -55,6 +55,8 @@ export class ScriptRun implements ScriptHost {
   #options: RunOptions = { isReadOnly: false, mayRestart: false };
   #timeoutMs = 0;
   #startMs = 0;
+  /** The time of the cache for all commands of the script. */
+  #nowMs = 0;
   #hasWritten = false;
   #isPublished = false;
   #claimed = 0;
@@ -80,6 +82,7 @@ export class ScriptRun implements ScriptHost {
     this.#options = options;
     this.#timeoutMs = timeoutMs;
     this.#startMs = performance.now();
+    this.#nowMs = context.nowMs;
     this.#version = 2;
     this.#hasWritten = false;
     this.usesOtherKeys = false;
@@ -165,6 +168,7 @@ export class ScriptRun implements ScriptHost {
       reply.out.end = 0;
       reply.version = this.#version;
       try {
+        context.nowMs = this.#nowMs;
         void context.runInside(context.session, this.#args, count, reply, origin);
         this.#hasWritten ||= isWrite;
         return;

@@ -69,6 +69,17 @@ test("DEBUG OBJECT, ERROR and STRINGMATCH-LEN reply as Redis does", async () => 
     ["DEBUG STRINGMATCH-LEN 50000 a*a*b", ":0\r\n"],
     ["DEBUG STRINGMATCH-LEN 50000 a*a*", ":1\r\n"],
     ["DEBUG SET-ACTIVE-EXPIRE 0", "+OK\r\n"],
+    ["EVAL return(redis.call('debug','object','k')) 0", "on @user_script:1.\r\n"],
+    ["DEBUG SET-DISABLE-DENY-SCRIPTS 1", "+OK\r\n"],
+    ["EVAL redis.setresp(3)return(redis.call('debug','protocol','attrib')) 0", "attribute\r\n"],
+    ["EVAL redis.setresp(3)return(redis.call('debug','protocol','bignum')) 0", "999\r\n"],
+    ["EVAL return{big_number='1\\r\\n2'} 0", "$4\r\n1  2\r\n"],
+    [
+      "EVAL redis.call('set','e',1,'px',1)redis.call('debug','sleep',0.02)return(redis.call('get','e')) 0",
+      "$1\r\n1\r\n",
+    ],
+    ["DEBUG SET-DISABLE-DENY-SCRIPTS 0", "+OK\r\n"],
+    ["EVAL return(redis.call('debug','object','k')) 0", "on @user_script:1.\r\n"],
   ] as const) {
     client.send(commandBytes(...line.split(" ")));
     expect(await client.until(reply)).toEndWith(reply);
