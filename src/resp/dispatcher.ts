@@ -19,17 +19,16 @@ import { PREFIX_MARK } from "../cache/databases.ts";
 import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
+  inScript,
   inSubscription,
   DEBUG_NOT_ALLOWED,
   isFromClient,
   isScript,
   NO_PERMISSION_IN_SCRIPT,
   NO_TOKEN,
-  NOT_FROM_SCRIPT,
   UNKNOWN_IN_SCRIPT,
   unknownCommand,
   unknownSubcommand,
-  WRITE_IN_READ_ONLY_SCRIPT,
   writeHelp,
   wrongCount,
 } from "./commands/rejections.ts";
@@ -336,11 +335,8 @@ export class Dispatcher {
   #rejectionOf(entry: CommandEntry, found: CommandEntry, origin?: Origin): string | undefined {
     const { command, access, name } = entry;
     const { session, config, settings, nowMs } = this.#call;
-    if (isScript(origin)) {
-      const isDenied = this.#call.service.state.get("scriptsMayRunAll") === 0;
-      if (command.flags.includes("noscript") && isDenied) return NOT_FROM_SCRIPT;
-      if (origin === "read-only script" && access === "write") return WRITE_IN_READ_ONLY_SCRIPT;
-    }
+    const forScript = isScript(origin) ? inScript(this.#call, entry, origin) : undefined;
+    if (forScript !== undefined) return forScript;
     if (session.access !== "write" && !this.#isAllowed(access, name, origin)) return WRITTEN;
     if (found.name === "debug" && !config.enableDebugCommand) return DEBUG_NOT_ALLOWED;
     const inContext = session.subscriber && inSubscription(session, name);

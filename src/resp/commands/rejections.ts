@@ -20,9 +20,8 @@ export const DEBUG_NOT_ALLOWED =
   "ERR DEBUG command not allowed. Start the service with --enable-debug-command to allow it.";
 export const UNKNOWN_IN_SCRIPT = "ERR Unknown Redis command called from script";
 const WRONG_COUNT_IN_SCRIPT = "ERR Wrong number of args calling Redis command from script";
-export const NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
-export const WRITE_IN_READ_ONLY_SCRIPT =
-  "ERR Write commands are not allowed from read-only scripts.";
+const NOT_FROM_SCRIPT = "ERR This Redis command is not allowed from script";
+const WRITE_IN_READ_ONLY_SCRIPT = "ERR Write commands are not allowed from read-only scripts.";
 export const NO_PERMISSION_IN_SCRIPT =
   "ERR The user executing the script can't run this command or subcommand";
 
@@ -48,6 +47,18 @@ export function isFromClient(origin: Origin | undefined): boolean {
 
 export function isScript(origin: Origin | undefined): boolean {
   return origin === "script" || origin === "read-only script";
+}
+
+/** Returns the error for a script that may not run this command, or undefined. */
+export function inScript(
+  { service: { state } }: CommandContext,
+  { command, access }: CommandEntry,
+  origin: Origin | undefined,
+): string | undefined {
+  const isDenied = command.flags.includes("noscript") && state.get("scriptsMayRunAll") === 0;
+  if (isDenied) return NOT_FROM_SCRIPT;
+  const isWrite = origin === "read-only script" && access === "write";
+  return isWrite ? WRITE_IN_READ_ONLY_SCRIPT : undefined;
 }
 
 export function wrongCount({ name }: CommandEntry, origin: Origin | undefined): string {
