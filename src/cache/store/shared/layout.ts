@@ -89,7 +89,7 @@ const LONG_SEGMENTS = 4;
 const INDEX_RATIO_MAX = 1 / 2;
 const KEY_LENGTH_MASK = 2 ** 20 - 1;
 export const DEAD = 1 << 20;
-const HAS_EXPIRY_ROOM = 1 << 21;
+export const HAS_EXPIRY_ROOM = 1 << 21;
 /** Dead bytes that are no record; the second word is their number. */
 export const FILLER = 1 << 22;
 /** The record has meta behind its value (meta.ts). */

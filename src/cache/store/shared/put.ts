@@ -127,6 +127,11 @@ function overwrite(
   slackBytes: number,
 ): boolean {
   const old = layout.recordAt(slot);
+  if (records.replaceValue(layout, old, value, recordBytes)) {
+    layout.markHit(slot, old);
+    layout.addToCounter("overwritten", 1);
+    return true;
+  }
   if (meta.isHidden(layout, old)) rules.countInsert(layout, recordBytes);
   else layout.markHit(slot, old);
   const reason = layout.expiresAtOf(old) > nowMs ? "overwritten" : "expired";
