@@ -68,8 +68,8 @@ export class Changer {
     if (change.value === undefined) return this.#revise(hash, key, slot, change, nowMs);
     const value = this.#copyIfInLog(change.value);
     const { expiresAtMs } = change;
-    const itsMeta =
-      change.meta ?? (change.keepsMeta ? this.#metaAt(slot, expiresAtMs, nowMs) : undefined);
+    const keepsMeta = change.keepsMeta === true && this.#hasMeta(slot);
+    const itsMeta = change.meta ?? (keepsMeta ? this.#metaAt(slot, expiresAtMs, nowMs) : undefined);
     return itsMeta === undefined
       ? put.store(layout, hash, key, value, expiresAtMs, nowMs, slot)
       : metaPut.store(layout, hash, key, { value, expiresAtMs, meta: itsMeta }, nowMs);
@@ -143,6 +143,10 @@ export class Changer {
   #isAlive(slot: number, nowMs: number): boolean {
     const layout = this.#layout;
     return slot !== index.NO_SLOT && meta.isFresh(layout, layout.recordAt(slot), nowMs);
+  }
+
+  #hasMeta(slot: number): boolean {
+    return slot !== index.NO_SLOT && this.#layout.hasMeta(this.#layout.recordAt(slot));
   }
 
   /** The meta of the live entry in the slot, for its next expiry; undefined if it has none. */

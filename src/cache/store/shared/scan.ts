@@ -50,7 +50,7 @@ export function entryAt(
   shown.value.end = start + layout.valueLengthOf(record);
   shown.expiresAtMs = layout.expiresAtOf(record);
   shown.hits = layout.hitsAt(slot);
-  shown.meta = meta.metaOf(layout, record);
+  shown.meta = layout.hasMeta(record) ? meta.metaOf(layout, record) : undefined;
   return shown;
 }
 
