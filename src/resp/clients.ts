@@ -217,9 +217,9 @@ export class Clients {
     };
   }
 
-  /** Returns whether a client is marked to be killed. */
+  /** Returns whether a client is marked to be killed. Not atomic: it runs for each read of a socket. */
   isKilled(row: number): boolean {
-    return row !== NO_ROW && Atomics.load(this.#words, row * ROW_WORDS + KILL) !== 0;
+    return row !== NO_ROW && this.#words[row * ROW_WORDS + KILL] !== 0;
   }
 
   #clear(row: number): void {

@@ -1,6 +1,5 @@
 // Runs commands: finds each command in the table, checks its arguments and the client's access, and counts it.
 
-import { type Access, mayDo } from "../security/tokens.ts";
 import { ByteBuffer, PREFETCH_MAX } from "../cache/cache.ts";
 import {
   argument,
@@ -14,18 +13,13 @@ import {
   takesCount,
   Updater,
 } from "./commands/context.ts";
-import { type Failure, LOADING, NO_ROOM } from "./commands/failure.ts";
+import { type Failure, NO_ROOM } from "./commands/failure.ts";
 import { PREFIX_MARK } from "../cache/databases.ts";
 import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
 import {
-  inScript,
-  inSubscription,
-  DEBUG_NOT_ALLOWED,
   isFromClient,
   isScript,
-  NO_PERMISSION_IN_SCRIPT,
-  NO_TOKEN,
   UNKNOWN_IN_SCRIPT,
   unknownCommand,
   unknownSubcommand,
@@ -37,7 +31,8 @@ import { endTransaction, RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { NO_SESSION } from "./commands/no-session.ts";
 import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import { type Argument, ParsedCommand } from "./protocol/parser.ts";
-import { checkPause, isLimited, isLoading } from "./pause.ts";
+import { isAllowed, isPlainCommand, isPlainSession, rejectionOf, WRITTEN } from "./checks.ts";
+import { isLimited } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { Slices } from "./slices.ts";
 
@@ -69,6 +64,8 @@ export class Dispatcher {
   #commands: readonly ParsedCommand[] = [];
   readonly #entries: (CommandEntry | undefined)[] = [];
   #isLimited = false;
+  /** Whether a command with one key needs no check of its session. Read again after each other command. */
+  #isPlain = false;
   #isInline = false;
 
   constructor(shared: SharedParts) {
@@ -108,6 +105,7 @@ export class Dispatcher {
     call.reply.version = session.version;
     call.nowMs = call.cache.clock.now();
     this.#isLimited = isLimited(call);
+    this.#isPlain = isPlainSession(call, this.#isLimited);
   }
 
   /** Returns the pending reply of the last command, if any, and clears it. The caller calls the resolved function. */
@@ -129,9 +127,13 @@ export class Dispatcher {
     let found = 0;
     for (let n = 0; n < count; n++) {
       const { args, count: words } = commands[n] as ParsedCommand;
-      const command = (this.#entries[n] = findCommand(args[0] as Argument))?.command;
-      if (count === 1 || command === undefined) continue;
-      const { first, last, step } = keyRangeOf(command, args, words);
+      const entry = (this.#entries[n] = findCommand(args[0] as Argument));
+      if (count === 1 || entry === undefined) continue;
+      if (entry.hasOneKey) {
+        if (words > 1 && found < PREFETCH_MAX) keys[found++] = args[1] as Argument;
+        continue;
+      }
+      const { first, last, step } = keyRangeOf(entry.command, args, words);
       for (let index = first; index <= last && found < PREFETCH_MAX; index += step) {
         keys[found++] = args[index] as Argument;
       }
@@ -162,7 +164,16 @@ export class Dispatcher {
       reply.error(unknownCommand(call));
     } else {
       try {
+        if (this.#isPlain && isPlainCommand(entry, args, count)) {
+          call.name = entry.name;
+          reply.hasFailed = false;
+          this.lastCommand = this.#runChecked(entry, false, undefined);
+          return true;
+        }
+        // The command may change the session, and throw.
+        this.#isPlain = false;
         this.lastCommand = this.#runEntry(entry, undefined);
+        this.#isPlain = isPlainSession(call, this.#isLimited);
       } catch (error) {
         reply.out.end = mark;
         call.pending = undefined;
@@ -270,7 +281,7 @@ export class Dispatcher {
       const inner = findCommand(argument(call, 1), found);
       if (inner === undefined) {
         const isHelp = count === 2 && argument(call, 1).toWord() === "help";
-        if (isHelp && !this.#isAllowed("read", `${found.name}|help`, origin)) return REJECTED;
+        if (isHelp && !isAllowed(call, "read", `${found.name}|help`, origin)) return REJECTED;
         if (isHelp) {
           const { transaction } = call.session;
           if (isFromClient(origin) && transaction !== undefined)
@@ -284,9 +295,8 @@ export class Dispatcher {
       entry = inner;
     }
     const { command, number } = entry;
-    const { run } = command;
     const { session, args } = call;
-    if (run === undefined || !takesCount(command, count)) {
+    if (command.run === undefined || !takesCount(command, count)) {
       counters.rejected(number);
       reply.error(wrongCount(entry, origin));
       if (entry.name === "exec") endTransaction(session);
@@ -295,7 +305,7 @@ export class Dispatcher {
     // Without a reason to check, the check is a call too many.
     const isUsual = session.access === "write" && session.subscriber === undefined;
     if (!isUsual || this.#isLimited || isScript(origin) || found.name === "debug") {
-      const rejection = this.#rejectionOf(entry, found, origin);
+      const rejection = rejectionOf(call, entry, found, origin);
       if (rejection !== undefined) {
         counters.rejected(number);
         if (rejection !== WRITTEN) reply.error(rejection);
@@ -313,8 +323,16 @@ export class Dispatcher {
       if (session.database !== 0 || bytes[start] === PREFIX_MARK)
         this.#addPrefixes(command, origin);
     } else if (entry.hasKeys) this.#addPrefixes(command, origin);
-    const isPlain = session.subscriber === undefined && !call.push.monitors.isOn;
-    const failure = isPlain ? run(call) : runWatched(call, entry, origin);
+    const isWatched = session.subscriber !== undefined || call.push.monitors.isOn;
+    return this.#runChecked(entry, isWatched, origin);
+  }
+
+  /** Runs a command that may run. Returns its number. */
+  #runChecked(entry: CommandEntry, isWatched: boolean, origin: Origin | undefined): number {
+    const call = this.#call;
+    const { reply, counters } = call;
+    const { command, number } = entry;
+    const failure = isWatched ? runWatched(call, entry, origin) : command.run?.(call);
     if (failure !== undefined) reply.error(failure.message);
     this.calls++;
     // A pending command is counted in `finish`.
@@ -329,21 +347,6 @@ export class Dispatcher {
     const hasGap = origin === undefined ? !this.#isInline : origin === "transaction";
     const prefixed = addPrefixes(keys, args, session.database, hasGap);
     if (prefixed > 0 && origin === undefined && hasGap) this.#prefixed = command;
-  }
-
-  /** Returns why the client may not run this command now, or undefined. WRITTEN: the error is written. */
-  #rejectionOf(entry: CommandEntry, found: CommandEntry, origin?: Origin): string | undefined {
-    const { command, access, name } = entry;
-    const { session, config, settings, nowMs } = this.#call;
-    const forScript = isScript(origin) ? inScript(this.#call, entry, origin) : undefined;
-    if (forScript !== undefined) return forScript;
-    if (session.access !== "write" && !this.#isAllowed(access, name, origin)) return WRITTEN;
-    if (found.name === "debug" && !config.enableDebugCommand) return DEBUG_NOT_ALLOWED;
-    const inContext = session.subscriber && inSubscription(session, name);
-    if (inContext !== undefined) return inContext;
-    if (isLoading(this.#call) && !command.flags.includes("loading")) return LOADING.message;
-    if (settings.pausedUntilMs > nowMs && origin === undefined) checkPause(this.#call, entry);
-    return undefined;
   }
 
   /** Writes the reply of a pending command, and counts the command. */
@@ -373,25 +376,9 @@ export class Dispatcher {
     session.isClosing = true;
     this.isOverLimit = true;
   }
-
-  /** Returns whether the client may run a command that needs this access. Writes an error otherwise. */
-  #isAllowed(needs: Access, name: string, origin: Origin | undefined): boolean {
-    const { session, reply, service } = this.#call;
-    if (mayDo(session.access, needs)) return true;
-    const hasToken = session.access !== "open";
-    service.rejections.add("resp", hasToken ? "read_only_token" : "no_token");
-    if (isScript(origin)) reply.error(NO_PERMISSION_IN_SCRIPT);
-    else
-      reply.error(
-        hasToken ? `NOPERM this user has no permissions to run the '${name}' command` : NO_TOKEN,
-      );
-    return false;
-  }
 }
 
 /** A command without a number: it was unknown or rejected. */
 const REJECTED = -1;
 /** A command whose subcommand HELP has run. */
 const HELP = -2;
-/** A rejection whose error is written already. */
-const WRITTEN = "";
