@@ -1,6 +1,8 @@
 // MONITOR, and the line that it shows for a command.
 
+import type { ByteBuffer, Bytes } from "../../cache/cache.ts";
 import { clientKey } from "../../cache/databases.ts";
+import { LINE_BYTES_MAX } from "../push/monitors.ts";
 import {
   argument,
   type Command,
@@ -62,12 +64,14 @@ export function reportCommand(
   const { line } = push.monitors;
   line.clear();
   line.appendByteString(`+${time} [${session.database} ${from}]`);
-  for (let index = 0; index < count; index++) {
+  // What does not fit the longest line is not written: an argument may have a megabyte.
+  for (let index = 0; index < count && line.end < LINE_BYTES_MAX; index++) {
     const isKey = index >= first && index <= last && (index - first) % step === 0;
     const word = argument(context, index);
-    const { bytes, start, end } = isKey ? clientKey(word) : word;
-    const isHidden = isSecret(context, name, index);
-    line.appendByteString(isHidden ? ' "(redacted)"' : ` "${escaped(bytes.subarray(start, end))}"`);
+    line.appendByteString(' "');
+    if (isSecret(context, name, index)) line.appendByteString("(redacted)");
+    else appendEscaped(line, isKey ? clientKey(word) : word);
+    line.appendByteString('"');
   }
   line.appendByteString("\r\n");
   push.monitors.report();
@@ -81,12 +85,17 @@ function isSecret(context: CommandContext, name: string, index: number): boolean
   return isAuth(index - 1) || isAuth(index - 2);
 }
 
-function escaped(bytes: Buffer): string {
-  let text = "";
-  for (const byte of bytes) {
-    const isPrintable = byte >= 32 && byte < 127;
-    const hex = () => `\\x${byte.toString(16).padStart(2, "0")}`;
-    text += ESCAPES.get(byte) ?? (isPrintable ? String.fromCharCode(byte) : hex());
+/** Appends bytes as Redis shows them: at least as many as the longest line has room for. */
+function appendEscaped(line: ByteBuffer, { bytes, start, end }: Bytes): void {
+  const last = Math.min(end, start + LINE_BYTES_MAX);
+  let from = start;
+  for (let at = start; at < last; at++) {
+    const byte = bytes[at] ?? 0;
+    const escape = ESCAPES.get(byte);
+    if (escape === undefined && byte >= 32 && byte < 127) continue;
+    line.appendRun(bytes, from, at);
+    line.appendByteString(escape ?? `\\x${byte.toString(16).padStart(2, "0")}`);
+    from = at + 1;
   }
-  return text;
+  line.appendRun(bytes, from, last);
 }

@@ -8,10 +8,14 @@ export interface Prefix {
   readonly changed: Map<string, number>;
 }
 
+/** Changes that wait at all prefixes together. A key with many prefixes waits at each of them. */
+const CHANGES_MAX = 4096;
+
 export class BroadcastPrefixes {
   readonly #prefixes = new Map<string, Prefix>();
   /** The number of prefixes of each length: a key is compared once for each length. */
   readonly #lengths = new Map<number, number>();
+  #changes = 0;
 
   get size(): number {
     return this.#prefixes.size;
@@ -38,15 +42,21 @@ export class BroadcastPrefixes {
     else this.#lengths.delete(text.length);
   }
 
-  /** Records a changed key at its prefixes. O(lengths of prefixes). */
-  changed(key: string, origin: number): void {
+  /** Records a changed key at its prefixes. Returns whether the changes should be taken. O(lengths of prefixes). */
+  changed(key: string, origin: number): boolean {
     for (const length of this.#lengths.keys()) {
-      if (length <= key.length) this.#prefixes.get(key.slice(0, length))?.changed.set(key, origin);
+      if (length > key.length) continue;
+      const prefix = this.#prefixes.get(key.slice(0, length));
+      if (prefix === undefined) continue;
+      prefix.changed.set(key, origin);
+      this.#changes++;
     }
+    return this.#changes > CHANGES_MAX;
   }
 
   /** Calls `visit` for each prefix with changed keys, and forgets these keys. O(prefixes). */
   take(visit: (prefix: Prefix) => void): void {
+    this.#changes = 0;
     for (const prefix of this.#prefixes.values()) {
       if (prefix.changed.size === 0) continue;
       visit(prefix);

@@ -14,7 +14,7 @@ import { type Receiver, Subscriber } from "./subscriber.ts";
 /** The kind of a record with a line. */
 const LINE = 20;
 /** A longer line is cut. */
-const LINE_BYTES_MAX = 2 ** 16;
+export const LINE_BYTES_MAX = 2 ** 16;
 /** Words of the memory: monitors of all threads, lines that were dropped; then the monitors of each thread. */
 const ALL = 0;
 const DROPPED = 1;

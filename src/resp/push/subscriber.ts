@@ -21,8 +21,10 @@ const NO_MODE: TrackingMode = {
   redirect: 0,
 };
 
-/** Most bytes of held invalidations; beyond them all keys are invalidated. */
-const HELD_BYTES_MAX = 2 ** 14;
+/** Most bytes of held invalidations, which belong to the cost of a connection; beyond them all keys are invalidated. */
+const HELD_BYTES_MAX = 2 ** 12;
+/** Bytes of an invalidation beside its keys. */
+const HELD_BYTES = 128;
 
 /** Invalidations of a client that come after the reply of its pending command, which may contain an older value. */
 export class HeldInvalidations {
@@ -32,7 +34,7 @@ export class HeldInvalidations {
 
   /** Adds an array of keys as the protocol has it; undefined: all keys. */
   add(keys: Bytes | undefined): void {
-    this.#bytes += keys === undefined ? 0 : keys.end - keys.start;
+    this.#bytes += keys === undefined ? 0 : HELD_BYTES + keys.end - keys.start;
     this.#isAll ||= keys === undefined || this.#bytes > HELD_BYTES_MAX;
     if (this.#isAll || keys === undefined) this.#keys = [];
     else this.#keys.push(Buffer.from(keys.bytes.subarray(keys.start, keys.end)));

@@ -132,7 +132,7 @@ export class Tracking implements ChangeListener {
     // Entries of a tag may have become invalid with the record of the tag.
     if (databaseOf(key) === INTERNAL) return this.everythingChanged();
     const text = byteString(clientKey(key));
-    this.#prefixes.changed(text, origin);
+    if (this.#prefixes.changed(text, origin)) this.#sendPrefixes();
     const ids = this.#keys.take(text);
     if (ids !== undefined) this.#invalidate(text, ids, origin);
   }
@@ -144,7 +144,7 @@ export class Tracking implements ChangeListener {
   }
 
   shown(): void {
-    this.#prefixes.take((prefix) => this.#sendPrefix(prefix));
+    this.#sendPrefixes();
     this.#parts.deliveries.flush();
   }
 
@@ -196,6 +196,10 @@ export class Tracking implements ChangeListener {
       if (mode.isNoLoop && origin === id) this.#keys.add(key, id);
       else this.#send(receiver, keys);
     }
+  }
+
+  #sendPrefixes(): void {
+    this.#prefixes.take((prefix) => this.#sendPrefix(prefix));
   }
 
   #sendPrefix({ receivers, changed }: Prefix): void {
