@@ -134,7 +134,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   const { feed } = cache;
   const parts = { sink, feed, clients, settings, counters };
   const push = new Push(memory.push, config, thread, parts);
-  const scripts = new Scripting(memory, thread, events.scriptLog);
+  const scripts = new Scripting(memory, thread, budget, events.scriptLog);
   const dispatcher = new Dispatcher({
     ...{ cache, config, service, waiters, reply, clients, settings, counters, push, scripts },
   });

@@ -36,6 +36,8 @@ const PLAIN_ERROR_LENGTH_MAX = 100;
 export interface ScriptHost {
   /** Called about every millisecond; throws to end the script. */
   check(): void;
+  /** Called before the interpreter uses more of its memory; returns whether it may. */
+  grow(bytes: number): boolean;
   /** Runs a command; its arguments are on the stack of `L`. Pushes its reply and returns whether it is an error. */
   call(L: number): boolean;
   /** Returns whether the caller may run the command on the stack, or undefined if there is none. */
@@ -57,7 +59,10 @@ export class Interpreter {
   /** Takes about 5 ms, and 60 ms for the first of a thread. */
   constructor(host: ScriptHost) {
     this.#host = host;
-    const lua = (this.lua = new Lua(() => host.check()));
+    const lua = (this.lua = new Lua(
+      () => host.check(),
+      (bytes) => host.grow(bytes),
+    ));
     const { api, state: L } = lua;
     this.#setLocks(0, UNLOCKED);
     const prelude = readFileSync(new URL("prelude.lua", import.meta.url));

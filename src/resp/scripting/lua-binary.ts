@@ -52,9 +52,6 @@ const FUNCTIONS = {
 
 /** Address of the pointer to the state that `init` creates. */
 export const STATE_POINTER = 28_472;
-/** Offset in the structure of a state of the pointer to the global state, and in that of the bytes in use. */
-export const GLOBAL_STATE = 16;
-export const TOTAL_BYTES = 68;
 /** Offsets in the structure of a state: the mask and the function of the hook that counts instructions. */
 export const HOOK_MASK = 56;
 export const HOOK = 68;
@@ -68,6 +65,7 @@ export interface LuaExports {
   readonly memory: WebAssembly.Memory;
   readonly __indirect_function_table: WebAssembly.Table;
   readonly counter: WebAssembly.Global;
+  readonly pages: WebAssembly.Global;
   __wasm_call_ctors(): void;
   set_compat(flags: number): void;
   init(): number;
@@ -116,6 +114,7 @@ const REWRITING: Rewriting = {
   // The module calls it before it traps; with the counter below 0 it means a check.
   check: "_abort_js",
   counter: "counter",
+  pages: "pages",
   tableEntries: 16,
 };
 

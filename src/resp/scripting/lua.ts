@@ -6,16 +6,7 @@
 // Infinity; they end in lua_pcall.
 // Typed arrays: indexes are in range by construction.
 
-import {
-  DEBUG,
-  GLOBAL_STATE,
-  HOOK,
-  HOOK_MASK,
-  type LuaExports,
-  luaModule,
-  STATE_POINTER,
-  TOTAL_BYTES,
-} from "./lua-binary.ts";
+import { DEBUG, HOOK, HOOK_MASK, type LuaExports, luaModule, STATE_POINTER } from "./lua-binary.ts";
 import { relayModule } from "./wasm-rewriter.ts";
 
 /** Pseudo-index of the first upvalue of a running function. */
@@ -42,6 +33,14 @@ const ROUNDS_PER_CHECK = 100_000;
 /** Bytes of the stack of the C code. The binary has 64 KiB, and no check of its end. */
 const STACK_BYTES = 2 ** 20;
 const STACK_ALIGNMENT = 16;
+const PAGE_BYTES = 2 ** 16;
+/**
+ * Bytes of the memory that every interpreter may use: its data, its stack, the libraries, and room for the values
+ * of common scripts. They belong to the cost of a worker.
+ */
+export const FREE_BYTES = 6 * 2 ** 20;
+/** The interpreter asks for more memory in steps of this size. */
+const STEP_BYTES = 2 ** 20;
 /** Strings up to this size pass through one fixed buffer. */
 const SCRATCH_BYTES = 64 * 1024;
 /** Bytes that are copied one by one: the call of a copy costs more. */
@@ -78,15 +77,20 @@ export class Lua {
   readonly #debug: number;
   readonly #names = new Map<string, number>();
 
-  /** `check` is called about every millisecond while Lua code runs; it may throw and so end the code. */
-  constructor(check: () => void) {
-    const instance = new WebAssembly.Instance(luaModule(), this.#imports(check));
+  /**
+   * `check` is called about every millisecond while Lua code runs; it may throw and so end the code. `grow` is
+   * called before the interpreter uses more than a number of bytes of its memory for the first time, if that
+   * is more than FREE_BYTES. It returns whether it may; otherwise the script gets "not enough memory".
+   */
+  constructor(check: () => void, grow: (bytes: number) => boolean) {
+    const instance = new WebAssembly.Instance(luaModule(), this.#imports(check, grow));
     // The rewriter gives the module these exports.
     this.api = instance.exports as unknown as LuaExports;
     const { api } = this;
     this.bytes = Buffer.from(api.memory.buffer);
     this.#words = new Int32Array(api.memory.buffer);
     api.counter.value = ROUNDS_PER_CHECK;
+    api.pages.value = FREE_BYTES / PAGE_BYTES;
     api.__wasm_call_ctors();
     const stack = api.alloc(STACK_BYTES);
     api._emscripten_stack_restore((stack + STACK_BYTES) & -STACK_ALIGNMENT);
@@ -101,10 +105,9 @@ export class Lua {
     this.#debug = api.alloc(DEBUG.bytes);
   }
 
-  /** Bytes that Lua's values take, garbage included. */
-  get usedBytes(): number {
-    const globals = this.#words[(this.state + GLOBAL_STATE) / 4]!;
-    return this.#words[(globals + TOTAL_BYTES) / 4]!;
+  /** Bytes of the memory that the interpreter may have used, and that may be resident. */
+  get heapBytes(): number {
+    return Number(this.api.pages.value) * PAGE_BYTES;
   }
 
   collectSome(): void {
@@ -223,7 +226,10 @@ export class Lua {
     }
   }
 
-  #imports(check: () => void): Record<string, Record<string, HostImport>> {
+  #imports(
+    check: () => void,
+    grow: (bytes: number) => boolean,
+  ): Record<string, Record<string, HostImport>> {
     // The binary imports more functions of files and terminals, which no Lua code can reach.
     const unused = new Proxy({}, { get: (_, name) => () => this.#refuse(String(name)) });
     const env = {
@@ -242,8 +248,13 @@ export class Lua {
         this.bytes.writeBigUInt64LE(BigInt(micros) * 1000n, result);
         return 0;
       },
-      // The memory does not grow: an allocation fails instead.
-      emscripten_resize_heap: () => 0,
+      // The memory does not grow, but the part that the interpreter may use. Otherwise an allocation fails.
+      emscripten_resize_heap: (bytes: number) => {
+        const wanted = Math.ceil((bytes >>> 0) / STEP_BYTES) * STEP_BYTES;
+        if (wanted > this.bytes.length || !grow(wanted)) return 0;
+        this.api.pages.value = wanted / PAGE_BYTES;
+        return 1;
+      },
     };
     const imports: Record<string, Record<string, HostImport>> = {};
     for (const { module, name } of WebAssembly.Module.imports(luaModule())) {

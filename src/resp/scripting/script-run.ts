@@ -9,22 +9,22 @@ import { NO_ROOM } from "../commands/failure.ts";
 import { Argument } from "../protocol/parser.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "../protocol/reply.ts";
 import { Interpreter, type ScriptHost } from "./interpreter.ts";
-import { NUMBER } from "./lua.ts";
+import { FREE_BYTES, NUMBER } from "./lua.ts";
 import { formatDouble } from "./numbers.ts";
 import { pushError, ReplyReader } from "./reply-conversion.ts";
+import type { ByteBudget } from "../../shared-memory/byte-budget.ts";
+import { releasePages } from "../../linux/pages.ts";
 import type { RunningScripts } from "./running-scripts.ts";
 
 /** A larger buffer for replies is dropped after the script. */
 const KEPT_REPLY_BYTES = 2 ** 20;
-/** Bytes of values that belong to the cost of a worker. More of them count as bytes in flight. */
-const UNCLAIMED_BYTES = 2 ** 20;
 const MINUS = 45;
 
 const NO_ARGUMENTS = "Please specify at least one argument for this redis lib call";
 const WRONG_ARGUMENTS = "Lua redis lib command arguments must be strings or integers";
 const REPLY_TOO_LONG = "ERR the reply is longer than --resp-output-limit; ask for less";
 const NO_MEMORY =
-  "ERR no room for the values of the script: requests and answers of --max-pending-bytes are on their way";
+  "ERR no room for the values of the script: they count to --max-pending-bytes, as requests and answers on their way";
 const OTHER_KEY =
   "ERR the script used a key that is not among its KEYS after it had written, while another client " +
   "used the cache; pass all keys, or run the script again";
@@ -46,6 +46,7 @@ export class ScriptRun implements ScriptHost {
   usesOtherKeys = false;
   #version: 2 | 3 = 2;
   readonly #running: RunningScripts;
+  readonly #budget: ByteBudget;
   readonly #log: (level: number, text: string) => void;
   readonly #reader: ReplyReader;
   /** The arguments of the current command; they point into the memory of the interpreter. */
@@ -61,8 +62,13 @@ export class ScriptRun implements ScriptHost {
   #isPublished = false;
   #claimed = 0;
 
-  constructor(running: RunningScripts, log: (level: number, text: string) => void) {
+  constructor(
+    running: RunningScripts,
+    budget: ByteBudget,
+    log: (level: number, text: string) => void,
+  ) {
     this.#running = running;
+    this.#budget = budget;
     this.#log = log;
     this.interpreter = new Interpreter(this);
     this.#reader = new ReplyReader(this.interpreter.lua);
@@ -90,8 +96,6 @@ export class ScriptRun implements ScriptHost {
       script();
     } finally {
       this.#context = undefined;
-      context.service.budget.resize(this.#claimed, 0);
-      this.#claimed = 0;
       // SELECT in a script does not last.
       session.database = database;
       if (this.#isPublished) this.#running.end();
@@ -107,7 +111,6 @@ export class ScriptRun implements ScriptHost {
       this.#running.begin(this.#hasWritten);
       this.#isPublished = true;
     }
-    this.#claim(this.#context);
     if (this.#running.isKilled)
       throw new StopScript("ERR Script killed by user with SCRIPT KILL...");
     if (performance.now() - this.#startMs <= this.#timeoutMs) return;
@@ -115,6 +118,24 @@ export class ScriptRun implements ScriptHost {
     throw new StopScript(
       `ERR the script ran longer than --script-timeout (${this.#timeoutMs} ms) and was ended; ${effect}`,
     );
+  }
+
+  /** Claims the memory of the interpreter that does not belong to the cost of a worker as bytes in flight. */
+  grow(bytes: number): boolean {
+    const wanted = bytes - FREE_BYTES;
+    const { limitBytes } = this.#budget;
+    if (wanted > limitBytes || !this.#budget.tryResize(this.#claimed, wanted)) {
+      throw new StopScript(NO_MEMORY);
+    }
+    this.#claimed = wanted;
+    return true;
+  }
+
+  /** Frees the memory of the interpreter now. The interpreter is broken then. */
+  release(): void {
+    releasePages(this.interpreter.lua.bytes);
+    this.#budget.resize(this.#claimed, 0);
+    this.#claimed = 0;
   }
 
   call(L: number): boolean {
@@ -151,12 +172,6 @@ export class ScriptRun implements ScriptHost {
 
   setVersion(version: 2 | 3): void {
     this.#version = version;
-  }
-
-  #claim({ service: { budget } }: CommandContext): void {
-    const wanted = Math.max(0, this.interpreter.lua.usedBytes - UNCLAIMED_BYTES);
-    if (!budget.tryResize(this.#claimed, wanted)) throw new StopScript(NO_MEMORY);
-    this.#claimed = wanted;
   }
 
   /** Runs the command of the first `count` arguments, and writes its reply at the start of `reply`. */

@@ -7,8 +7,6 @@
 //
 // A script that has to end in the middle leaves a broken interpreter, and the next script starts another.
 
-import { fullGC } from "bun:jsc";
-
 import type { Bytes, Cache } from "../../cache/cache.ts";
 import {
   argument,
@@ -16,17 +14,17 @@ import {
   type ScriptForm,
   type Scripts,
 } from "../commands/context.ts";
+import type { ByteBudget } from "../../shared-memory/byte-budget.ts";
 import { Failure, NO_ROOM, NOT_AN_INTEGER } from "../commands/failure.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import { NoRoomError } from "../protocol/reply.ts";
 import { interpreterFailure, sha1Of } from "./interpreter.ts";
+import { FREE_BYTES } from "./lua.ts";
 import { RunningScripts } from "./running-scripts.ts";
 import { ScriptCache } from "./script-cache.ts";
 import { type RunOptions, ScriptRun, StartAgain, StopScript } from "./script-run.ts";
 import { type Declaration, readShebang } from "./shebang.ts";
 
-/** An interpreter with more bytes of values than this after a script is dropped. */
-const KEPT_BYTES_MAX = 4 * 2 ** 20;
 /** Scripts that a worker keeps compiled. */
 const COMPILED_MAX = 4096;
 const SHA_LENGTH = 40;
@@ -63,6 +61,7 @@ export interface ScriptingMemory {
 export class Scripting implements Scripts {
   readonly #cache: ScriptCache;
   readonly #running: RunningScripts;
+  readonly #budget: ByteBudget;
   readonly #log: (level: number, text: string) => void;
   #run: ScriptRun | undefined;
   readonly #compiled = new Map<string, Compiled>();
@@ -71,10 +70,12 @@ export class Scripting implements Scripts {
   constructor(
     { scripts, runningScripts }: ScriptingMemory,
     thread: number,
+    budget: ByteBudget,
     log: (level: number, text: string) => void,
   ) {
     this.#cache = new ScriptCache(scripts, thread);
     this.#running = new RunningScripts(runningScripts, thread);
+    this.#budget = budget;
     this.#log = log;
   }
 
@@ -103,6 +104,7 @@ export class Scripting implements Scripts {
     const record = this.#cache.add(sha, text, true, toSeconds(nowMs));
     if (record === NO_RECORD) return FULL_CACHE;
     this.#seen(compiled, record);
+    this.#dropIfLarge();
     return sha;
   }
 
@@ -218,7 +220,7 @@ export class Scripting implements Scripts {
       reply.error(NO_ROOM);
     }
     if (run.usesOtherKeys) script.usesOtherKeys = true;
-    if (interpreter.lua.usedBytes > KEPT_BYTES_MAX) this.#drop();
+    this.#dropIfLarge();
   }
 
   /** Calls the interpreter. Drops it after an exception, and returns those that a client should see as failures. */
@@ -235,15 +237,20 @@ export class Scripting implements Scripts {
   }
 
   #started(): ScriptRun {
-    return (this.#run ??= new ScriptRun(this.#running, this.#log));
+    return (this.#run ??= new ScriptRun(this.#running, this.#budget, this.#log));
   }
 
-  /** Drops the interpreter and its scripts. Frees its memory now if it is large. */
+  /** Drops an interpreter whose memory is large: it never gets smaller. */
+  #dropIfLarge(): void {
+    if ((this.#run?.interpreter.lua.heapBytes ?? 0) > FREE_BYTES) this.#drop();
+  }
+
+  /** Drops the interpreter and its scripts. */
   #drop(): void {
-    const usedBytes = this.#run?.interpreter.lua.usedBytes ?? 0;
+    const run = this.#run;
     this.#run = undefined;
     this.#compiled.clear();
-    if (usedBytes > KEPT_BYTES_MAX) setImmediate(fullGC);
+    run?.release();
   }
 }
 

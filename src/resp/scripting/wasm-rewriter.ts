@@ -8,6 +8,10 @@
 //   end                                      body
 //                                          end
 //
+// The host also decides how much of its memory the module uses: memory.size becomes the value of a global,
+// and an allocator that finds too little asks the host for more. The memory itself is allocated whole and
+// never moves, but becomes resident only as it is used.
+//
 // The rewriter knows the instructions of WebAssembly 1.0 with sign extension and bulk memory, and throws
 // at any other. Format: WebAssembly Core Specification 1.0, section 5 (binary format).
 // Typed arrays: indexes are in range by construction.
@@ -19,6 +23,8 @@ export interface Rewriting {
   readonly check: string;
   /** Export name of the counter, a mutable 32-bit global. */
   readonly counter: string;
+  /** Export name of the number of pages that memory.size returns, a mutable 32-bit global. */
+  readonly pages: string;
   /** Entries to add to the function table. */
   readonly tableEntries: number;
 }
@@ -38,6 +44,11 @@ const GLOBAL = 3;
 const I32 = 0x7f;
 const LOOP = 0x03;
 const END = 0x0b;
+const GLOBAL_GET = 0x23;
+const GLOBAL_SET = 0x24;
+const MEMORY_SIZE = 0x3f;
+/** Bytes of memory.size with its operand. */
+const MEMORY_SIZE_BYTES = 2;
 /** Opcodes with the same kind of immediate operand. */
 const BLOCKS: ReadonlySet<number> = new Set([0x02, LOOP, 0x04]);
 const WITH_ONE_NUMBER: ReadonlySet<number> = new Set([
@@ -64,7 +75,7 @@ export function rewriteModule(module: Uint8Array, rewriting: Rewriting): Uint8Ar
     if (id === GLOBALS) globals = reader.number();
     reader.position = start;
     if (id === TABLES) out.section(id, (body) => growTable(reader, body, rewriting.tableEntries));
-    else if (id === GLOBALS) out.section(id, (body) => addCounter(reader, end, body));
+    else if (id === GLOBALS) out.section(id, (body) => addGlobals(reader, end, body));
     else if (id === EXPORTS)
       out.section(id, (body) => addExports(reader, end, body, rewriting, globals));
     else if (id === CODE) out.section(id, (body) => addChecks(reader, body, globals, check));
@@ -129,75 +140,93 @@ function growTable(reader: Reader, body: Writer, entries: number): void {
   body.number(reader.number() + entries);
 }
 
-function addCounter(reader: Reader, end: number, body: Writer): void {
-  body.number(reader.number() + 1);
+/** Adds the counter, and after it the number of pages. */
+function addGlobals(reader: Reader, end: number, body: Writer): void {
+  body.number(reader.number() + ADDED_GLOBALS);
   body.copy(reader.bytes, reader.position, end);
-  body.bytesOf([I32, 1, 0x41, 0, END]);
+  for (let n = 0; n < ADDED_GLOBALS; n++) body.bytesOf([I32, 1, 0x41, 0, END]);
 }
+const ADDED_GLOBALS = 2;
 
 function addExports(
   reader: Reader,
   end: number,
   body: Writer,
-  { functions, counter }: Rewriting,
+  { functions, counter, pages }: Rewriting,
   globals: number,
 ): void {
   const added = Object.entries(functions);
-  body.number(reader.number() + added.length + 1);
+  body.number(reader.number() + added.length + ADDED_GLOBALS);
   body.copy(reader.bytes, reader.position, end);
   for (const [name, index] of added) {
     body.text(name);
     body.bytesOf([FUNCTION]);
     body.number(index);
   }
-  body.text(counter);
-  body.bytesOf([GLOBAL]);
-  body.number(globals);
+  for (const [n, name] of [counter, pages].entries()) {
+    body.text(name);
+    body.bytesOf([GLOBAL]);
+    body.number(globals + n);
+  }
 }
 
-/** Copies all functions, and adds the check to the start of each loop. */
+/** Copies all functions, adds the check to the start of each loop, and replaces memory.size. */
 function addChecks(reader: Reader, body: Writer, counter: number, check: number): void {
   const checking = new Writer(32);
   const global = (opcode: number): void => {
     checking.bytesOf([opcode]);
     checking.number(counter);
   };
-  global(0x23);
+  global(GLOBAL_GET);
   checking.bytesOf([0x41, 1, 0x6b]);
-  global(0x24);
-  global(0x23);
+  global(GLOBAL_SET);
+  global(GLOBAL_GET);
   checking.bytesOf([0x41, 0, 0x48, 0x04, 0x40, 0x10]);
   checking.number(check);
   checking.bytesOf([END]);
-  const added = checking.taken();
+  const inLoop = checking.taken();
+  const sizing = new Writer(8);
+  sizing.bytesOf([GLOBAL_GET]);
+  sizing.number(counter + 1);
+  const forSize = sizing.taken();
   const count = reader.number();
   body.number(count);
   for (let left = count; left > 0; left--) {
     const end = reader.number() + reader.position;
     const { position: start } = reader;
-    const loops = loopsIn(reader, end);
-    body.number(end - start + loops.length * added.length);
+    const places = placesIn(reader, end);
+    const sizes = places.filter(({ isSize }) => isSize).length;
+    const added = inLoop.length * (places.length - sizes);
+    body.number(end - start + added + sizes * (forSize.length - MEMORY_SIZE_BYTES));
     let copied = start;
-    for (const loop of loops) {
-      body.copy(reader.bytes, copied, loop);
-      body.copy(added, 0, added.length);
-      copied = loop;
+    for (const { at, isSize } of places) {
+      body.copy(reader.bytes, copied, isSize ? at - MEMORY_SIZE_BYTES : at);
+      const code = isSize ? forSize : inLoop;
+      body.copy(code, 0, code.length);
+      copied = at;
     }
     body.copy(reader.bytes, copied, end);
   }
 }
 
-/** Returns the positions of the bodies of all loops of the function that ends at `end`. */
-function loopsIn(reader: Reader, end: number): number[] {
+interface Place {
+  /** Position of the body of a loop, or behind memory.size. */
+  readonly at: number;
+  readonly isSize: boolean;
+}
+
+/** Returns the loops and the uses of memory.size of the function that ends at `end`. */
+function placesIn(reader: Reader, end: number): Place[] {
   for (let groups = reader.number(); groups > 0; groups--) {
     reader.number();
     reader.byte();
   }
-  const found: number[] = [];
+  const found: Place[] = [];
   while (reader.position < end) {
     const opcode = reader.byte();
     skipOperands(reader, opcode);
-    if (opcode === LOOP) found.push(reader.position);
+    const isSize = opcode === MEMORY_SIZE;
+    if (isSize || opcode === LOOP) found.push({ at: reader.position, isSize });
   }
   return found;
 }

@@ -54,6 +54,19 @@ test("deep recursion and deep results end with errors", async () => {
   expect(await say("return 'next'")).toBe("$4 next");
 });
 
+test("the memory of a script counts to --max-pending-bytes, and is free after it", async () => {
+  await using service = serveRedis(["--max-pending-bytes", "8mb"]);
+  using client = await converse(service.port);
+  const say = (script: string) => client.say(["EVAL", script, "0"]);
+  // Six MiB of each worker do not count.
+  for (let n = 0; n < 20; n++) {
+    expect(await say("return #string.rep('x', 2000000)")).toBe(":2000000");
+    const tooLong = await say("return #string.rep('x', 20000000)");
+    expect(tooLong).toContain("no room for the values of the script");
+    expect(await say("return select(2, pcall(string.rep, 'x', 20000000))")).toBe(tooLong);
+  }
+});
+
 test("a script that is ended keeps its writes, and says so", async () => {
   await using service = serveRedis(["--script-timeout", "50ms"]);
   using client = await converse(service.port);

@@ -65,7 +65,7 @@ export function fuzz(
   const dispatcher = new Dispatcher({
     ...{ cache, config, reply, settings, service, push, clients, counters },
     waiters: new Waiters(cache, config.maxWaiters),
-    scripts: new Scripting(memory, 0, () => {}),
+    scripts: new Scripting(memory, 0, service.budget, () => {}),
   });
   const value = ByteBuffer.ofText("kept");
   for (let n = 0; n < KEPT; n++) cache.put(ByteBuffer.ofText(`kept:${n}`), value, NEVER, 0);

@@ -16,6 +16,7 @@ const REWRITING = {
   functions: { endless: 2 },
   check: "check",
   counter: "counter",
+  pages: "pages",
   tableEntries: 3,
 };
 
@@ -52,6 +53,25 @@ test("an exception of the check ends an endless loop", () => {
   }) as unknown as { endless(): void; counter: WebAssembly.Global };
   exports.counter.value = 1_000_000;
   expect(() => exports.endless()).toThrow("enough");
+});
+
+test("the host sets what the module takes for the size of its memory", () => {
+  const sized = [...HEADER, ...BEFORE_CODE];
+  // run(n) returns memory.size. The section of the memory comes before that of the globals.
+  const globals = HEADER.length + BEFORE_CODE.length - 8 - 9;
+  sized.splice(globals, 0, 5, 3, 1, 0, 7);
+  const run = [0, 0x3f, 0, 0x0b];
+  const endless = [0, 0x03, 0x40, 0x0c, 0, 0x0b, 0x0b];
+  const body = [2, run.length, ...run, endless.length, ...endless];
+  const bytes = new Uint8Array([...sized, 10, body.length, ...body]);
+  const module = new WebAssembly.Module(rewriteModule(bytes, REWRITING).slice());
+  const host = { check() {} };
+  const exports = new WebAssembly.Instance(module, { host }).exports as unknown as {
+    run(n: number): number;
+    pages: WebAssembly.Global;
+  };
+  exports.pages.value = 3;
+  expect(exports.run(0)).toBe(3);
 });
 
 test("an unknown instruction and a missing import are errors", () => {
