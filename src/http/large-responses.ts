@@ -62,6 +62,11 @@ export class LargeResponses {
     return this.send(req, bytes, init, remake);
   }
 
+  /** Counts garbage of a request, and collects it once it is much. */
+  leave(bytes: number): void {
+    this.#budget.leave(bytes);
+  }
+
   /** Returns a response with this text, for which `claimed` bytes are claimed. The response releases them. */
   sendClaimedText(req: Request, text: string, init: ResponseInit, claimed: number): Response {
     const bytes = text.length <= SMALL_BYTES / BYTES_PER_UNIT ? undefined : Buffer.from(text);

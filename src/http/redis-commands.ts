@@ -3,9 +3,11 @@
 
 import type { Access } from "../security/tokens.ts";
 
+export type RedisArgument = string | number | boolean;
+
 export interface RedisRequest {
   /** Each command with its arguments. */
-  readonly commands: readonly (readonly Buffer[])[];
+  readonly commands: readonly (readonly RedisArgument[])[];
   readonly isTransaction: boolean;
   /** How strings of the results are written. */
   readonly encoding: "text" | "base64";

@@ -22,8 +22,12 @@ import { type Encoding, errorJson, jsonBytesMax, ReplyReader } from "./protocol/
  */
 const TURN_MS = 5;
 const TURN_COMMANDS_MIN = 16;
+/** Bytes of an argument beside its text. */
+const ARGUMENT_BYTES = 64;
 /** A result is in memory as text of its own, and as a part of the text of the response. */
 const JSON_FACTOR = 2;
+/** Bytes of a result beside its text. */
+const RESULT_BYTES = 64;
 /** The part of --max-pending-bytes for the replies of one request: it is in memory up to four times. */
 const LIMIT_RATIO = 1 / 2;
 /** A larger buffer for replies is not kept. */
@@ -37,12 +41,14 @@ const OF_CONNECTIONS: ReadonlySet<string> = new Set([
 const OF_CONNECTIONS_OF_CLIENT: ReadonlySet<string> = new Set(["reply", "tracking", "caching"]);
 
 const MINUS = 45;
-const MULTI = [Buffer.from("multi")];
-const EXEC = [Buffer.from("exec")];
+const MULTI = ["multi"];
+const EXEC = ["exec"];
+
+type RestArgument = string | number | boolean;
 
 export interface RestRequest {
-  /** Each command with its arguments. */
-  readonly commands: readonly (readonly Buffer[])[];
+  /** Each command with its arguments, of which numbers and truth values mean their texts. */
+  readonly commands: readonly (readonly RestArgument[])[];
   readonly isTransaction: boolean;
   readonly encoding: Encoding;
   /** Access of the client. */
@@ -59,12 +65,15 @@ export interface RestResults {
 /** The commands of one request. */
 interface Run {
   readonly session: Session;
-  readonly commands: readonly (readonly Buffer[])[];
+  readonly commands: readonly (readonly RestArgument[])[];
   readonly encoding: Encoding;
   readonly results: string[];
   bytes: number;
   /** Whether the replies exceed the limit: the rest of the commands does not run. */
   isTooLong: boolean;
+  /** Whether the commands are claimed, and the bytes of this claim. */
+  hasClaimed: boolean;
+  commandBytes: number;
 }
 
 export class RestCommands {
@@ -94,7 +103,16 @@ export class RestCommands {
   run(request: RestRequest): RestResults | Promise<RestResults> {
     const { commands, isTransaction, encoding } = request;
     const session = this.#newSession(request);
-    const run: Run = { session, commands, encoding, results: [], bytes: 0, isTooLong: false };
+    const run: Run = {
+      session,
+      commands,
+      encoding,
+      results: [],
+      bytes: 0,
+      isTooLong: false,
+      hasClaimed: false,
+      commandBytes: 0,
+    };
     return this.#guarded(run, () => {
       if (isTransaction) this.#runTransaction(run);
       const pause = isTransaction ? undefined : this.#runTurn(run);
@@ -142,7 +160,7 @@ export class RestCommands {
     const turnEnd = results.length + TURN_COMMANDS_MIN;
     while (results.length < commands.length) {
       const isOver = results.length >= turnEnd && performance.now() - startMs >= TURN_MS;
-      if (isOver) return new Promise((resume) => setImmediate(resume));
+      if (isOver && this.#claimCommands(run)) return new Promise((resume) => setImmediate(resume));
       if (run.isTooLong) {
         results.push(errorJson(tooLong(this.#reply.limitBytes)));
         continue;
@@ -160,6 +178,25 @@ export class RestCommands {
   }
 
   /**
+   * Claims room for the commands until the request ends, before it waits. Returns false without room: then
+   * the commands run on, so that their memory is free sooner.
+   */
+  #claimCommands(run: Run): boolean {
+    if (run.hasClaimed) return true;
+    let bytes = 0;
+    for (const args of run.commands) {
+      for (const arg of args)
+        bytes += ARGUMENT_BYTES + 2 * (typeof arg === "string" ? arg.length : 0);
+    }
+    run.hasClaimed = this.#budget.tryResize(run.bytes, run.bytes + bytes);
+    if (run.hasClaimed) {
+      run.bytes += bytes;
+      run.commandBytes = bytes;
+    }
+    return run.hasClaimed;
+  }
+
+  /**
    * Adds what `read` makes of the reply in the buffer to the results, which count as bytes in flight until
    * the request ends. Without room for it, or if it is too long, the result is an error.
    */
@@ -168,9 +205,9 @@ export class RestCommands {
     // SHUTDOWN has no reply.
     if (out.end === 0) this.#reply.nil();
     const reply = out.bytes.subarray(0, out.end);
-    const bytes = run.bytes + JSON_FACTOR * jsonBytesMax(reply, run.encoding);
+    const bytes = run.bytes + RESULT_BYTES + JSON_FACTOR * jsonBytesMax(reply, run.encoding);
     try {
-      run.isTooLong = bytes > JSON_FACTOR * limitBytes;
+      run.isTooLong = bytes - run.commandBytes > JSON_FACTOR * limitBytes;
       if (run.isTooLong) run.results.push(errorJson(tooLong(limitBytes)));
       else if (this.#budget.tryResize(run.bytes, bytes)) {
         run.bytes = bytes;
@@ -184,12 +221,10 @@ export class RestCommands {
   }
 
   /** Runs one command, whose reply is then in the buffer. Returns its pending reply, if it has one. */
-  #runOne(session: Session, args: readonly Buffer[]): Pending | undefined {
+  #runOne(session: Session, args: readonly RestArgument[]): Pending | undefined {
     const reply = this.#reply;
     reply.out.clear();
-    const [name = "", subcommand = ""] = args
-      .slice(0, 2)
-      .map((arg) => arg.toString().toLowerCase());
+    const [name = "", subcommand = ""] = args.slice(0, 2).map((arg) => String(arg).toLowerCase());
     const isClient = name === "client" && OF_CONNECTIONS_OF_CLIENT.has(subcommand);
     const { transaction } = session;
     let pending: Pending | undefined;
@@ -244,7 +279,8 @@ function outcome(reader: ReplyReader): string[] {
   return [reader.outcome()];
 }
 
-function argumentOf(bytes: Buffer): Argument {
+function argumentOf(value: RestArgument): Argument {
+  const bytes = Buffer.from(String(value));
   const argument = new Argument(bytes);
   argument.end = bytes.length;
   return argument;

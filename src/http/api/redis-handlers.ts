@@ -7,11 +7,14 @@ import type { ListHandler } from "../handler.ts";
 import { JSON_HEADERS } from "../headers.ts";
 import { kindOf } from "../json.ts";
 import type { MaybeLater } from "../large-responses.ts";
-import type { RedisCommands, RedisResults } from "../redis-commands.ts";
+import type { RedisArgument, RedisCommands, RedisResults } from "../redis-commands.ts";
 
 export interface RedisHandlers extends Readonly<
   Record<"command" | "pipeline" | "transaction", ListHandler>
 > {}
+
+/** Bytes of garbage of a short command: its arguments as bytes, and its result. */
+const GARBAGE_PER_COMMAND = 1024;
 
 interface Shown {
   readonly text: string;
@@ -25,7 +28,7 @@ export function createRedisHandlers(context: HandlerContext, redis: RedisCommand
   /** Runs the commands, and responds with the text and the status that `show` makes of the results. */
   const run = (
     req: Request,
-    commands: readonly (readonly Buffer[])[],
+    commands: readonly (readonly RedisArgument[])[],
     isTransaction: boolean,
     show: (results: readonly string[]) => Shown,
   ): MaybeLater => {
@@ -36,6 +39,7 @@ export function createRedisHandlers(context: HandlerContext, redis: RedisCommand
     const access = tokens.areNeeded ? (tokens.accessOf(token) ?? "open") : "write";
     const respond = ({ results, bytes }: RedisResults): Response => {
       const { text, status } = show(results);
+      large.leave(commands.length * GARBAGE_PER_COMMAND);
       return large.sendClaimedText(req, text, { headers: JSON_HEADERS, status }, bytes);
     };
     const outcome = redis.run({ commands, isTransaction, encoding, access, address: "http" });
@@ -48,7 +52,7 @@ export function createRedisHandlers(context: HandlerContext, redis: RedisCommand
       const message = `the body has ${list.length} commands; it may have ${limit}`;
       return reject(new HttpError(413, message, { reason: "batch_size" }));
     }
-    const commands: (readonly Buffer[])[] = [];
+    const commands: (readonly RedisArgument[])[] = [];
     for (const [index, command] of list.entries()) {
       const args = readCommand(command, `command ${index}`);
       if (typeof args === "string") return wrong(args);
@@ -82,21 +86,19 @@ function wrong(message: string): Response {
 }
 const WRONG_INIT = { status: 400, headers: JSON_HEADERS };
 
-/** Returns the arguments of a command: texts, and numbers and truth values as their texts; or an error. */
-function readCommand(command: unknown, name: string): Buffer[] | string {
+/** Returns the arguments of a command, or an error. */
+function readCommand(command: unknown, name: string): readonly RedisArgument[] | string {
   if (!Array.isArray(command)) {
     return `${name} is ${kindOf(command)}; use an array such as ["GET","key"]`;
   }
   if (command.length === 0) {
     return `${name} is empty; use an array such as ["GET","key"]`;
   }
-  const args: Buffer[] = [];
   for (const [index, value] of (command as readonly unknown[]).entries()) {
     if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") {
       const advice = "it must be a string or a number";
       return `argument ${index} of ${name} is ${kindOf(value)}; ${advice}`;
     }
-    args.push(Buffer.from(String(value)));
   }
-  return args;
+  return command as readonly RedisArgument[];
 }

@@ -63,7 +63,9 @@ test("the memory of a script counts to --max-pending-bytes, and is free after it
     expect(await say("return #string.rep(string.rep('x', 1000), 2000)")).toBe(":2000000");
     const tooLong = await say("return #string.rep(string.rep('x', 1000), 20000)");
     expect(tooLong).toContain("no room for the values of the script");
-    expect(await say("return select(2, pcall(string.rep, string.rep('x', 1000), 20000))")).toBe(tooLong);
+    expect(await say("return select(2, pcall(string.rep, string.rep('x', 1000), 20000))")).toBe(
+      tooLong,
+    );
   }
 });
 
