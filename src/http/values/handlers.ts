@@ -140,20 +140,20 @@ export class ValueHandlers {
   #respondToHolder(req: Request, key: string, found: Found, nowMs: number): MaybeLater {
     const { cache, reject } = this.#context;
     if (found.length === MISS) return found.isFull ? reject(FULL) : this.#missing(found);
-    const type = typeOf(found.meta);
-    const etag = this.#response.etag(type);
-    const fields = new Headers(this.#response.fields(type, etag, found.expiresAtMs - nowMs));
-    fields.set("cache-control", "no-store");
-    if (found.lease !== undefined) fields.set("lease", found.lease);
+    const respond = ({ meta, expiresAtMs }: Found, atMs: number): MaybeLater => {
+      const fields = new Headers(this.#response.fields(typeOf(meta), expiresAtMs - atMs).headers);
+      fields.set("cache-control", "no-store");
+      if (found.lease !== undefined) fields.set("lease", found.lease);
+      return this.#response.send(req, fields, remake);
+    };
     // Without another lease: the request has its own already.
     const remake = (): MaybeLater => {
       this.#key.setText(key);
-      const into = this.#response.begin();
-      const again = cache.leases.get(this.#key, cache.clock.now(), into, SERVES_STALE);
-      if (again.length === MISS) return this.#missing(found);
-      return this.#response.send(req, fields, remake);
+      const atMs = cache.clock.now();
+      const again = cache.leases.get(this.#key, atMs, this.#response.begin(), SERVES_STALE);
+      return again.length === MISS ? this.#missing(found) : respond(again, atMs);
     };
-    return this.#response.send(req, fields, remake);
+    return respond(found, nowMs);
   }
 
   /** Responds 404, with the lease or with the time after which the lease of another caller ends. */
@@ -188,13 +188,12 @@ export class ValueHandlers {
   /** Responds with the value in the buffer. */
   #respond(req: Request, { expiresAtMs, meta }: Found, nowMs: number): MaybeLater {
     const type = typeOf(meta);
-    const etag = this.#response.etag(type);
-    const fields = this.#response.fields(type, etag, expiresAtMs - nowMs);
+    const { headers, etag } = this.#response.fields(type, expiresAtMs - nowMs);
     const conditions = preconditionsOf(req.headers);
     const failed = conditions && falseOf(conditions, etag);
     if (failed === "ifMatch") return this.#context.reject(CONDITION_FAILED.ifMatch);
-    if (failed === "ifNoneMatch") return new Response(null, { status: 304, headers: fields });
-    return this.#response.send(req, fields, this.get);
+    if (failed === "ifNoneMatch") return new Response(null, { status: 304, headers });
+    return this.#response.send(req, headers, this.get);
   }
 }
 

@@ -17,13 +17,20 @@ const TYPES_MAX = 64;
 const PASSIVE =
   /^((image\/(?!svg)|audio\/|video\/|font\/)[\w.+-]+|text\/(plain|css|csv)|application\/(octet-stream|json|pdf))\s*(;[^,]*)?$/i;
 
-/** The fields of one content type. One object for all its responses: see respond.ts for the costs. */
-interface TypeFields {
+/** The fields of the responses with one content type. */
+export interface ValueFields {
+  /** One object for all these responses: see respond.ts for the costs. */
   readonly headers: Headers;
+  /** The ETag that they show. */
+  readonly etag: string;
+}
+
+interface TypeFields extends ValueFields {
+  etag: string;
   /** Seed of the ETag, which depends on the type too. */
   readonly seed: bigint;
-  /** The ETag and the time that `headers` show. To set a field costs 0.3 µs. */
-  etag: string;
+  /** The digest and the time that `headers` show. To set a field costs 0.1 µs, the text of a digest too. */
+  digest: bigint;
   seconds: number;
 }
 
@@ -34,6 +41,8 @@ export class ValueResponse {
   /** Whether only clients with a token may have the value: then no shared cache may keep it. */
   readonly #isPrivate: () => boolean;
   #body = new ByteBuffer();
+  /** The value in the buffer. */
+  #value: Buffer<ArrayBuffer> = this.#body.bytes;
 
   constructor(large: LargeResponses, isPrivate: () => boolean) {
     this.#large = large;
@@ -46,27 +55,25 @@ export class ValueResponse {
     return this.#body;
   }
 
-  /** Returns the ETag of the value in the buffer. */
-  etag(type: string): string {
-    const { bytes, end } = this.#body;
-    return etagOf(bytes.subarray(0, end), this.#fieldsOf(type).seed);
-  }
-
   /** Returns the ETag of any value. O(bytes). */
   etagOf(bytes: Uint8Array, type: string): string {
-    return etagOf(bytes, this.#fieldsOf(type).seed);
+    return textOf(digestOf(bytes, this.#fieldsOf(type).seed));
   }
 
   /**
-   * Returns the fields of a response. `msLeft`: until the value is stale, 0 or negative after that,
-   * Infinity without an expiry.
+   * Returns the fields of a response with the value in the buffer. `msLeft`: until the value is stale, 0
+   * or negative after that, Infinity without an expiry. O(bytes).
    */
-  fields(type: string, etag: string, msLeft: number): Headers {
+  fields(type: string, msLeft: number): ValueFields {
     const fields = this.#fieldsOf(type);
     const { headers } = fields;
-    if (etag !== fields.etag) {
-      fields.etag = etag;
-      headers.set("etag", etag);
+    const { bytes, end } = this.#body;
+    this.#value = bytes.subarray(0, end);
+    const digest = digestOf(this.#value, fields.seed);
+    if (digest !== fields.digest) {
+      fields.digest = digest;
+      fields.etag = textOf(digest);
+      headers.set("etag", fields.etag);
     }
     const seconds = msLeft > 0 ? Math.floor(msLeft / 1000) : Math.min(-1, Math.ceil(msLeft / 1000));
     if (seconds !== fields.seconds) {
@@ -78,24 +85,19 @@ export class ValueResponse {
       headers.set("age", `${Math.max(0, -seconds)}`);
       headers.set("cache-status", isLimited ? `ringcache; hit; ttl=${seconds}` : "ringcache; hit");
     }
-    return headers;
+    return fields;
   }
 
-  /** Returns 200 with the value in the buffer. `remake`: makes the response again if it has to wait for room. */
+  /** Returns 200 with the value of the last `fields`. `remake`: makes the response again if it has to wait for room. */
   send(req: Request, headers: Headers, remake: Remake): MaybeLater {
-    const { bytes, end } = this.#body;
-    if (this.#large.isSmall(end)) return new Response(bytes.subarray(0, end), { headers });
+    const value = this.#value;
+    if (this.#large.isSmall(value.length)) return new Response(value, { headers });
     this.#body = new ByteBuffer();
     if (req.method !== "HEAD") {
-      return this.#large.send(
-        req,
-        bytes.subarray(0, end),
-        { headers: new Headers(headers) },
-        remake,
-      );
+      return this.#large.send(req, value, { headers: new Headers(headers) }, remake);
     }
     const ofHead = new Headers(headers);
-    ofHead.set("content-length", `${end}`);
+    ofHead.set("content-length", `${value.length}`);
     return new Response(null, { headers: ofHead });
   }
 
@@ -105,13 +107,18 @@ export class ValueResponse {
     if (this.#types.size === TYPES_MAX) this.#types.clear();
     const headers = new Headers({ "content-type": type, "x-content-type-options": "nosniff" });
     if (!PASSIVE.test(type)) headers.set("content-security-policy", "sandbox");
-    const fields = { headers, seed: BigInt(Bun.hash.crc32(type)), etag: "", seconds: NaN };
+    const seed = BigInt(Bun.hash.crc32(type));
+    const fields = { headers, seed, digest: -1n, etag: "", seconds: NaN };
     this.#types.set(type, fields);
     return fields;
   }
 }
 
 /** 64 bits of XXH3: an ETag tells versions of one value apart, and is no defence against its writer. */
-function etagOf(bytes: Uint8Array, seed: bigint): string {
-  return `"${Bun.hash.xxHash3(bytes, seed).toString(16)}"`;
+function digestOf(bytes: Uint8Array, seed: bigint): bigint {
+  return Bun.hash.xxHash3(bytes, seed);
+}
+
+function textOf(digest: bigint): string {
+  return `"${digest.toString(16)}"`;
 }

@@ -20,6 +20,7 @@ import * as databases from "./database-counts.ts";
 import { type Lease, type Meta, NEVER, RECORD_KEPT_MS } from "../shard.ts";
 import { HAS_META, HIDDEN, type Layout } from "./layout.ts";
 import type { TagHash } from "./tags.ts";
+import { textAt } from "./type-texts.ts";
 
 /** Floats at the beginning of the meta. */
 const STALE_UNTIL = 0;
@@ -47,6 +48,8 @@ const TAGS_MASK = 2 ** 5 - 1;
 const TYPE_SHIFT = 13;
 const TYPE_MASK = 2 ** 8 - 1;
 const HAS_LEASE = 1 << 21;
+
+const NO_TAGS: readonly TagHash[] = [];
 
 /** Makes a record that was stored with room behind its value one with meta. */
 export function complete(
@@ -113,8 +116,9 @@ export function isGone(layout: Layout, record: number, nowMs: number): boolean {
 
 /** Whether reads that accept stale values find the record. O(tags). */
 export function isServable(layout: Layout, record: number, nowMs: number): boolean {
-  if (!layout.hasMeta(record)) return layout.expiresAtOf(record) > nowMs;
-  return servedUntil(layout, record) > nowMs && isCurrent(layout, record);
+  const isFresh = layout.expiresAtOf(record) > nowMs;
+  if (!layout.hasMeta(record)) return isFresh;
+  return (isFresh || servedUntil(layout, record) > nowMs) && isCurrent(layout, record);
 }
 
 /** Whether none of the tags of a record with meta was invalidated since it was made. O(tags). */
@@ -148,33 +152,34 @@ function keptUntil(layout: Layout, record: number): number {
 /** The meta of a record, or undefined if it has none. O(meta). */
 export function metaOf(layout: Layout, record: number): Meta | undefined {
   if (!layout.hasMeta(record)) return undefined;
-  const { floats, words, bytes } = layout;
-  const start = startOf(layout, record);
+  const { floats } = layout;
   const word = trailer(layout, record);
-  let at = start + FIXED_FLOATS;
-  let lease: Lease | undefined;
-  if ((word & HAS_LEASE) !== 0) {
-    const token = bytes.toString(
-      "base64url",
-      (start + TOKEN) * 8,
-      (start + TOKEN) * 8 + TOKEN_BYTES,
-    );
-    lease = { token, endsAtMs: floats[start + LEASE_END]!, stamp: floats[start + LEASE_STAMP]! };
-    at += LEASE_FLOATS;
-  }
-  const tags: TagHash[] = [];
-  const end = at + ((word >>> TAGS_SHIFT) & TAGS_MASK);
-  for (; at < end; at++) tags.push([words[2 * at]! >>> 0, words[2 * at + 1]! >>> 0]);
-  const contentType = bytes.toString(
-    "latin1",
-    at * 8,
-    at * 8 + ((word >>> TYPE_SHIFT) & TYPE_MASK),
-  );
+  const start = (record + layout.recordBytesAt(record)) / 8 - (word & FLOATS_MASK);
+  const lease = (word & HAS_LEASE) === 0 ? undefined : leaseAt(layout, start);
+  const first = start + (lease === undefined ? FIXED_FLOATS : FIXED_FLOATS + LEASE_FLOATS);
+  const end = first + ((word >>> TAGS_SHIFT) & TAGS_MASK);
   return {
     staleUntilMs: floats[start + STALE_UNTIL]!,
     storedAtMs: floats[start + STORED_AT]!,
     stamp: floats[start + STAMP]!,
-    ...{ tags, contentType, lease },
+    tags: end === first ? NO_TAGS : tagsBetween(layout, first, end),
+    contentType: textAt(layout, 2 * end, (word >>> TYPE_SHIFT) & TYPE_MASK),
+    lease,
+  };
+}
+
+function tagsBetween({ words }: Layout, first: number, end: number): TagHash[] {
+  const tags: TagHash[] = [];
+  for (let at = first; at < end; at++) tags.push([words[2 * at]! >>> 0, words[2 * at + 1]! >>> 0]);
+  return tags;
+}
+
+function leaseAt({ floats, bytes }: Layout, start: number): Lease {
+  const token = (start + TOKEN) * 8;
+  return {
+    token: bytes.toString("base64url", token, token + TOKEN_BYTES),
+    endsAtMs: floats[start + LEASE_END]!,
+    stamp: floats[start + LEASE_STAMP]!,
   };
 }
 

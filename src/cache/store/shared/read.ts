@@ -79,7 +79,8 @@ export class Reader {
     if (length === MISS || this.#mustNotGrow(into, length, sequence)) return undefined;
     const start = layout.valueStart(record);
     into.appendRun(layout.bytes, start, start + length);
-    [this.#slot, this.#record] = [slot, record];
+    this.#slot = slot;
+    this.#record = record;
     const expiresAtMs = layout.expiresAtOf(record);
     const found = meta.metaOf(layout, record);
     return { length, expiresAtMs, isStale: expiresAtMs <= nowMs, meta: found };
