@@ -288,8 +288,8 @@ export class Cache {
   /**
    * Calls `visit` for about `count` live entries and returns the position of the next call. A scan
    * starts at 0; a returned 0 means the end. The cache keeps no state for a scan: any thread may
-   * continue it at any time. An entry that exists from the first call to the last is shown at least
-   * once. `visit` must not call the cache: that throws. O(count + shards).
+   * continue it at any time. An entry that exists from the first call to the last is shown once, or
+   * twice if it is written meanwhile. `visit` must not call the cache: that throws. O(count + shards).
    */
   scan(
     nowMs: number,

@@ -92,10 +92,11 @@ export function scan(
     if (homeOf(layout.hashAt(slot), slots) <= slot) show(slot, SCAN_END);
   }
   const end = slot < slots ? Math.ceil((slot * 2 ** 32) / slots) : SCAN_END;
-  for (let step = 0; step < slots; step++) {
-    const pushed = (slot + step) % slots;
+  for (let next = slot; next < slot + slots; next++) {
+    const pushed = next % slots;
     if (layout.recordAt(pushed) === 0) break;
-    const isFromBefore = slot < slots || homeOf(layout.hashAt(pushed), slots) > pushed;
+    // Behind the end of the index, entries whose home is at its start have been shown first of all.
+    const isFromBefore = next < slots || homeOf(layout.hashAt(pushed), slots) > pushed;
     if (isFromBefore) show(pushed, end);
   }
   return end;
