@@ -50,6 +50,14 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
     quantity: count(http + resp),
     note: `${text(count(http))} HTTP, ${text(count(resp))} Redis`,
   }),
+  "Leases/s": ({ caching: { leasesPerSecond, waitsPerSecond } }) => ({
+    quantity: count(Math.round(leasesPerSecond)),
+    note: `${text(count(Math.round(waitsPerSecond)))} waits/s`,
+  }),
+  "Stale reads/s": ({ caching: { stalePerSecond, invalidationsPerSecond } }) => ({
+    quantity: count(Math.round(stalePerSecond)),
+    note: `${text(count(Math.round(invalidationsPerSecond)))} tags invalidated/s`,
+  }),
   "Worker restarts": ({ workerRestarts, workers }) => ({
     quantity: count(workerRestarts),
     note: `${workers.length} ${workers.length === 1 ? "worker" : "workers"} now`,

@@ -57,6 +57,13 @@ export interface LiveStats {
   readonly residentBytes: number;
   readonly evictionsPerSecond: number;
   readonly expirationsPerSecond: number;
+  /** Leases given, requests that waited for one, stale values served, and tags invalidated. */
+  readonly caching: {
+    readonly leasesPerSecond: number;
+    readonly waitsPerSecond: number;
+    readonly stalePerSecond: number;
+    readonly invalidationsPerSecond: number;
+  };
   readonly clients: { readonly http: number; readonly resp: number };
   readonly virtualNodes: number;
   readonly shards: readonly ShardView[];

@@ -31,6 +31,10 @@ interface Totals {
   readonly miss: number;
   readonly evicted: number;
   readonly expired: number;
+  readonly leasesGranted: number;
+  readonly leaseWaits: number;
+  readonly staleServed: number;
+  readonly invalidations: number;
   /** Durations of requests, by bucket. */
   readonly durations: Float64Array;
 }
@@ -66,7 +70,7 @@ export class LiveSampler {
     const last = this.#previous;
     const now = this.#totals();
     const seconds = Math.max(0.001, (now.timeMs - last.timeMs) / 1000);
-    const perSecond = (name: "requests" | "evicted" | "expired") =>
+    const perSecond = (name: Exclude<keyof Totals, "durations">) =>
       Math.max(0, now[name] - last[name]) / seconds;
     const gets = now.hit + now.miss - last.hit - last.miss;
     const stats = cache.maintenance.stats();
@@ -97,6 +101,12 @@ export class LiveSampler {
       residentBytes: residentBytes(),
       evictionsPerSecond: perSecond("evicted"),
       expirationsPerSecond: perSecond("expired"),
+      caching: {
+        leasesPerSecond: perSecond("leasesGranted"),
+        waitsPerSecond: perSecond("leaseWaits"),
+        stalePerSecond: perSecond("staleServed"),
+        invalidationsPerSecond: perSecond("invalidations"),
+      },
       clients,
       virtualNodes: config.virtualNodes,
       shards: shardViews(cache, this.#shares),
@@ -115,7 +125,8 @@ export class LiveSampler {
 
   #totals(): Totals {
     const { cache, protocols } = this.#context;
-    const { hit, miss, evicted, expired } = cache.maintenance.stats();
+    const { hit, miss, evicted, expired, ...more } = cache.maintenance.stats();
+    const { leasesGranted, leaseWaits, staleServed, invalidations } = more;
     const durations = new Float64Array(BUCKETS);
     let requests = 0;
     for (const protocol of protocols()) {
@@ -124,7 +135,10 @@ export class LiveSampler {
         durations[bucket]! += count;
       }
     }
-    return { timeMs: performance.now(), requests, hit, miss, evicted, expired, durations };
+    return {
+      ...{ timeMs: performance.now(), requests, hit, miss, evicted, expired, durations },
+      ...{ leasesGranted, leaseWaits, staleServed, invalidations },
+    };
   }
 }
 

@@ -80,17 +80,23 @@ export function memoryPartLines({ memory }: LiveStats, columns: number): Line[] 
 
 /** Number of entries, and the rates of evictions and expirations. */
 export function entryLines(stats: LiveStats, columns: number): Line[] {
-  const rate = (name: string, perSecond: number): Line => [
-    unit(`${name} `),
-    whole(perSecond),
-    unit("/s"),
-  ];
   const items: Line[] = [
     [whole(stats.entries)],
     rate("evictions", stats.evictionsPerSecond),
     rate("expirations", stats.expirationsPerSecond),
   ];
   return flow("entries", items, columns);
+}
+
+/** The rates of leases, waits for them, stale values and invalidated tags. */
+export function cachingLines({ caching }: LiveStats, columns: number): Line[] {
+  const items: Line[] = [
+    [whole(caching.leasesPerSecond), unit("/s")],
+    rate("waits", caching.waitsPerSecond),
+    rate("stale served", caching.stalePerSecond),
+    rate("invalidations", caching.invalidationsPerSecond),
+  ];
+  return flow("leases", items, columns);
 }
 
 /** Number of shards, and the distribution of the entries over them. */
@@ -142,6 +148,10 @@ function curved(
   if (values.every((sample) => sample === undefined)) return [labelled(label), ...value];
   const gap = " ".repeat(Math.max(1, VALUE_COLUMNS - widthOf(value)));
   return [labelled(label), ...value, gap, sparkline(values, max), unit(scale)];
+}
+
+function rate(name: string, perSecond: number): Line {
+  return [unit(`${name} `), whole(perSecond), unit("/s")];
 }
 
 function widest(texts: readonly string[]): number {

@@ -4,6 +4,7 @@
 import type { LiveStats } from "../live/stats.ts";
 import {
   curveColumns,
+  cachingLines,
   entryLines,
   hitRatioLine,
   hotKeyLines,
@@ -107,6 +108,7 @@ function statBlocks(stats: LiveStats, curves: Curves, { columns, rows }: Size): 
     { lines: [memoryLine(stats, columns)], rank: 4 },
     { lines: memoryPartLines(stats, columns), rank: 10 },
     { lines: entryLines(stats, columns), rank: 5 },
+    { lines: cachingLines(stats, columns), rank: 13 },
     blank(),
     { lines: processLines(stats, columns), rank: 11 },
     { lines: snapshotLines(stats, columns), rank: stats.snapshot.hasFailed ? 1 : 8 },

@@ -34,6 +34,12 @@ const isStats = fields<LiveStats>({
   residentBytes: isNumber,
   evictionsPerSecond: isNumber,
   expirationsPerSecond: isNumber,
+  caching: fields<LiveStats["caching"]>({
+    leasesPerSecond: isNumber,
+    waitsPerSecond: isNumber,
+    stalePerSecond: isNumber,
+    invalidationsPerSecond: isNumber,
+  }),
   clients: fields<LiveStats["clients"]>({ http: isNumber, resp: isNumber }),
   virtualNodes: isNumber,
   shards: listOf(

@@ -39,6 +39,10 @@ export function sampleStats(changes: Partial<LiveStats> = {}): LiveStats {
     residentBytes: 1200 * MIB,
     evictionsPerSecond: 0,
     expirationsPerSecond: 12.5,
+    caching: {
+      ...{ leasesPerSecond: 40, waitsPerSecond: 320 },
+      ...{ stalePerSecond: 25, invalidationsPerSecond: 7 },
+    },
     clients: { http: 12, resp: 3 },
     virtualNodes: 1024,
     shards: Array.from({ length: 64 }, (_, shard) => {
