@@ -148,7 +148,12 @@ export class RestCommands {
   #runTransaction(run: Run): void {
     const { session, commands } = run;
     void this.#runOne(session, MULTI);
-    for (const args of commands) void this.#runOne(session, args);
+    for (const args of commands) {
+      // It would end the transaction, and the commands behind it would run outside of it.
+      const isQueued = !RUN_AT_ONCE.has(String(args[0]).toLowerCase());
+      if (isQueued) void this.#runOne(session, args);
+      else if (session.transaction !== undefined) session.transaction.isBroken = true;
+    }
     void this.#runOne(session, EXEC);
     this.#take(run, (reader) => reader.elements());
   }

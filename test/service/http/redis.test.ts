@@ -215,9 +215,11 @@ describe("a transaction", () => {
 
   test("with a command that cannot run is discarded", async () => {
     const error = "EXECABORT Transaction discarded because of previous errors.";
-    for (const wrong of [["nope"], ["GET"], ["SUBSCRIBE", "c"]]) {
+    const nested = [["MULTI"], ["EXEC"], ["DISCARD"], ["WATCH", "d"], ["exec", "x"]];
+    for (const wrong of [["nope"], ["GET"], ["SUBSCRIBE", "c"], ...nested]) {
       await send("/redis", ["SET", "d", "before"]);
-      const outcome = await send("/redis/multi-exec", [["SET", "d", "after"], wrong]);
+      const after = ["SET", "d", "after"];
+      const outcome = await send("/redis/multi-exec", [after, wrong, after]);
       expect([wrong, ...outcome]).toEqual([wrong, 400, { error }]);
       expect(await send("/redis", ["GET", "d"])).toEqual([200, { result: "before" }]);
     }

@@ -146,6 +146,39 @@ test("pipelined requests get their responses in order", async () => {
   ]);
 });
 
+test("requests of each route that does not wait may be pipelined", async () => {
+  await using server = serve();
+  const post = (path: string, body: unknown): string => {
+    const text = JSON.stringify(body);
+    return `POST ${path} HTTP/1.1\r\n${HOST}\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
+  };
+  const get = (target: string, ...fields: string[]): string =>
+    `${["GET " + target + " HTTP/1.1", HOST, ...fields].join("\r\n")}\r\n\r\n`;
+  const commands = Array.from({ length: 16 }, (_, n) => ["SET", `k${n}`, "x".repeat(500)]);
+  const requests = [
+    ...[post("/put", { key: "k", value: "v", stale: 1, tags: ["t"] }), get("/get?key=k")],
+    ...[get("/get?key=x&lease=1"), get("/get?key=x&lease=1&wait=0"), get("/get?key=k&stale=1")],
+    ...[post("/release", { key: "x", lease: "AAAAAAAAAAAAAAAAAAAAAA" })],
+    ...[post("/mput", { entries: [{ key: "m", value: "v" }] }), post("/mget", { keys: ["m"] })],
+    ...[post("/incr", { key: "n" }), get("/ttl?key=k"), get("/keys"), get("/keys?count=1")],
+    ...[post("/redis", ["GET", "k"]), post("/redis", ["KEYS", "*"]), post("/redis", ["multi"])],
+    ...[post("/redis/pipeline", commands), post("/redis/multi-exec", commands)],
+    `PUT /cache/k HTTP/1.1\r\n${HOST}\r\nContent-Length: 1\r\n\r\nv`,
+    ...[get("/cache/k"), get("/cache/k", "If-None-Match: *"), get("/cache/x", "Lease: 1")],
+    `DELETE /cache/k HTTP/1.1\r\n${HOST}\r\n\r\n`,
+    ...[post("/invalidate", { tags: ["t"] }), get("/stats"), get("/ring"), get("/nope")],
+    `POST /flush HTTP/1.1\r\n${HOST}\r\n\r\n`,
+  ];
+  // Each request behind each other one, at some distance.
+  for (let first = 0; first < requests.length; first++) {
+    using connection = await connect(server.url);
+    const turned = [...requests.slice(first), ...requests.slice(0, first)];
+    connection.send(turned.join("") + get("/livez", "Connection: close"));
+    const received = await connection.closed;
+    expect(received.match(/HTTP\/1.1 \d+/g)).toHaveLength(requests.length + 1);
+  }
+});
+
 test("an exception in a handler is 500 in JSON and is reported, and the service keeps serving", async () => {
   class BrokenCache extends Cache {
     override get(): number {

@@ -46,6 +46,7 @@ export interface WellFormed {
 export const STREAM_PATH = "/events";
 /** Deletes the entries that must still be there at the end. */
 const FLUSH_PATH = "/flush";
+const GET_PATH = "/get";
 /** Does the same with its member "all". */
 const INVALIDATE_PATH = "/invalidate";
 /** How likely a route is: most of them read or write entries. */
@@ -113,8 +114,10 @@ export class Requests {
       statuses.push(404, 405);
     }
     const inQuery = parameters.filter((parameter) => parameter.in === "query");
-    if (inQuery.some(({ name }) => name === "key")) [target, key] = this.#query(target);
-    else if (inQuery.length > 0) {
+    if (inQuery.some(({ name }) => name === "key")) {
+      [target, key] = this.#query(target);
+      if (path === GET_PATH && draw.oneIn(3)) target += this.#caching(closing);
+    } else if (inQuery.length > 0) {
       const pairs = inQuery
         .filter(() => draw.oneIn(2))
         .map(({ name, schema: of }) => {
@@ -168,6 +171,19 @@ export class Requests {
       default:
         return [`${path}?key=${name}`, key];
     }
+  }
+
+  /** Parameters for leases and stale values, some of them wrong. */
+  #caching(isLast: boolean): string {
+    const draw = this.#draw;
+    const lease = draw.pick(["1", "0.001", "5", "0.05", "0", "-1", "3601", "x", "", "1e1"]);
+    const stale = draw.pick(["1", "0", "", "2", "true"]);
+    const wait = draw.pick(["0.02", "0.001", "0", "61", "-1", "x"]);
+    return draw.pick([
+      ...[`&lease=${lease}`, `&lease=1&stale=${stale}`, `&stale=${stale}`, "&stale=1&stale=1"],
+      isLast ? `&lease=1&wait=${wait}` : "&lease=1&wait=0",
+      isLast ? `&wait=${wait}` : "&wait=0",
+    ]);
   }
 
   /** JSON of this schema, or of something like it. */
@@ -269,6 +285,8 @@ export class Requests {
     // The service closes the connection after a chunked body by itself.
     const isChunked = text !== undefined && closing && draw.oneIn(2);
     if (closing && !isChunked) fields.push("Connection: close");
+    // The runtime closes a connection with a request behind one that waits: only the last one does.
+    if (closing && draw.oneIn(8)) fields.push("Lease: 1", "Prefer: wait=0.02");
     fields.splice(draw.below(fields.length + 1), 0, "Host: localhost");
     let body: Buffer = Buffer.from(text ?? "");
     if (isChunked) {
