@@ -24,6 +24,11 @@ import * as runs from "./runs.ts";
 const WASTE_RATIO_MAX = 1 / 10;
 /** The most segments of a run of medium records, in units of the longest one. */
 const MEDIUM_RUN_MAX = 2;
+/**
+ * The least number of such runs in a log. In a shard of 20 KB, runs of eight segments are a tenth of the log:
+ * with 100 B values and room for 1 % of the keys, web12 has 39.5 % hits so, and 41.3 % with this limit.
+ */
+const MEDIUM_RUNS_MIN = 32;
 /** Fields that name a run. */
 const RUN_FIELDS = ["smallOpen", "mainOpen", "victim", "fresh"] as const;
 
@@ -59,8 +64,12 @@ export function runSpanOf(layout: Layout, recordBytes: number): number {
   if (recordBytes > longBytes) return least;
   let best = least;
   let leastWaste = 1;
-  const most = (MEDIUM_RUN_MAX * longBytes) / segmentBytes;
-  for (let span = Math.max(least, runSegments); span <= most; span++) {
+  const shortest = Math.max(least, runSegments);
+  const most = Math.min(
+    (MEDIUM_RUN_MAX * longBytes) / segmentBytes,
+    Math.max(shortest, layout.segments / MEDIUM_RUNS_MIN),
+  );
+  for (let span = shortest; span <= most; span++) {
     const waste = ((span * segmentBytes) % recordBytes) / (span * segmentBytes);
     if (waste >= leastWaste) continue;
     best = span;

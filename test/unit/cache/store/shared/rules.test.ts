@@ -65,7 +65,7 @@ class Model {
   insert(key: string, hash: number, bytes: number): void {
     const inserts = Math.min(1024, this.held.size + 1);
     this.mean += Math.round((16 * bytes - this.mean) / inserts);
-    const isMain = this.#returns(hash) && this.#isShortEnough(bytes);
+    const isMain = this.#returns(hash);
     this.held.set(key, { bytes, hash, isMain, hits: 0, rounds: 0 });
   }
 
@@ -73,8 +73,9 @@ class Model {
   atTail(entry: Held): Held | undefined {
     const { bytes, isMain, hits, rounds } = entry;
     const mean = this.mean / 16;
-    const needed = bytes <= 1.25 * mean ? 1 : 2;
-    const free = bytes > mean / 4 ? 0 : bytes > mean / 8 ? 1 : bytes > mean / 16 ? 2 : 3;
+    const needed = isMain || bytes <= 1.25 * mean ? 1 : 2;
+    const freeInMain = bytes > mean * 0.75 ? 0 : bytes > mean / 2 ? 1 : bytes > mean / 4 ? 2 : 3;
+    const free = isMain ? freeInMain : bytes > mean / 8 ? 0 : 1;
     if (hits > 0 && hits >= needed) {
       return { ...entry, isMain: true, hits: isMain ? hits - 1 : 0, rounds: 0 };
     }
@@ -113,10 +114,6 @@ class Model {
     const isInTime = this.mainBorn === 0 || away <= this.clock - this.mainBorn;
     this.decisions[isInTime ? "returned" : "tooLate"]++;
     return isInTime;
-  }
-
-  #isShortEnough(bytes: number): boolean {
-    return bytes <= (6.25 * this.mean) / 16;
   }
 
   #epoch(): number {
