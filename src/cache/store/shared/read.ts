@@ -14,6 +14,8 @@ export class Reader {
   /** Slot and record that the last read found. */
   #slot = index.NO_SLOT;
   #record = 0;
+  /** Offset of the value, read once: the key's length at the record may change until the next look. */
+  #valueStart = 0;
 
   constructor(layout: Layout, lock: SequenceLock) {
     this.#layout = layout;
@@ -29,7 +31,7 @@ export class Reader {
     const length = this.#find(hash, key, nowMs);
     if (length === MISS) return MISS;
     if (this.#mustNotGrow(into, length, sequence)) return MISS;
-    const start = layout.valueStart(this.#record);
+    const start = this.#valueStart;
     into.appendRun(layout.bytes, start, start + length);
     return length;
   }
@@ -49,8 +51,8 @@ export class Reader {
     if (length === MISS) return MISS;
     const { start, end } = rangeWithin(length, first, last);
     if (this.#mustNotGrow(into, end - start, sequence)) return MISS;
-    const valueStart = layout.valueStart(this.#record);
-    into.appendRun(layout.bytes, valueStart + start, valueStart + end);
+    const at = this.#valueStart;
+    into.appendRun(layout.bytes, at + start, at + end);
     return end - start;
   }
 
@@ -77,7 +79,7 @@ export class Reader {
     if (!meta.isServable(layout, record, nowMs)) return undefined;
     const length = this.#checkedLength(record);
     if (length === MISS || this.#mustNotGrow(into, length, sequence)) return undefined;
-    const start = layout.valueStart(record);
+    const start = this.#valueStart;
     into.appendRun(layout.bytes, start, start + length);
     this.#slot = slot;
     this.#record = record;
@@ -110,7 +112,9 @@ export class Reader {
   #checkedLength(record: number): number {
     const layout = this.#layout;
     const length = layout.valueLengthOf(record);
-    return length >= 0 && layout.valueStart(record) + length <= layout.bytes.length ? length : MISS;
+    const start = layout.valueStart(record);
+    this.#valueStart = start;
+    return length >= 0 && start + length <= layout.bytes.length ? length : MISS;
   }
 
   /** Whether the buffer would grow for a length that is torn: it must not grow by a gigabyte. */
