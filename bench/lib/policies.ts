@@ -46,9 +46,54 @@ export function hitRatioOf(name: keyof typeof POLICIES, trace: Trace, capacity: 
   return { objects, bytes: (count.hitBytes / count.bytes) * 100 };
 }
 
-/** The first key of a Set is the least recently used one. */
+/**
+ * Keys in the order in which they were added, in typed arrays: a Set takes ten times as long to find its
+ * oldest key once many were deleted.
+ */
+class Queue {
+  size = 0;
+  readonly #newer: Int32Array;
+  readonly #older: Int32Array;
+  /** Stands before the oldest key and behind the newest. */
+  readonly #end: number;
+
+  constructor(keys: number) {
+    this.#newer = new Int32Array(keys + 1).fill(-1);
+    this.#older = new Int32Array(keys + 1).fill(-1);
+    this.#end = keys;
+    this.#link(keys, keys);
+  }
+
+  /** The key must not be in the queue. */
+  add(key: number): void {
+    this.#link(this.#older[this.#end] as number, key);
+    this.#link(key, this.#end);
+    this.size++;
+  }
+
+  /** Returns whether the key was in the queue. */
+  delete(key: number): boolean {
+    const newer = this.#newer[key] as number;
+    if (newer < 0) return false;
+    this.#link(this.#older[key] as number, newer);
+    this.#newer[key] = -1;
+    this.size--;
+    return true;
+  }
+
+  /** The queue must not be empty. */
+  get oldest(): number {
+    return this.#newer[this.#end] as number;
+  }
+
+  #link(older: number, newer: number): void {
+    this.#newer[older] = newer;
+    this.#older[newer] = older;
+  }
+}
+
 function lru({ bytes }: Trace, capacity: number): Policy {
-  const held = new Set<number>();
+  const held = new Queue(bytes.length);
   let used = 0;
   return {
     get(key) {
@@ -59,10 +104,9 @@ function lru({ bytes }: Trace, capacity: number): Policy {
     put(key) {
       held.add(key);
       used += bytes[key] as number;
-      for (const oldest of held) {
-        if (used <= capacity) return;
-        held.delete(oldest);
-        used -= bytes[oldest] as number;
+      while (used > capacity) {
+        used -= bytes[held.oldest] as number;
+        held.delete(held.oldest);
       }
     },
   };
@@ -135,7 +179,8 @@ function sampledLru({ bytes }: Trace, capacity: number): Policy {
 /** As in the paper, with promotion at the first hit, and blind to the length of an entry. */
 function s3fifo({ bytes }: Trace, capacity: number): Policy {
   const hits = new Map<number, number>();
-  const [small, main, ghosts] = [new Set<number>(), new Set<number>(), new Set<number>()];
+  const queue = () => new Queue(bytes.length);
+  const [small, main, ghosts] = [queue(), queue(), queue()];
   let used = 0;
   let smallUsed = 0;
   const evict = (key: number) => {
@@ -152,10 +197,7 @@ function s3fifo({ bytes }: Trace, capacity: number): Policy {
     }
     evict(key);
     ghosts.add(key);
-    for (const oldest of ghosts) {
-      if (ghosts.size <= hits.size) break;
-      ghosts.delete(oldest);
-    }
+    while (ghosts.size > hits.size) ghosts.delete(ghosts.oldest);
   };
   const evictMain = (key: number) => {
     main.delete(key);
@@ -175,8 +217,8 @@ function s3fifo({ bytes }: Trace, capacity: number): Policy {
       used += bytes[key] as number;
       while (used > capacity && hits.size > 0) {
         const isSmall = main.size === 0 || (small.size > 0 && smallUsed > capacity / 10);
-        if (isSmall) evictSmall(small.values().next().value ?? 0);
-        else evictMain(main.values().next().value ?? 0);
+        if (isSmall) evictSmall(small.oldest);
+        else evictMain(main.oldest);
       }
       hits.set(key, 0);
       if (ghosts.delete(key)) main.add(key);
