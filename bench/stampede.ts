@@ -6,6 +6,7 @@ import { max, median, quantile } from "simple-statistics";
 
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
+import { freePort } from "./lib/peers.ts";
 import { barChart } from "./lib/plot.ts";
 import { keepResult, resultPath } from "./lib/results.ts";
 import type { Seen } from "./lib/stampede-caller.ts";
@@ -28,10 +29,14 @@ interface Measured {
   readonly afterPutMs: number;
 }
 
-await using service = await startService(undefined, "--workers", "2");
+const respPort = freePort();
+const more = ["--workers", "2", "--resp-port", `${respPort}`];
+await using service = await startService(undefined, ...more);
 const machine = describeMachine();
 const withLeases: Measured[] = [];
 const without: Measured[] = [];
+const overRedis: Measured[] = [];
+const redisUrl = `redis://127.0.0.1:${respPort}`;
 const killed: number[] = [];
 const common = { url: service.url, callers, workMs: work, dies: false, lease: 10 };
 {
@@ -40,10 +45,13 @@ const common = { url: service.url, callers, workMs: work, dies: false, lease: 10
     const key = `round ${round}`;
     const one = measured(await stampede.run({ ...common, key, withLeases: true }));
     const other = measured(await stampede.run({ ...common, key: `${key}-`, withLeases: false }));
+    const redis = { ...common, redisUrl, key: `${key} redis`, withLeases: true };
+    const third = measured(await stampede.run(redis));
     // The first round warms up what is compiled as it runs.
     if (round < 0) continue;
     withLeases.push(one);
     without.push(other);
+    overRedis.push(third);
   }
 }
 for (let round = 0; round < rounds; round++) {
@@ -58,10 +66,10 @@ for (let round = 0; round < rounds; round++) {
 const table = new Table({ style: { head: [], border: [], compact: true } });
 const row = (name: string, of: (one: Measured) => number) => [
   name,
-  ...[withLeases, without].map((all) => shown(all.map(of))),
+  ...[withLeases, overRedis, without].map((all) => shown(all.map(of))),
 ];
 table.push(
-  ["median (maximum)", "with leases", "without"],
+  ["median (maximum)", "with leases", "RC.GET", "without"],
   row("calls of the function", ({ calls }) => calls),
   row("p99 of the callers, ms", ({ p99Ms }) => p99Ms),
   row("last value after the function, ms", ({ afterPutMs }) => afterPutMs),
@@ -70,7 +78,7 @@ console.log(`${machine}
 ${processes} processes with ${callers} callers of one key, a function of ${work} ms, ${rounds} rounds
 ${table.toString()}
 holder killed, lease of ${KILLED_LEASE_SECONDS} s: the next function begins ${shown(killed)} ms after the first`);
-const raw = { machine, processes, callers, work, withLeases, without, killed };
+const raw = { machine, processes, callers, work, withLeases, overRedis, without, killed };
 await keepResult("stampede", raw);
 const bars = [
   ...barsOf("calls of the function", ({ calls }) => calls),
@@ -99,6 +107,7 @@ function shown(values: readonly number[]): string {
 function barsOf(panel: string, of: (one: Measured) => number) {
   return [
     { panel, group: "with leases", name: panel, y: median(withLeases.map(of)) },
+    { panel, group: "RC.GET", name: panel, y: median(overRedis.map(of)) },
     { panel, group: "without", name: panel, y: median(without.map(of)) },
   ];
 }

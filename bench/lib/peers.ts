@@ -102,7 +102,7 @@ export async function describePeer(name: ForeignName): Promise<string> {
 }
 
 /** It may be taken before it is used; then a server does not start. */
-function freePort(): number {
+export function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   listener.stop(true);
   return listener.port;

@@ -7,6 +7,8 @@ import { connect } from "../../dist/client.js";
 
 export interface Round {
   readonly url: string;
+  /** Of the Redis port: the callers use RC.GET and RC.SET, with a connection each. */
+  readonly redisUrl?: string;
   readonly key: string;
   readonly callers: number;
   readonly withLeases: boolean;
@@ -50,15 +52,47 @@ async function run(round: Round): Promise<Seen> {
     await cache.set(key, value);
     return value;
   };
+  const { redisUrl } = round;
+  const clients = redisUrl === undefined ? [] : await connectAll(redisUrl, callers);
   const receivedMs: number[] = [];
   const startedMs = now();
-  const call = async (): Promise<unknown> => {
-    const value = await (withLeases ? cache.wrap(key, work, { lease }) : plain());
+  const call = async (_: unknown, caller: number): Promise<unknown> => {
+    const client = clients[caller];
+    const value = await (client !== undefined
+      ? wrapOverRedis(client, key, lease, work)
+      : withLeases
+        ? cache.wrap(key, work, { lease })
+        : plain());
     receivedMs.push(now());
     return value;
   };
   const values = await Promise.all(Array.from({ length: callers }, call));
+  for (const client of clients) client.close();
   return { startedMs, calls, receivedMs, values: [...new Set(values)] };
+}
+
+async function connectAll(url: string, count: number): Promise<Bun.RedisClient[]> {
+  const clients = Array.from({ length: count }, () => new Bun.RedisClient(url));
+  await Promise.all(clients.map((client) => client.connect()));
+  return clients;
+}
+
+/** As `wrap` of the client: returns the value, or computes it with a lease. */
+async function wrapOverRedis(
+  client: Bun.RedisClient,
+  key: string,
+  lease: number,
+  work: () => Promise<string>,
+): Promise<string> {
+  for (;;) {
+    const reply: unknown = await client.send("RC.GET", [key, "LEASE", `${lease}`, "WAIT", "5"]);
+    const { value, lease: token } = reply as { value: string | null; lease: string | null };
+    if (value !== null) return value;
+    if (token === null) continue;
+    const computed = await work();
+    await client.send("RC.SET", [key, computed, "LEASE", token]);
+    return computed;
+  }
 }
 
 if (import.meta.main) {

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { Stampede } from "../../../bench/lib/stampede-run.ts";
-import { startService } from "../../lib/service.ts";
+import { freePort, startService } from "../../lib/service.ts";
 
 const TIMEOUT_MS = 100_000;
 const PROCESSES = 8;
@@ -25,6 +25,21 @@ test(
     // The control: without leases many of them do.
     const seen = await stampede.run({ ...round, key: "control", withLeases: false });
     expect(seen.flatMap(({ calls }) => calls).length).toBeGreaterThanOrEqual(CALLERS);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "1,000 callers of RC.GET from 8 processes call the function once",
+  async () => {
+    const port = freePort();
+    await using service = await startService(["--workers", "2", "--resp-port", `${port}`]);
+    using stampede = await Stampede.start(PROCESSES);
+    const round = { ...ROUND, url: service.url, redisUrl: `redis://127.0.0.1:${port}`, lease: 100 };
+    const seen = await stampede.run({ ...round, key: "k", withLeases: true });
+    expect(seen.flatMap(({ calls }) => calls)).toHaveLength(1);
+    expect(seen.flatMap(({ receivedMs }) => receivedMs)).toHaveLength(PROCESSES * CALLERS);
+    for (const { values } of seen) expect(values).toEqual(["k"]);
   },
   TIMEOUT_MS,
 );

@@ -241,6 +241,30 @@ test("both stores do the same, in a long random sequence", () => {
   }
 });
 
+test("open leases of many missing keys stay within the memory, and the last of them are valid", () => {
+  const cache = Cache.create({
+    memoryBytes: 2 ** 20,
+    shards: 2,
+    maxValueBytes: 1000,
+    store: "shared",
+  });
+  const into = new ByteBuffer();
+  const value = ByteBuffer.ofText("v");
+  let last = { key: ByteBuffer.ofText(""), lease: "" };
+  for (let n = 0; n < 10_000; n++) {
+    const key = ByteBuffer.ofText(`key ${n}`);
+    last = { key, lease: cache.leases.get(key, 0, into, { leaseMs: LEASE_MS }).lease ?? "" };
+  }
+  const { used, memory, entries } = cache.maintenance.stats();
+  expect(used).toBeLessThanOrEqual(memory);
+  expect(entries).toBe(0);
+  const entry: NewEntry = { value, expiresAtMs: NEVER, lease: last.lease };
+  expect(cache.leases.put(last.key, entry, 1)).toBe("created");
+  // The record of the first one was evicted.
+  const first = ByteBuffer.ofText("key 0");
+  expect(cache.leases.put(first, { ...entry, lease: last.lease }, 1)).toBe("gone");
+});
+
 test("under eviction, leases and tagged entries keep the laws of the shard", () => {
   const draw = random();
   const cache = new Keys("shared", 2 ** 19, 2);
