@@ -7,7 +7,7 @@ import { connect } from "../../dist/client.js";
 
 export interface Round {
   readonly url: string;
-  /** Of the Redis port: the callers use RC.GET and RC.SET, with a connection each. */
+  /** URL of the Redis port: the callers use RC.GET and RC.SET, with a connection each. */
   readonly redisUrl?: string;
   readonly key: string;
   readonly callers: number;
