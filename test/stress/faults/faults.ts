@@ -44,17 +44,18 @@ export class FaultyService {
   readonly #supervisor: Supervisor;
   readonly #channel = new BroadcastChannel(FAULT_CHANNEL);
 
-  static async start(): Promise<FaultyService> {
+  /** `respPort`: a free port for Redis clients; 0: none. */
+  static async start(respPort = 0): Promise<FaultyService> {
     const claim = await PortClaim.take("127.0.0.1", 0);
-    const service = new FaultyService(claim.port);
+    const service = new FaultyService(claim.port, respPort);
     await service.#supervisor.start();
     claim.release();
     return service;
   }
 
-  private constructor(port: number) {
+  private constructor(port: number, respPort: number) {
     // A service that sheds load responds with 503, and counts no get.
-    const options = ["--resp-port", "0", "--workers", "2", "--shed-after-ms", "0"];
+    const options = ["--resp-port", `${respPort}`, "--workers", "2", "--shed-after-ms", "0"];
     const config = readConfig(["--host", "127.0.0.1", ...options], {});
     const cacheOptions = fitOptions({ ...cacheOptionsOf(config), memoryBytes: 2 ** 28 });
     this.port = port;
