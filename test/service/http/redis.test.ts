@@ -189,6 +189,15 @@ describe("a reply", () => {
   });
 });
 
+test("a transaction with commands of transactions is discarded", async () => {
+  for (const name of ["exec", "MULTI", "discard", "watch"]) {
+    const outcome = await send("/redis/multi-exec", [["SET", "inner", "1"], [name, "k"], [name]]);
+    const error = "EXECABORT Transaction discarded because of previous errors.";
+    expect([name, ...outcome]).toEqual([name, 400, { error }]);
+  }
+  expect(await send("/redis", ["GET", "inner"])).toEqual([200, { result: null }]);
+});
+
 test("a request of several commands is answered in the turn of a pipeline of HTTP", async () => {
   const body = JSON.stringify(Array.from({ length: 16 }, () => ["PING"]));
   const one = `POST /redis/pipeline HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
