@@ -14,8 +14,11 @@ import { isRestricted } from "../push/subscriber.ts";
 import { readNumber } from "../protocol/numbers.ts";
 import type { Argument } from "../protocol/parser.ts";
 
-/** The version that clients read: that of the Redis whose replies these commands copy. */
-export const REDIS_VERSION = "7.0.15";
+/**
+ * The version that clients read. Libraries ask for it before they use a feature; the commands of strings,
+ * connections and scripts of this version are there. redis-py asks for 7.4 for its client-side cache.
+ */
+export const REDIS_VERSION = "7.4.2";
 const NO_PASSWORD_CONFIGURED = new Failure(
   "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
 );

@@ -141,7 +141,7 @@ redis.setresp(3) return {map={a=1}}
 redis.setresp(4)
 redis.setresp()
 return {redis.LOG_DEBUG, redis.LOG_VERBOSE, redis.LOG_NOTICE, redis.LOG_WARNING}
-return {redis.REDIS_VERSION, redis.REDIS_VERSION_NUM}
+return {type(redis.REDIS_VERSION), redis.REDIS_VERSION_NUM >= 0x070000}
 redis.log(redis.LOG_DEBUG, 'x')
 redis.log(1)
 redis.log('x', 'y')

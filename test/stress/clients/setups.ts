@@ -80,10 +80,6 @@ export const SETUPS: readonly Setup[] = [
   {
     ...py("redis-py: client-side cache", ["redis"], "redis_py_client_side_cache.py"),
     hasNoControl: true,
-    refused: {
-      why: "redis-py asks for a server of version 7.4; ringcache reports 7.0.15",
-      error: /supported by Redis 7\.4 or later/,
-    },
   },
   py("valkey-py: pipeline, Lock", ["valkey"], "valkey_py.py"),
   py("Django: cache and sessions, set_many", ["django", "redis"], "django_cache.py"),

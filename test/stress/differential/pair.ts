@@ -44,9 +44,9 @@ export async function firstDifference(
   }
 }
 
-/** The reply without the number of the connection, which HELLO has. */
+/** The reply without the version of the server and the number of the connection, which HELLO has. */
 function comparable(reply: string): string {
-  return reply.replace(/(?<=\$2\r\nid\r\n:)\d+/g, "");
+  return reply.replace(/(?<=\$2\r\nid\r\n:)\d+|(?<=\$7\r\nversion\r\n)\S+\r\n\S+/g, "");
 }
 
 /** Steps that read all keys that the sequence may have written, with their lifetimes. */
