@@ -49,7 +49,7 @@ describe("start", () => {
     expect(fewer).toMatchObject({ shards: 1, wanted: 64 });
     const [smaller] = lines.filter(({ event }) => event === "smaller values");
     expect(smaller).toMatchObject({
-      max_value_bytes: 261_104,
+      max_value_bytes: 252_456,
       reason: "--memory 2mb has no room for --max-value-bytes 1mb",
     });
     expect(lines.filter(({ event }) => event === "eviction began")).toHaveLength(1);

@@ -67,9 +67,16 @@ export function slotOf(layout: Layout, hash: number, record: number): number {
   throw new Error(`no slot of the index names the record at ${record}`);
 }
 
-/** Whether one more entry fits before the index has to grow. */
-export function hasRoom(layout: Layout): boolean {
-  return layout.field("entries") + 1 <= layout.field("slots") * LOAD_MAX;
+/**
+ * Whether one more entry fits before the index has to grow. With `usesReserve` one entry more fits: a
+ * RENAME in a full shard holds its new entry beside the old one.
+ */
+export function hasRoom(layout: Layout, usesReserve: boolean): boolean {
+  const entries = layout.field("entries");
+  const slots = layout.field("slots");
+  return (
+    entries + 1 <= slots * LOAD_MAX || (usesReserve && entries > 0 && entries <= slots * LOAD_MAX)
+  );
 }
 
 /** The slots to grow to, by a quarter or by a twentieth; at most `maxSlots`. */

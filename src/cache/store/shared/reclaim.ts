@@ -93,7 +93,7 @@ export function makeRoom(
 /** Makes room for one more entry in the index; returns false if the shard is full and does not evict. */
 export function makeIndexRoom(layout: Layout, nowMs: number, usesReserve: boolean): boolean {
   const reserved = reservedSegments(layout, usesReserve);
-  for (let scanned = 0; !index.hasRoom(layout);) {
+  for (let scanned = 0; !index.hasRoom(layout, usesReserve);) {
     const isTight = layout.field("freeSegments") <= spareOf(layout, 0) + 2 * layout.runSegments;
     const slots = index.nextSlots(layout, isTight);
     if (
