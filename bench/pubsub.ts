@@ -99,7 +99,7 @@ async function measure() {
   return results;
 }
 
-/** Publishes all messages of a run; resolves once all subscribers have received them. */
+/** Publishes all messages of a run, in whole pipelines; resolves once all subscribers have received them. */
 async function publish(
   publisher: Counting,
   listeners: readonly Counting[],
@@ -107,8 +107,10 @@ async function publish(
 ): Promise<void> {
   const reply = `:${subscribers}\r\n`;
   const batch = PUBLISH.repeat(pipeline);
-  const whole = listeners.map((listener) => expectBytes(listener, FRAME.length * messages));
-  for (let sent = 0; sent < messages; sent += pipeline) {
+  const batches = Math.ceil(messages / pipeline);
+  const bytes = FRAME.length * batches * pipeline;
+  const whole = listeners.map((listener) => expectBytes(listener, bytes));
+  for (let sent = 0; sent < batches; sent++) {
     const replies = expectBytes(publisher, reply.length * pipeline);
     publisher.socket.write(batch);
     await replies;

@@ -47,8 +47,8 @@ export function hitRatioOf(name: keyof typeof POLICIES, trace: Trace, capacity: 
 }
 
 /**
- * Keys in the order in which they were added, in typed arrays: a Set takes ten times as long to find its
- * oldest key once many were deleted.
+ * Keys in the order in which they were added, in typed arrays: with a Set, which is slow to find its oldest
+ * key once many were deleted, a run of web12 takes 2.3 × the CPU time.
  */
 class Queue {
   size = 0;

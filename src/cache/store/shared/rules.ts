@@ -27,12 +27,8 @@
 //   log-normal: two traces, median 10 kB, sigma 1.5     60.8 / 53.1   53.9 / 53.7   52.3 / 52.7
 //   cpio, its own lengths, 1 and 10 %                   21.2 / 6.2    20.0 / 6.1    17.5 / 3.1
 //
-// By a model of the rules, on ETC: with two hits needed in main too, and no ghost of more than 25/4 mean that
-// brings its key to main, there are 0.3 points more object hits and 1.1 fewer byte hits. With the rounds of main
-// in the small queue too, there are 0.4 points more object hits, and 50 % more records are copied.
-//
 // The mean follows the first 1,024 inserts faster: with a weight of 1/1,024 from the start, a shard with
-// few entries does not know it, and cpio at 10 % has 21.3 / 7.3.
+// few entries would not know it.
 //
 // Source: J. Yang and others, "FIFO Queues are All You Need for Cache Eviction", SOSP 2023, section
 // 4.1. Guard: the shard's lock.
