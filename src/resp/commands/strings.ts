@@ -230,6 +230,8 @@ function getex(context: CommandContext): void | Failure {
     if (entry !== undefined && expiresAtMs instanceof Failure) return expiresAtMs;
     replyValue(context, entry);
     if (entry === undefined || expiresAtMs instanceof Failure) return "keep";
+    // Without a lifetime PERSIST is no write: a WATCH of the key goes on.
+    if (expiry === "persist" && entry.expiresAtMs === NEVER) return "keep";
     return expiresAtMs <= nowMs ? "delete" : { expiresAtMs };
   });
 }

@@ -86,6 +86,7 @@ describe("WATCH", () => {
     ["FLUSHALL", ["FLUSHALL"], false],
     ["a missing key that is written", ["SET missing 1"], false],
     ["a missing key that is written and deleted", ["SET missing 1", "DEL missing"], false],
+    ["no lifetime to remove", ["PERSIST k", "GETEX k PERSIST", "EXPIRE k 100 XX"], true],
     ["a failed write", ["INCR k", "SETNX k 1", "SET k 1 XX GET IFEQ"], true],
   ];
   for (const [name, commands, isRun] of cases) {
