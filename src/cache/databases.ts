@@ -2,7 +2,7 @@
 //
 //   key of database 0                      as it is, unless it begins with 0xFF
 //   key of database 1 to 15, or such a key 0xFF, number of the database, key
-//   internal records                       0xFF, a number from INTERNAL_FIRST up, name
+//   key that SWAPDB is moving              0xFF, SWAPPING, key
 //
 // HTTP uses database 0.
 
@@ -14,9 +14,7 @@ export const DATABASES_MAX = 16;
 export const PREFIX_MARK = 0xff;
 /** Bytes of the prefix. */
 export const KEY_PREFIX_BYTES = 2;
-/** Second bytes from here on belong to internal records, which clients do not see. */
-export const INTERNAL_FIRST = 0x20;
-/** The "database" of internal records, and of keys that SWAPDB is moving. */
+/** The "database" of keys that SWAPDB is moving, which clients do not see. */
 export const INTERNAL = -1;
 /** The prefix of keys that SWAPDB moves from one database to the other. */
 export const SWAPPING = 0x1f;

@@ -246,7 +246,7 @@ export interface Shard {
 
   /**
    * Adds the number of entries of each database to `into[database]`, and of those that expire to
-   * `into[DATABASES_MAX + database]`. Internal records do not count. O(1);
+   * `into[DATABASES_MAX + database]`. Keys that SWAPDB is moving do not count. O(1);
    * O(entries) in a MapShard.
    */
   addDatabaseCounts(into: Float64Array): void;

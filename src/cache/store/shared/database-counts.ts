@@ -1,10 +1,10 @@
-// Counts the entries of each database but 0, and the internal records. Guard: the shard's lock, in a write.
+// Counts the entries of each database but 0, and those that SWAPDB is moving. Guard: the shard's lock, in a write.
 // Typed arrays: indexes are in range by construction.
 
 import { databaseOf, DATABASES_MAX } from "../../databases.ts";
 import { DATABASE_COUNTS, HIDDEN, type Layout } from "./layout.ts";
 
-/** Entries by database, and behind them those that expire. The first of each are the internal records. */
+/** Entries by database, and behind them those that expire. The first of each are those that SWAPDB is moving. */
 const EXPIRING = DATABASES_MAX;
 const COUNTS = 2 * DATABASES_MAX;
 
