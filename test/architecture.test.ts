@@ -22,8 +22,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   config: ["cache", "linux"],
   security: ["config", "linux", "shared-memory"],
   service: ["security", "shared-memory"],
-  metrics: ["cache", "config", "linux", "live", "security", "service", "shared-memory"],
+  metrics: [
+    ...["cache", "config", "linux", "live", "security", "service", "shared-memory", "upstream"],
+  ],
   snapshot: ["cache", "config", "linux", "service"],
+  // The engine behind a near cache: both protocols read through it, and the supervisor tracks its changes.
+  upstream: ["cache", "config", "security", "service", "shared-memory"],
   http: [
     "cache",
     "caching",
@@ -35,8 +39,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "security",
     "service",
     "shared-memory",
+    "upstream",
   ],
-  resp: ["cache", "caching", "config", "linux", "metrics", "security", "service", "shared-memory"],
+  resp: [
+    ...["cache", "caching", "config", "linux", "metrics", "security", "service"],
+    ...["shared-memory", "upstream"],
+  ],
   process: [
     ...[
       "cache",
@@ -50,7 +58,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
       "service",
       "shared-memory",
     ],
-    ...["snapshot"],
+    ...["snapshot", "upstream"],
   ],
   dashboard: ["live"],
   top: ["config", "linux", "live", "security", "service"],

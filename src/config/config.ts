@@ -14,6 +14,7 @@ import {
   requestedConnections,
 } from "./memory-plan.ts";
 import { OPTIONS } from "./table.ts";
+import { checkUpstream } from "./upstream.ts";
 import {
   formatBytes,
   helpText,
@@ -80,6 +81,7 @@ export function readConfig(
   if (options.dataDir !== "" && options.store === "map") {
     throw new OptionError("--data-dir needs --store shared: snapshots are taken of shared memory");
   }
+  checkUpstream(options);
   const workers = resolveWorkers(options, machine);
   const shardCopy = (memory: number) =>
     options.dataDir === "" ? 0 : bytesPerShard(options, memory);

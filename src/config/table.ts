@@ -2,6 +2,7 @@
 // tables in the documents come from this table.
 
 import type { OptionTable } from "./parse.ts";
+import { UPSTREAM_OPTIONS } from "./upstream-table.ts";
 
 /** A hundred years. */
 const MAX_TTL_SECONDS = 3_155_760_000;
@@ -313,6 +314,7 @@ export const OPTIONS = {
     default: false,
     help: "do not start if the snapshot is damaged; without this switch, the start loads the undamaged shards",
   },
+  ...UPSTREAM_OPTIONS,
   slowMs: {
     kind: "number",
     default: 0,

@@ -10,11 +10,27 @@ export interface Credentials {
   readonly tokens: TokenTexts;
   /** Undefined without TLS. */
   readonly tls: TlsTexts | undefined;
+  /** The secrets of the connections to the upstream, which only the start reads. */
+  readonly upstream?: UpstreamSecrets;
+}
+
+export interface UpstreamSecrets {
+  /** "" for none. */
+  readonly password: string;
+  /** Authorities in PEM format; "" for those of the system. */
+  readonly ca: string;
 }
 
 /** Throws OptionError, whose message names the option and never contains a secret. */
 export async function readCredentials(config: Config): Promise<Credentials> {
-  return { tokens: readTokens(config), tls: await readTls(config) };
+  return { tokens: readTokens(config), tls: await readTls(config), upstream: readUpstream(config) };
+}
+
+function readUpstream({ upstreamPasswordFile: file, upstreamTlsCa: ca }: Config): UpstreamSecrets {
+  return {
+    password: readSecret("", file, "--upstream-password"),
+    ca: ca === "" ? "" : readOptionFile("--upstream-tls-ca", ca),
+  };
 }
 
 /** Reads the tokens alone. Throws OptionError. */

@@ -24,6 +24,11 @@ export class CounterTable {
     this.#own[index]! += count;
   }
 
+  /** Sets this thread's counter number `index` to 0. O(1). */
+  reset(index: number): void {
+    this.#own[index] = 0;
+  }
+
   /** Returns the sum of a counter over all threads. O(threads). */
   sum(index: number): number {
     let sum = 0;

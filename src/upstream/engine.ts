@@ -1,0 +1,48 @@
+// The upstream as the commands of a worker need it. redis-engine.ts is the one over the network.
+
+/** An argument of a command, and a part of a reply. */
+export type Word = Buffer | string;
+
+/** A reply: bulk strings are Buffers, status lines and integers are text. An Error is part of a transaction. */
+export type EngineReply = Buffer | string | null | Error | readonly EngineReply[];
+
+/** An error that a server of the upstream has replied; the message begins with its code. */
+export class EngineError extends Error {}
+
+/** The upstream cannot be reached, or did not answer in time: a write may or may not have been stored. */
+export class UnreachableError extends Error {
+  readonly isTimeout: boolean;
+
+  constructor(message: string, isTimeout: boolean) {
+    super(message);
+    this.isTimeout = isTimeout;
+  }
+}
+
+/** The primary that serves a slot now, as this worker's connections know it. */
+export interface Target {
+  /** Its name; "" while it is not known. */
+  readonly id: string;
+  /**
+   * Sends a command at once: commands that are sent one after the other arrive in this order. Rejects with
+   * EngineError or UnreachableError.
+   */
+  send(args: readonly Word[]): Promise<EngineReply>;
+  /** Sends commands between MULTI and EXEC, with no other command of this worker in between. */
+  transact(commands: readonly (readonly Word[])[]): Promise<readonly EngineReply[]>;
+}
+
+export interface Engine {
+  /** Returns where commands of this slot go; undefined while that is not known. */
+  targetOf(slot: number): Target | undefined;
+  /** Returns the primary with this name. */
+  targetNamed(id: string): Target | undefined;
+  /** Sends a command after a redirect, to the server that the cluster names. */
+  sendRedirected(key: Buffer, args: readonly Word[]): Promise<EngineReply>;
+  close(): void;
+}
+
+/** Whether an error is a redirect to another server. */
+export function isRedirect(error: unknown): boolean {
+  return error instanceof EngineError && /^(MOVED|ASK|TRYAGAIN) ?/.test(error.message);
+}

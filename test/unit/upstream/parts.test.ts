@@ -1,0 +1,84 @@
+// The parts of the upstream that need no server: slots, the topology, and the options.
+
+import { expect, test } from "bun:test";
+
+import { ByteBuffer } from "../../../src/cache/cache.ts";
+import { readConfig } from "../../../src/config/config.ts";
+import { readUpstream } from "../../../src/config/upstream.ts";
+import { slotOf } from "../../../src/upstream/slots.ts";
+import { readClusterNodes, readServerInfo } from "../../../src/upstream/topology.ts";
+
+test("the slot of a key is that of the cluster specification", () => {
+  const slot = (key: string) => slotOf(ByteBuffer.ofText(key));
+  expect(slot("123456789")).toBe(0x31c3);
+  expect(slot("{user1000}.following")).toBe(slot("user1000"));
+  expect(slot("{user1000}.following")).toBe(slot("{user1000}.followers"));
+  // CLUSTER KEYSLOT of Redis 7.
+  expect([slot("foo"), slot("foo{}{bar}"), slot("foo{{bar}}zap"), slot("foo{bar}{zap}")]).toEqual([
+    12_182,
+    8363,
+    slot("{bar"),
+    slot("bar"),
+  ]);
+});
+
+test("CLUSTER NODES lists the primaries, with and without slots", () => {
+  const id = (letter: string) => letter.repeat(40);
+  const text = [
+    `${id("a")} 127.0.0.1:7000@17000,host myself,master - 0 1 1 connected 0-5 9 [10->-${id("b")}]`,
+    `${id("b")} ::1:7001@17001 master - 0 1 2 connected`,
+    `${id("c")} 127.0.0.1:7002@17002 slave ${id("a")} 0 1 1 connected`,
+    `${id("d")} :0@0 master,noaddr - 0 1 1 disconnected`,
+    "",
+  ].join("\n");
+  expect(readClusterNodes(text)).toEqual([
+    {
+      id: id("a"),
+      host: "127.0.0.1",
+      port: 7000,
+      slots: [
+        [0, 5],
+        [9, 9],
+      ],
+    },
+    { id: id("b"), host: "::1", port: 7001, slots: [] },
+  ]);
+});
+
+test("INFO server says whether it is a cluster, under the names of Redis and Valkey", () => {
+  expect(readServerInfo("# Server\r\nredis_mode:cluster\r\nrun_id:abc\r\n")).toEqual({
+    isCluster: true,
+    runId: "abc",
+  });
+  expect(readServerInfo("server_mode:standalone\r\n").isCluster).toBe(false);
+});
+
+test("--upstream names servers, with or without TLS and a user", () => {
+  expect(readUpstream("a:1,[::1]:2,c")).toEqual({
+    seeds: [
+      { host: "a", port: 1 },
+      { host: "::1", port: 2 },
+      { host: "c", port: 6379 },
+    ],
+    usesTls: false,
+    user: "",
+  });
+  expect(readUpstream("rediss://me@a:1,b:2")).toMatchObject({ usesTls: true, user: "me" });
+});
+
+test.each([
+  [["--upstream", "redis://:secret@a:1"], "--upstream-password-file"],
+  [["--upstream", "http://a:1"], "not a list of servers"],
+  [["--upstream", "a:1/3"], "has a path"],
+  [["--upstream", "a:1,"], "not a list of servers"],
+  [["--upstream", "redis://a,rediss://b"], "mixes"],
+  [["--upstream", "a", "--data-dir", "x"], "--data-dir does not go with --upstream"],
+  [["--upstream", "a", "--eviction", "none"], "--eviction s3fifo"],
+  [["--upstream", "a", "--default-ttl", "5"], "--near-ttl"],
+  [["--upstream", "a", "--upstream-tls-ca", "x"], "rediss://"],
+  [["--upstream", "a", "--near-prefix", "u:,u:1"], "the shorter one covers both"],
+  [["--upstream-tls-ca", "x"], "need --upstream"],
+])("%p is refused", (options, reason) => {
+  expect(() => readConfig(options, {})).toThrow(reason);
+  expect(() => readConfig(options, {})).not.toThrow("secret");
+});

@@ -1,0 +1,300 @@
+// The rules of trust, with a fake upstream: when a near value may be served, and when a load may fill.
+
+import { expect, test } from "bun:test";
+
+import { ByteBuffer, Cache, MISS } from "../../../src/cache/cache.ts";
+import { readConfig } from "../../../src/config/config.ts";
+import { allocateUpstream } from "../../../src/upstream/memory.ts";
+import { SLOTS } from "../../../src/upstream/slots.ts";
+import { Tracker } from "../../../src/upstream/tracker.ts";
+import { Upstream } from "../../../src/upstream/upstream.ts";
+import { engineOf, FakeServer, settle } from "./fake.ts";
+
+const MAX_STALE_MS = 1000;
+
+/** One worker and a Tracker over two fake servers, with a clock of its own. */
+class Node {
+  nowMs = 1_000_000;
+  readonly servers = [new FakeServer("a"), new FakeServer("b")] as const;
+  readonly cache: Cache;
+  readonly upstream: Upstream;
+  readonly tracker: Tracker;
+  readonly log: string[] = [];
+  /** The server that this worker's client sends to. */
+  current: FakeServer;
+
+  constructor(isCluster: boolean) {
+    const config = readConfig(["--upstream", "a:1,b:2", "--workers", "1"], {});
+    const memory = allocateUpstream(1);
+    this.cache = Cache.create({ memoryBytes: 2 ** 21 });
+    Object.defineProperty(this.cache.clock, "now", { value: () => this.nowMs });
+    this.upstream = new Upstream({ config, cache: this.cache, thread: 0, memory });
+    const [first] = this.servers;
+    this.current = first;
+    this.upstream.useEngine(engineOf(() => this.current));
+    this.listNodes(SLOTS);
+    this.tracker = new Tracker({
+      trust: this.upstream.trust,
+      seeds: [{ host: "a", port: 1 }],
+      maxStaleMs: MAX_STALE_MS,
+      now: () => this.nowMs,
+      open: ({ host }, events) => this.serverAt(host).link(events),
+      probe: async () => ({ isCluster, nodes: first.nodes }),
+      invalidate: (key) => this.upstream.invalidate({ bytes: key, start: 0, end: key.length }),
+      events: {
+        flushed: (reason) => this.log.push(`flushed ${reason}`),
+        topologyChanged: () => {},
+        trustChanged: (address, isTrusted) =>
+          this.log.push(`${address} ${isTrusted ? "trusted" : "not trusted"}`),
+        unreachable: (reason) => this.log.push(`unreachable ${reason}`),
+      },
+    });
+  }
+
+  /** Returns a node whose primaries are tracked and trusted. */
+  static async ready(isCluster = true): Promise<Node> {
+    const node = new Node(isCluster);
+    node.tracker.tick();
+    await settle();
+    for (const server of node.servers) server.connect();
+    await settle();
+    await node.beat();
+    return node;
+  }
+
+  serverAt(host: string): FakeServer {
+    return host === "a" ? this.servers[0] : this.servers[1];
+  }
+
+  /** Server a gets the slots below `end`, server b the others. */
+  listNodes(end: number): void {
+    const [a, b] = this.servers;
+    const range = (from: number, to: number) => (from < to ? `${from}-${to - 1}` : "");
+    const text =
+      `${a.id} a:1@11 myself,master - 0 0 1 connected ${range(0, end)}\n` +
+      `${b.id} b:2@12 master - 0 0 2 connected ${range(end, SLOTS)}\n`;
+    for (const server of this.servers) server.nodes = text;
+  }
+
+  async beat(): Promise<void> {
+    this.tracker.tick();
+    await settle();
+  }
+
+  near(key: string): string | undefined {
+    const into = new ByteBuffer();
+    const length = this.upstream.read(ByteBuffer.ofText(key), this.nowMs, into);
+    return length === MISS ? undefined : into.toText();
+  }
+
+  async load(key: string, joins = true): Promise<string | null> {
+    const value = await this.upstream.load(ByteBuffer.ofText(key), joins);
+    return value === null ? null : value.toString();
+  }
+}
+
+for (const isCluster of [true, false]) {
+  const name = isCluster ? "cluster" : "server";
+
+  test(`${name}: a loaded value is served near until it is invalidated`, async () => {
+    const node = await Node.ready(isCluster);
+    node.current.keys.set("k", "old");
+    expect(node.near("k")).toBeUndefined();
+    expect(await node.load("k")).toBe("old");
+    expect(node.near("k")).toBe("old");
+    node.current.set("k", "new");
+    expect(node.near("k")).toBeUndefined();
+    expect(await node.load("k")).toBe("new");
+    expect(node.near("k")).toBe("new");
+  });
+
+  test(`${name}: without an answered beat, trust ends after the time of the last one's sending`, async () => {
+    const node = await Node.ready(isCluster);
+    node.current.keys.set("k", "v");
+    await node.load("k");
+    for (const server of node.servers) server.isFrozen = true;
+    node.nowMs += MAX_STALE_MS / 2;
+    await node.beat();
+    node.nowMs += MAX_STALE_MS / 2 - 1;
+    expect(node.near("k")).toBe("v");
+    node.nowMs += 1;
+    expect(node.near("k")).toBeUndefined();
+    // An answer counts from the time of sending, which is half of the time ago.
+    for (const server of node.servers) server.thaw();
+    await settle();
+    expect(node.near("k")).toBe("v");
+    node.nowMs += MAX_STALE_MS / 2 - 1;
+    expect(node.near("k")).toBe("v");
+    node.nowMs += 1;
+    expect(node.near("k")).toBeUndefined();
+    await node.beat();
+    expect(node.near("k")).toBe("v");
+  });
+
+  test(`${name}: a connection that is lost drops all near values of its primary`, async () => {
+    const node = await Node.ready(isCluster);
+    node.current.keys.set("k", "v");
+    await node.load("k");
+    node.current.events?.down("test");
+    expect(node.near("k")).toBeUndefined();
+    // Changes meanwhile are not reported.
+    node.current.keys.set("k", "changed");
+    node.current.connect();
+    await settle();
+    await node.beat();
+    expect(node.near("k")).toBeUndefined();
+    expect(await node.load("k")).toBe("changed");
+  });
+
+  test(`${name}: an invalidation of all keys voids near values and loads in flight`, async () => {
+    const node = await Node.ready(isCluster);
+    node.current.keys.set("k", "v");
+    node.current.keys.set("flying", "v");
+    await node.load("k");
+    node.current.isFrozen = true;
+    const flying = node.load("flying");
+    node.current.events?.invalidated(null);
+    node.current.thaw();
+    expect(await flying).toBe("v");
+    expect([node.near("k"), node.near("flying")]).toEqual([undefined, undefined]);
+  });
+}
+
+test("a load does not fill if its key changes while it is in flight", async () => {
+  const node = await Node.ready();
+  node.current.keys.set("k", "old");
+  node.current.isFrozen = true;
+  const loading = node.load("k");
+  node.current.set("k", "new");
+  node.current.thaw();
+  expect(await loading).toBe("old");
+  expect(node.near("k")).toBeUndefined();
+  expect(node.upstream.stats.sum("dropped.invalidated")).toBe(1);
+});
+
+test("a load joins one in flight, unless the key has changed since", async () => {
+  const node = await Node.ready();
+  node.current.keys.set("k", "old");
+  node.current.isFrozen = true;
+  const first = node.load("k");
+  const joined = node.load("k");
+  expect(node.current.commands.filter((line) => line === "GET k")).toHaveLength(1);
+  node.current.set("k", "new");
+  const later = node.load("k");
+  const alone = node.load("k", false);
+  node.current.thaw();
+  expect(await Promise.all([first, joined, later, alone])).toEqual(["old", "old", "new", "new"]);
+  expect(node.current.commands.filter((line) => line === "GET k")).toHaveLength(3);
+});
+
+test("a write drops the near value before it is acknowledged, and does not fill", async () => {
+  const node = await Node.ready();
+  node.current.keys.set("k", "old");
+  await node.load("k");
+  // Its own invalidation is late.
+  const { events } = node.current;
+  node.current.events = undefined;
+  const key = ByteBuffer.ofText("k");
+  await node.upstream.send("write", key, ["SET", "k", "new"], [key]);
+  node.current.events = events;
+  expect(node.near("k")).toBeUndefined();
+  expect(await node.load("k")).toBe("new");
+});
+
+test("a write that fails drops the near value, too", async () => {
+  const node = await Node.ready();
+  node.current.keys.set("k", "old");
+  await node.load("k");
+  const key = ByteBuffer.ofText("k");
+  const failing = node.upstream.send("write", key, ["NOPE"], [key]);
+  await expect(failing).rejects.toThrow("does not know NOPE");
+  expect(node.near("k")).toBeUndefined();
+});
+
+test("a load that another server answers than the tracked one does not fill", async () => {
+  const node = await Node.ready();
+  const [, other] = node.servers;
+  node.current = other;
+  other.keys.set("k", "v");
+  expect(await node.load("k")).toBe("v");
+  expect(node.near("k")).toBeUndefined();
+});
+
+test("slots that move flush both primaries", async () => {
+  const node = await Node.ready();
+  node.current.keys.set("k", "v");
+  await node.load("k");
+  for (const server of node.servers) server.currentEpoch = 2;
+  node.listNodes(0);
+  await node.beat();
+  await node.beat();
+  expect(node.near("k")).toBeUndefined();
+  expect(node.log.filter((line) => line === "flushed topology").length).toBeGreaterThanOrEqual(2);
+});
+
+test("a primary with cluster_state fail is not trusted, nor one with an epoch below another's", async () => {
+  const node = await Node.ready();
+  const [a, b] = node.servers;
+  a.keys.set("k", "v");
+  await node.load("k");
+  a.isOk = false;
+  await node.beat();
+  expect(node.near("k")).toBeUndefined();
+  a.isOk = true;
+  await node.beat();
+  expect(node.near("k")).toBe("v");
+  b.currentEpoch = 9;
+  await node.beat();
+  await node.beat();
+  expect(node.near("k")).toBeUndefined();
+  // It would take its slots back: its topology does not count.
+  a.nodes = "";
+  await node.beat();
+  expect(node.upstream.trust.primaries()).toHaveLength(2);
+});
+
+test("each change of trust is reported once", async () => {
+  const node = await Node.ready();
+  await node.beat();
+  const [a] = node.servers;
+  a.events?.down("test");
+  a.events?.down("test");
+  await node.beat();
+  expect(node.log.filter((line) => line.startsWith("a:1"))).toEqual([
+    "a:1 trusted",
+    "a:1 not trusted",
+  ]);
+});
+
+test("an upstream that nobody finds is reported once, and looked for again", async () => {
+  const node = new Node(true);
+  let isThere = false;
+  const log: string[] = [];
+  const tracker = new Tracker({
+    trust: node.upstream.trust,
+    seeds: [{ host: "a", port: 1 }],
+    maxStaleMs: MAX_STALE_MS,
+    now: () => node.nowMs,
+    open: ({ host }, events) => node.serverAt(host).link(events),
+    probe: async () => {
+      if (!isThere) throw new Error("refused");
+      return { isCluster: true, nodes: node.servers[0].nodes };
+    },
+    invalidate: () => {},
+    events: {
+      flushed: () => {},
+      topologyChanged: () => log.push("topology"),
+      trustChanged: () => {},
+      unreachable: (reason) => log.push(reason),
+    },
+  });
+  for (let n = 0; n < 3; n++) {
+    tracker.tick();
+    await settle();
+  }
+  expect([log, node.upstream.trust.mode]).toEqual([["a:1: refused"], "unknown"]);
+  isThere = true;
+  tracker.tick();
+  await settle();
+  expect([log, node.upstream.trust.mode]).toEqual([["a:1: refused", "topology"], "cluster"]);
+});
