@@ -27,7 +27,11 @@ export const WRITTEN = "";
  * Whether a plain command of this session needs no further check. Only other commands change this.
  * `isLimited`: as `isLimited` in pause.ts.
  */
-export function isPlainSession({ session, push }: CommandContext, isLimited: boolean): boolean {
+export function isPlainSession(
+  { session, push, upstream }: CommandContext,
+  isLimited: boolean,
+): boolean {
+  if (upstream !== undefined) return false;
   if (session.access !== "write" || session.database !== 0 || session.replies !== "on")
     return false;
   const isUsual = session.subscriber === undefined && session.transaction === undefined;

@@ -56,6 +56,11 @@ export function isBlocked({ unsent, isWaiting, isQueued, isParked }: Connection)
   return unsent !== undefined || isWaiting || isQueued || isParked;
 }
 
+/** Returns whether the last command has no reply yet. */
+export function hasNoReply({ isWaiting, isParked, isQueued }: Connection): boolean {
+  return isWaiting || isParked || isQueued;
+}
+
 /** Continues to read from the socket, unless the connection must wait. */
 export function readOn(connection: Connection): void {
   if (!isBlocked(connection) && connection.wants === 0) connection.socket.resume();

@@ -12,8 +12,8 @@ import {
   type SharedParts,
   takesCount,
   Updater,
+  type UpstreamRoute,
 } from "./commands/context.ts";
-import { type Failure, NO_ROOM } from "./commands/failure.ts";
 import { PREFIX_MARK } from "../cache/databases.ts";
 import { addPrefixes, removePrefixes } from "./commands/key-prefixes.ts";
 import { keyRangeOf } from "./commands/keys.ts";
@@ -34,7 +34,9 @@ import { type Argument, ParsedCommand } from "./protocol/parser.ts";
 import { isAllowed, isPlainCommand, isPlainSession, rejectionOf, WRITTEN } from "./checks.ts";
 import { isLimited } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
+import { LateReplies } from "./late-replies.ts";
 import { Slices } from "./slices.ts";
+import { upstreamRoutes } from "./commands/upstream.ts";
 
 /** First words of lines in a web browser's request. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
@@ -59,6 +61,12 @@ export class Dispatcher {
   /** The last command that the client sent, if its keys have a prefix now that the parser must not see. */
   #prefixed: Command | undefined;
   readonly #call: CommandContext;
+  /** The commands that are sent to the upstream; undefined without one. */
+  readonly #routes: readonly (UpstreamRoute | undefined)[] | undefined;
+  /** Number of prepared commands. */
+  #count = 0;
+  /** Writes the replies of pending commands. */
+  readonly late: LateReplies;
   readonly #keys: Argument[] = [];
   /** The prepared commands, and the table entry of each. */
   #commands: readonly ParsedCommand[] = [];
@@ -69,8 +77,10 @@ export class Dispatcher {
   #isInline = false;
 
   constructor(shared: SharedParts) {
+    this.#routes = shared.upstream && upstreamRoutes(COMMAND_TABLE.entries, COMMAND_TABLE.groupOf);
     this.#call = {
       ...shared,
+      ...{ routes: this.#routes, isBatched: false },
       scratch: new ByteBuffer(),
       table: COMMAND_TABLE,
       updater: new Updater(() => this.#call),
@@ -86,6 +96,11 @@ export class Dispatcher {
       pending: undefined,
       runInside: (...parts) => this.runInside(...parts),
     };
+    this.late = new LateReplies(
+      this.#call,
+      (entry) => this.#runEntry(entry, undefined),
+      (error) => this.#endOverLimit(error),
+    );
   }
 
   /** Time of the cache's clock for the current commands. */
@@ -123,6 +138,7 @@ export class Dispatcher {
    */
   prepare(commands: readonly ParsedCommand[], count: number): void {
     this.#commands = commands;
+    this.#count = count;
     const keys = this.#keys;
     let found = 0;
     for (let n = 0; n < count; n++) {
@@ -186,6 +202,8 @@ export class Dispatcher {
         this.#endOverLimit(error);
       }
     }
+    if (this.#routes !== undefined && call.pending !== undefined)
+      this.late.sendFollowing(index, this.#count, this.#entries, this.#commands);
     if (this.lastCommand === REJECTED && session.transaction !== undefined)
       session.transaction.isBroken = true;
     // Checked after the command, which may have been CLIENT REPLY.
@@ -318,6 +336,17 @@ export class Dispatcher {
       return queue(call, session.transaction, entry, origin !== undefined || this.#isInline)
         ? number
         : REJECTED;
+    if (this.#routes !== undefined) {
+      const route = this.#routes[number];
+      // A subcommand that runs here has keys of its own only if it is sent.
+      if (route !== undefined && call.upstream !== undefined) {
+        const failure = route.run(call, call.upstream);
+        if (failure !== undefined) reply.error(failure.message);
+        this.calls++;
+        if (call.pending === undefined) counters.called(number, reply.hasFailed);
+        return number;
+      }
+    }
     if (entry.hasOneKey) {
       const { bytes, start } = args[1] as Argument;
       if (session.database !== 0 || bytes[start] === PREFIX_MARK)
@@ -347,22 +376,6 @@ export class Dispatcher {
     const hasGap = origin === undefined ? !this.#isInline : origin === "transaction";
     const prefixed = addPrefixes(keys, args, session.database, hasGap);
     if (prefixed > 0 && origin === undefined && hasGap) this.#prefixed = command;
-  }
-
-  /** Writes the reply of a pending command, and counts the command. */
-  finish(command: number, write: () => void | Failure): void {
-    const { reply, counters } = this.#call;
-    reply.hasFailed = false;
-    const mark = reply.out.end;
-    try {
-      const failure = write();
-      if (failure !== undefined) reply.error(failure.message);
-    } catch (error) {
-      reply.out.end = mark;
-      if (error instanceof NoRoomError) reply.error(NO_ROOM);
-      else this.#endOverLimit(error);
-    }
-    counters.called(command, reply.hasFailed);
   }
 
   /** Writes the error for a reply that is too long and marks the connection to close. Throws any other error. */

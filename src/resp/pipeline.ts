@@ -10,10 +10,10 @@ import type { Config } from "../config/config.ts";
 import type { Histogram } from "../shared-memory/histogram.ts";
 import type { RejectionReason } from "../security/rejections.ts";
 import type { Service } from "../service/service.ts";
-import { type Connection, isBlocked, readOn } from "./connection.ts";
+import { type Connection, hasNoReply, isBlocked, readOn } from "./connection.ts";
 import type { Clients } from "./clients.ts";
 import { NO_ROOM } from "./commands/failure.ts";
-import { COMMAND_NAMES } from "./commands/table.ts";
+import { commandName } from "./commands/table.ts";
 import { endTransaction } from "./commands/transactions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
@@ -23,7 +23,6 @@ import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/pa
 import type { Reply } from "./protocol/reply.ts";
 import { PAUSED, PausedConnections } from "./pause.ts";
 import type { Push } from "./push/push.ts";
-
 import type { Settings } from "./config-parameters.ts";
 import type { RespCounters } from "./counters.ts";
 import type { RespEvents, SizeOption } from "./events.ts";
@@ -64,6 +63,8 @@ export class Pipeline {
   /** Duration of the current turn of the connection, up to the end of the last batch. */
   #ranMs = 0;
   #isTurnOver = false;
+  /** Number of commands behind the last one that share its pending reply. */
+  #joined = 0;
   /** Connections that have more commands to run, in the order of their turns. */
   readonly #turns: Connection[] = [];
   readonly #paused: PausedConnections;
@@ -210,13 +211,14 @@ export class Pipeline {
     dispatcher.prepare(this.#queue, count);
     const ran = this.#ran;
     let done = 0;
-    let mayContinue = true;
-    while (done < count && mayContinue) {
+    this.#joined = 0;
+    for (let mayContinue = true; done < count && mayContinue;) {
       mayContinue = this.#runOne(connection, done, startMs);
       // The duration of a pending command is not known yet.
       ran[done++] = hasNoReply(connection) ? -1 : dispatcher.lastCommand;
+      if (this.#joined > 0) ran.fill(-1, done, (done += this.#joined));
     }
-    for (let n = done; n < count; n++) (this.#queue[n] as ParsedCommand).release();
+    for (let n = done - this.#joined; n < count; n++) (this.#queue[n] as ParsedCommand).release();
     this.#ranMs = performance.now() - startMs;
     for (let n = 0; n < done;) {
       const number = ran[n] as number;
@@ -248,10 +250,16 @@ export class Pipeline {
     if (connection.isClosing && dispatcher.isOverLimit) this.#reportOutputLimit(connection);
     this.#writeIfFull(connection);
     const pending = dispatcher.takePending();
-    if (pending !== undefined) this.#waitFor(connection, pending, dispatcher.lastCommand, startMs);
+    let last = parsed;
+    if (pending !== undefined) {
+      const commands = [dispatcher.lastCommand, ...dispatcher.late.takeJoined()];
+      this.#joined = commands.length - 1;
+      last = this.#queue[index + this.#joined] as ParsedCommand;
+      this.#waitFor(connection, pending, commands, startMs);
+    }
     if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MAX_MS) this.#isTurnOver = true;
     const mustStop = connection.isClosing || this.#isTurnOver || isBlocked(connection);
-    if (mustStop) connection.parser.rewind(parsed.end);
+    if (mustStop) connection.parser.rewind(last.end);
     parsed.release();
     return !mustStop;
   }
@@ -276,9 +284,10 @@ export class Pipeline {
   #waitFor(
     connection: Connection,
     pending: Promise<() => void>,
-    command: number,
+    commands: readonly number[],
     startMs: number,
   ): void {
+    const [command = -1] = commands;
     const { dispatcher, durations, events } = this.#parts;
     connection.isWaiting = true;
     connection.socket.pause();
@@ -286,10 +295,10 @@ export class Pipeline {
       this.#guarded(connection, () => {
         connection.isWaiting = false;
         const ms = performance.now() - startMs;
-        durations.observe(command, ms * 1000);
+        for (const number of commands) if (number >= 0) durations.observe(number, ms * 1000);
         if (ms >= this.#slowMs) events.slow(connection.address, commandName(command), 1, ms);
         this.#begin(connection);
-        dispatcher.finish(command, write);
+        dispatcher.late.finish(command, write);
         if (dispatcher.isOverLimit) this.#reportOutputLimit(connection);
         // The connection has closed in the meantime.
         if (!connection.isOpen) {
@@ -387,13 +396,4 @@ export class Pipeline {
       connection.socket.terminate();
     }
   }
-}
-
-/** Returns whether the last command has no reply yet. */
-function hasNoReply({ isWaiting, isParked, isQueued }: Connection): boolean {
-  return isWaiting || isParked || isQueued;
-}
-
-function commandName(command: number): string {
-  return COMMAND_NAMES[command] ?? "unknown";
 }

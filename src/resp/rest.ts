@@ -114,9 +114,9 @@ export class RestCommands {
       commandBytes: 0,
     };
     return this.#guarded(run, () => {
-      if (isTransaction) this.#runTransaction(run);
-      const pause = isTransaction ? undefined : this.#runTurn(run);
-      return pause === undefined ? this.#ended(run) : this.#runRest(run, pause);
+      const pause = isTransaction ? this.#runTransaction(run) : this.#runTurn(run);
+      if (pause === undefined) return this.#ended(run);
+      return isTransaction ? pause.then(() => this.#ended(run)) : this.#runRest(run, pause);
     });
   }
 
@@ -144,8 +144,11 @@ export class RestCommands {
     }
   }
 
-  /** The commands are queued, and no other request runs before EXEC. */
-  #runTransaction(run: Run): void {
+  /**
+   * The commands are queued, and no other request runs before EXEC. Returns a promise if EXEC has to wait for
+   * the upstream.
+   */
+  #runTransaction(run: Run): Promise<void> | undefined {
     const { session, commands } = run;
     void this.#runOne(session, MULTI);
     for (const args of commands) {
@@ -154,8 +157,18 @@ export class RestCommands {
       if (isQueued) void this.#runOne(session, args);
       else if (session.transaction !== undefined) session.transaction.isBroken = true;
     }
-    void this.#runOne(session, EXEC);
-    this.#take(run, (reader) => reader.elements());
+    const elements = (reader: ReplyReader): string[] => reader.elements();
+    const pending = this.#runOne(session, EXEC);
+    if (pending !== undefined) {
+      return pending.then((write) =>
+        this.#guarded(run, () => {
+          this.#finish(write);
+          this.#take(run, elements);
+        }),
+      );
+    }
+    this.#take(run, elements);
+    return undefined;
   }
 
   /** Runs commands, and returns a promise if the next command has to wait for it. */

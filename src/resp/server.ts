@@ -27,6 +27,7 @@ import { RestCommands } from "./rest.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
 import { Scripting } from "./scripting/scripting.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 
 /** Interval of the check for connections that must close. */
 const CLOSE_CHECK_EVERY_MS = 100;
@@ -67,6 +68,8 @@ export interface RespContext {
   readonly service: Service;
   /** The requests of both ports that wait for a value. */
   readonly waiters: Waiters;
+  /** Undefined without --upstream. */
+  readonly upstream?: Upstream | undefined;
 }
 
 /** The context of the port and the parts that its connections share. */
@@ -135,8 +138,10 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   const parts = { sink, feed, clients, settings, counters };
   const push = new Push(memory.push, config, thread, parts);
   const scripts = new Scripting(memory, thread, budget, events.scriptLog);
+  const { upstream } = context;
   const dispatcher = new Dispatcher({
     ...{ cache, config, service, waiters, reply, clients, settings, counters, push, scripts },
+    upstream,
   });
   const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
   const pipeline = new Pipeline({
@@ -145,7 +150,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
   });
   return {
     ...{ cache, config, memory, thread, service, events, clients, settings, counters, durations },
-    ...{ dispatcher, pipeline, push, connections, waiters },
+    ...{ dispatcher, pipeline, push, connections, waiters, upstream },
   };
 }
 

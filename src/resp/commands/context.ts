@@ -27,6 +27,7 @@ import type { WatchedKeys } from "../../cache/watched-keys.ts";
 import type { RespCounters } from "../counters.ts";
 import type { Push } from "../push/push.ts";
 import type { Receiver } from "../push/subscriber.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 
 /** One row of the table of commands. Dispatch, checks, COMMAND and the documents use it. */
 export interface Command {
@@ -134,6 +135,8 @@ export interface Session extends Description, Receiver {
   transaction: Transaction | undefined;
   /** The keys of WATCH. */
   watched: WatchedKeys | undefined;
+  /** Whether WATCH was refused, so that EXEC must fail. */
+  hasRefusedWatch?: boolean;
   /** Ends the wait of the command that waits for a value. */
   cancelWait?: (() => void) | undefined;
 }
@@ -177,6 +180,19 @@ export interface CommandContext {
   pending: Pending | undefined;
   /** Runs another command inside the current one. */
   readonly runInside: RunInside;
+  /** Undefined without --upstream. */
+  readonly upstream?: Upstream | undefined;
+  /** The routes of all commands with --upstream. */
+  readonly routes: readonly (UpstreamRoute | undefined)[] | undefined;
+  /** Whether a command before this one of the same batch has been sent, and has no reply yet. */
+  isBatched: boolean;
+}
+
+/** How a command of a node with --upstream runs. */
+export interface UpstreamRoute {
+  readonly run: (context: CommandContext, upstream: Upstream) => void | Failure;
+  /** Whether the command sends something, so that it may be sent together with those before it. */
+  readonly isSent: boolean;
 }
 
 /** How a script is named and what it may do. */
@@ -213,6 +229,7 @@ export type SharedParts = Pick<
   | "waiters"
   | "push"
   | "scripts"
+  | "upstream"
 >;
 
 /** Resolves with the function that writes the reply of a command. */

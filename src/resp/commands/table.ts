@@ -64,6 +64,11 @@ for (const command of COMMANDS) addEntry(command, command.name);
 /** Names of all entries, by their numbers. */
 export const COMMAND_NAMES: readonly string[] = ENTRIES.map(({ name }) => name);
 
+/** Returns the name of the command with this number, or "unknown". */
+export function commandName(command: number): string {
+  return COMMAND_NAMES[command] ?? "unknown";
+}
+
 function addEntry(command: Command, name: string, container?: CommandEntry): CommandEntry {
   const number = ENTRIES.length;
   const subcommands = new Map<string, CommandEntry>();

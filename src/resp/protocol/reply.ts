@@ -222,6 +222,11 @@ export class Reply {
     out.end += 2;
   }
 
+  /** Drops what followed `beginBulk`. */
+  dropBulk(): void {
+    this.out.end = this.#headStart;
+  }
+
   array(count: number): void {
     this.#makeRoom(0);
     this.#head(ASTERISK, count);

@@ -1,0 +1,307 @@
+// The commands of a node with --upstream: which run here, which go to the upstream, and which are left out.
+//
+//   here        connections, CONFIG, INFO, SLOWLOG, ... : what concerns this node
+//   near        GET and MGET: from the near cache, or loaded into it
+//   by key      all other commands on keys, as the client sent them
+//   split       commands on keys of several slots whose replies add up
+//   everywhere  DBSIZE, KEYS, FLUSHALL, FLUSHDB, SCAN, RANDOMKEY
+
+import { EngineError, type EngineReply, UnreachableError } from "../../upstream/engine.ts";
+import { scanFrom } from "../../upstream/scan.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import { MISS } from "../../cache/cache.ts";
+import {
+  argument,
+  type Command,
+  type CommandContext,
+  type CommandEntry,
+  type UpstreamRoute,
+} from "./context.ts";
+import { Failure } from "./failure.ts";
+import { keyIndexesOf } from "./keys.ts";
+import type { Reply } from "../protocol/reply.ts";
+import { endTransaction } from "./transactions.ts";
+
+const LEFT_OUT: Readonly<Record<string, string>> = {
+  scripting: "scripts are of the single machine",
+  pubsub: "messages are of the single machine; connect to the upstream for them",
+};
+const LEFT_OUT_COMMANDS: ReadonlySet<string> = new Set([
+  ...["rc.get", "rc.set", "rc.release", "rc.invalidate", "swapdb", "move", "save", "bgsave"],
+  ...["lastsave", "client|tracking", "client|caching", "function|flush", "function|list"],
+  ...["digest", "delex", "delifeq", "debug|object"],
+]);
+/** These have keys by their row, but run here. */
+const HERE: ReadonlySet<string> = new Set(["unwatch", "multi", "discard"]);
+const SUMMED: ReadonlySet<string> = new Set(["del", "unlink", "exists", "touch"]);
+const CROSSSLOT = new Failure("CROSSSLOT Keys in request don't hash to the same slot");
+const NO_DATABASE = new Failure(
+  "ERR SELECT is not possible with --upstream: the upstream is used with database 0 only",
+);
+const NO_WATCH = new Failure(leftOut("WATCH", "watches are of the single machine"));
+const WATCHED = new Failure(
+  "EXECABORT Transaction discarded: WATCH is not possible with --upstream",
+);
+
+/** Returns the route of each command by its number; undefined for those that run here. */
+export function upstreamRoutes(
+  entries: readonly CommandEntry[],
+  groupOf: (name: string) => string,
+): (UpstreamRoute | undefined)[] {
+  return entries.map((entry) => routeOf(entry, groupOf(entry.name)));
+}
+
+function routeOf(entry: CommandEntry, group: string): UpstreamRoute | undefined {
+  const { name, command } = entry;
+  const special = SPECIAL[name];
+  if (special !== undefined) return special;
+  if (HERE.has(name)) return undefined;
+  const reason = LEFT_OUT[group];
+  if (reason !== undefined || LEFT_OUT_COMMANDS.has(name)) {
+    const failure = new Failure(leftOut(name.replace("|", " ").toUpperCase(), reason));
+    return { isSent: false, run: () => failure };
+  }
+  if (SUMMED.has(name)) return sent((context, upstream) => sendSplit(context, upstream, command));
+  if (!entry.hasKeys) return undefined;
+  return sent((context, upstream) => sendByKey(context, upstream, command));
+}
+
+const sent = (run: UpstreamRoute["run"]): UpstreamRoute => ({ run, isSent: true });
+
+const SPECIAL: Readonly<Record<string, UpstreamRoute>> = {
+  get: sent(get),
+  mget: sent(mget),
+  watch: { isSent: false, run: watch },
+  exec: { isSent: false, run: exec },
+  select: { isSent: false, run: select },
+  dbsize: sent((context, upstream) => everywhere(context, upstream, sumOf)),
+  keys: sent((context, upstream) => everywhere(context, upstream, (replies) => replies.flat())),
+  flushall: sent(flush),
+  flushdb: sent(flush),
+  scan: sent(scan),
+  randomkey: sent(randomKey),
+};
+
+function leftOut(name: string, reason = "it is of the single machine"): string {
+  return `ERR ${name} is not possible with --upstream: ${reason}`;
+}
+
+/** Waits for the answer, and then writes it. */
+function answer<T>(
+  context: CommandContext,
+  pending: Promise<T>,
+  write: (result: T, reply: Reply) => void | Failure,
+): void {
+  const { reply } = context;
+  context.pending = pending.then(
+    (result) => () => write(result, reply),
+    (error: unknown) => () => failureOf(error),
+  );
+}
+
+function failureOf(error: unknown): Failure {
+  if (error instanceof EngineError) return new Failure(error.message);
+  if (!(error instanceof UnreachableError)) throw error;
+  return new Failure(
+    `ERR the upstream cannot be reached (${error.message}); a write may or may not have been stored`,
+  );
+}
+
+/** Writes a reply of the upstream as it came. */
+function writeReply(value: EngineReply, reply: Reply): void {
+  if (value === null) reply.nil();
+  else if (Buffer.isBuffer(value)) reply.bulk({ bytes: value, start: 0, end: value.length });
+  else if (value instanceof Error) reply.error(value.message);
+  else if (typeof value === "string") {
+    // Integers come as text, since they may have 64 bits; no status line is a number.
+    if (/^-?\d+$/.test(value)) reply.integer(BigInt(value));
+    else reply.simple(value);
+  } else {
+    reply.array(value.length);
+    for (const part of value) writeReply(part, reply);
+  }
+}
+
+/** Copies the arguments: the client's buffer is used again before they are sent. */
+function wordsOf(context: CommandContext): Buffer[] {
+  const words: Buffer[] = [];
+  for (let index = 0; index < context.count; index++) {
+    const { bytes, start, end } = argument(context, index);
+    words.push(Buffer.from(bytes.subarray(start, end)));
+  }
+  return words;
+}
+
+function sliceOf(bytes: Buffer) {
+  return { bytes, start: 0, end: bytes.length };
+}
+
+function keysOf(command: Command, context: CommandContext, words: readonly Buffer[]): Buffer[] {
+  const indexes = keyIndexesOf(command, context.args, context.count) ?? [];
+  return indexes.map((index) => words[index] ?? Buffer.alloc(0));
+}
+
+function get(context: CommandContext, upstream: Upstream): void {
+  const { reply, nowMs, isBatched } = context;
+  const key = argument(context, 1);
+  if (!isBatched) {
+    const length = upstream.read(key, nowMs, reply.beginBulk());
+    if (length !== MISS) {
+      reply.endBulk(length);
+      return;
+    }
+    reply.dropBulk();
+  }
+  answer(context, upstream.load(key, !isBatched), writeReply);
+}
+
+function mget(context: CommandContext, upstream: Upstream): void {
+  const { reply, nowMs, isBatched } = context;
+  const count = context.count - 1;
+  const mark = reply.out.end;
+  reply.array(count);
+  let found = 0;
+  while (found < count && !isBatched) {
+    const length = upstream.read(argument(context, found + 1), nowMs, reply.beginBulk());
+    if (length === MISS) {
+      reply.dropBulk();
+      break;
+    }
+    reply.endBulk(length);
+    found++;
+  }
+  if (found === count) return;
+  reply.out.end = mark;
+  const values = Array.from({ length: count }, (_, n) => {
+    return upstream.load(argument(context, n + 1), !isBatched);
+  });
+  answer(context, Promise.all(values), writeReply);
+}
+
+function sendByKey(context: CommandContext, upstream: Upstream, command: Command): void | Failure {
+  const words = wordsOf(context);
+  const keys = keysOf(command, context, words).map(sliceOf);
+  const [first] = keys;
+  if (first === undefined) return new Failure("ERR the command names no key");
+  if (!upstream.isOneSlot(keys)) return CROSSSLOT;
+  const isWrite = command.flags.includes("write");
+  const kind = isWrite ? "write" : "read";
+  answer(context, upstream.send(kind, first, words, isWrite ? keys : []), writeReply);
+}
+
+/** Sends the keys of each slot in a command of their own, and adds the replies up. */
+function sendSplit(context: CommandContext, upstream: Upstream, command: Command): void {
+  const [name = Buffer.alloc(0), ...keys] = wordsOf(context);
+  const isWrite = command.flags.includes("write");
+  const parts = upstream.bySlot(keys.map(sliceOf)).map((slices) => {
+    const [first = sliceOf(name)] = slices;
+    const args = [name, ...slices.map(({ bytes }) => bytes)];
+    return upstream.send(isWrite ? "write" : "read", first, args, isWrite ? slices : []);
+  });
+  answer(context, Promise.all(parts), (replies, reply) => writeReply(sumOf(replies), reply));
+}
+
+function sumOf(replies: readonly EngineReply[]): string {
+  return String(replies.reduce((sum, reply) => sum + Number(reply), 0));
+}
+
+function everywhere(
+  context: CommandContext,
+  upstream: Upstream,
+  merge: (replies: readonly EngineReply[]) => EngineReply,
+): void {
+  const sending = upstream.sendToAll(wordsOf(context));
+  answer(context, sending, (replies, reply) => writeReply(merge(replies), reply));
+}
+
+function flush(context: CommandContext, upstream: Upstream): void {
+  answer(context, upstream.flush(wordsOf(context)), (_, reply) => reply.ok());
+}
+
+const INVALID_CURSOR = new Failure("ERR invalid cursor");
+
+function scan(context: CommandContext, upstream: Upstream): void | Failure {
+  const [, cursor, ...options] = wordsOf(context);
+  const text = String(cursor);
+  if (!/^\d{1,20}$/.test(text)) return INVALID_CURSOR;
+  answer(context, scanFrom(upstream, BigInt(text), options), (page, reply) => {
+    writeReply([Buffer.from(String(page.cursor)), page.keys], reply);
+  });
+}
+
+/** A primary without keys answers nil: the next one is asked. */
+function randomKey(context: CommandContext, upstream: Upstream): void {
+  const words = wordsOf(context);
+  const ask = async (): Promise<EngineReply> => {
+    const targets = upstream.targets();
+    const first = Math.floor(Math.random() * targets.length);
+    for (let n = 0; n < targets.length; n++) {
+      const one = targets[(first + n) % targets.length];
+      const key = one === undefined ? null : await upstream.sendTo(one.target, words);
+      if (key !== null) return key;
+    }
+    return null;
+  };
+  answer(context, ask(), writeReply);
+}
+
+function select(context: CommandContext): void | Failure {
+  if (argument(context, 1).toText() !== "0") return NO_DATABASE;
+  context.reply.ok();
+}
+
+/** An EXEC after a refused WATCH must not run: its client relies on the watch. */
+function watch({ session }: CommandContext): Failure {
+  session.hasRefusedWatch = true;
+  return NO_WATCH;
+}
+
+function exec(context: CommandContext, upstream: Upstream): void | Failure {
+  const { session, table, queued } = context;
+  const { transaction } = session;
+  if (transaction === undefined) return new Failure("ERR EXEC without MULTI");
+  const isWatched = session.hasRefusedWatch === true;
+  session.hasRefusedWatch = false;
+  const commands: Buffer[][] = [];
+  const keys: Buffer[] = [];
+  let refused: string | undefined;
+  transaction.unload();
+  transaction.forEach(queued, (number, { args, count }) => {
+    const entry = table.entries[number];
+    const route = context.routes?.[number];
+    if (entry === undefined || route === undefined || !entry.hasKeys || !route.isSent) {
+      refused ??= entry?.name.replace("|", " ").toUpperCase() ?? "a command";
+      return true;
+    }
+    const words = args.slice(0, count).map(({ bytes, start, end }) => {
+      return Buffer.from(bytes.subarray(start, end));
+    });
+    commands.push(words);
+    for (const index of keyIndexesOf(entry.command, args, count) ?? []) {
+      const key = words[index];
+      if (key !== undefined) keys.push(key);
+    }
+    return true;
+  });
+  const { isBroken } = transaction;
+  endTransaction(session);
+  if (isBroken) return new Failure("EXECABORT Transaction discarded because of previous errors.");
+  if (isWatched) return WATCHED;
+  if (refused !== undefined) {
+    return new Failure(
+      `EXECABORT Transaction discarded: with --upstream it takes commands on keys only, not ${refused}`,
+    );
+  }
+  const slices = keys.map(sliceOf);
+  const [first] = slices;
+  if (first === undefined) {
+    context.reply.array(0);
+    return;
+  }
+  if (!upstream.isOneSlot(slices)) {
+    return new Failure(
+      "CROSSSLOT Transaction discarded: with --upstream all its keys must be in one slot",
+    );
+  }
+  answer(context, upstream.transact(first, commands, slices), writeReply);
+}
