@@ -10,6 +10,7 @@ import type { Reject } from "./error.ts";
 import type { LargeResponses } from "./large-responses.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import type { RedisCommands } from "./redis-commands.ts";
+import type { Upstream } from "../upstream/upstream.ts";
 
 export interface HttpContext {
   readonly cache: Cache;
@@ -19,6 +20,8 @@ export interface HttpContext {
   readonly redis: RedisCommands;
   /** The requests of both ports that wait for a value. */
   readonly waiters: Waiters;
+  /** Undefined without --upstream. */
+  readonly upstream?: Upstream | undefined;
   /** The counters of this protocol. */
   readonly metrics: HttpMetrics;
   /** The sources of /metrics and /events. */

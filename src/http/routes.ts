@@ -8,6 +8,7 @@ import { openApiOf } from "./api/openapi.ts";
 import { valueLimit } from "./api/entry-handlers.ts";
 import { createRedisHandlers } from "./api/redis-handlers.ts";
 import { jsonOf, ok } from "./api/respond.ts";
+import { leftOut } from "./upstream/calls.ts";
 import * as schemas from "./api/schemas.ts";
 import { MetricsScrape } from "./api/scrape.ts";
 import type { HandlerContext } from "./context.ts";
@@ -48,6 +49,14 @@ const DOWN = {
   503: error("The service is loading its snapshot, draining, stopping, or overloaded."),
 };
 const OK = { 200: json("Done.", schemas.OK) };
+
+/** The handlers of values with --upstream. */
+const NOT_WITH_UPSTREAM = (): Response => leftOut("/cache/{key}").toResponse();
+const NO_VALUES = {
+  get: NOT_WITH_UPSTREAM,
+  put: NOT_WITH_UPSTREAM,
+  delete: NOT_WITH_UPSTREAM,
+};
 
 export function createApi(context: HandlerContext): Api {
   const { config, metricsContext, large } = context;
@@ -203,7 +212,7 @@ function keyspaceRoutes(handlers: Handlers): Route[] {
 
 function valueRoutes(context: HandlerContext): Route[] {
   const { cache, config } = context;
-  const handlers = new ValueHandlers(context);
+  const handlers = context.upstream === undefined ? new ValueHandlers(context) : NO_VALUES;
   const path = `${CACHE_PATH}:key`;
   const wildcard = `${CACHE_PATH}*` as const;
   const rule = { isSheddable: true, wildcard, parameters: { key: schemas.KEY } };

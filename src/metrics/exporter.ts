@@ -5,15 +5,17 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 import { BUCKETS, type DurationSums, upperMicros } from "../shared-memory/histogram.ts";
-import type { ProtocolStats } from "./protocol.ts";
+import { COMMAND_KINDS } from "../upstream/stats.ts";
 import { METRICS } from "./table.ts";
-import type { Metric, Scrape, MetricsContext } from "./metric.ts";
+import type { Labels, Metric, Scrape, MetricsContext } from "./metric.ts";
 
 const PREFIX = "ringcache_";
 const DURATION_NAME = `${PREFIX}request_duration_seconds`;
 const DURATION_HELP =
   "Time from the arrival of a request to its response; " +
   "in a pipeline, to the response of the whole batch.";
+const UPSTREAM_DURATION_NAME = `${PREFIX}upstream_duration_seconds`;
+const UPSTREAM_DURATION_HELP = "Time from sending a command to the upstream to its answer.";
 /** Upper bounds of the histogram buckets: each power of two from 4 µs to 8.4 s. */
 const BOUNDS_MICROS = Array.from({ length: 22 }, (_, index) => 2 ** (index + 2));
 
@@ -26,7 +28,23 @@ export class PrometheusExporter {
     this.#context = context;
     this.#scrape = this.#read();
     for (const metric of METRICS) this.#register(metric);
-    this.#registry.registerMetric(new RequestDurations(context.protocols));
+    const { protocols, upstream } = context;
+    this.#registry.registerMetric(
+      new Durations(DURATION_NAME, DURATION_HELP, ["protocol", "command"], () =>
+        protocols().flatMap(({ protocol, commands, durations }) =>
+          commands.map((command, number) => [{ protocol, command }, durations.of(number)] as const),
+        ),
+      ),
+    );
+    this.#registry.registerMetric(
+      new Durations(UPSTREAM_DURATION_NAME, UPSTREAM_DURATION_HELP, ["command"], () =>
+        COMMAND_KINDS.flatMap((command, number) =>
+          upstream === undefined
+            ? []
+            : [[{ command }, upstream.stats.durations.of(number)] as const],
+        ),
+      ),
+    );
   }
 
   get contentType(): string {
@@ -66,40 +84,33 @@ export class PrometheusExporter {
   }
 }
 
-/** The histogram of prom-client counts by itself; this one returns the counts in shared memory. */
-class RequestDurations extends Histogram<"protocol" | "command"> {
-  readonly #protocols: () => readonly ProtocolStats[];
+type LabelledDurations = readonly (readonly [labels: Labels, sums: DurationSums])[];
 
-  constructor(protocols: () => readonly ProtocolStats[]) {
-    super({
-      name: DURATION_NAME,
-      help: DURATION_HELP,
-      labelNames: ["protocol", "command"],
-      buckets: BOUNDS_MICROS.map((micros) => micros / 1e6),
-      registers: [],
-    });
-    this.#protocols = protocols;
+/** The histogram of prom-client counts by itself; this one returns the counts in shared memory. */
+class Durations extends Histogram {
+  readonly #name: string;
+  readonly #help: string;
+  readonly #read: () => LabelledDurations;
+
+  constructor(name: string, help: string, labelNames: string[], read: () => LabelledDurations) {
+    const buckets = BOUNDS_MICROS.map((micros) => micros / 1e6);
+    super({ name, help, labelNames, buckets, registers: [] });
+    this.#name = name;
+    this.#help = help;
+    this.#read = read;
   }
 
   /** The registry and the base class's `get` call this method, which prom-client's types omit. */
   async getForPromString() {
-    const name = DURATION_NAME;
-    const values = this.#protocols().flatMap(({ protocol, commands, durations }) =>
-      commands.flatMap((command, number) => {
-        const sums = durations.of(number);
-        const isUsed = sums.counts.some((count) => count > 0);
-        return isUsed ? histogramSamples(name, { protocol, command }, sums) : [];
-      }),
-    );
-    return { name, help: DURATION_HELP, type: "histogram", aggregator: "sum", values };
+    const values = this.#read().flatMap(([labels, sums]) => {
+      const isUsed = sums.counts.some((count) => count > 0);
+      return isUsed ? histogramSamples(this.#name, labels, sums) : [];
+    });
+    return { name: this.#name, help: this.#help, type: "histogram", aggregator: "sum", values };
   }
 }
 
-function histogramSamples(
-  name: string,
-  labels: { readonly protocol: string; readonly command: string },
-  { counts, sumMicros }: DurationSums,
-) {
+function histogramSamples(name: string, labels: Labels, { counts, sumMicros }: DurationSums) {
   const values = [];
   let below = 0;
   let bucket = 0;

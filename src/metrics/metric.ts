@@ -4,7 +4,15 @@ import type { Cache, CacheStats, ShardStats } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Service } from "../service/service.ts";
 import type { ProtocolStats } from "./protocol.ts";
+import type { UpstreamStats } from "../upstream/stats.ts";
+import type { Trust } from "../upstream/trust.ts";
 import type { WorkerRow, WorkerRows } from "./workers.ts";
+
+/** The sources of the metrics of the upstream. */
+export interface UpstreamSource {
+  readonly stats: UpstreamStats;
+  readonly trust: Trust;
+}
 
 /** The sources of metrics and live stats. */
 export interface MetricsContext {
@@ -13,6 +21,8 @@ export interface MetricsContext {
   readonly service: Service;
   readonly workers: WorkerRows;
   readonly protocols: () => readonly ProtocolStats[];
+  /** Undefined without --upstream. */
+  readonly upstream?: UpstreamSource | undefined;
 }
 
 /** One reading of all sources: every metric in a response of /metrics comes from it. */

@@ -34,6 +34,8 @@ const SCRIPT_LOG_LEVELS = ["debug", "debug", "info", "warn"] as const;
 /** A longer text of redis.log is cut. */
 const SCRIPT_LOG_LENGTH_MAX = 1024;
 
+const NO_SECRETS = { password: "", ca: "" };
+
 /** Opens both ports of a worker and posts `listening`, or `refused` if a port cannot be opened. */
 export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
   const { config } = start;
@@ -52,6 +54,7 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
     shutDown: (willSave) => supervisor.postMessage({ kind: "shutdown", saves: willSave }),
   });
   startBackgroundWork(context, logger);
+  void context.upstream?.start(start.credentials.upstream ?? NO_SECRETS);
   // Built here: the first request would wait 40 to 50 ms for it.
   context.cache.warmUp();
   const opened = openPorts(context, logger);
@@ -77,6 +80,7 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
       case "stop":
         context.waiters.stop();
         await Promise.all([http.stop(message.graceMs), resp?.stop(message.graceMs)]);
+        context.upstream?.stop();
         supervisor.postMessage({ kind: "stopped" });
     }
   });
@@ -134,18 +138,18 @@ interface RefusedPort {
 }
 
 function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedPort {
-  const { config, cache, service, waiters, httpMetrics, workers, thread } = context;
+  const { config, cache, service, waiters, httpMetrics, workers, thread, upstream } = context;
   const protocols: ProtocolStats[] = [httpMetrics];
-  const sources = { cache, config, service, workers, protocols: () => protocols };
+  const sources = { cache, config, service, workers, upstream, protocols: () => protocols };
   let { port } = config;
   try {
     const commands = createResp(
-      { cache, config, memory: context.respMemory, thread, service, waiters },
+      { cache, config, memory: context.respMemory, thread, service, waiters, upstream },
       respEvents(logger),
     );
     const http = serveHttp(
       {
-        ...{ cache, config, service, waiters, redis: commands.rest },
+        ...{ cache, config, service, waiters, upstream, redis: commands.rest },
         ...{ metrics: httpMetrics, metricsContext: sources },
       },
       httpEvents(context, logger),

@@ -40,8 +40,15 @@ const RUNTIME_HEADER_BYTES = 16_384;
 export type StopReason =
   { readonly signal: string } | { readonly command: string; readonly saves: boolean };
 
-/** Runs the service until a signal or a client stops it, and ends the process with its exit code. */
-export async function runService(args: readonly string[], env: Env): Promise<void> {
+/**
+ * Runs the service until a signal or a client stops it, and ends the process with its exit code.
+ * `workerScript`: as for Supervisor.
+ */
+export async function runService(
+  args: readonly string[],
+  env: Env,
+  workerScript?: URL,
+): Promise<void> {
   const started = Promise.withResolvers<ServiceProcess>();
   // First of all: without a handler the signal ends the process.
   let reloads: Promise<unknown> = started.promise;
@@ -52,7 +59,7 @@ export async function runService(args: readonly string[], env: Env): Promise<voi
   // The reader of stdout closed the pipe: keep serving, and count the lines that are lost.
   process.stdout.on("error", () => {});
   try {
-    const service = new ServiceProcess(config, credentials);
+    const service = new ServiceProcess(config, credentials, workerScript);
     void service.ended.then((exitCode) => process.exit(exitCode));
     // Before anything that takes time: process 1 of a container has no default handlers.
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -76,6 +83,7 @@ export class ServiceProcess {
   #credentials: Credentials;
   readonly #state: SharedState;
   readonly #serviceState: ServiceState;
+  readonly #workerScript: URL | undefined;
   readonly #log: LogOutput;
   readonly #signals = new StopSignals();
   readonly #ended = Promise.withResolvers<number>();
@@ -86,7 +94,8 @@ export class ServiceProcess {
   #port: number;
 
   /** Allocates the shared state. Throws StartupError if the system lacks address space. */
-  constructor(config: Config, credentials: Credentials) {
+  constructor(config: Config, credentials: Credentials, workerScript?: URL) {
+    this.#workerScript = workerScript;
     this.#config = config;
     this.#credentials = credentials;
     this.#port = config.port;
@@ -199,7 +208,8 @@ export class ServiceProcess {
     this.#port = claims[0]?.port ?? this.#port;
     const opened = { ...config, port: this.#port };
     const start = { config: opened, credentials: this.#credentials, state: this.#state };
-    this.#supervisor = new Supervisor(cache, start, this.#supervisorEvents());
+    this.#supervisor = new Supervisor(cache, start, this.#supervisorEvents(), this.#workerScript);
+    await this.#startTracker(cache);
     if (snapshots === undefined && this.#isLoading()) this.#serviceState.phase = "serving";
     const url = await this.#supervisor.start().catch((error: unknown) => this.#rejectStart(error));
     ConnectionWatch.start(config.maxConnections, this.#port, this.#state.http.connections);
@@ -215,6 +225,15 @@ export class ServiceProcess {
     const evictionBegan = () => this.logger.info(EVICTION_BEGAN);
     if (config.store === "shared") startMaintenance(cache, evictionBegan, isPaused);
     return url;
+  }
+
+  /** Only a service with an upstream loads this code. */
+  async #startTracker(cache: Cache): Promise<void> {
+    const { upstream } = this.#state;
+    if (upstream === undefined) return;
+    const { startTracker } = await import("../upstream/start-tracker.ts");
+    const secrets = this.#credentials.upstream ?? { password: "", ca: "" };
+    startTracker({ config: this.#config, cache, secrets, logger: this.logger }, upstream);
   }
 
   async #claimPorts(): Promise<PortClaim[]> {

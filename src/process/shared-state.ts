@@ -12,6 +12,8 @@ import { EventLoopMonitor } from "../service/event-loop-monitor.ts";
 import { allocateLogLines } from "../service/log-lines.ts";
 import { allocateState, type Service, ServiceState } from "../service/service.ts";
 import { allocateBudget, ByteBudget } from "../shared-memory/byte-budget.ts";
+import { allocateUpstream, type UpstreamMemory } from "../upstream/memory.ts";
+import { Upstream } from "../upstream/upstream.ts";
 
 /** Plain data that may be sent to a worker. */
 export interface SharedState {
@@ -24,6 +26,8 @@ export interface SharedState {
   readonly rejections: SharedArrayBuffer;
   readonly budget: SharedArrayBuffer;
   readonly logLines: SharedArrayBuffer;
+  /** Undefined without --upstream. */
+  readonly upstream: UpstreamMemory | undefined;
 }
 
 /** The members of Service that the process gives to a thread, rather than shared memory. */
@@ -39,6 +43,8 @@ export interface ThreadContext {
   readonly httpMetrics: HttpMetrics;
   readonly respMemory: RespMemory;
   readonly workers: WorkerRows;
+  /** Undefined without --upstream; the caller starts it. */
+  readonly upstream: Upstream | undefined;
 }
 
 /**
@@ -57,6 +63,7 @@ export function allocateSharedState(config: Config, cacheOptions: CacheOptions):
     rejections: allocateRejections(workers),
     budget: allocateBudget(workers),
     logLines: allocateLogLines(workers),
+    upstream: config.upstream === "" ? undefined : allocateUpstream(workers),
   };
 }
 
@@ -87,5 +94,6 @@ export function attach(
     httpMetrics: new HttpMetrics(state.http, thread),
     respMemory: state.resp,
     workers: new WorkerRows(state.workers),
+    upstream: state.upstream && new Upstream({ config, cache, thread, memory: state.upstream }),
   };
 }

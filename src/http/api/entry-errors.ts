@@ -7,3 +7,11 @@ export const FULL = new HttpError(
   507,
   "the cache is full, and --eviction none keeps all entries: delete entries or raise --memory",
 );
+export const NOT_AN_INTEGER = new HttpError(
+  409,
+  "the value of the key is not an integer of 64 bits in decimal; put one, or delete the key",
+);
+export const SUM_OVERFLOW = new HttpError(
+  409,
+  "the sum does not fit in 64 bits; it must be from -9223372036854775808 to 9223372036854775807",
+);

@@ -28,7 +28,7 @@ import { FULL } from "./entry-errors.ts";
 import { hashTagTexts, type LeaseHandlers, leaseVoid } from "./lease-handlers.ts";
 import { FoundResponse, keyNotFound, ok, stored, ValuesResponse } from "./respond.ts";
 
-const CONDITION_FAILED: Readonly<Record<Condition, HttpError>> = {
+export const CONDITION_FAILED: Readonly<Record<Condition, HttpError>> = {
   absent: new HttpError(412, 'the key is present, and "if":"absent" stores only a missing key'),
   present: new HttpError(412, 'the key is missing, and "if":"present" replaces only a present one'),
 };
@@ -168,7 +168,7 @@ function encode(buffer: ByteBuffer, text: string): ByteBuffer {
   return buffer;
 }
 
-function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): HttpError {
+export function valueTooLarge(value: string | Buffer, cache: Cache, config: Config): HttpError {
   const bytes = `${Buffer.byteLength(value)} bytes${typeof value === "string" ? " in UTF-8" : ""}`;
   return new HttpError(413, `"value" is ${bytes}; it may have ${valueLimit(cache, config)}`);
 }

@@ -10,9 +10,16 @@ import { createLeaseHandlers, type LeaseHandlers } from "./lease-handlers.ts";
 import { createKeyspaceHandlers, type KeyspaceHandlers } from "./keyspace-handlers.ts";
 import { longJsonOf, ok } from "./respond.ts";
 import { ringOf, rounded, statsOf } from "./stats.ts";
+import { leftOut, UpstreamCalls } from "../upstream/calls.ts";
+import { UpstreamEntries } from "../upstream/entries.ts";
+import { UpstreamKeyspace } from "../upstream/keyspace.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
 
 /** Only probes get this: the service serves all other requests. */
 const DRAINING = new HttpError(503, "draining", { headers: { "retry-after": "1" } });
+const NO_UPSTREAM = new HttpError(503, "the upstream is not connected yet", {
+  headers: { "retry-after": "1" },
+});
 const NO_FOLDER = new HttpError(
   409,
   "there is no folder to save to; start the service with --data-dir",
@@ -29,16 +36,50 @@ export interface Handlers
 export function createHandlers(context: HandlerContext): Handlers {
   const { cache, config, service, large } = context;
   const ring: Handler = (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large, ring);
+  const { upstream } = context;
+  return {
+    ...(upstream === undefined
+      ? createLocalHandlers(context)
+      : createUpstreamHandlers(context, upstream)),
+    snapshot: () => {
+      return upstream === undefined
+        ? snapshot(config, service)
+        : leftOut("a snapshot").toResponse();
+    },
+    stats: () => ok(statsOf(cache, config, service)),
+    ring,
+    health: () => {
+      if (service.state.phase === "draining") return DRAINING.toResponse();
+      return upstream === undefined ? ok() : upstreamHealth(upstream);
+    },
+  };
+}
+
+function createUpstreamHandlers(context: HandlerContext, upstream: Upstream) {
+  const calls = new UpstreamCalls(upstream, context.reject);
+  return {
+    ...new UpstreamEntries(context, calls),
+    ...new UpstreamKeyspace(context, calls),
+    release: () => context.reject(leftOut("a lease")),
+  };
+}
+
+function createLocalHandlers(context: HandlerContext) {
   const leaseHandlers = createLeaseHandlers(context);
   return {
     ...createEntryHandlers(context, leaseHandlers.getWithOptions),
     ...leaseHandlers,
     ...createKeyspaceHandlers(context),
-    snapshot: () => snapshot(config, service),
-    stats: () => ok(statsOf(cache, config, service)),
-    ring,
-    health: () => (service.state.phase === "draining" ? DRAINING.toResponse() : ok()),
   };
+}
+
+/**
+ * A node is ready as soon as it knows the upstream. It stays ready while the upstream fails: if all nodes went
+ * unready at once, the load balancer would have none left.
+ */
+function upstreamHealth(upstream: Upstream): Response {
+  if (!upstream.isConnected) return NO_UPSTREAM.toResponse();
+  return ok({ upstream: upstream.isDegraded ? "degraded" : "ok" });
 }
 
 async function snapshot(config: Config, service: Service): Promise<Response> {

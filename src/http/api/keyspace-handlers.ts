@@ -14,22 +14,13 @@ import {
   readKeysQuery,
   readTtlChange,
 } from "./decode-keyspace.ts";
-import { FULL } from "./entry-errors.ts";
+import { FULL, NOT_AN_INTEGER, SUM_OVERFLOW } from "./entry-errors.ts";
 import { jsonTextOf, keyNotFound, longJsonOf, ok, stored, valueOf } from "./respond.ts";
 
 /** Entries that a scan visits while it holds a shard's lock. */
 const KEYS_PER_STEP = 64;
 /** A page ends after this time even with fewer keys than it may have. */
 const PAGE_MS_MAX = 5;
-
-const NOT_AN_INTEGER = new HttpError(
-  409,
-  "the value of the key is not an integer of 64 bits in decimal; put one, or delete the key",
-);
-const SUM_OVERFLOW = new HttpError(
-  409,
-  "the sum does not fit in 64 bits; it must be from -9223372036854775808 to 9223372036854775807",
-);
 
 export interface KeyspaceHandlers extends Readonly<
   Record<"incr" | "setTtl", BodyHandler> & Record<"ttl" | "removeTtl" | "keys" | "flush", Handler>
@@ -123,6 +114,11 @@ function increment(
 /** A key as JSON can hold it: in base64 if it is not text in UTF-8. */
 type ShownKey = string | { readonly key: string; readonly encoding: "base64" };
 
+export function shownKey(key: Buffer): ShownKey {
+  const shown = valueOf(key, 0, key.length);
+  return typeof shown === "string" ? shown : { key: shown.value, encoding: shown.encoding };
+}
+
 /** Returns one page of the keys, and the cursor of the next one; null at the end. */
 function keysOf(
   cache: Cache,
@@ -145,8 +141,7 @@ function keysOf(
     });
     for (const key of batch) {
       if (pattern?.matches({ bytes: key, start: 0, end: key.length }) === false) continue;
-      const shown = valueOf(key, 0, key.length);
-      keys.push(typeof shown === "string" ? shown : { key: shown.value, encoding: shown.encoding });
+      keys.push(shownKey(key));
       bytes += key.length;
     }
   } while (position !== 0 && keys.length < count && bytes < maxBytes && performance.now() < endMs);

@@ -66,6 +66,10 @@ export const GET_OPTIONS = {
     enum: ["0", "1", "true", "false"],
     description: "Whether a stale value is served, too.",
   },
+  fresh: {
+    enum: ["0", "1", "true", "false"],
+    description: "With --upstream: whether the upstream is asked, rather than the near cache.",
+  },
 } as const satisfies Readonly<Record<string, Schema>>;
 export const RELEASE = object({ key: KEY, lease: LEASE });
 export const KEY_BODY = object({ key: KEY });

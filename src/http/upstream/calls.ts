@@ -1,0 +1,86 @@
+// Calls of the upstream by HTTP: their errors become errors of HTTP.
+
+import type { Bytes } from "../../cache/cache.ts";
+import { EngineError, type EngineReply, UnreachableError } from "../../upstream/engine.ts";
+import type { Upstream } from "../../upstream/upstream.ts";
+import { NOT_AN_INTEGER, SUM_OVERFLOW } from "../api/entry-errors.ts";
+import { HttpError, type Reject } from "../error.ts";
+import type { MaybeLater } from "../large-responses.ts";
+
+const RETRY_SOON = { headers: { "retry-after": "1" } };
+/** Errors after which the same request may succeed. */
+const TEMPORARY = /^(LOADING|CLUSTERDOWN|MASTERDOWN|READONLY|TRYAGAIN|BUSY|NOREPLICAS) /;
+
+/** The error of what belongs to the single machine. */
+export function leftOut(what: string): HttpError {
+  return new HttpError(
+    501,
+    `not possible with --upstream: ${what} belongs to a node that holds the entries itself`,
+  );
+}
+
+export class UpstreamCalls {
+  readonly upstream: Upstream;
+  readonly reject: Reject;
+
+  constructor(upstream: Upstream, reject: Reject) {
+    this.upstream = upstream;
+    this.reject = reject;
+  }
+
+  /** Sends a command of one key, and makes the response of its reply. A write drops the near value. */
+  write(
+    key: string,
+    args: readonly (string | Buffer)[],
+    respond: (reply: EngineReply) => MaybeLater,
+  ): Promise<Response> {
+    const slice = sliceOf(key);
+    return this.guard(async () => respond(await this.upstream.send("write", slice, args, [slice])));
+  }
+
+  /** As `write` for a command that changes nothing. */
+  read(
+    key: string,
+    args: readonly string[],
+    respond: (reply: EngineReply) => MaybeLater,
+  ): Promise<Response> {
+    return this.guard(async () => respond(await this.upstream.send("read", sliceOf(key), args)));
+  }
+
+  /** Returns the response of `work`, or that of the upstream's error. */
+  async guard(work: () => Promise<Response>): Promise<Response> {
+    try {
+      return await work();
+    } catch (error) {
+      return this.reject(errorOf(error));
+    }
+  }
+}
+
+export function sliceOf(key: string): Bytes {
+  const bytes = Buffer.from(key);
+  return { bytes, start: 0, end: bytes.length };
+}
+
+/** The upstream takes whole milliseconds from 1. */
+export function wholeMs(ms: number): string {
+  return String(Math.max(1, Math.ceil(ms)));
+}
+
+/** Returns the error of HTTP; throws what is no error of the upstream. */
+export function errorOf(error: unknown): HttpError {
+  if (error instanceof UnreachableError) {
+    return new HttpError(
+      503,
+      `the upstream cannot be reached (${error.message}); a write may or may not have been stored`,
+      RETRY_SOON,
+    );
+  }
+  if (!(error instanceof EngineError)) throw error;
+  const { message } = error;
+  if (message.startsWith("ERR value is not an integer")) return NOT_AN_INTEGER;
+  if (message.startsWith("ERR increment or decrement would overflow")) return SUM_OVERFLOW;
+  const text = `the upstream answered: ${message}`;
+  if (TEMPORARY.test(message)) return new HttpError(503, text, RETRY_SOON);
+  return new HttpError(message.startsWith("OOM ") ? 507 : 409, text);
+}

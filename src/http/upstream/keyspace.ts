@@ -1,0 +1,121 @@
+// The handlers of /incr, /ttl, /keys, /flush and /invalidate with --upstream.
+
+import { scanFrom } from "../../upstream/scan.ts";
+import { readInvalidation } from "../api/decode-caching.ts";
+import { readIncrement, readKeysQuery, readTtlChange } from "../api/decode-keyspace.ts";
+import { readQueryKey } from "../api/decode.ts";
+import { type KeyspaceHandlers, shownKey } from "../api/keyspace-handlers.ts";
+import { jsonTextOf, keyNotFound, longJsonOf, ok, stored } from "../api/respond.ts";
+import type { HandlerContext } from "../context.ts";
+import { HttpError } from "../error.ts";
+import type { BodyHandler, Handler } from "../handler.ts";
+import { leftOut, sliceOf, type UpstreamCalls, wholeMs } from "./calls.ts";
+
+const BAD_CURSOR = new HttpError(
+  400,
+  '"cursor" is wrong; send the "cursor" of the last response, or leave it out to start',
+);
+
+export class UpstreamKeyspace implements KeyspaceHandlers {
+  readonly #context: HandlerContext;
+  readonly #calls: UpstreamCalls;
+
+  constructor(context: HandlerContext, calls: UpstreamCalls) {
+    this.#context = context;
+    this.#calls = calls;
+  }
+
+  readonly incr: BodyHandler = async (body) => {
+    const { config, reject } = this.#context;
+    const request = readIncrement(body, config);
+    if (request instanceof HttpError) return reject(request);
+    const { key, by, ttlMs } = request;
+    const calls = this.#calls;
+    // A missing key gets its lifetime first. Both commands go over one connection, in order.
+    const created =
+      ttlMs !== undefined &&
+      calls.write(key, ["SET", key, "0", "PX", wholeMs(ttlMs), "NX"], stored);
+    const sum = calls.write(key, ["INCRBY", key, String(by)], (reply) =>
+      jsonTextOf(`{"status":"OK","key":${JSON.stringify(key)},"value":${String(reply)}}`),
+    );
+    await created;
+    return await sum;
+  };
+
+  readonly ttl: Handler = (req) => {
+    const { config, reject } = this.#context;
+    const key = readQueryKey(req.url, config);
+    if (key instanceof HttpError) return reject(key);
+    return this.#calls.read(key, ["PTTL", key], (reply) => {
+      const leftMs = Number(reply);
+      if (leftMs === -2) return keyNotFound();
+      return ok({ key, ttl: leftMs === -1 ? null : leftMs / 1000 });
+    });
+  };
+
+  readonly setTtl: BodyHandler = (body) => {
+    const { config, reject } = this.#context;
+    const request = readTtlChange(body, config);
+    if (request instanceof HttpError) return reject(request);
+    const { key, ttlMs } = request;
+    return this.#calls.write(key, ["PEXPIRE", key, wholeMs(ttlMs)], (reply) => {
+      return reply === "0" ? keyNotFound() : stored();
+    });
+  };
+
+  readonly removeTtl: Handler = async (req) => {
+    const { config, reject } = this.#context;
+    const key = readQueryKey(req.url, config);
+    if (key instanceof HttpError) return reject(key);
+    const persisting = this.#calls.write(key, ["PERSIST", key], stored);
+    // PERSIST answers 0 for a missing key, and for one without a lifetime.
+    const asking = this.#calls.read(key, ["EXISTS", key], (reply) => {
+      return reply === "0" ? keyNotFound() : stored();
+    });
+    const [persisted, asked] = await Promise.all([persisting, asking]);
+    return persisted.ok ? asked : persisted;
+  };
+
+  readonly keys: Handler = (req) => {
+    const { config, reject, large } = this.#context;
+    const start = req.url.indexOf("?");
+    const query = new URLSearchParams(start < 0 ? "" : req.url.slice(start + 1));
+    // The cursors of the upstream have 64 bits.
+    const cursor = query.get("cursor") ?? "0";
+    if (!/^\d{1,20}$/.test(cursor)) return reject(BAD_CURSOR);
+    query.delete("cursor");
+    const page = readKeysQuery(`?${query}`, config);
+    if (page instanceof HttpError) return reject(page);
+    const pattern = query.get("pattern");
+    const options = ["COUNT", String(page.count), ...(pattern === null ? [] : ["MATCH", pattern])];
+    return this.#calls.guard(async () => {
+      const scanned = await scanFrom(this.#calls.upstream, BigInt(cursor), options);
+      const next = scanned.cursor === 0n ? null : String(scanned.cursor);
+      const members = { keys: scanned.keys.map(shownKey), cursor: next };
+      return await longJsonOf({ status: "OK", ...members }, req, large, this.keys);
+    });
+  };
+
+  readonly flush: Handler = () =>
+    this.#calls.guard(async () => {
+      await this.#calls.upstream.flush();
+      return stored();
+    });
+
+  readonly invalidate: BodyHandler = (body) => {
+    const { config, reject } = this.#context;
+    const request = readInvalidation(body, config);
+    if (request instanceof HttpError) return reject(request);
+    if (request.tags.length > 0) return reject(leftOut('"tags"'));
+    const { upstream } = this.#calls;
+    return this.#calls.guard(async () => {
+      if (request.all) await upstream.flush();
+      const deleting = request.keys.map((key) => {
+        const slice = sliceOf(key);
+        return upstream.send("write", slice, ["DEL", key], [slice]);
+      });
+      await Promise.all(deleting);
+      return ok();
+    });
+  };
+}
