@@ -23,6 +23,7 @@ const PAGES = [
   "docs/protocol.md",
   "docs/caching.md",
   "docs/operations.md",
+  "docs/scaling.md",
   "docs/design.md",
   "docs/benchmarks.md",
   "docs/glossary.md",

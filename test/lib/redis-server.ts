@@ -11,9 +11,10 @@ export interface RedisServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts a redis-server with its defaults, but without files, on a free port of the loopback. */
+/** Starts a redis-server with its defaults, but without files, on a free port of the loopback, or on that of `--port`. */
 export async function startRedis(...options: string[]): Promise<RedisServer> {
-  const port = freePort();
+  const at = options.indexOf("--port");
+  const port = at < 0 ? freePort() : Number(options[at + 1]);
   const folder = await mkdtemp(join(tmpdir(), "ringcache-redis-"));
   const own = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--dir", folder];
   const child = Bun.spawn(["redis-server", ...own, ...options], {

@@ -11,6 +11,7 @@ export const LONG_TESTS: Readonly<Record<string, string>> = {
   "fuzz-resp": "Ten million inputs for the Redis protocol.",
   clients: "Libraries of Redis clients, newest versions (needs the registries and redis-server).",
   differential: "5,000 random sequences of transactions and scripts against redis-server.",
+  tier: "Two nodes in front of a cluster under kills, freezes, partitions and moved slots (needs redis-server).",
   proxies: "Refusals behind nginx and HAProxy, 100 of each kind (needs both).",
   repeat: "The test command 20 times, or N times, beside a busy loop on each core.",
   redis: "Redis's own test suite (needs git, tcl and a checkout of redis).",

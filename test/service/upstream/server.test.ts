@@ -1,0 +1,258 @@
+// A node in front of one redis-server, over both ports. Skipped whole without redis-server.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+
+import { RedisClient } from "bun";
+
+import { startRedis, type RedisServer } from "../../lib/redis-server.ts";
+import { freePort, type ServiceProcess, startService } from "../../lib/service.ts";
+import { until } from "../../lib/until.ts";
+
+const isMissing = Bun.which("redis-server") === null;
+if (isMissing) console.log("skipped: the tests of --upstream need redis-server");
+
+/** A redis-server, a node in front of it, and a client of each. */
+interface Parts extends AsyncDisposable {
+  readonly redis: RedisServer;
+  readonly node: ServiceProcess;
+  readonly near: RedisClient;
+  readonly direct: RedisClient;
+}
+
+async function start(...options: string[]): Promise<Parts> {
+  const redis = await startRedis();
+  const respPort = freePort();
+  const node = await startService([
+    ...["--upstream", `127.0.0.1:${redis.port}`, "--resp-port", `${respPort}`],
+    ...["--memory", "32mb", "--workers", "2", "--near-max-stale", "10", ...options],
+  ]);
+  await until("the node knows the upstream", async () => {
+    return (await fetch(`${node.url}/readyz`)).ok;
+  });
+  const near = new RedisClient(`redis://127.0.0.1:${respPort}`);
+  const direct = new RedisClient(`redis://127.0.0.1:${redis.port}`);
+  const metrics = async () => await (await fetch(`${node.url}/metrics`)).text();
+  await until("the upstream is trusted", async () =>
+    / 1$/m.test(/^ringcache_upstream_trusted.*$/m.exec(await metrics())?.[0] ?? ""),
+  );
+  return {
+    ...{ redis, node, near, direct },
+    async [Symbol.asyncDispose]() {
+      near.close();
+      direct.close();
+      await node[Symbol.asyncDispose]();
+      await redis[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe.skipIf(isMissing)("a node in front of redis-server", () => {
+  let parts: Parts;
+  beforeAll(async () => {
+    parts = await start();
+  });
+  afterAll(async () => {
+    await parts?.[Symbol.asyncDispose]();
+  });
+  const post = async (path: string, body: unknown) => {
+    const response = await fetch(`${parts.node.url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return [response.status, await response.json()] as const;
+  };
+  const hits = async () => {
+    const text = await (await fetch(`${parts.node.url}/metrics`)).text();
+    return Number(/^ringcache_near_hits_total (\d+)/m.exec(text)?.[1]);
+  };
+
+  test("a read becomes near, and changes of other clients end it", async () => {
+    const { near, direct } = parts;
+    await direct.set("changes", "0");
+    const before = await hits();
+    await until("a read was near", async () => {
+      expect(await near.get("changes")).toBe("0");
+      return (await hits()) > before;
+    });
+    const changes: [string, string[], string | null][] = [
+      ["SET", ["changes", "1"], "1"],
+      ["APPEND", ["changes", "0"], "10"],
+      ["INCR", ["changes"], "11"],
+      ["GETSET", ["changes", "x"], "x"],
+      ["SETRANGE", ["changes", "1", "yz"], "xyz"],
+      ["MSET", ["changes", "m", "other", "o"], "m"],
+      ["RENAME", ["other", "changes"], "o"],
+      ["PEXPIRE", ["changes", "1"], null],
+      ["EVAL", ["return redis.call('set', KEYS[1], 's')", "1", "changes"], "s"],
+      ["UNLINK", ["changes"], null],
+      ["SET", ["changes", "again"], "again"],
+      ["FLUSHALL", [], null],
+    ];
+    for (const [command, args, value] of changes) {
+      await near.get("changes");
+      await direct.send(command, args);
+      await until(`${command} is seen`, async () => (await near.get("changes")) === value);
+    }
+  });
+
+  test("a write through the node is seen at once, on both ports and by all workers", async () => {
+    const { near, direct, node } = parts;
+    for (let n = 0; n < 50; n++) {
+      await near.set("own", `${n}`);
+      expect(await near.get("own")).toBe(`${n}`);
+      const response = await fetch(`${node.url}/get?key=own`);
+      expect(await response.json()).toMatchObject({ value: `${n}` });
+      expect(await post("/put", { key: "own", value: `http ${n}` })).toEqual([
+        200,
+        { status: "OK" },
+      ]);
+      expect(await near.get("own")).toBe(`http ${n}`);
+    }
+    expect(await direct.get("own")).toBe("http 49");
+  });
+
+  test("a pipeline runs in order", async () => {
+    const { near } = parts;
+    const replies = await Promise.all(
+      Array.from({ length: 60 }, (_, n) => [
+        near.set("order", `${n}`),
+        near.get("order"),
+        near.send("ECHO", [`${n}`]),
+        near.send("STRLEN", ["order"]),
+      ]).flat(),
+    );
+    const expected = Array.from({ length: 60 }, (_, n) => ["OK", `${n}`, `${n}`, `${n}`.length]);
+    expect(replies).toEqual(expected.flat());
+  });
+
+  test("bytes and integers of 64 bits go through unchanged", async () => {
+    const { near, direct } = parts;
+    await direct.set("large", "9223372036854775806");
+    // The client of this test returns a number, which has no room for the reply.
+    await near.send("INCRBY", ["large", "1"]);
+    expect(await near.get("large")).toBe("9223372036854775807");
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+    await direct.set("bytes", bytes);
+    for (let n = 0; n < 3; n++) {
+      expect(Buffer.from((await near.getBuffer("bytes")) ?? [])).toEqual(bytes);
+    }
+  });
+
+  test("commands on all keys reach the upstream", async () => {
+    const { near, direct } = parts;
+    await near.send("FLUSHALL", []);
+    const names = Array.from({ length: 300 }, (_, n) => `scan:${n}`);
+    await Promise.all(names.map((name) => near.set(name, "v")));
+    expect(await near.send("DBSIZE", [])).toBe(300);
+    const found: string[] = [];
+    let cursor = "0";
+    do {
+      const [next, keys] = (await near.send("SCAN", [cursor, "COUNT", "50"])) as [string, string[]];
+      found.push(...keys);
+      cursor = next;
+    } while (cursor !== "0");
+    expect([...new Set(found)].toSorted()).toEqual(names.toSorted());
+    expect(await near.send("DEL", names.slice(0, 10))).toBe(10);
+    expect(await direct.send("DBSIZE", [])).toBe(290);
+    expect(await near.send("MGET", ["scan:1", "scan:11"])).toEqual([null, "v"]);
+  });
+
+  test("transactions run in the upstream; those with a refused WATCH do not run", async () => {
+    const { near, direct } = parts;
+    await near.send("MULTI", []);
+    expect(await near.send("SET", ["tx", "1"])).toBe("QUEUED");
+    await near.send("INCR", ["tx"]);
+    expect(await near.send("EXEC", [])).toEqual(["OK", 2]);
+    expect(near.send("WATCH", ["tx"])).rejects.toThrow("WATCH is not possible with --upstream");
+    await near.send("MULTI", []);
+    await near.send("SET", ["tx", "lost"]);
+    expect(near.send("EXEC", [])).rejects.toThrow("EXECABORT");
+    expect(await direct.get("tx")).toBe("2");
+  });
+
+  test.each([
+    [["EVAL", "return 1", "0"], "EVAL is not possible with --upstream"],
+    [["SUBSCRIBE", "channel"], "SUBSCRIBE is not possible with --upstream"],
+    [["SELECT", "3"], "database 0 only"],
+    [["SAVE"], "SAVE is not possible with --upstream"],
+    [["CLIENT", "TRACKING", "ON"], "CLIENT TRACKING is not possible with --upstream"],
+  ])("%p is an error that says so", async (words, reason) => {
+    const [command = "", ...args] = words;
+    expect(parts.near.send(command, args)).rejects.toThrow(reason);
+  });
+
+  test("HTTP has its routes, and responds with 501 to what is of the single machine", async () => {
+    const { node, direct } = parts;
+    await direct.send("FLUSHALL", []);
+    const get = async (path: string, method = "GET") => {
+      const response = await fetch(`${node.url}${path}`, { method });
+      return [response.status, await response.json()] as const;
+    };
+    expect(await post("/put", { key: "h", value: "v", ttl: 50, if: "absent" })).toMatchObject([
+      200,
+      {},
+    ]);
+    expect(await post("/put", { key: "h", value: "v", if: "absent" })).toMatchObject([412, {}]);
+    expect((await direct.pttl("h")) > 0).toBe(true);
+    expect(await get("/get?key=h&fresh=1")).toMatchObject([200, { value: "v" }]);
+    expect(await get("/ttl?key=h", "DELETE")).toMatchObject([200, {}]);
+    expect(await get("/ttl?key=h")).toMatchObject([200, { ttl: null }]);
+    expect(await post("/incr", { key: "n", by: 5, ttl: 9 })).toMatchObject([200, { value: 5 }]);
+    expect((await direct.pttl("n")) > 0).toBe(true);
+    expect(await post("/incr", { key: "h", by: 5 })).toMatchObject([409, {}]);
+    const entries = [
+      { key: "a", value: "1" },
+      { key: "b", value: "2" },
+    ];
+    expect(await post("/mput", { entries })).toEqual([200, { status: "OK", stored: 2 }]);
+    expect(await post("/mget", { keys: ["a", "nope", "b"] })).toMatchObject([
+      200,
+      { values: ["1", null, "2"] },
+    ]);
+    expect(await post("/delete", { key: "nope" })).toMatchObject([404, {}]);
+    expect(await post("/delete", { key: "a" })).toMatchObject([200, {}]);
+    expect(await direct.exists("a")).toBe(false);
+    expect(await get("/keys?pattern=b")).toMatchObject([200, { keys: ["b"] }]);
+    expect(await get("/get?key=h&lease=3")).toMatchObject([501, {}]);
+    expect(await get("/cache/h")).toMatchObject([501, {}]);
+    expect(await post("/put", { key: "h", value: "v", tags: ["t"] })).toMatchObject([501, {}]);
+    expect(await post("/invalidate", { tags: ["t"] })).toMatchObject([501, {}]);
+    expect(await post("/snapshot", {})).toMatchObject([501, {}]);
+    expect(await post("/flush", {})).toMatchObject([200, {}]);
+    expect(await direct.send("DBSIZE", [])).toBe(0);
+  });
+
+  test("FLUSHALL that races with reads leaves no old value", async () => {
+    const { near, direct } = parts;
+    for (let n = 0; n < 200; n++) {
+      await direct.set("race", `${n}`);
+      await Promise.all([direct.send("FLUSHALL", []), near.get("race"), near.get("race")]);
+      await until("the flush is seen", async () => (await near.get("race")) === null);
+    }
+  });
+});
+
+describe.skipIf(isMissing)("without its upstream, a node", () => {
+  test("responds with 503, and serves again when the upstream is back", async () => {
+    const parts = await start("--upstream-timeout", "0.5");
+    const { redis, node, near } = parts;
+    await near.set("k", "v");
+    await redis[Symbol.asyncDispose]();
+    await until("the loss is seen", async () => {
+      const response = await fetch(`${node.url}/get?key=k`);
+      return response.status === 503 && response.headers.get("retry-after") === "1";
+    });
+    expect(near.get("k")).rejects.toThrow("a write may or may not have been stored");
+    const ready = await fetch(`${node.url}/readyz`);
+    expect([ready.status, await ready.json()]).toMatchObject([200, { upstream: "degraded" }]);
+    await using again = await startRedis("--port", `${redis.port}`);
+    expect(again.port).toBeGreaterThan(0);
+    await until("the upstream is back", async () => {
+      return (await fetch(`${node.url}/get?key=k`)).status === 404;
+    });
+    near.close();
+    parts.direct.close();
+    await node[Symbol.asyncDispose]();
+  });
+});

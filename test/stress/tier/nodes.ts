@@ -1,0 +1,58 @@
+// Nodes of ringcache in front of an engine: each a process with two workers.
+
+import { freePort, type ServiceProcess, startService } from "../../lib/service.ts";
+import { until } from "../../lib/until.ts";
+import { Line } from "./ask.ts";
+import { type Rule, RULES_VARIABLE } from "./rules.ts";
+
+export interface TierNode extends AsyncDisposable {
+  readonly service: ServiceProcess;
+  readonly httpPort: number;
+  readonly redisPort: number;
+}
+
+export interface NodeOptions {
+  /** The value of --upstream. */
+  readonly upstream: string;
+  readonly rules?: readonly Rule[];
+  readonly options?: readonly string[];
+  /** A command that runs another command. */
+  readonly wrapper?: readonly string[];
+}
+
+const MAIN = new URL("node-main.ts", import.meta.url).pathname;
+
+/** The names under which the nodes may keep values near; the default of --near-max-stale is 1 s. */
+export const MAX_STALE_MS = 1000;
+
+/** Starts a node; resolves when it is ready and its primaries are trusted. */
+export async function startNode(node: NodeOptions): Promise<TierNode> {
+  const { upstream, rules = [], options = [], wrapper = [] } = node;
+  const redisPort = freePort();
+  const own = ["--workers", "2", "--memory", "64mb", "--resp-port", `${redisPort}`];
+  const service = await startService(
+    [...own, "--upstream", upstream, ...options],
+    { [RULES_VARIABLE]: rules.join(",") },
+    rules.length === 0 ? wrapper : [...wrapper, process.execPath, MAIN],
+  );
+  await until("the node is ready", async () => {
+    const response = await fetch(`${service.url}/readyz`);
+    const isReady = response.status === 200 && !(await response.text()).includes("degraded");
+    return isReady && (await isNear(redisPort));
+  });
+  return {
+    service,
+    httpPort: Number(new URL(service.url).port),
+    redisPort,
+    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  };
+}
+
+/** Whether the node answers reads of the upstream. */
+async function isNear(port: number): Promise<boolean> {
+  using line = new Line(port);
+  return await line.send("GET", "no such key").then(
+    () => true,
+    () => false,
+  );
+}

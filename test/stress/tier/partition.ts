@@ -1,0 +1,63 @@
+// A node that is cut from one primary of a cluster by iptables: the node runs as another user, and the packets
+// of its connections to that server are dropped in both directions. Other clients are not affected.
+
+import { until } from "../../lib/until.ts";
+import { DirectClient, Line } from "./ask.ts";
+import type { EngineCluster } from "./engine.ts";
+import { startNode } from "./nodes.ts";
+
+/** The user of the node: "nobody". */
+const USER = "65534";
+const MARK = "7171";
+
+/** Returns what is missing for a partition, or undefined if it can be made. */
+export function missingForPartition(): string | undefined {
+  if (process.getuid?.() !== 0) return "needs root";
+  const missing = ["iptables", "setpriv"].filter((name) => Bun.which(name) === null);
+  return missing.length === 0 ? undefined : `needs ${missing.join(" and ")}`;
+}
+
+/** Returns for how long a node that is cut from one primary serves an old value of it, in milliseconds. */
+export async function staleInPartition(engine: EngineCluster, seconds: number): Promise<number> {
+  const wrapper = ["setpriv", `--reuid=${USER}`, "--clear-groups"];
+  await using node = await startNode({ upstream: engine.seeds, wrapper });
+  using direct = new DirectClient(engine.servers.map(({ port }) => port));
+  using line = new Line(node.redisPort, 10_000);
+  await direct.send("SET", "k", "old");
+  await until("the node has the value near", async () => (await line.send("GET", "k")) === "old");
+  const port = await ownerOf("k", engine);
+  const rules = [
+    ["OUTPUT", "-p", "tcp", "-m", "owner", "--uid-owner", USER, "--dport", `${port}`].concat([
+      ...["-j", "CONNMARK", "--set-mark", MARK],
+    ]),
+    ["OUTPUT", "-m", "connmark", "--mark", MARK, "-j", "DROP"],
+    ["INPUT", "-m", "connmark", "--mark", MARK, "-j", "DROP"],
+  ];
+  try {
+    for (const rule of rules) await Bun.$`iptables -t mangle -A ${rule}`.quiet();
+    await direct.send("SET", "k", "new");
+    const startMs = performance.now();
+    let lastStaleMs = startMs;
+    while (performance.now() - startMs < seconds * 1000) {
+      const askedMs = performance.now();
+      const value = await line.send("GET", "k").catch(() => "an error");
+      if (value === "old") lastStaleMs = askedMs;
+      await Bun.sleep(10);
+    }
+    return lastStaleMs - startMs;
+  } finally {
+    for (const rule of rules) await Bun.$`iptables -t mangle -D ${rule}`.nothrow().quiet();
+  }
+}
+
+async function ownerOf(key: string, engine: EngineCluster): Promise<number> {
+  for (const { port } of engine.servers) {
+    using line = new Line(port);
+    const owns = await line.send("SET", key, "old").then(
+      () => true,
+      () => false,
+    );
+    if (owns) return port;
+  }
+  throw new Error(`no server has ${key}`);
+}
