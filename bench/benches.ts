@@ -6,6 +6,8 @@ export const BENCHES: Readonly<Record<string, string>> = {
   engine:
     "What does the cache cost without a protocol: memory, throughput, slowest batches, beside Maps?",
   workers: "What does a request cost with two workers, beside one?",
+  upstream:
+    "What does a node in front of redis-server cost: near hit, pass, miss, invalidation, frozen node?",
   resp: "What does the Redis protocol cost beside redis-server, and with two workers beside one?",
   transactions: "What does a transaction of INCR and EXPIRE cost beside redis-server?",
   pubsub: "What does PUBLISH to 100 subscribers cost beside redis-server?",
