@@ -7,10 +7,9 @@
 // block contains the random id of the file. After a damage, the reader searches for this id;
 // without it, a value could look like a block.
 
-import { xxh3 } from "@node-rs/xxhash";
-
 import type { Meta } from "../cache/cache.ts";
 import { type TagHash, TAGS_MAX } from "../cache/leases.ts";
+import { checksumOf } from "./checksum.ts";
 
 export const VERSION = 2;
 /** The oldest version that the reader knows: without meta. */
@@ -228,12 +227,12 @@ export function checksumBytes(checksum: bigint): Buffer {
  */
 function sealed(bytes: Buffer): Buffer {
   const end = bytes.length - CHECKSUM_BYTES;
-  bytes.writeBigUInt64LE(xxh3.xxh64(bytes.subarray(0, end)), end);
+  bytes.writeBigUInt64LE(checksumOf(bytes.subarray(0, end)), end);
   return bytes;
 }
 
 function isIntact(bytes: Buffer, length: number): boolean {
   if (bytes.length !== length) return false;
   const end = length - CHECKSUM_BYTES;
-  return bytes.readBigUInt64LE(end) === xxh3.xxh64(bytes.subarray(0, end));
+  return bytes.readBigUInt64LE(end) === checksumOf(bytes.subarray(0, end));
 }

@@ -4,9 +4,9 @@
 // the page cache.
 
 import type { FileHandle } from "node:fs/promises";
-import { xxh3 } from "@node-rs/xxhash";
 
 import type { SavedEntry } from "../cache/cache.ts";
+import { type Checksum, createChecksum } from "./checksum.ts";
 import { openForReading } from "./file-system.ts";
 import {
   BLOCK_HEADER_BYTES,
@@ -56,7 +56,7 @@ export async function readSnapshot(
   const handle = await openForReading(path);
   try {
     const { size } = await handle.stat();
-    return await new SnapshotReader(handle, size, visit).read();
+    return await new SnapshotReader(handle, size, await createChecksum(), visit).read();
   } finally {
     await handle.close();
   }
@@ -65,6 +65,7 @@ export async function readSnapshot(
 class SnapshotReader {
   readonly #handle: FileHandle;
   readonly #size: number;
+  readonly #checksum: Checksum;
   readonly #visit: (entry: SavedEntry) => void;
   readonly #damages: string[] = [];
   /** Shards whose block was found, intact or damaged. */
@@ -73,9 +74,15 @@ class SnapshotReader {
   #entries = 0;
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-  constructor(handle: FileHandle, size: number, visit: (entry: SavedEntry) => void) {
+  constructor(
+    handle: FileHandle,
+    size: number,
+    checksum: Checksum,
+    visit: (entry: SavedEntry) => void,
+  ) {
     this.#handle = handle;
     this.#size = size;
+    this.#checksum = checksum;
     this.#visit = visit;
   }
 
@@ -170,7 +177,8 @@ class SnapshotReader {
     bytes: number,
     visit?: (entry: SavedEntry) => void,
   ): Promise<{ checksum: bigint; entries: number } | undefined> {
-    const checksum = xxh3.Xxh3.withSeed();
+    const checksum = this.#checksum;
+    checksum.reset();
     let entries = 0;
     /** Bytes in the buffer that are not a whole record yet. */
     let pending = 0;

@@ -4,10 +4,10 @@
 
 import { type FileHandle, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { xxh3 } from "@node-rs/xxhash";
 
 import type { Bytes, Cache, ShardCopy } from "../cache/cache.ts";
 import { errorCode } from "../linux/error-code.ts";
+import { type Checksum, createChecksum } from "./checksum.ts";
 import { type FileSystem, SYSTEM, unlinkIfPresent } from "./file-system.ts";
 import {
   checksumBytes,
@@ -59,7 +59,8 @@ export async function writeSnapshot(
   onWrite: () => void = () => {},
 ): Promise<SavedSnapshot> {
   const temporary = `${path}.tmp`;
-  const file = new SnapshotFile(await files.create(temporary, FILE_MODE), onWrite);
+  const checksum = await createChecksum();
+  const file = new SnapshotFile(await files.create(temporary, FILE_MODE), checksum, onWrite);
   let entries = 0;
   try {
     const { shards, virtualNodes } = cache.ring;
@@ -151,11 +152,12 @@ class SnapshotFile {
   bytes = 0;
   readonly handle: FileHandle;
   readonly #onWrite: () => void;
-  readonly #checksum = xxh3.Xxh3.withSeed();
+  readonly #checksum: Checksum;
   #hasChecksum = false;
 
-  constructor(handle: FileHandle, onWrite: () => void) {
+  constructor(handle: FileHandle, checksum: Checksum, onWrite: () => void) {
     this.handle = handle;
+    this.#checksum = checksum;
     this.#onWrite = onWrite;
   }
 
