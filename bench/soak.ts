@@ -12,7 +12,7 @@ import { optionsOrExit } from "./lib/options.ts";
 import { lineChart } from "./lib/plot.ts";
 import { keepResult, resultPath } from "./lib/results.ts";
 import { startService } from "./lib/server.ts";
-import { Connection } from "./loadtest/connection.ts";
+import { Connection } from "../src/loadtest/connection.ts";
 
 /** So few that the cache is as full as it gets long before the warm-up ends. */
 const KEYS = 20_000;

@@ -132,14 +132,14 @@ export function loadtestLoads(serviceUrl: string, staticUrl: string, requests: n
     PUT: 0,
     "70/30 mix": 70,
   };
-  const tool = new URL("../loadtest/main.ts", import.meta.url).pathname;
+  const program = new URL("../../src/main.ts", import.meta.url).pathname;
   return {
     generator: "bun run loadtest",
     async run(kind) {
       const { hostname, port } = new URL(kind === "static" ? staticUrl : serviceUrl);
       const report = (await jsonOf(
         [
-          ...[process.execPath, tool, "--json", "--host", hostname, "--port", port],
+          ...[process.execPath, program, "loadtest", "--json", "--host", hostname, "--port", port],
           ...["-n", `${requests}`, "-c", `${CONNECTIONS}`, "-g", `${getPercent[kind]}`],
         ],
         LOAD_CORE,

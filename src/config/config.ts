@@ -13,6 +13,7 @@ import {
   plannedBytes,
   requestedConnections,
 } from "./memory-plan.ts";
+import { subcommandsHelp, unknownSubcommand } from "./subcommands.ts";
 import { OPTIONS } from "./table.ts";
 import { checkUpstream } from "./upstream.ts";
 import {
@@ -68,6 +69,9 @@ export function readConfig(
   env: Readonly<Record<string, string | undefined>>,
   machine: Machine = thisMachine(),
 ): Config {
+  const [first] = args;
+  if (first !== undefined && !first.startsWith("-"))
+    throw new OptionError(unknownSubcommand(first));
   const options = readOptions(OPTIONS, args, env, ENV_PREFIX);
   const { shards, defaultTtl, maxTtl } = options;
   if (maxTtl > 0 && defaultTtl > maxTtl) {
@@ -203,14 +207,22 @@ export function redisEvictionPolicyOf(config: Pick<Config, "eviction" | "store">
   return names[evictionPolicyOf(config)] ?? "allkeys-lfu";
 }
 
-export const HELP = `ringcache ${version}: an in-memory key-value cache over HTTP and the Redis protocol
+/** Returns the text of --help. */
+export function help(): string {
+  return `ringcache ${version}: an in-memory key-value cache over HTTP and the Redis protocol
 
-usage: bun run start [options]
+usage: ringcache [options]      starts the service
+       ringcache NAME --help    describes one of these subcommands:
+
+${subcommandsHelp()}
+
+options of the service:
 
 ${helpText(OPTIONS, ENV_PREFIX)}
 
 A flag takes precedence over its environment variable.
 docs/operations.md explains the options, docs/protocol.md the HTTP API and the Redis commands.`;
+}
 
 /** Returns the table of options in Markdown, for README.md and docs/operations.md. */
 export function optionsMarkdown(): string {

@@ -6,6 +6,7 @@
 
 import { parseArgs } from "node:util";
 
+import { nearest } from "./nearest.ts";
 import { BYTE_FORMS, formatBytes, isTime, parseBytes, parseTime, TIME_FORMS } from "./units.ts";
 
 export { formatBytes };
@@ -243,7 +244,9 @@ function fromArguments(table: OptionTable, args: readonly string[]): RawValues {
     const row = name === undefined ? undefined : table[name];
     if (name === undefined || row === undefined) {
       const asGiven = args[token.index]?.split("=")[0] ?? token.rawName;
-      throw new OptionError(`unknown option "${asGiven}"; --help lists the options`);
+      const near = nearest(token.name, names.keys());
+      const known = near === undefined ? "" : ` did you mean "--${near}"?`;
+      throw new OptionError(`unknown option "${asGiven}";${known} --help lists the options`);
     }
     if (token.value === undefined && row.kind !== "switch") {
       throw new OptionError(`${token.rawName} needs a value: ${allowedValues(row)}`);

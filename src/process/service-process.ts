@@ -7,7 +7,7 @@ import {
   formatBytes,
   cacheOptionsOf,
   type Config,
-  HELP,
+  help,
   OptionError,
   readConfig,
   SPREADS_CONNECTIONS,
@@ -337,7 +337,7 @@ async function configOrExit(
 ): Promise<{ config: Config; credentials: Credentials }> {
   try {
     const config = readConfig(args, env);
-    if (config.help) exitWith(0, HELP);
+    if (config.help) exitWith(0, help());
     if (config.version) exitWith(0, version);
     return { config, credentials: await readCredentials(config) };
   } catch (error) {

@@ -1,5 +1,5 @@
-// The exit codes of the service, of `bun run top` and of `bun run check-snapshot`, as sysexits.h
-// numbers them. src/config/runtime-version.ts repeats EXIT_USAGE: it has to load in an old Bun.
+// The exit codes of the service and its subcommands, as sysexits.h numbers them.
+// src/config/runtime-version.ts repeats EXIT_USAGE: it has to load in an old Bun.
 
 export const EXIT_USAGE = 64;
 export const EXIT_DATA = 65;

@@ -11,7 +11,7 @@ import { type FileSystem, NotAFileError } from "./file-system.ts";
 import { DataFolder, FolderInUseError } from "./folder.ts";
 import { describeError, type LoadReport, Snapshots } from "./snapshots.ts";
 
-/** Most damages in one log line; `bun run check-snapshot` prints all of them. */
+/** Most damages in one log line; `ringcache check-snapshot` prints all of them. */
 const LOGGED_DAMAGES_MAX = 5;
 
 /** Errors that may end without a change of the configuration: the cache serves meanwhile. */

@@ -1,4 +1,4 @@
-// The options of `bun run top`.
+// The options of `ringcache top`.
 
 import {
   helpText,
@@ -56,7 +56,7 @@ export type TopOptions = Omit<OptionValues<typeof OPTIONS>, "url"> & {
   readonly token: string;
 };
 
-export const HELP = `usage: bun run top [options]
+export const HELP = `usage: ringcache top [options]
 
 Shows the stats of a running service once a second. q or Ctrl-C quits.
 

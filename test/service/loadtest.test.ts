@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 import { serve } from "../lib/service.ts";
 
-const MAIN = new URL("../../bench/loadtest/main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
 describe("against the service", () => {
   test("every request is sent and every answer is right", async () => {
@@ -243,7 +243,7 @@ describe("wrong use", () => {
     expect(await run(["-host", "127.0.0.1", "-port", closed])).toEqual({
       code: 1,
       stdout: "",
-      stderr: `loadtest: nothing listens on http://127.0.0.1:${closed}; start the service with: bun run start\n`,
+      stderr: `loadtest: nothing listens on http://127.0.0.1:${closed}; start the service, or name it with --host and --port\n`,
     });
   });
 
@@ -285,7 +285,7 @@ async function loadtest(
 
 /** Runs the tool to its end, or to a Ctrl-C once `interrupt` resolves. */
 async function run(args: readonly string[], interrupt?: Promise<void>) {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+  const child = Bun.spawn([process.execPath, MAIN, "loadtest", ...args], {
     stdout: "pipe",
     stderr: "pipe",
     // As under `bun test` in a terminal: what is not a terminal gets no colours all the same.

@@ -1,4 +1,4 @@
-// The process of `bun run top`, in a pipe and in a terminal.
+// The process of `ringcache top`, in a pipe and in a terminal.
 
 import { describe, expect, test } from "bun:test";
 
@@ -6,7 +6,7 @@ import { eventOf, serveStats, sampleStats } from "../lib/live-stats.ts";
 import { freePort, startService } from "../lib/service.ts";
 import { temporaryFolder } from "../unit/snapshot/saved.ts";
 
-const MAIN = new URL("../../src/top/main.ts", import.meta.url).pathname;
+const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
@@ -36,7 +36,7 @@ describe("in a pipe", () => {
     expect(await lines.next()).toBeUndefined();
     expect([await child.exited, await new Response(child.stderr).text()]).toEqual([
       69,
-      `top: no response from ${server.url}: connection closed; start the service with: bun run start\n`,
+      `top: no response from ${server.url}: connection closed; start the service, or name its address with --url\n`,
     ]);
   });
 
@@ -55,7 +55,7 @@ describe("in a pipe", () => {
   test.skipIf(!hasBash)("head gets its lines, and no error is printed (bash, head)", async () => {
     // More than the pipe can buffer, so that the writer gets EPIPE.
     await using server = serveStats(eventOf(sampleStats()).repeat(300));
-    const command = `"$0" "$1" --url "$2" --plain | head -n 3; echo "\${PIPESTATUS[*]}"`;
+    const command = `"$0" "$1" top --url "$2" --plain | head -n 3; echo "\${PIPESTATUS[*]}"`;
     const child = Bun.spawn(["bash", "-c", command, process.execPath, MAIN, server.url], {
       stdout: "pipe",
       stderr: "pipe",
@@ -71,7 +71,7 @@ describe("in a pipe", () => {
       expect(await run("--url", url, option)).toEqual({
         code: 69,
         stdout: "",
-        stderr: `top: no response from ${url}: connection refused; start the service with: bun run start\n`,
+        stderr: `top: no response from ${url}: connection refused; start the service, or name its address with --url\n`,
       });
     }
   });
@@ -80,7 +80,7 @@ describe("in a pipe", () => {
 describe("a service that requires a token", () => {
   const token = "the-token";
   const once = async (url: string, args: readonly string[], env: Record<string, string> = {}) => {
-    const child = Bun.spawn([process.execPath, MAIN, "--url", url, "--once", ...args], {
+    const child = Bun.spawn([process.execPath, MAIN, "top", "--url", url, "--once", ...args], {
       env: { PATH: process.env["PATH"], ...env },
       stdout: "pipe",
       stderr: "pipe",
@@ -148,7 +148,7 @@ describe("wrong use", () => {
     for (const option of ["--help", "-h"]) {
       const { code, stdout, stderr } = await run(option);
       expect([code, stderr]).toEqual([0, ""]);
-      for (const name of ["bun run top", "--url", "--once", "--plain"]) {
+      for (const name of ["ringcache top", "--url", "--once", "--plain"]) {
         expect(stdout).toContain(name);
       }
     }
@@ -241,7 +241,7 @@ function inTerminal(...words: string[]) {
   let written = "";
   const waiting = new Set<() => void>();
   const closed = Promise.withResolvers<void>();
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+  const child = Bun.spawn([process.execPath, MAIN, "top", ...args], {
     env: {
       ...environment,
       TERM: "xterm-256color",
@@ -294,7 +294,7 @@ function inTerminal(...words: string[]) {
 }
 
 function spawn(...args: string[]) {
-  return Bun.spawn([process.execPath, MAIN, ...args], {
+  return Bun.spawn([process.execPath, MAIN, "top", ...args], {
     stdout: "pipe",
     stderr: "pipe",
     // `bun test` sets FORCE_COLOR in a terminal; top must write no colours into a pipe even then.

@@ -289,8 +289,8 @@ test("check-snapshot prints the contents of a file, and its damages", async () =
   await put(service, "key", "value");
   await stopped(service);
   const check = async (...args: string[]) => {
-    const script = new URL("../../../src/snapshot/check.ts", import.meta.url).pathname;
-    const child = Bun.spawn([process.execPath, script, ...args], {
+    const script = new URL("../../../src/main.ts", import.meta.url).pathname;
+    const child = Bun.spawn([process.execPath, script, "check-snapshot", ...args], {
       stdout: "pipe",
       stderr: "pipe",
     });

@@ -1,7 +1,7 @@
 // Workers that fail under load, again and again: the effect on clients of other workers, and whether the
 // counters still add up. `bun run stress faults` is the long form.
 
-import { Connection, ConnectionError } from "../../../bench/loadtest/connection.ts";
+import { Connection, ConnectionError } from "../../../src/loadtest/connection.ts";
 import { Cache, fitOptions } from "../../../src/cache/cache.ts";
 import { cacheOptionsOf, readConfig } from "../../../src/config/config.ts";
 import { readTokens } from "../../../src/security/credentials.ts";

@@ -2,7 +2,7 @@
 // behaves, so that check.ts can judge it: no value that was computed before an acknowledged delete or
 // invalidation is stored after it.
 
-import { Connection } from "../../../bench/loadtest/connection.ts";
+import { Connection } from "../../../src/loadtest/connection.ts";
 import type { Apply } from "./check.ts";
 import type { HistoryOptions, Timed } from "./record.ts";
 

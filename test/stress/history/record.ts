@@ -1,7 +1,7 @@
 // Records what concurrent clients saw, so that a linearizability checker can judge it:
 // put, get and delete on few keys over HTTP, with the times of call and return.
 
-import { Connection } from "../../../bench/loadtest/connection.ts";
+import { Connection } from "../../../src/loadtest/connection.ts";
 
 /** An operation of one client on one key. */
 export interface Timed {

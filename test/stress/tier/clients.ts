@@ -2,7 +2,7 @@
 //
 // A key's value is its name and a version: `k7:12`. A missing key has version 0.
 
-import { Connection } from "../../../bench/loadtest/connection.ts";
+import { Connection } from "../../../src/loadtest/connection.ts";
 import { Line } from "./ask.ts";
 import type { TierNode } from "./nodes.ts";
 

@@ -155,7 +155,11 @@ describe("an error has the option, the value and the allowed values", () => {
     [[], { APP_COUNT: "0" }, `APP_COUNT: "0" is not a whole number from 1 to 9`],
     [[], { PORT: "http" }, `PORT: "http" is not a whole number from 0 to 99`],
     [["-p=1"], {}, `unknown option "-p"; --help lists the options`],
-    [["--colour", "red"], {}, `unknown option "--colour"; --help lists the options`],
+    [
+      ["--colour", "red"],
+      {},
+      `unknown option "--colour"; did you mean "--color"? --help lists the options`,
+    ],
   ];
   for (const [args, env, message] of cases) {
     test(message, () => {

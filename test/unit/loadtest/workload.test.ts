@@ -5,15 +5,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type LoadOptions, OPTIONS } from "../../../bench/loadtest/options.ts";
-import { StoreCounter } from "../../../bench/loadtest/tally.ts";
+import { type LoadOptions, OPTIONS } from "../../../src/loadtest/options.ts";
+import { StoreCounter } from "../../../src/loadtest/tally.ts";
 import {
   randomMix,
   readTrace,
   type Step,
   traceReplay,
   type Workload,
-} from "../../../bench/loadtest/workload.ts";
+} from "../../../src/loadtest/workload.ts";
 import { readOptions } from "../../../src/config/parse.ts";
 
 describe("a random mix", () => {

@@ -1,6 +1,6 @@
 // The options of the load-test tool.
 
-import { type OptionTable, type OptionValues } from "../../src/config/parse.ts";
+import { type OptionTable, type OptionValues } from "../config/parse.ts";
 
 export const OPTIONS = {
   host: {
