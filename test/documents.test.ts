@@ -30,6 +30,12 @@ const PAGES = [
   "docs/releasing.md",
   "docs/security.md",
   "docs/snapshot-format.md",
+  "docs/README.md",
+  "docs/choosing.md",
+  "docs/upgrading.md",
+  "docs/faq.md",
+  "docs/client.md",
+  "docs/clients.md",
   "bench/README.md",
 ];
 const LINE_COLUMNS_MAX = 120;
