@@ -97,6 +97,32 @@ test("no file of src imports itself, however many files lie between", () => {
   expect(cyclesOf(imports)).toEqual([]);
 });
 
+test("a service without --upstream loads nothing of it", async () => {
+  // The exporter is loaded later.
+  const loaded = new Set([
+    "process/worker.ts",
+    "process/service-process.ts",
+    "metrics/exporter.ts",
+  ]);
+  const packages = new Set<string>();
+  const transpiler = new Bun.Transpiler({ loader: "ts" });
+  for (const file of loaded) {
+    const text = await Bun.file(`${ROOT}src/${file}`).text();
+    // Imports of types are not among these.
+    for (const { kind, path } of transpiler.scanImports(text)) {
+      if (kind !== "import-statement") continue;
+      if (!path.startsWith(".")) packages.add(path);
+      else if (path.endsWith(".ts")) loaded.add(posix.join(posix.dirname(file), path));
+    }
+  }
+  expect(loaded.has("resp/dispatcher.ts")).toBe(true);
+  const found = [...loaded].filter((file) => /upstream(\/|-node|\.ts)/.test(file));
+  // It checks the options.
+  expect(found).toEqual(["config/upstream.ts"]);
+  expect(packages).toContain("prom-client");
+  expect(packages).not.toContain("@redis/client");
+});
+
 test("only main.ts lies in the root of src", () => {
   expect([...imports.keys()].filter((file) => !file.includes("/"))).toEqual(["main.ts"]);
 });

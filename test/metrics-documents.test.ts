@@ -8,7 +8,7 @@ const page = (name: string) => Bun.file(new URL(`../docs/${name}`, import.meta.u
 
 /** Returns the names of all metrics; `all` includes the series of each histogram. */
 async function readNames(): Promise<{ families: Set<string>; all: Set<string> }> {
-  await using service = await startService(["--workers", "1"]);
+  await using service = await startService(["--workers", "1", "--upstream", "127.0.0.1:1"]);
   const text = await (await fetch(`${service.url}/metrics`)).text();
   const families = new Set([...text.matchAll(/^# HELP (\w+)/gm)].map(([, name = ""]) => name));
   const all = new Set(families);

@@ -10,7 +10,7 @@ import type { Reject } from "./error.ts";
 import type { LargeResponses } from "./large-responses.ts";
 import type { HttpMetrics } from "./metrics.ts";
 import type { RedisCommands } from "./redis-commands.ts";
-import type { Upstream } from "../upstream/upstream.ts";
+import type { CreateUpstreamHandlers } from "./upstream-api.ts";
 
 export interface HttpContext {
   readonly cache: Cache;
@@ -21,7 +21,7 @@ export interface HttpContext {
   /** The requests of both ports that wait for a value. */
   readonly waiters: Waiters;
   /** Undefined without --upstream. */
-  readonly upstream?: Upstream | undefined;
+  readonly createUpstreamHandlers?: CreateUpstreamHandlers | undefined;
   /** The counters of this protocol. */
   readonly metrics: HttpMetrics;
   /** The sources of /metrics and /events. */

@@ -8,7 +8,6 @@ import { openApiOf } from "./api/openapi.ts";
 import { valueLimit } from "./api/entry-handlers.ts";
 import { createRedisHandlers } from "./api/redis-handlers.ts";
 import { jsonOf, ok } from "./api/respond.ts";
-import { leftOut } from "./upstream/calls.ts";
 import * as schemas from "./api/schemas.ts";
 import { MetricsScrape } from "./api/scrape.ts";
 import type { HandlerContext } from "./context.ts";
@@ -26,7 +25,7 @@ import {
   type ResponseDescription,
   type Route,
 } from "./route.ts";
-import { CACHE_PATH, ValueHandlers } from "./values/handlers.ts";
+import { CACHE_PATH } from "./values/handlers.ts";
 
 /** The HTTP API of one worker. */
 export interface Api {
@@ -50,14 +49,6 @@ const DOWN = {
 };
 const OK = { 200: json("Done.", schemas.OK) };
 
-/** The handlers of values with --upstream. */
-const NOT_WITH_UPSTREAM = (): Response => leftOut("/cache/{key}").toResponse();
-const NO_VALUES = {
-  get: NOT_WITH_UPSTREAM,
-  put: NOT_WITH_UPSTREAM,
-  delete: NOT_WITH_UPSTREAM,
-};
-
 export function createApi(context: HandlerContext): Api {
   const { config, metricsContext, large } = context;
   const handlers = createHandlers(context);
@@ -67,7 +58,7 @@ export function createApi(context: HandlerContext): Api {
   const routes: readonly Route[] = [
     ...entryRoutes(handlers),
     ...keyspaceRoutes(handlers),
-    ...valueRoutes(context),
+    ...valueRoutes(context, handlers.values),
     ...redisRoutes(context),
     ...serviceRoutes(handlers),
     get("/metrics", "metrics", {
@@ -210,9 +201,7 @@ function keyspaceRoutes(handlers: Handlers): Route[] {
   ];
 }
 
-function valueRoutes(context: HandlerContext): Route[] {
-  const { cache, config } = context;
-  const handlers = context.upstream === undefined ? new ValueHandlers(context) : NO_VALUES;
+function valueRoutes({ cache, config }: HandlerContext, handlers: Handlers["values"]): Route[] {
   const path = `${CACHE_PATH}:key`;
   const wildcard = `${CACHE_PATH}*` as const;
   const rule = { isSheddable: true, wildcard, parameters: { key: schemas.KEY } };

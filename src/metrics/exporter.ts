@@ -5,17 +5,14 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 import { BUCKETS, type DurationSums, upperMicros } from "../shared-memory/histogram.ts";
-import { COMMAND_KINDS } from "../upstream/stats.ts";
 import { METRICS } from "./table.ts";
-import type { Labels, Metric, Scrape, MetricsContext } from "./metric.ts";
+import type { LabelledHistogram, Labels, Metric, MetricsContext, Scrape } from "./metric.ts";
 
 const PREFIX = "ringcache_";
-const DURATION_NAME = `${PREFIX}request_duration_seconds`;
+const DURATION_NAME = "request_duration_seconds";
 const DURATION_HELP =
   "Time from the arrival of a request to its response; " +
   "in a pipeline, to the response of the whole batch.";
-const UPSTREAM_DURATION_NAME = `${PREFIX}upstream_duration_seconds`;
-const UPSTREAM_DURATION_HELP = "Time from sending a command to the upstream to its answer.";
 /** Upper bounds of the histogram buckets: each power of two from 4 µs to 8.4 s. */
 const BOUNDS_MICROS = Array.from({ length: 22 }, (_, index) => 2 ** (index + 2));
 
@@ -27,24 +24,20 @@ export class PrometheusExporter {
   constructor(context: MetricsContext) {
     this.#context = context;
     this.#scrape = this.#read();
-    for (const metric of METRICS) this.#register(metric);
     const { protocols, upstream } = context;
+    for (const metric of METRICS) this.#register(metric);
     this.#registry.registerMetric(
-      new Durations(DURATION_NAME, DURATION_HELP, ["protocol", "command"], () =>
-        protocols().flatMap(({ protocol, commands, durations }) =>
-          commands.map((command, number) => [{ protocol, command }, durations.of(number)] as const),
-        ),
-      ),
+      new Durations({
+        ...{ name: DURATION_NAME, help: DURATION_HELP, labels: ["protocol", "command"] },
+        read: () =>
+          protocols().flatMap(({ protocol, commands, durations }) =>
+            commands.map((command, number) => [{ protocol, command }, durations.of(number)]),
+          ),
+      }),
     );
-    this.#registry.registerMetric(
-      new Durations(UPSTREAM_DURATION_NAME, UPSTREAM_DURATION_HELP, ["command"], () =>
-        COMMAND_KINDS.flatMap((command, number) =>
-          upstream === undefined
-            ? []
-            : [[{ command }, upstream.stats.durations.of(number)] as const],
-        ),
-      ),
-    );
+    if (upstream === undefined) return;
+    for (const metric of upstream.metrics) this.#register(metric);
+    this.#registry.registerMetric(new Durations(upstream.durations));
   }
 
   get contentType(): string {
@@ -84,29 +77,28 @@ export class PrometheusExporter {
   }
 }
 
-type LabelledDurations = readonly (readonly [labels: Labels, sums: DurationSums])[];
-
 /** The histogram of prom-client counts by itself; this one returns the counts in shared memory. */
 class Durations extends Histogram {
   readonly #name: string;
-  readonly #help: string;
-  readonly #read: () => LabelledDurations;
+  readonly #source: LabelledHistogram;
 
-  constructor(name: string, help: string, labelNames: string[], read: () => LabelledDurations) {
+  constructor(source: LabelledHistogram) {
+    const { help, labels } = source;
+    const name = PREFIX + source.name;
     const buckets = BOUNDS_MICROS.map((micros) => micros / 1e6);
-    super({ name, help, labelNames, buckets, registers: [] });
+    super({ name, help, labelNames: [...labels], buckets, registers: [] });
     this.#name = name;
-    this.#help = help;
-    this.#read = read;
+    this.#source = source;
   }
 
   /** The registry and the base class's `get` call this method, which prom-client's types omit. */
   async getForPromString() {
-    const values = this.#read().flatMap(([labels, sums]) => {
+    const { help } = this.#source;
+    const values = this.#source.read().flatMap(([labels, sums]) => {
       const isUsed = sums.counts.some((count) => count > 0);
       return isUsed ? histogramSamples(this.#name, labels, sums) : [];
     });
-    return { name: this.#name, help: this.#help, type: "histogram", aggregator: "sum", values };
+    return { name: this.#name, help, type: "histogram", aggregator: "sum", values };
   }
 }
 

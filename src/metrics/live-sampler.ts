@@ -10,7 +10,7 @@ import { residentBytes } from "../linux/resources.ts";
 import type { Service } from "../service/service.ts";
 import { BUCKETS, quantileOf } from "../shared-memory/histogram.ts";
 import type { HotKey } from "./hot-keys.ts";
-import type { MetricsContext } from "./metric.ts";
+import type { MetricsContext, UpstreamSampler } from "./metric.ts";
 import { totalRequests } from "./protocol.ts";
 import { PUBLISHED_KEYS } from "./workers.ts";
 
@@ -42,6 +42,7 @@ interface Totals {
 export class LiveSampler {
   readonly #context: MetricsContext;
   readonly #shares: ArrayLike<number>;
+  readonly #upstream: UpstreamSampler | undefined;
   /** The totals at the last mark and at the mark before it. */
   #previous: Totals;
   #last: Totals;
@@ -49,6 +50,7 @@ export class LiveSampler {
   constructor(context: MetricsContext) {
     this.#context = context;
     this.#shares = context.cache.ring.shares();
+    this.#upstream = context.upstream?.createSampler();
     this.#last = this.#previous = this.#totals();
   }
 
@@ -59,6 +61,7 @@ export class LiveSampler {
   mark(): void {
     this.#previous = this.#last;
     this.#last = this.#totals();
+    this.#upstream?.mark();
   }
 
   /**
@@ -107,6 +110,7 @@ export class LiveSampler {
         stalePerSecond: perSecond("staleServed"),
         invalidationsPerSecond: perSecond("invalidations"),
       },
+      upstream: this.#upstream?.view() ?? null,
       clients,
       virtualNodes: config.virtualNodes,
       shards: shardViews(cache, this.#shares),

@@ -4,14 +4,30 @@ import type { Cache, CacheStats, ShardStats } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Service } from "../service/service.ts";
 import type { ProtocolStats } from "./protocol.ts";
-import type { UpstreamStats } from "../upstream/stats.ts";
-import type { Trust } from "../upstream/trust.ts";
+import type { UpstreamView } from "../live/stats.ts";
+import type { DurationSums } from "../shared-memory/histogram.ts";
 import type { WorkerRow, WorkerRows } from "./workers.ts";
 
-/** The sources of the metrics of the upstream. */
+/** What is known of the upstream; upstream.ts has the implementation, which is imported only with --upstream. */
 export interface UpstreamSource {
-  readonly stats: UpstreamStats;
-  readonly trust: Trust;
+  readonly metrics: readonly Metric[];
+  readonly durations: LabelledHistogram;
+  createSampler(): UpstreamSampler;
+}
+
+/** Histograms of durations in shared memory, under one name. */
+export interface LabelledHistogram {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  read(): readonly (readonly [labels: Labels, sums: DurationSums])[];
+}
+
+/** The part of LiveSampler that concerns the upstream. */
+export interface UpstreamSampler {
+  /** Marks a second. */
+  mark(): void;
+  view(): UpstreamView;
 }
 
 /** The sources of metrics and live stats. */

@@ -7,7 +7,6 @@ import type { StateField } from "../service/service.ts";
 import type { Metric, Scrape } from "./metric.ts";
 import { processMetrics } from "./process.ts";
 import type { ProtocolStats } from "./protocol.ts";
-import { UPSTREAM_METRICS } from "./upstream.ts";
 
 type Row<T> = readonly [name: string, source: T, help: string, factor?: number];
 
@@ -147,7 +146,6 @@ export const METRICS: readonly Metric[] = [
     read: ({ service }) => service.rejections.all(),
   },
   ...processMetrics(),
-  ...UPSTREAM_METRICS,
 ];
 
 /**

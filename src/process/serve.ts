@@ -15,9 +15,11 @@ import { Tokens } from "../security/tokens.ts";
 import { LogLines } from "../service/log-lines.ts";
 import { describeError, Logger } from "../service/logger.ts";
 import type { SaveOutcome } from "../service/service.ts";
+import type { UpstreamMemory } from "../upstream/memory.ts";
 import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
 import type { SupervisorPort, ToWorker, WorkerStart } from "./messages.ts";
 import { attach, type ThreadContext } from "./shared-state.ts";
+import type { UpstreamNode } from "./upstream-node.ts";
 
 /**
  * The collector counts the shared memory as garbage to come, and lets real garbage grow
@@ -36,8 +38,11 @@ const SCRIPT_LOG_LENGTH_MAX = 1024;
 
 const NO_SECRETS = { password: "", ca: "" };
 
-/** Opens both ports of a worker and posts `listening`, or `refused` if a port cannot be opened. */
-export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
+/**
+ * Opens both ports of a worker and posts `listening`, or `refused` if a port cannot be opened. Without
+ * --upstream, all of it runs before the function returns.
+ */
+export async function serve(start: WorkerStart, supervisor: SupervisorPort): Promise<void> {
   const { config } = start;
   const lines = new LogLines(start.state.logLines);
   // The supervisor's thread writes: lines stay whole, and none is lost when this thread ends.
@@ -54,10 +59,11 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
     shutDown: (willSave) => supervisor.postMessage({ kind: "shutdown", saves: willSave }),
   });
   startBackgroundWork(context, logger);
-  void context.upstream?.start(start.credentials.upstream ?? NO_SECRETS);
+  const { upstream: memory } = start.state;
+  const upstream = memory && (await attachUpstream(context, memory, start.credentials));
   // Built here: the first request would wait 40 to 50 ms for it.
   context.cache.warmUp();
-  const opened = openPorts(context, logger);
+  const opened = openPorts(context, logger, upstream);
   if ("code" in opened) {
     supervisor.postMessage({ kind: "refused", ...opened });
     return;
@@ -80,13 +86,25 @@ export function serve(start: WorkerStart, supervisor: SupervisorPort): void {
       case "stop":
         context.waiters.stop();
         await Promise.all([http.stop(message.graceMs), resp?.stop(message.graceMs)]);
-        context.upstream?.stop();
+        upstream?.stop();
         supervisor.postMessage({ kind: "stopped" });
     }
   });
   // The cache may have been loaded while this thread started.
   if (context.service.state.phase !== "loading") http.ready();
   supervisor.postMessage({ kind: "listening", url: http.url });
+}
+
+/** Only a worker with an upstream loads its code. */
+async function attachUpstream(
+  { config, cache, thread }: ThreadContext,
+  memory: UpstreamMemory,
+  credentials: Credentials,
+): Promise<UpstreamNode> {
+  const { UpstreamNode: Node } = await import("./upstream-node.ts");
+  const node = new Node({ config, cache, thread, memory });
+  node.start(credentials.upstream ?? NO_SECRETS);
+  return node;
 }
 
 /** Snapshots that clients wait for. */
@@ -137,19 +155,30 @@ interface RefusedPort {
   readonly port: number;
 }
 
-function openPorts(context: ThreadContext, logger: Logger): OpenPorts | RefusedPort {
-  const { config, cache, service, waiters, httpMetrics, workers, thread, upstream } = context;
+function openPorts(
+  context: ThreadContext,
+  logger: Logger,
+  upstream: UpstreamNode | undefined,
+): OpenPorts | RefusedPort {
+  const { config, cache, service, waiters, httpMetrics, workers, thread } = context;
   const protocols: ProtocolStats[] = [httpMetrics];
-  const sources = { cache, config, service, workers, upstream, protocols: () => protocols };
+  const sources = {
+    ...{ cache, config, service, workers, protocols: () => protocols },
+    upstream: upstream?.source,
+  };
   let { port } = config;
   try {
     const commands = createResp(
-      { cache, config, memory: context.respMemory, thread, service, waiters, upstream },
+      {
+        ...{ cache, config, memory: context.respMemory, thread, service, waiters },
+        upstream: upstream?.commands,
+      },
       respEvents(logger),
     );
     const http = serveHttp(
       {
-        ...{ cache, config, service, waiters, upstream, redis: commands.rest },
+        ...{ cache, config, service, waiters, redis: commands.rest },
+        createUpstreamHandlers: upstream?.createHandlers,
         ...{ metrics: httpMetrics, metricsContext: sources },
       },
       httpEvents(context, logger),

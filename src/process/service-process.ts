@@ -25,6 +25,7 @@ import { LogLines, LogOutput } from "../service/log-lines.ts";
 import { describeError, Logger } from "../service/logger.ts";
 import { ServiceState } from "../service/service.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
+import type { UpstreamMemory } from "../upstream/memory.ts";
 import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
 import { ListenError, PortClaim } from "./port-claim.ts";
 import { allocateSharedState, type SharedState } from "./shared-state.ts";
@@ -59,7 +60,9 @@ export async function runService(
   // The reader of stdout closed the pipe: keep serving, and count the lines that are lost.
   process.stdout.on("error", () => {});
   try {
-    const service = new ServiceProcess(config, credentials, workerScript);
+    const upstream = config.upstream === "" ? undefined : await importUpstream();
+    const memory = upstream?.allocateUpstream(config.workers);
+    const service = new ServiceProcess(config, credentials, memory, workerScript);
     void service.ended.then((exitCode) => process.exit(exitCode));
     // Before anything that takes time: process 1 of a container has no default handlers.
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -94,12 +97,17 @@ export class ServiceProcess {
   #port: number;
 
   /** Allocates the shared state. Throws StartupError if the system lacks address space. */
-  constructor(config: Config, credentials: Credentials, workerScript?: URL) {
+  constructor(
+    config: Config,
+    credentials: Credentials,
+    upstream?: UpstreamMemory,
+    workerScript?: URL,
+  ) {
     this.#workerScript = workerScript;
     this.#config = config;
     this.#credentials = credentials;
     this.#port = config.port;
-    this.#state = allocateOrFail(config);
+    this.#state = allocateOrFail(config, upstream);
     this.#serviceState = new ServiceState(this.#state.service);
     this.#log = new LogOutput(
       (line, done) => void process.stdout.write(line, done),
@@ -227,11 +235,10 @@ export class ServiceProcess {
     return url;
   }
 
-  /** Only a service with an upstream loads this code. */
   async #startTracker(cache: Cache): Promise<void> {
     const { upstream } = this.#state;
     if (upstream === undefined) return;
-    const { startTracker } = await import("../upstream/start-tracker.ts");
+    const { startTracker } = await importUpstream();
     const secrets = this.#credentials.upstream ?? { password: "", ca: "" };
     startTracker({ config: this.#config, cache, secrets, logger: this.logger }, upstream);
   }
@@ -300,9 +307,9 @@ export class ServiceProcess {
   }
 }
 
-function allocateOrFail(config: Config): SharedState {
+function allocateOrFail(config: Config, upstream: UpstreamMemory | undefined): SharedState {
   try {
-    return allocateSharedState(config, fitOptions(cacheOptionsOf(config)));
+    return allocateSharedState(config, fitOptions(cacheOptionsOf(config)), upstream);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const reason = "the system does not give its shards' address space; raise `ulimit -v`";
@@ -318,6 +325,11 @@ async function limitHeaders(bytes: number): Promise<void> {
 /** Only a service with a data folder loads this code, which takes 3 MB. */
 function importWarmStart(): Promise<typeof import("../snapshot/warm-start.ts")> {
   return import("../snapshot/warm-start.ts");
+}
+
+/** Only a service with an upstream loads this code, which takes 25 MB. */
+function importUpstream(): Promise<typeof import("../upstream/start-tracker.ts")> {
+  return import("../upstream/start-tracker.ts");
 }
 
 function listenReason({ code, port }: ListenError, config: Config): string {

@@ -12,8 +12,7 @@ import { EventLoopMonitor } from "../service/event-loop-monitor.ts";
 import { allocateLogLines } from "../service/log-lines.ts";
 import { allocateState, type Service, ServiceState } from "../service/service.ts";
 import { allocateBudget, ByteBudget } from "../shared-memory/byte-budget.ts";
-import { allocateUpstream, type UpstreamMemory } from "../upstream/memory.ts";
-import { Upstream } from "../upstream/upstream.ts";
+import type { UpstreamMemory } from "../upstream/memory.ts";
 
 /** Plain data that may be sent to a worker. */
 export interface SharedState {
@@ -43,15 +42,18 @@ export interface ThreadContext {
   readonly httpMetrics: HttpMetrics;
   readonly respMemory: RespMemory;
   readonly workers: WorkerRows;
-  /** Undefined without --upstream; the caller starts it. */
-  readonly upstream: Upstream | undefined;
 }
 
 /**
  * Allocates the memory of `config.workers` workers, and of the supervisor, whose thread number is the
- * next one. `cacheOptions` come from fitOptions. Throws RangeError if the system lacks address space.
+ * next one. `cacheOptions` come from fitOptions. `upstream`: the memory for it, undefined without --upstream.
+ * Throws RangeError if the system lacks address space.
  */
-export function allocateSharedState(config: Config, cacheOptions: CacheOptions): SharedState {
+export function allocateSharedState(
+  config: Config,
+  cacheOptions: CacheOptions,
+  upstream?: UpstreamMemory,
+): SharedState {
   const { workers } = config;
   return {
     cacheOptions,
@@ -63,7 +65,7 @@ export function allocateSharedState(config: Config, cacheOptions: CacheOptions):
     rejections: allocateRejections(workers),
     budget: allocateBudget(workers),
     logLines: allocateLogLines(workers),
-    upstream: config.upstream === "" ? undefined : allocateUpstream(workers),
+    upstream,
   };
 }
 
@@ -94,6 +96,5 @@ export function attach(
     httpMetrics: new HttpMetrics(state.http, thread),
     respMemory: state.resp,
     workers: new WorkerRows(state.workers),
-    upstream: state.upstream && new Upstream({ config, cache, thread, memory: state.upstream }),
   };
 }

@@ -5,4 +5,4 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { WorkerStart } from "./messages.ts";
 import { serve } from "./serve.ts";
 
-if (parentPort !== null) serve(workerData as WorkerStart, parentPort);
+if (parentPort !== null) await serve(workerData as WorkerStart, parentPort);

@@ -36,7 +36,6 @@ import { isLimited } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { LateReplies } from "./late-replies.ts";
 import { Slices } from "./slices.ts";
-import { upstreamRoutes } from "./commands/upstream.ts";
 
 /** First words of lines in a web browser's request. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
@@ -77,10 +76,10 @@ export class Dispatcher {
   #isInline = false;
 
   constructor(shared: SharedParts) {
-    this.#routes = shared.upstream && upstreamRoutes(COMMAND_TABLE.entries, COMMAND_TABLE.groupOf);
+    this.#routes = shared.upstream?.routes;
     this.#call = {
       ...shared,
-      ...{ routes: this.#routes, isBatched: false },
+      isBatched: false,
       scratch: new ByteBuffer(),
       table: COMMAND_TABLE,
       updater: new Updater(() => this.#call),
@@ -340,7 +339,7 @@ export class Dispatcher {
       const route = this.#routes[number];
       // A subcommand that runs here has keys of its own only if it is sent.
       if (route !== undefined && call.upstream !== undefined) {
-        const failure = route.run(call, call.upstream);
+        const failure = route.run(call, call.upstream.upstream);
         if (failure !== undefined) reply.error(failure.message);
         this.calls++;
         if (call.pending === undefined) counters.called(number, reply.hasFailed);

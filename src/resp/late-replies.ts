@@ -47,7 +47,7 @@ export class LateReplies {
     for (let n = index + 1; n < preparedCount; n++) {
       const entry = entries[n];
       const { args, count } = commands[n] as ParsedCommand;
-      if (entry === undefined || call.routes?.[entry.number]?.isSent !== true) break;
+      if (entry === undefined || call.upstream?.routes[entry.number]?.isSent !== true) break;
       call.args = args;
       call.count = count;
       call.pending = undefined;

@@ -12,6 +12,7 @@ import type { TlsTexts } from "../security/tls.ts";
 import { type Connection, closeWithError, isBlocked, newConnection } from "./connection.ts";
 import { Clients } from "./clients.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
+import type { UpstreamCommands } from "./commands/context.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { RespEvents } from "./events.ts";
 import { type Handlers, listen } from "./listener.ts";
@@ -27,7 +28,6 @@ import { RestCommands } from "./rest.ts";
 import { Settings } from "./config-parameters.ts";
 import { RespCounters } from "./counters.ts";
 import { Scripting } from "./scripting/scripting.ts";
-import type { Upstream } from "../upstream/upstream.ts";
 
 /** Interval of the check for connections that must close. */
 const CLOSE_CHECK_EVERY_MS = 100;
@@ -69,7 +69,7 @@ export interface RespContext {
   /** The requests of both ports that wait for a value. */
   readonly waiters: Waiters;
   /** Undefined without --upstream. */
-  readonly upstream?: Upstream | undefined;
+  readonly upstream?: UpstreamCommands | undefined;
 }
 
 /** The context of the port and the parts that its connections share. */

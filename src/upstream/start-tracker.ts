@@ -9,6 +9,7 @@ import type { UpstreamSettings } from "./client-options.ts";
 import { NearCache } from "./near.ts";
 import { UpstreamStats } from "./stats.ts";
 import type { UpstreamMemory } from "./memory.ts";
+export { allocateUpstream } from "./memory.ts";
 import { Tracker } from "./tracker.ts";
 import { openLink, probe } from "./tracking-link.ts";
 import { Trust } from "./trust.ts";

@@ -137,9 +137,10 @@ export class Trust {
     this.#beats[primary] = sentMs;
   }
 
-  /** The time when the last answered beat was sent; 0 without one. */
-  lastBeatMs(primary: number): number {
-    return this.#beats[primary]!;
+  /** Returns the time since the last answered beat was sent; undefined without one. */
+  beatAgeMs(primary: number, nowMs: number): number | undefined {
+    const sentMs = this.#beats[primary]!;
+    return sentMs === 0 ? undefined : Math.max(0, nowMs - sentMs);
   }
 
   /** Returns the primary of a slot, or NO_PRIMARY. */

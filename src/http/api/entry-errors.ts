@@ -3,6 +3,8 @@
 import { HttpError } from "../error.ts";
 
 /** The error of a write that finds no room. */
+/** Only probes get this: the service serves all other requests. */
+export const DRAINING = new HttpError(503, "draining", { headers: { "retry-after": "1" } });
 export const FULL = new HttpError(
   507,
   "the cache is full, and --eviction none keeps all entries: delete entries or raise --memory",

@@ -5,21 +5,14 @@ import type { Service } from "../../service/service.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
 import type { Handler } from "../handler.ts";
+import { ValueHandlers } from "../values/handlers.ts";
+import { DRAINING } from "./entry-errors.ts";
 import { createEntryHandlers, type EntryHandlers } from "./entry-handlers.ts";
 import { createLeaseHandlers, type LeaseHandlers } from "./lease-handlers.ts";
 import { createKeyspaceHandlers, type KeyspaceHandlers } from "./keyspace-handlers.ts";
 import { longJsonOf, ok } from "./respond.ts";
 import { ringOf, rounded, statsOf } from "./stats.ts";
-import { leftOut, UpstreamCalls } from "../upstream/calls.ts";
-import { UpstreamEntries } from "../upstream/entries.ts";
-import { UpstreamKeyspace } from "../upstream/keyspace.ts";
-import type { Upstream } from "../../upstream/upstream.ts";
 
-/** Only probes get this: the service serves all other requests. */
-const DRAINING = new HttpError(503, "draining", { headers: { "retry-after": "1" } });
-const NO_UPSTREAM = new HttpError(503, "the upstream is not connected yet", {
-  headers: { "retry-after": "1" },
-});
 const NO_FOLDER = new HttpError(
   409,
   "there is no folder to save to; start the service with --data-dir",
@@ -30,56 +23,34 @@ export interface Handlers
     EntryHandlers,
     KeyspaceHandlers,
     Pick<LeaseHandlers, "release" | "invalidate">,
-    Readonly<Record<"snapshot" | "stats" | "ring" | "health", Handler>> {}
+    Readonly<Record<"snapshot" | "stats" | "ring" | "health", Handler>> {
+  /** The handlers of /cache/{key}. */
+  readonly values: Pick<ValueHandlers, "get" | "put" | "delete">;
+}
 
 /** Creates the handlers of one worker. */
 export function createHandlers(context: HandlerContext): Handlers {
   const { cache, config, service, large } = context;
   const ring: Handler = (req) => longJsonOf({ status: "OK", ...ringOf(cache) }, req, large, ring);
-  const { upstream } = context;
   return {
-    ...(upstream === undefined
-      ? createLocalHandlers(context)
-      : createUpstreamHandlers(context, upstream)),
-    snapshot: () => {
-      return upstream === undefined
-        ? snapshot(config, service)
-        : leftOut("a snapshot").toResponse();
-    },
+    ...(context.createUpstreamHandlers?.(context) ?? createLocalHandlers(context)),
     stats: () => ok(statsOf(cache, config, service)),
     ring,
-    health: () => {
-      if (service.state.phase === "draining") return DRAINING.toResponse();
-      return upstream === undefined ? ok() : upstreamHealth(upstream);
-    },
   };
 }
 
-function createUpstreamHandlers(context: HandlerContext, upstream: Upstream) {
-  const calls = new UpstreamCalls(upstream, context.reject);
-  return {
-    ...new UpstreamEntries(context, calls),
-    ...new UpstreamKeyspace(context, calls),
-    release: () => context.reject(leftOut("a lease")),
-  };
-}
-
+/** Creates the handlers that differ with --upstream. */
 function createLocalHandlers(context: HandlerContext) {
+  const { config, service } = context;
   const leaseHandlers = createLeaseHandlers(context);
   return {
     ...createEntryHandlers(context, leaseHandlers.getWithOptions),
     ...leaseHandlers,
     ...createKeyspaceHandlers(context),
+    values: new ValueHandlers(context),
+    snapshot: () => snapshot(config, service),
+    health: () => (service.state.phase === "draining" ? DRAINING.toResponse() : ok()),
   };
-}
-
-/**
- * A node is ready as soon as it knows the upstream. It stays ready while the upstream fails: if all nodes went
- * unready at once, the load balancer would have none left.
- */
-function upstreamHealth(upstream: Upstream): Response {
-  if (!upstream.isConnected) return NO_UPSTREAM.toResponse();
-  return ok({ upstream: upstream.isDegraded ? "degraded" : "ok" });
 }
 
 async function snapshot(config: Config, service: Service): Promise<Response> {

@@ -13,16 +13,16 @@ import {
 } from "../api/decode.ts";
 import { CONDITION_FAILED, type EntryHandlers, valueTooLarge } from "../api/entry-handlers.ts";
 import { FoundResponse, keyNotFound, ok, stored, ValuesResponse } from "../api/respond.ts";
-import type { HandlerContext } from "../context.ts";
 import { HttpError, sizeError } from "../error.ts";
 import type { BodyHandler, Handler } from "../handler.ts";
 import type { MaybeLater } from "../large-responses.ts";
+import type { UpstreamApiParts } from "../upstream-api.ts";
 import { errorOf, leftOut, sliceOf, type UpstreamCalls, wholeMs } from "./calls.ts";
 
 const CONDITION_WORDS = { absent: ["NX"], present: ["XX"] } as const;
 
 export class UpstreamEntries implements EntryHandlers {
-  readonly #context: HandlerContext;
+  readonly #parts: UpstreamApiParts;
   readonly #calls: UpstreamCalls;
   readonly #upstream: Upstream;
   // One each for all requests: no `await` lies between filling and using them.
@@ -30,16 +30,16 @@ export class UpstreamEntries implements EntryHandlers {
   readonly #found: FoundResponse;
   readonly #values: ValuesResponse;
 
-  constructor(context: HandlerContext, calls: UpstreamCalls) {
-    this.#context = context;
+  constructor(parts: UpstreamApiParts, calls: UpstreamCalls) {
+    this.#parts = parts;
     this.#calls = calls;
     this.#upstream = calls.upstream;
-    this.#found = new FoundResponse(context.large);
-    this.#values = new ValuesResponse(context.large);
+    this.#found = new FoundResponse(parts.large);
+    this.#values = new ValuesResponse(parts.large);
   }
 
   readonly get: Handler = (req) => {
-    const { cache, config, reject } = this.#context;
+    const { cache, config, reject } = this.#parts;
     const key = readQueryKey(req.url, config);
     if (key instanceof HttpError) return reject(key);
     if (req.url.includes("&")) {
@@ -54,7 +54,7 @@ export class UpstreamEntries implements EntryHandlers {
   };
 
   readonly put: BodyHandler = (body) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const entry = readPut(body, config);
     if (entry instanceof HttpError) return reject(entry);
     const error = this.#errorOfPut(entry);
@@ -67,13 +67,13 @@ export class UpstreamEntries implements EntryHandlers {
     });
   };
 
-  readonly delete: BodyHandler = (body) => this.#remove(readDelete(body, this.#context.config));
+  readonly delete: BodyHandler = (body) => this.#remove(readDelete(body, this.#parts.config));
 
   readonly deleteByQuery: Handler = (req) =>
-    this.#remove(readQueryKey(req.url, this.#context.config));
+    this.#remove(readQueryKey(req.url, this.#parts.config));
 
   readonly mput: BodyHandler = (body) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const puts = readPuts(body, config);
     if (puts instanceof HttpError) return reject(puts);
     const error = puts.map((one) => this.#errorOfPut(one)).find((one) => one !== undefined);
@@ -81,7 +81,7 @@ export class UpstreamEntries implements EntryHandlers {
   };
 
   readonly mget: BodyHandler = (body, req) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const keys = readKeys(body, config);
     if (keys instanceof HttpError) return reject(keys);
     return this.#calls.guard(async () => {
@@ -104,7 +104,7 @@ export class UpstreamEntries implements EntryHandlers {
   }
 
   #respondAll(req: Request, values: readonly (Buffer | null)[]): MaybeLater {
-    const { maxBodyBytes } = this.#context.config;
+    const { maxBodyBytes } = this.#parts.config;
     const response = this.#values;
     response.begin();
     for (const value of values) {
@@ -112,7 +112,7 @@ export class UpstreamEntries implements EntryHandlers {
       if (value !== null) into.appendBytes(value);
       response.endValue(value !== null);
       if (response.length > maxBodyBytes)
-        return this.#context.reject(sizeError("answer", maxBodyBytes));
+        return this.#parts.reject(sizeError("answer", maxBodyBytes));
     }
     return response.end(req, () => this.#respondAll(req, values));
   }
@@ -120,21 +120,21 @@ export class UpstreamEntries implements EntryHandlers {
   async #valueOf(key: string): Promise<Buffer | null> {
     const keyBytes = ByteBuffer.ofText(key);
     const value = new ByteBuffer(64);
-    const nowMs = this.#context.cache.clock.now();
+    const nowMs = this.#parts.cache.clock.now();
     if (this.#upstream.read(keyBytes, nowMs, value) === MISS)
       return await this.#upstream.load(keyBytes, true);
     return value.bytes.subarray(0, value.end);
   }
 
   #remove(key: string | HttpError): MaybeLater {
-    if (key instanceof HttpError) return this.#context.reject(key);
+    if (key instanceof HttpError) return this.#parts.reject(key);
     return this.#calls.write(key, ["DEL", key], (reply) => {
       return reply === "0" ? keyNotFound() : stored();
     });
   }
 
   #errorOfPut({ value, caching }: PutRequest): HttpError | undefined {
-    const { cache, config } = this.#context;
+    const { cache, config } = this.#parts;
     if (caching !== undefined) return leftOut('"stale", "tags" or "lease"');
     if (Buffer.byteLength(value) <= cache.maxValueBytes) return undefined;
     return valueTooLarge(value, cache, config);
@@ -149,7 +149,7 @@ export class UpstreamEntries implements EntryHandlers {
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed === undefined) return ok({ stored: entries.length });
     const done = outcomes.filter(({ status }) => status === "fulfilled").length;
-    return this.#context.reject(errorOf(failed.reason).after(`${done} were stored`));
+    return this.#parts.reject(errorOf(failed.reason).after(`${done} were stored`));
   }
 }
 

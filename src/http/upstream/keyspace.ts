@@ -6,9 +6,9 @@ import { readIncrement, readKeysQuery, readTtlChange } from "../api/decode-keysp
 import { readQueryKey } from "../api/decode.ts";
 import { type KeyspaceHandlers, shownKey } from "../api/keyspace-handlers.ts";
 import { jsonTextOf, keyNotFound, longJsonOf, ok, stored } from "../api/respond.ts";
-import type { HandlerContext } from "../context.ts";
 import { HttpError } from "../error.ts";
 import type { BodyHandler, Handler } from "../handler.ts";
+import type { UpstreamApiParts } from "../upstream-api.ts";
 import { leftOut, sliceOf, type UpstreamCalls, wholeMs } from "./calls.ts";
 
 const BAD_CURSOR = new HttpError(
@@ -17,16 +17,16 @@ const BAD_CURSOR = new HttpError(
 );
 
 export class UpstreamKeyspace implements KeyspaceHandlers {
-  readonly #context: HandlerContext;
+  readonly #parts: UpstreamApiParts;
   readonly #calls: UpstreamCalls;
 
-  constructor(context: HandlerContext, calls: UpstreamCalls) {
-    this.#context = context;
+  constructor(parts: UpstreamApiParts, calls: UpstreamCalls) {
+    this.#parts = parts;
     this.#calls = calls;
   }
 
   readonly incr: BodyHandler = async (body) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const request = readIncrement(body, config);
     if (request instanceof HttpError) return reject(request);
     const { key, by, ttlMs } = request;
@@ -43,7 +43,7 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
   };
 
   readonly ttl: Handler = (req) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const key = readQueryKey(req.url, config);
     if (key instanceof HttpError) return reject(key);
     return this.#calls.read(key, ["PTTL", key], (reply) => {
@@ -54,7 +54,7 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
   };
 
   readonly setTtl: BodyHandler = (body) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const request = readTtlChange(body, config);
     if (request instanceof HttpError) return reject(request);
     const { key, ttlMs } = request;
@@ -64,7 +64,7 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
   };
 
   readonly removeTtl: Handler = async (req) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const key = readQueryKey(req.url, config);
     if (key instanceof HttpError) return reject(key);
     const persisting = this.#calls.write(key, ["PERSIST", key], stored);
@@ -77,7 +77,7 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
   };
 
   readonly keys: Handler = (req) => {
-    const { config, reject, large } = this.#context;
+    const { config, reject, large } = this.#parts;
     const start = req.url.indexOf("?");
     const query = new URLSearchParams(start < 0 ? "" : req.url.slice(start + 1));
     // The cursors of the upstream have 64 bits.
@@ -103,7 +103,7 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
     });
 
   readonly invalidate: BodyHandler = (body) => {
-    const { config, reject } = this.#context;
+    const { config, reject } = this.#parts;
     const request = readInvalidation(body, config);
     if (request instanceof HttpError) return reject(request);
     if (request.tags.length > 0) return reject(leftOut('"tags"'));

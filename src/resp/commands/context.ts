@@ -181,11 +181,16 @@ export interface CommandContext {
   /** Runs another command inside the current one. */
   readonly runInside: RunInside;
   /** Undefined without --upstream. */
-  readonly upstream?: Upstream | undefined;
-  /** The routes of all commands with --upstream. */
-  readonly routes: readonly (UpstreamRoute | undefined)[] | undefined;
+  readonly upstream?: UpstreamCommands | undefined;
   /** Whether a command before this one of the same batch has been sent, and has no reply yet. */
   isBatched: boolean;
+}
+
+/** The commands of a node with --upstream. */
+export interface UpstreamCommands {
+  readonly upstream: Upstream;
+  /** By the numbers of the commands; undefined for those that run here. */
+  readonly routes: readonly (UpstreamRoute | undefined)[];
 }
 
 /** How a command of a node with --upstream runs. */

@@ -15,11 +15,13 @@ import {
   type Command,
   type CommandContext,
   type CommandEntry,
+  type UpstreamCommands,
   type UpstreamRoute,
 } from "./context.ts";
 import { Failure } from "./failure.ts";
 import { keyIndexesOf } from "./keys.ts";
 import type { Reply } from "../protocol/reply.ts";
+import { COMMAND_TABLE } from "./table.ts";
 import { endTransaction } from "./transactions.ts";
 
 const LEFT_OUT: Readonly<Record<string, string>> = {
@@ -43,12 +45,10 @@ const WATCHED = new Failure(
   "EXECABORT Transaction discarded: WATCH is not possible with --upstream",
 );
 
-/** Returns the route of each command by its number; undefined for those that run here. */
-export function upstreamRoutes(
-  entries: readonly CommandEntry[],
-  groupOf: (name: string) => string,
-): (UpstreamRoute | undefined)[] {
-  return entries.map((entry) => routeOf(entry, groupOf(entry.name)));
+/** Returns the commands of one worker. */
+export function createUpstreamCommands(upstream: Upstream): UpstreamCommands {
+  const { entries, groupOf } = COMMAND_TABLE;
+  return { upstream, routes: entries.map((entry) => routeOf(entry, groupOf(entry.name))) };
 }
 
 function routeOf(entry: CommandEntry, group: string): UpstreamRoute | undefined {
@@ -268,7 +268,7 @@ function exec(context: CommandContext, upstream: Upstream): void | Failure {
   transaction.unload();
   transaction.forEach(queued, (number, { args, count }) => {
     const entry = table.entries[number];
-    const route = context.routes?.[number];
+    const route = context.upstream?.routes[number];
     if (entry === undefined || route === undefined || !entry.hasKeys || !route.isSent) {
       refused ??= entry?.name.replace("|", " ").toUpperCase() ?? "a command";
       return true;

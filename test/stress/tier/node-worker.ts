@@ -7,4 +7,4 @@ import { serve } from "../../../src/process/serve.ts";
 import { applyRules } from "./rules.ts";
 
 applyRules();
-if (parentPort !== null) serve(workerData as WorkerStart, parentPort);
+if (parentPort !== null) await serve(workerData as WorkerStart, parentPort);
