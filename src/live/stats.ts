@@ -31,6 +31,43 @@ export interface Percentiles {
   readonly p999: number;
 }
 
+/** One primary of the upstream. */
+export interface PrimaryView {
+  /** For example "10.0.0.1:6379". */
+  readonly address: string;
+  /** Whether its near values are served. */
+  readonly isTrusted: boolean;
+  /** Time since its last answered beat was sent; null before the first one. */
+  readonly beatAgeMs: number | null;
+  /** Number of slots that it owns; 16,384 for a single server. */
+  readonly slots: number;
+}
+
+/** The near cache of a node with --upstream, and the primaries behind it. */
+export interface UpstreamView {
+  /** "unknown" until the upstream has been found. */
+  readonly mode: "unknown" | "server" | "cluster";
+  /** Number of slots whose primary is connected, of 16,384. Requests for the others fail. */
+  readonly slotsCovered: number;
+  readonly primaries: readonly PrimaryView[];
+  readonly nearHitsPerSecond: number;
+  readonly nearMissesPerSecond: number;
+  /** 0 to 1; null without reads. */
+  readonly nearHitRatio: number | null;
+  /** Values that were loaded and kept. */
+  readonly fillsPerSecond: number;
+  /** Loaded values that were not kept: they changed, were flushed or were not trusted meanwhile. */
+  readonly dropsPerSecond: number;
+  /** Changes of keys that the upstream reported. */
+  readonly invalidationsPerSecond: number;
+  /** Times that all near values of a primary were dropped, since the start. */
+  readonly flushes: number;
+  /** Commands that the upstream has not answered yet. */
+  readonly inFlight: number;
+  /** Commands that ended with an error or a timeout. */
+  readonly errorsPerSecond: number;
+}
+
 /** The rates of the last second, and the current state. */
 export interface LiveStats {
   /** Unix time in milliseconds. */
@@ -64,6 +101,8 @@ export interface LiveStats {
     readonly stalePerSecond: number;
     readonly invalidationsPerSecond: number;
   };
+  /** Null without --upstream. */
+  readonly upstream: UpstreamView | null;
   readonly clients: { readonly http: number; readonly resp: number };
   readonly virtualNodes: number;
   readonly shards: readonly ShardView[];

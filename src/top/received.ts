@@ -1,7 +1,15 @@
 // Validates stats from the wire, because another version of the service or another program may have
 // sent them. Additional members are ignored.
 
-import type { HotKey, LiveStats, Percentiles, ShardView, WorkerView } from "../live/stats.ts";
+import type {
+  HotKey,
+  LiveStats,
+  Percentiles,
+  PrimaryView,
+  ShardView,
+  UpstreamView,
+  WorkerView,
+} from "../live/stats.ts";
 
 type Check<T> = (value: unknown) => value is T;
 /** A check per field: the compiler reports a field of live/stats.ts that has no check here. */
@@ -14,6 +22,29 @@ const isBoolean: Check<boolean> = (value) => typeof value === "boolean";
 const STATES = ["loading", "serving", "draining", "stopping"] as const;
 const isState: Check<LiveStats["state"]> = (value): value is LiveStats["state"] =>
   STATES.some((state) => state === value);
+
+const MODES = ["unknown", "server", "cluster"] as const;
+const isMode: Check<UpstreamView["mode"]> = (value): value is UpstreamView["mode"] =>
+  MODES.some((mode) => mode === value);
+
+const isUpstream = fields<UpstreamView>({
+  mode: isMode,
+  slotsCovered: isNumber,
+  primaries: listOf(
+    fields<PrimaryView>({
+      ...{ address: isText, isTrusted: isBoolean, beatAgeMs: orNull(isNumber), slots: isNumber },
+    }),
+  ),
+  nearHitsPerSecond: isNumber,
+  nearMissesPerSecond: isNumber,
+  nearHitRatio: orNull(isNumber),
+  fillsPerSecond: isNumber,
+  dropsPerSecond: isNumber,
+  invalidationsPerSecond: isNumber,
+  flushes: isNumber,
+  inFlight: isNumber,
+  errorsPerSecond: isNumber,
+});
 
 const isStats = fields<LiveStats>({
   timeMs: isNumber,
@@ -40,6 +71,7 @@ const isStats = fields<LiveStats>({
     stalePerSecond: isNumber,
     invalidationsPerSecond: isNumber,
   }),
+  upstream: orNull(isUpstream),
   clients: fields<LiveStats["clients"]>({ http: isNumber, resp: isNumber }),
   virtualNodes: isNumber,
   shards: listOf(

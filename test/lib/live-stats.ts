@@ -43,6 +43,7 @@ export function sampleStats(changes: Partial<LiveStats> = {}): LiveStats {
       ...{ leasesPerSecond: 40, waitsPerSecond: 320 },
       ...{ stalePerSecond: 25, invalidationsPerSecond: 7 },
     },
+    upstream: null,
     clients: { http: 12, resp: 3 },
     virtualNodes: 1024,
     shards: Array.from({ length: 64 }, (_, shard) => {
