@@ -47,7 +47,7 @@ export type ToWorker =
   | { readonly kind: "saved"; readonly id: number; readonly outcome: SaveOutcome }
   | { readonly kind: "stop"; readonly graceMs: number };
 
-/** The worker's end of the channel to the supervisor: `parentPort` of node:worker_threads. */
+/** The worker's end of the channel to the supervisor. */
 export interface SupervisorPort {
   postMessage(message: FromWorker): void;
   on(event: "message", listener: (message: ToWorker) => void): unknown;

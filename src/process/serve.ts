@@ -18,7 +18,7 @@ import type { SaveOutcome } from "../service/service.ts";
 import type { UpstreamMemory } from "../upstream/memory.ts";
 import { EVICTION_BEGAN, startMaintenance } from "./maintenance.ts";
 import type { SupervisorPort, ToWorker, WorkerStart } from "./messages.ts";
-import { attach, type ThreadContext } from "./shared-state.ts";
+import { attach, type ThreadContext } from "./thread-context.ts";
 import type { UpstreamNode } from "./upstream-node.ts";
 
 /**

@@ -1,17 +1,14 @@
-// The memory that the threads of one service share: allocated once, attached by every thread.
+// The memory that the threads of one service share, allocated once. A worker attaches it (thread-context.ts).
 
 import { Cache, type CacheMemory, type CacheOptions } from "../cache/cache.ts";
-import { Waiters } from "../caching/waiters.ts";
 import type { Config } from "../config/config.ts";
-import { allocateHttp, HttpMetrics, type HttpMemory } from "../http/metrics.ts";
-import { allocateWorkers, WorkerRows } from "../metrics/workers.ts";
+import { allocateHttp, type HttpMemory } from "../http/metrics.ts";
+import { allocateWorkers } from "../metrics/workers.ts";
 import { allocateResp, type RespMemory } from "../resp/memory.ts";
-import { allocateRejections, RejectionCounters } from "../security/rejections.ts";
-import { Activity } from "../service/activity.ts";
-import { EventLoopMonitor } from "../service/event-loop-monitor.ts";
+import { allocateRejections } from "../security/rejections.ts";
 import { allocateLogLines } from "../service/log-lines.ts";
-import { allocateState, type Service, ServiceState } from "../service/service.ts";
-import { allocateBudget, ByteBudget } from "../shared-memory/byte-budget.ts";
+import { allocateState } from "../service/service.ts";
+import { allocateBudget } from "../shared-memory/byte-budget.ts";
 import type { UpstreamMemory } from "../upstream/memory.ts";
 
 /** Plain data that may be sent to a worker. */
@@ -27,21 +24,6 @@ export interface SharedState {
   readonly logLines: SharedArrayBuffer;
   /** Undefined without --upstream. */
   readonly upstream: UpstreamMemory | undefined;
-}
-
-/** The members of Service that the process gives to a thread, rather than shared memory. */
-export type ProcessLink = Pick<Service, "tokens" | "tls" | "startedMs" | "save" | "shutDown">;
-
-/** One worker's view of the shared state. */
-export interface ThreadContext {
-  readonly config: Config;
-  readonly thread: number;
-  readonly cache: Cache;
-  readonly service: Service;
-  readonly waiters: Waiters;
-  readonly httpMetrics: HttpMetrics;
-  readonly respMemory: RespMemory;
-  readonly workers: WorkerRows;
 }
 
 /**
@@ -66,35 +48,5 @@ export function allocateSharedState(
     budget: allocateBudget(workers),
     logLines: allocateLogLines(workers),
     upstream,
-  };
-}
-
-/** Attaches the calling thread as worker number `thread`, from 0. */
-export function attach(
-  state: SharedState,
-  config: Config,
-  thread: number,
-  link: ProcessLink,
-): ThreadContext {
-  const activity = new Activity();
-  const lag = new EventLoopMonitor();
-  lag.start(activity);
-  const cache = new Cache(state.cacheOptions, state.cache, thread);
-  return {
-    config,
-    thread,
-    cache,
-    waiters: new Waiters(cache, config.maxWaiters),
-    service: {
-      ...link,
-      state: new ServiceState(state.service),
-      rejections: new RejectionCounters(state.rejections, thread),
-      budget: new ByteBudget(state.budget, thread, config.maxPendingBytes),
-      activity,
-      lag,
-    },
-    httpMetrics: new HttpMetrics(state.http, thread),
-    respMemory: state.resp,
-    workers: new WorkerRows(state.workers),
   };
 }

@@ -4,8 +4,6 @@
 // of its thread, and a new worker gets its thread number, while the others keep serving. After
 // FAILURES losses within WINDOW_MS the supervisor gives up: a new worker would fail the same way.
 
-import { Worker } from "node:worker_threads";
-
 import { recoverBudget } from "../shared-memory/byte-budget.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { Credentials } from "../security/credentials.ts";
@@ -108,23 +106,20 @@ export class Supervisor {
     for (const worker of this.#workers) this.#post(worker, { kind: "stop", graceMs });
     // A worker that hangs does not receive the message.
     const cutOff = setTimeout(() => {
-      for (const worker of this.#workers) void worker.terminate();
+      for (const worker of this.#workers) worker.terminate();
     }, graceMs + CUT_OFF_MS);
     await Promise.all(this.#stopped.map(({ promise }) => promise));
     clearTimeout(cutOff);
   }
 
   #startWorker(thread: number): void {
-    const workerData: WorkerStart = {
-      ...this.#start,
-      thread,
-      serviceAgeMs: performance.now(),
-    };
-    const worker = new Worker(this.#script, { workerData });
+    const worker = new Worker(this.#script);
     this.#workers[thread] = worker;
+    const start: WorkerStart = { ...this.#start, thread, serviceAgeMs: performance.now() };
+    worker.postMessage(start);
     let reason = "";
     let isRefused = false;
-    worker.on("message", (message: FromWorker) => {
+    worker.addEventListener("message", ({ data: message }: MessageEvent<FromWorker>) => {
       switch (message.kind) {
         case "listening":
           this.#urls.set(thread, message.url);
@@ -143,7 +138,7 @@ export class Supervisor {
           // Once all workers have started, this is a failure like any other.
           reason = `the port was refused: ${message.code}`;
           isRefused = true;
-          void worker.terminate();
+          worker.terminate();
           break;
         case "log":
           this.#events.log(thread, message.line);
@@ -160,8 +155,10 @@ export class Supervisor {
           this.#stopped[thread]?.resolve();
       }
     });
-    worker.on("error", (error: unknown) => (reason = describeError(error)));
-    worker.on("exit", (code: number) => {
+    worker.addEventListener("error", ({ error, message }: ErrorEvent) => {
+      reason = error == null ? message : describeError(error);
+    });
+    worker.addEventListener("close", ({ code }: CloseEvent) => {
       this.#replace(thread, reason || `it exited with ${code}`, isRefused ? LISTEN_RETRY_MS : 0);
     });
   }

@@ -32,6 +32,12 @@ const STATES: ReadonlySet<number> = new Set([
   OFFSETS.trackedPrefixes,
 ]);
 
+/**
+ * Room for the counters of this number of commands and subcommands. It is no length of the table of commands,
+ * because the supervisor allocates the memory and loads none of them: without them its thread has 5 MB less.
+ */
+export const COMMANDS_MAX = 256;
+
 /** Offset of the counters of the commands: three for each command. */
 const COMMANDS = 16;
 const PER_COMMAND = 3;
@@ -40,6 +46,8 @@ const FAILED = 1;
 const REJECTED = 2;
 /** A row is a multiple of 8 floats: whole cache lines. */
 const FLOATS_PER_LINE = 8;
+const ROW_LENGTH =
+  Math.ceil((COMMANDS + COMMANDS_MAX * PER_COMMAND) / FLOATS_PER_LINE) * FLOATS_PER_LINE;
 
 export interface CommandStats {
   /** Calls without an error reply. */
@@ -51,26 +59,23 @@ export interface CommandStats {
 }
 
 /** Returns zeroed memory: a row for each thread, and one row in which `reset` keeps the earlier sums. */
-export function allocateRespCounters(threads: number, commands: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(
-    (threads + 1) * rowLength(commands) * Float64Array.BYTES_PER_ELEMENT,
-  );
+export function allocateRespCounters(threads: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((threads + 1) * ROW_LENGTH * Float64Array.BYTES_PER_ELEMENT);
 }
 
 export class RespCounters {
   readonly names: readonly string[];
   readonly #all: Float64Array;
   readonly #own: Float64Array;
-  readonly #rowLength: number;
 
   #sampledCommands = 0;
 
   /** `names` are the names of the commands by their numbers. */
   constructor(memory: SharedArrayBuffer, thread: number, names: readonly string[]) {
     this.names = names;
-    this.#rowLength = rowLength(names.length);
+    if (names.length > COMMANDS_MAX) throw new Error(`COMMANDS_MAX must be ${names.length}`);
     this.#all = new Float64Array(memory);
-    this.#own = this.#all.subarray(thread * this.#rowLength, (thread + 1) * this.#rowLength);
+    this.#own = this.#all.subarray(thread * ROW_LENGTH, (thread + 1) * ROW_LENGTH);
     // The connections of an earlier thread with this number no longer exist.
     for (const offset of STATES) this.#set(offset, 0);
   }
@@ -123,7 +128,7 @@ export class RespCounters {
   /** Returns the counters of a command since the start of the service, regardless of `reset`. */
   commandSinceStart(command: number): CommandStats {
     const first = COMMANDS + command * PER_COMMAND;
-    const base = this.#all.length - this.#rowLength;
+    const base = this.#all.length - ROW_LENGTH;
     const total = (offset: number) => this.#sum(offset) - (this.#all[base + offset] ?? 0);
     return {
       done: total(first + DONE),
@@ -137,8 +142,8 @@ export class RespCounters {
    * lost.
    */
   reset({ hit, miss, expired, evicted }: CacheStats): void {
-    const base = this.#all.length - this.#rowLength;
-    for (let offset = 0; offset < this.#rowLength; offset++) {
+    const base = this.#all.length - ROW_LENGTH;
+    for (let offset = 0; offset < ROW_LENGTH; offset++) {
       if (STATES.has(offset)) continue;
       this.#all[base + offset] = (this.#all[base + offset] ?? 0) - this.#sum(offset);
     }
@@ -158,12 +163,8 @@ export class RespCounters {
 
   #sum(offset: number): number {
     let sum = 0;
-    for (let index = offset; index < this.#all.length; index += this.#rowLength)
+    for (let index = offset; index < this.#all.length; index += ROW_LENGTH)
       sum += this.#all[index] ?? 0;
     return sum;
   }
-}
-
-function rowLength(commands: number): number {
-  return Math.ceil((COMMANDS + commands * PER_COMMAND) / FLOATS_PER_LINE) * FLOATS_PER_LINE;
 }

@@ -3,9 +3,8 @@
 import type { Config } from "../config/config.ts";
 import { allocateHistogram } from "../shared-memory/histogram.ts";
 import { allocateClients } from "./clients.ts";
-import { COMMAND_NAMES } from "./commands/table.ts";
 import { allocateSettings } from "./config-parameters.ts";
-import { allocateRespCounters } from "./counters.ts";
+import { allocateRespCounters, COMMANDS_MAX } from "./counters.ts";
 import { allocatePush, type PushMemory, recoverPush } from "./push/memory.ts";
 import { allocateRunningScripts, recoverRunningScript } from "./scripting/running-scripts.ts";
 import { allocateScripts, recoverScripts } from "./scripting/script-cache.ts";
@@ -25,9 +24,9 @@ export interface RespMemory {
 export function allocateResp(config: Config, threads: number): RespMemory {
   return {
     settings: allocateSettings(config),
-    counters: allocateRespCounters(threads, COMMAND_NAMES.length),
+    counters: allocateRespCounters(threads),
     clients: allocateClients(threads),
-    durations: allocateHistogram(threads, COMMAND_NAMES.length),
+    durations: allocateHistogram(threads, COMMANDS_MAX),
     push: allocatePush(config),
     scripts: allocateScripts(),
     runningScripts: allocateRunningScripts(threads),

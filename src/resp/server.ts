@@ -26,7 +26,7 @@ import type { Receiver } from "./push/subscriber.ts";
 import { Reply } from "./protocol/reply.ts";
 import { RestCommands } from "./rest.ts";
 import { Settings } from "./config-parameters.ts";
-import { RespCounters } from "./counters.ts";
+import { COMMANDS_MAX, RespCounters } from "./counters.ts";
 import { Scripting } from "./scripting/scripting.ts";
 
 /** Interval of the check for connections that must close. */
@@ -143,7 +143,7 @@ function createParts(context: RespContext, events: RespEvents): ServerParts {
     ...{ cache, config, service, waiters, reply, clients, settings, counters, push, scripts },
     upstream,
   });
-  const durations = new Histogram(memory.durations, thread, COMMAND_NAMES.length);
+  const durations = new Histogram(memory.durations, thread, COMMANDS_MAX);
   const pipeline = new Pipeline({
     ...{ cache, config, service, reply, dispatcher, clients, settings, push, counters },
     ...{ durations, events },

@@ -6,12 +6,8 @@ import { errorCode } from "../../src/linux/error-code.ts";
 import { readTokens } from "../../src/security/credentials.ts";
 import { ConnectionWatch } from "../../src/http/admission/connection-watch.ts";
 import { type HttpServer, serveHttp } from "../../src/http/server.ts";
-import {
-  allocateSharedState,
-  attach,
-  type SharedState,
-  type ThreadContext,
-} from "../../src/process/shared-state.ts";
+import { allocateSharedState, type SharedState } from "../../src/process/shared-state.ts";
+import { attach, type ThreadContext } from "../../src/process/thread-context.ts";
 import { createResp, serveResp } from "../../src/resp/server.ts";
 import { Tokens } from "../../src/security/tokens.ts";
 import type { Service } from "../../src/service/service.ts";

@@ -1,9 +1,9 @@
 // A worker that fails on request of its test, through a channel.
 
 import { Cache, ByteBuffer, type Bytes, NEVER } from "../../../src/cache/cache.ts";
-import { parentPort, workerData } from "node:worker_threads";
 import type { WorkerStart } from "../../../src/process/messages.ts";
 import { serve } from "../../../src/process/serve.ts";
+import { whenStarted } from "../../../src/process/worker-port.ts";
 
 /** A request to fail: which worker, and how. */
 export interface Fault {
@@ -13,9 +13,7 @@ export interface Fault {
 
 export const FAULT_CHANNEL = `faults of ${process.pid}`;
 
-if (parentPort !== null) {
-  const start = workerData as WorkerStart;
-  const { thread, state } = start;
+const failOnRequest = ({ thread, state }: WorkerStart): void => {
   new BroadcastChannel(FAULT_CHANNEL).addEventListener("message", ({ data }: { data: unknown }) => {
     const fault = data as Fault;
     if (fault.thread !== thread) return;
@@ -43,6 +41,13 @@ if (parentPort !== null) {
       }
     }
   });
-  // Last: a worker that has posted `listening` can be made to fail.
-  serve(start, parentPort);
+};
+
+// The test imports this file too, for the channel.
+if (!Bun.isMainThread) {
+  whenStarted((start, supervisor) => {
+    failOnRequest(start);
+    // Last: a worker that has posted `listening` can be made to fail.
+    return serve(start, supervisor);
+  });
 }
