@@ -56,6 +56,7 @@ interface TestWorker {
 
 function start(...options: string[]): TestWorker {
   const own = ["--host", "127.0.0.1", "--resp-port", "0", "--workers", "1", "--memory", "64mb"];
+  own.push("--shed-after-ms", "0");
   const config = readConfig([...own, ...options], {});
   const state = allocateSharedState(config, fitOptions(cacheOptionsOf(config)));
   const received: FromWorker[] = [];
