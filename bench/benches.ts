@@ -12,7 +12,8 @@ export const BENCHES: Readonly<Record<string, string>> = {
   transactions: "What does a transaction of INCR and EXPIRE cost beside redis-server?",
   pubsub: "What does PUBLISH to 100 subscribers cost beside redis-server?",
   scripts: "What does a script cost beside redis-server?",
-  compare: "What do requests and entries cost beside redis-server, memcached, nginx and pogocache?",
+  compare:
+    "What do requests and entries cost beside Valkey, Redis, pogocache, memcached, Go and bare Bun?",
   latency: "How long is the tail of a GET at half of the peak rate, beside a static route?",
   "hit-ratio": "What part of real traces does the cache answer, beside LRU and the best possible?",
   churn: "At the memory limit: is it bounded, how much of it is entries, what does a put cost?",

@@ -1,198 +1,130 @@
-// This service beside the caches and servers that are on PATH: requests a second, CPU
-// time of the server for each request, latency, and memory for each entry. Run by
-// `bun run bench compare`.
+// The service beside other caches and the floors of its runtime: CPU time of the server per request,
+// memory per entry, and the start. Run by `bun run bench compare`.
 //
-// Every server has one thread, on core 0; every load is one process on core 1; the
-// rounds take the servers in turn. What is missing is skipped with a line that says so.
-// Servers are held against each other only where one client drives them all: oha for
-// HTTP, redis-benchmark for the Redis protocol, and for memcached a client of this
-// project that speaks both protocols.
+// The programs are looked for in the folders of --path, and then on PATH. Each version that is found
+// takes part; what is missing is skipped with a line that says so. Each server has one thread, on core
+// 0; each load is one process on core 1; the rounds take the servers in turn. The results of each
+// section are kept after each round: --resume continues with the rounds that are missing.
 
-import Table from "cli-table3";
-import { median } from "simple-statistics";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import type { OptionTable } from "../src/config/parse.ts";
-import {
-  bytesPerEntry,
-  checkMisses,
-  fillPeers,
-  type PeerLoad,
-  peerLoads,
-} from "./lib/compare-loads.ts";
-import { CONNECTIONS, KEYS, LOAD_CORE, type LoadResult, VALUE_LENGTH } from "./lib/loads.ts";
+import { compareChart } from "./lib/compare-chart.ts";
+import { costsOf, type Run } from "./lib/compare-run.ts";
+import { type Bench, SECTIONS } from "./lib/compare-sections.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
-import { describePeer, type PeerName, startForeign, startOurs } from "./lib/peers.ts";
-import { barChart } from "./lib/plot.ts";
-import { busyPercent, ratiosOf, wholeMedian, withRange } from "./lib/ratio.ts";
-import { RESP_CONNECTIONS } from "./lib/redis-load.ts";
-import { keepResult, resultPath } from "./lib/results.ts";
+import { buildGo, findPrograms, type ForeignName } from "./lib/peers.ts";
+import { readResult, resultPath, writeResult } from "./lib/results.ts";
 
-const SERVER_CORE = 0;
-/** All that the service may hold: the entries that memory is measured with, and more. */
-const MEMORY = "1gb";
-const FOREIGN = ["redis-server", "memcached", "nginx", "pogocache"] as const;
+const PROGRAMS: readonly ForeignName[] = [
+  ...(["valkey-server", "redis-server", "pogocache", "memcached", "nginx"] as const),
+];
+const TOOLS = ["redis-benchmark", "oha"] as const;
+/** The sections of the chart. */
+const CHARTED = ["resp", "http"] as const;
+/** Without the day in its name, so that documents show the newest. */
+const CHART = new URL("results/compare.svg", import.meta.url).pathname;
+const EX_USAGE = 64;
+const EX_UNAVAILABLE = 69;
 
 const OPTIONS = {
-  rounds: { kind: "integer", default: 5, min: 1, max: 100, help: "runs of each kind" },
+  rounds: { kind: "integer", default: 9, min: 1, max: 100, help: "runs of each kind" },
   requests: {
     kind: "integer",
-    default: 100_000,
-    min: 1000,
+    default: 50_000,
+    min: 100,
     max: 100_000_000,
-    help: "requests in a run; with a pipeline of 16 five times as many",
+    help: "requests in a run; with a pipeline five times as many",
   },
-  entries: {
-    kind: "integer",
-    default: 1_000_000,
-    min: 10_000,
-    max: 4_000_000,
-    help: "entries that memory is measured with",
+  sections: {
+    kind: "text",
+    default: "resp,http,memcached",
+    placeholder: "NAMES",
+    help: `what to measure, with commas between: ${Object.keys(SECTIONS).join(", ")}; or all`,
+  },
+  path: {
+    kind: "text",
+    default: "",
+    placeholder: "FOLDERS",
+    help: "where programs are looked for before PATH, with colons between",
+  },
+  resume: {
+    kind: "switch",
+    default: false,
+    help: "keep the rounds of today that were measured in the same way, and measure the others",
   },
 } as const satisfies OptionTable;
 
-interface Run extends LoadResult, Pick<PeerLoad, "load" | "tool"> {
-  readonly server: PeerName;
-  readonly cpuMicros: number;
+interface Stored {
+  /** How it was measured. Rounds of two methods are never mixed. */
+  readonly method: string;
+  readonly runs: readonly Run[];
+  readonly rows?: readonly object[];
 }
-interface Memory {
-  readonly server: PeerName;
-  readonly bytesPerEntry: number;
-}
+type Result = Record<string, Stored>;
 
-const { rounds, requests, entries } = optionsOrExit("bench compare", OPTIONS);
-const present = FOREIGN.filter((name) => Bun.which(name) !== null);
-for (const name of FOREIGN) {
-  if (!present.includes(name)) console.log(`${name} is not on PATH: skipped`);
-}
-const servers: readonly PeerName[] = ["ringcache", ...present];
-const machine = describeMachine();
-const versions = await Promise.all(present.map(describePeer));
-const method =
-  `${rounds} rounds of ${requests} requests (five times as many with a pipeline of 16), ` +
-  `${CONNECTIONS} connections over HTTP and else ${RESP_CONNECTIONS}, ${KEYS} keys, ` +
-  `${VALUE_LENGTH} B values, servers on core ${SERVER_CORE}, load on core ${LOAD_CORE}; ` +
-  `ringcache (--memory ${MEMORY}) beside ${versions.join(", ") || "nothing"}`;
-console.log(`${machine}\n${method}`);
-
-const runs = await measureLoads();
-console.log(loadTable());
-const memory = await measureMemory();
-console.log(`resident memory of ${entries} entries: 12 B keys, ${VALUE_LENGTH} B values`);
-console.log(memoryTable());
-await keepResult("compare", { machine, method, runs, memory });
-await Bun.write(resultPath("compare", "svg"), await chart());
-
-async function measureLoads(): Promise<Run[]> {
-  await using stack = new AsyncDisposableStack();
-  const peers = [];
-  for (const name of servers) peers.push(stack.use(await start(name)));
-  await fillPeers(peers);
-  const loads = stack.use(await peerLoads(peers, requests));
-  const kept: Run[] = [];
-  // The first round warms up what is compiled as it runs, and is not kept.
-  for (let round = -1; round < rounds; round++) {
-    for (const { load, tool, peer, run } of loads.all) {
-      const before = peer.cpuSeconds();
-      const result = await run();
-      const cpuMicros = ((peer.cpuSeconds() - before) / result.requests) * 1e6;
-      if (round >= 0) kept.push({ load, tool, server: peer.name, cpuMicros, ...result });
-    }
-  }
-  await checkMisses(peers);
-  return kept;
-}
-
-/** Each time in a process of its own, which has held nothing before. */
-async function measureMemory(): Promise<Memory[]> {
-  const kept: Memory[] = [];
-  for (let round = 0; round < rounds; round++) {
-    for (const server of servers) {
-      if (server === "nginx") continue;
-      await using peer = await start(server);
-      kept.push({ server, bytesPerEntry: await bytesPerEntry(peer, entries) });
-    }
-  }
-  return kept;
-}
-
-function start(name: PeerName) {
-  return name === "ringcache"
-    ? startOurs(SERVER_CORE, "--memory", MEMORY)
-    : startForeign(name, SERVER_CORE);
-}
-
-/** The kinds of load in their order, each with the servers that took it. */
-function kinds(): { readonly load: string; readonly tool: string; readonly by: PeerName[] }[] {
-  const names = [...new Set(runs.map(({ load }) => load))];
-  return names.map((load) => {
-    const some = runs.filter((run) => run.load === load);
-    return { load, tool: some[0]?.tool ?? "", by: [...new Set(some.map(({ server }) => server))] };
-  });
-}
-
-function statsOf(load: string, server: PeerName, figure: "cpuMicros" | keyof LoadResult) {
-  return runs.filter((run) => run.load === load && run.server === server).map((run) => run[figure]);
-}
-
-function shownName(server: PeerName): string {
-  return server === "nginx" ? "nginx, a constant" : server;
-}
-
-/** Medians of the rounds; the ratio is the median of each round's own, with its range. */
-function loadTable(): string {
-  const table = new Table({
-    head: [
-      ...["load", "by", "server", "requests/s", "CPU µs/request", "× ringcache (range)"],
-      ...["busy", "p50 ms", "p99 ms", "p99.9 ms"],
-    ],
-    colAligns: ["left", "left", "left", ...Array<"right">(7).fill("right")],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const { load, tool, by } of kinds()) {
-    for (const [index, server] of by.entries()) {
-      const micros = statsOf(load, server, "cpuMicros");
-      const rates = statsOf(load, server, "requestsPerSecond");
-      const isOurs = server === "ringcache";
-      table.push([
-        ...(index === 0 ? [load, tool] : ["", ""]),
-        shownName(server),
-        wholeMedian(rates),
-        median(micros).toFixed(2),
-        isOurs ? "1" : withRange(ratiosOf(micros, statsOf(load, "ringcache", "cpuMicros"))),
-        busyPercent(rates, micros),
-        ...(["p50", "p99", "p999"] as const).map((figure) => {
-          return median(statsOf(load, server, figure)).toFixed(2);
-        }),
-      ]);
-    }
-  }
-  return table.toString();
-}
-
-function memoryTable(): string {
-  const table = new Table({
-    head: ["server", "bytes/entry (range)"],
-    colAligns: ["left", "right"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const server of servers) {
-    const stats = memory.filter((one) => one.server === server).map((one) => one.bytesPerEntry);
-    if (stats.length > 0) table.push([server, withRange(stats, 0)]);
-  }
-  return table.toString();
-}
-
-/** Without redis-benchmark's loads: the own client's are the same ones, and memcached is there too. */
-function chart(): Promise<string> {
-  const shown = kinds().filter(({ tool }) => tool !== "redis-benchmark");
-  const bars = shown.flatMap(({ load, by }) =>
-    by.map((server) => ({
-      panel: /16/.test(load) ? "16 at a time" : "one at a time",
-      group: load.replace(", pipeline 16", ""),
-      name: shownName(server),
-      y: median(statsOf(load, server, "cpuMicros")),
-    })),
+const options = optionsOrExit("bench compare", OPTIONS);
+const wanted = options.sections === "all" ? Object.keys(SECTIONS) : options.sections.split(",");
+for (const name of wanted) {
+  if (Object.hasOwn(SECTIONS, name)) continue;
+  process.stderr.write(
+    `bench compare: no section ${JSON.stringify(name)}: ${Object.keys(SECTIONS).join(", ")}\n`,
   );
-  return barChart("CPU time of the server for each request: less is better", "µs", bars);
+  process.exit(EX_USAGE);
+}
+const absent = TOOLS.filter((name) => Bun.which(name) === null);
+if (absent.length > 0) {
+  process.stderr.write(
+    `bench compare: no ${absent.join(" and no ")} on PATH ` +
+      "(apt-get install redis-tools; cargo install --locked oha)\n",
+  );
+  process.exit(EX_UNAVAILABLE);
+}
+
+const folder = await mkdtemp(join(tmpdir(), "ringcache-compare-"));
+try {
+  await compare();
+} finally {
+  await rm(folder, { recursive: true });
+}
+
+async function compare(): Promise<void> {
+  const folders = options.path.split(":").filter((name) => name !== "");
+  const found = await findPrograms(PROGRAMS, folders);
+  for (const name of PROGRAMS) {
+    if (!found.some((program) => program.name === name))
+      console.log(`${name} is not found: skipped`);
+  }
+  const programs = [...found, ...(await buildGo(folder))];
+  const machine = describeMachine();
+  const names = programs.map(({ label }) => label).join(", ");
+  const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"], { cwd: import.meta.dir });
+  const ours = `ringcache of commit ${commit.stdout.toString().trim()}`;
+  console.log(`${machine}\n${ours}, beside ${names}\n`);
+
+  const result: Result = (await readResult<{ sections: Result }>("compare"))?.sections ?? {};
+  for (const name of wanted) {
+    const section = SECTIONS[name];
+    if (section === undefined) continue;
+    const { rounds, requests } = options;
+    const method = `${section.method}; ${requests} requests in a run, ${ours}, beside ${names}`;
+    const before = result[name];
+    const earlier = options.resume && before?.method === method ? before.runs : [];
+    const keep = async (part: Omit<Stored, "method">): Promise<void> => {
+      result[name] = { method, ...part };
+      await writeResult("compare", { machine, sections: result });
+    };
+    const bench: Bench = { ...{ programs, folder, rounds, requests, earlier }, keep };
+    console.log(`## ${section.title}\n\n${section.method}\n`);
+    console.log(await section.measure(bench));
+  }
+  const charted = CHARTED.flatMap((name) => costsOf(result[name]?.runs ?? [], "ringcache"));
+  if (charted.length > 0) {
+    await Bun.write(CHART, await compareChart(charted));
+    console.log(`chart: ${CHART}`);
+  }
+  console.log(`raw results: ${resultPath("compare", "json")}`);
 }

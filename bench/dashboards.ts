@@ -8,7 +8,7 @@ import { fill, LOAD_CORE, ohaLoads } from "./lib/loads.ts";
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
 import { keepResult } from "./lib/results.ts";
-import { startService, startStatic } from "./lib/server.ts";
+import { startFloor, startService } from "./lib/server.ts";
 
 const SERVER_CORE = 0;
 const EX_UNAVAILABLE = 69;
@@ -34,7 +34,7 @@ interface Run {
   readonly cpuMicros: number;
 }
 
-await using fixed = await startStatic(SERVER_CORE);
+await using fixed = await startFloor("static", SERVER_CORE);
 await using service = await startService(SERVER_CORE, "--workers", "1");
 await fill(service.url);
 await using loads = await ohaLoads(service.url, fixed.url, requests);

@@ -22,7 +22,7 @@ import {
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
 import { keepResult } from "./lib/results.ts";
-import { startService, startStatic } from "./lib/server.ts";
+import { startFloor, startService } from "./lib/server.ts";
 
 const SERVER_CORE = 0;
 const KINDS: readonly LoadKind[] = ["static", "GET", "PUT", "70/30 mix"];
@@ -45,7 +45,7 @@ interface Run extends LoadResult {
 type Runs = Readonly<Record<LoadKind, Run[]>>;
 
 const { rounds, requests } = optionsOrExit("bench http", OPTIONS);
-await using fixed = await startStatic(SERVER_CORE);
+await using fixed = await startFloor("static", SERVER_CORE);
 await using service = await startService(SERVER_CORE, "--workers", "1");
 await fill(service.url);
 const hasOha = Bun.which("oha") !== null;

@@ -8,7 +8,7 @@ import { allKeys, CONNECTIONS, fill, type LoadResult, ohaAtRate, ohaLoads } from
 import { describeMachine } from "./lib/machine.ts";
 import { optionsOrExit } from "./lib/options.ts";
 import { keepResult } from "./lib/results.ts";
-import { startService, startStatic } from "./lib/server.ts";
+import { startFloor, startService } from "./lib/server.ts";
 
 const SERVER_CORE = 0;
 
@@ -17,7 +17,7 @@ const { rounds, seconds } = optionsOrExit("bench latency", {
   seconds: { kind: "integer", default: 10, min: 1, max: 3600, help: "length of a run" },
 } as const);
 
-await using fixed = await startStatic(SERVER_CORE);
+await using fixed = await startFloor("static", SERVER_CORE);
 await using service = await startService(SERVER_CORE, "--workers", "1");
 await fill(service.url);
 await using loads = await ohaLoads(service.url, fixed.url, 200_000);

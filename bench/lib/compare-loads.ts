@@ -1,195 +1,217 @@
-// The loads of bench compare: which of them each server can take, and by which tool.
+// The loads of bench compare: by redis-benchmark, by a client of this project for memcached, and
+// by oha over HTTP. Each checks what it receives.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { RedisClient } from "bun";
 
+import type { CompareLoad } from "./compare-run.ts";
 import {
   allKeys,
+  bodyOf,
   CONNECTIONS,
-  fill,
   jsonOf,
   KEYS,
   LOAD_CORE,
   type LoadResult,
-  loadtestLoads,
   oha,
-  ohaLoads,
   VALUE_LENGTH,
 } from "./loads.ts";
 import type { Peer, PeerName } from "./peers.ts";
 import { KEY_DIGITS, redisBenchmark, RESP_CONNECTIONS } from "./redis-load.ts";
 import type { WireLoad } from "./wire-load.ts";
 
-/** One load on one server; `run` throws if an answer is wrong. */
-export interface PeerLoad {
-  readonly load: string;
-  readonly tool: string;
-  readonly peer: Peer;
-  run(): Promise<LoadResult>;
+/** What the loads of one section have in common. */
+export interface LoadOptions {
+  /** Requests of a run of single requests; pipelines send five times that. */
+  readonly requests: number;
+  readonly keys: number;
+  readonly valueBytes: number;
+  readonly isTls?: boolean;
+  /** Undefined: the load runs on any core. */
+  readonly core: number | undefined;
 }
-export interface PeerLoads extends AsyncDisposable {
-  /** Those of one name and tool stand together, and can be held against each other. */
-  readonly all: readonly PeerLoad[];
-}
+export const PLAIN = { keys: KEYS, valueBytes: VALUE_LENGTH, core: LOAD_CORE } as const;
 
-const PIPELINES = [
-  { depth: 1, times: 1 },
-  { depth: 16, times: 5 },
-] as const;
-/**
- * memcached sends the answers to pipelined gets one by one, and has a get of many keys for those
- * who want them together: so there is a load of those too.
- */
-const OWN = [
-  { name: "get", operation: "get", depth: 1, times: 1 },
-  { name: "set", operation: "set", depth: 1, times: 1 },
-  { name: "get, pipeline 16", operation: "get", depth: 16, times: 5 },
-  { name: "set, pipeline 16", operation: "set", depth: 16, times: 5 },
-  { name: "get of 16 keys, each", operation: "mget", depth: 16, times: 5 },
-] as const;
-const SPEAKS_RESP: readonly PeerName[] = ["ringcache", "redis-server", "pogocache"];
-/** Keys of the client of this project, whose values redis-benchmark shall not overwrite. */
-const OWN_PREFIX = "own:";
-const FILL = { operation: "set", inOrder: true, valueBytes: VALUE_LENGTH } as const;
+export interface RespLoad {
+  readonly name: "GET" | "SET" | "INCR" | "MGET of 10" | "MSET of 10";
+  readonly pipeline: number;
+}
+const KEYS_OF_MANY = 10;
+const PIPELINE_TIMES = 5;
 const FILL_PACE = { depth: 100, connections: 4 } as const;
-/** Keys of the entries that memory is measured with have nothing but digits. */
-const MEMORY_KEY = { prefix: "", digits: 12 } as const;
-const SETTLE_MS = 1000;
+/** Have `keyspace_misses` in INFO. */
+const COUNTS_MISSES: readonly PeerName[] = ["ringcache", "valkey-server", "redis-server"];
+const NO_MSET: readonly PeerName[] = ["pogocache"];
 
-/** Puts every key that a load may ask for. */
-export async function fillPeers(peers: readonly Peer[]): Promise<void> {
-  for (const peer of peers) {
-    if (peer.name === "nginx") continue;
-    const keys = { ...FILL, ...FILL_PACE, digits: KEY_DIGITS, keys: KEYS, requests: KEYS };
-    await wireLoad(peer, { ...keys, prefix: OWN_PREFIX });
-    if (SPEAKS_RESP.includes(peer.name)) await wireLoad(peer, { ...keys, prefix: "key:" });
-    if (peer.name === "ringcache") await fill(peer.url);
-    if (peer.name === "pogocache") await wireLoad(peer, { ...keys, prefix: "key:", digits: 5 });
-  }
+function commandOf(name: RespLoad["name"], valueBytes: number): readonly string[] {
+  const key = "key:__rand_int__";
+  const value = "v".repeat(valueBytes);
+  return {
+    GET: ["GET", key],
+    SET: ["SET", key, value],
+    INCR: ["INCR", "counter:__rand_int__"],
+    "MGET of 10": ["MGET", ...Array<string>(KEYS_OF_MANY).fill(key)],
+    "MSET of 10": ["MSET", ...Array.from({ length: KEYS_OF_MANY }, () => [key, value]).flat()],
+  }[name];
 }
 
-/** That redis-benchmark, which takes a miss for an answer, had none. */
-export async function checkMisses(peers: readonly Peer[]): Promise<void> {
-  for (const { name, port } of peers) {
-    if (name !== "ringcache" && name !== "redis-server") continue;
-    const client = new RedisClient(`redis://127.0.0.1:${port}`);
+export function respLoads(
+  peers: readonly Peer[],
+  loads: readonly RespLoad[],
+  options: LoadOptions,
+): CompareLoad[] {
+  const { keys, valueBytes, isTls = false, core } = options;
+  return loads.flatMap(({ name, pipeline }) => {
+    const requests = options.requests * (pipeline === 1 ? 1 : PIPELINE_TIMES);
+    const load = {
+      pipeline,
+      requests,
+      keys,
+      valueBytes,
+      isTls,
+      command: commandOf(name, valueBytes),
+    };
+    return peers
+      .filter((peer) => !(name === "MSET of 10" && NO_MSET.includes(peer.name)))
+      .map((peer) => ({
+        load: `${name}, -P ${pipeline}`,
+        peer,
+        run: () => redisBenchmark({ ...load, port: peer.port }, core),
+      }));
+  });
+}
+
+/** Puts each key that redis-benchmark may ask for. With `ttlSeconds` each entry has that lifetime. */
+export async function fillKeys(
+  peer: Peer,
+  { keys, valueBytes, isTls = false }: Pick<LoadOptions, "keys" | "valueBytes" | "isTls">,
+  ttlSeconds?: number,
+): Promise<void> {
+  if (peer.name === "floor") return;
+  // A batch of large values would be more than a socket takes.
+  const depth = Math.max(1, Math.min(FILL_PACE.depth, Math.floor(1e6 / valueBytes)));
+  const lifetime = ttlSeconds === undefined ? {} : { ttlSeconds };
+  await wireLoad(peer, {
+    ...{ operation: "set", prefix: "key:", digits: KEY_DIGITS, inOrder: true, keys, valueBytes },
+    ...{ ...FILL_PACE, depth, requests: keys, isTls, core: LOAD_CORE, ...lifetime },
+  });
+}
+
+/** Throws if redis-benchmark, which takes a miss for an answer, had one. */
+export async function checkMisses(peers: readonly Peer[], isTls: boolean): Promise<void> {
+  for (const { name, label, port } of peers) {
+    if (!COUNTS_MISSES.includes(name)) continue;
+    const url = `${isTls ? "rediss" : "redis"}://127.0.0.1:${port}`;
+    const client = new RedisClient(url, isTls ? { tls: { rejectUnauthorized: false } } : {});
     const stats = String(await client.send("INFO", ["stats"]));
     client.close();
     const misses = /^keyspace_misses:(\d+)/m.exec(stats)?.[1];
-    if (misses !== "0") throw new Error(`${name}: ${misses} misses`);
+    if (misses !== "0") throw new Error(`${label}: ${misses} misses`);
   }
 }
 
-export async function peerLoads(peers: readonly Peer[], requests: number): Promise<PeerLoads> {
-  const http = await httpLoads(peers, requests);
-  const all = [...http.all, ...redisBenchmarkLoads(peers, requests), ...ownLoads(peers, requests)];
-  return { all, [Symbol.asyncDispose]: () => http[Symbol.asyncDispose]() };
-}
+type OwnLoad = Omit<WireLoad, "protocol" | "port"> & { readonly core: number | undefined };
 
-/** Resident bytes that `entries` take, for each. Throws if one that was put is gone. */
-export async function bytesPerEntry(peer: Peer, entries: number): Promise<number> {
-  const before = peer.rssBytes();
-  const keys = { ...FILL, ...MEMORY_KEY, keys: entries };
-  await wireLoad(peer, { ...keys, ...FILL_PACE, requests: entries });
-  await Bun.sleep(SETTLE_MS);
-  const after = peer.rssBytes();
-  const sample = { ...FILL_PACE, requests: entries / 10, inOrder: false };
-  await wireLoad(peer, { ...keys, ...sample, operation: "get" });
-  return (after - before) / entries;
-}
-
-function wireLoad(peer: Peer, load: Omit<WireLoad, "protocol" | "port">): Promise<LoadResult> {
+/** The client of this project, for the Redis protocol and for memcached's. */
+export function wireLoad(peer: Peer, { core, ...load }: OwnLoad): Promise<LoadResult> {
   const protocol = peer.name === "memcached" ? "memcached" : "resp";
   const whole: WireLoad = { ...load, protocol, port: peer.port };
   const tool = new URL("wire-load.ts", import.meta.url).pathname;
-  return jsonOf([process.execPath, tool, JSON.stringify(whole)], LOAD_CORE) as Promise<LoadResult>;
+  return jsonOf([process.execPath, tool, JSON.stringify(whole)], core) as Promise<LoadResult>;
 }
 
-function ownLoads(peers: readonly Peer[], requests: number): PeerLoad[] {
-  const keys = { prefix: OWN_PREFIX, digits: KEY_DIGITS, keys: KEYS, valueBytes: VALUE_LENGTH };
-  return OWN.flatMap(({ name, operation, depth, times }) =>
-    peers
-      .filter((peer) => peer.name !== "nginx")
-      .map((peer) => ({
-        load: name,
-        tool: "own client",
-        peer,
-        run: () =>
-          wireLoad(peer, {
-            ...{ ...keys, operation, depth, requests: requests * times },
-            ...{ inOrder: false, connections: RESP_CONNECTIONS },
-          }),
-      })),
+/**
+ * memcached sends the answers to pipelined gets one by one, and has a get of many keys for clients
+ * that want them together: so there is a load of those too.
+ */
+const OWN = [
+  { load: "GET, one at a time", operation: "get", depth: 1 },
+  { load: "SET, one at a time", operation: "set", depth: 1 },
+  { load: "GET, 16 in a pipeline", operation: "get", depth: 16 },
+  { load: "SET, 16 in a pipeline", operation: "set", depth: 16 },
+  { load: "each key of a GET of 16", operation: "mget", depth: 16 },
+] as const;
+
+export function ownLoads(
+  peers: readonly Peer[],
+  { requests, ...options }: LoadOptions,
+): CompareLoad[] {
+  const { keys, valueBytes, core } = options;
+  return OWN.flatMap(({ load, operation, depth }) =>
+    peers.map((peer) => ({
+      load,
+      peer,
+      run: () =>
+        wireLoad(peer, {
+          ...{ prefix: "key:", digits: KEY_DIGITS, keys, valueBytes, operation, depth, core },
+          ...{ inOrder: false, connections: RESP_CONNECTIONS },
+          requests: requests * (depth === 1 ? 1 : PIPELINE_TIMES),
+        }),
+    })),
   );
 }
 
-function redisBenchmarkLoads(peers: readonly Peer[], requests: number): PeerLoad[] {
-  if (Bun.which("redis-benchmark") === null) {
-    console.log("redis-benchmark is not on PATH: its loads are skipped");
-    return [];
+/** GETs and PUTs by oha. pogocache has routes of its own; nginx responds to a GET with a constant. */
+export async function httpLoads(
+  peers: readonly Peer[],
+  folder: string,
+  { requests, valueBytes, core }: LoadOptions,
+): Promise<CompareLoad[]> {
+  const all = ["-c", `${CONNECTIONS}`, "-n", `${requests}`];
+  const bodies = join(folder, "bodies");
+  await Bun.write(
+    bodies,
+    linesOf((key) => bodyOf(key, valueBytes)),
+  );
+  const urlsOf = new Map<Peer, string>();
+  for (const peer of peers) {
+    const path = peer.name === "pogocache" ? "/" : "/get?key=";
+    const file = join(folder, `urls-${peer.port}`);
+    await Bun.write(
+      file,
+      linesOf((key) => `${peer.url}${path}${key}`),
+    );
+    urlsOf.set(peer, file);
   }
-  return PIPELINES.flatMap(({ depth, times }) =>
-    ["GET", "SET"].flatMap((name) =>
-      peers
-        .filter((peer) => SPEAKS_RESP.includes(peer.name))
-        .map((peer) => ({
-          load: `RESP ${name}, -P ${depth}`,
-          tool: "redis-benchmark",
-          peer,
-          run: () =>
-            redisBenchmark(
-              {
-                ...{ port: peer.port, pipeline: depth, command: ["-t", name.toLowerCase()] },
-                ...{ requests: requests * times, keys: KEYS, valueBytes: VALUE_LENGTH },
-              },
-              LOAD_CORE,
-            ),
-        })),
-    ),
-  );
+  const putOf = (peer: Peer) =>
+    peer.name === "pogocache"
+      ? ["-m", "PUT", "-d", "v".repeat(valueBytes), "--urls-from-file", urlsOf.get(peer) ?? ""]
+      : ["-m", "POST", "-Z", bodies, `${peer.url}/put`];
+  const gets = peers.map((peer) => ({
+    ...{ load: "HTTP GET", peer },
+    run: () => oha([...all, "--urls-from-file", urlsOf.get(peer) ?? ""], core),
+  }));
+  const puts = peers
+    .filter(({ name }) => name !== "nginx")
+    .map((peer) => ({ load: "HTTP PUT", peer, run: () => oha([...all, ...putOf(peer)], core) }));
+  return [...gets, ...puts];
 }
 
-async function httpLoads(peers: readonly Peer[], requests: number): Promise<PeerLoads> {
-  const peerOf = (name: PeerName) => peers.find((peer) => peer.name === name);
-  const [ours, nginx, pogocache] = (["ringcache", "nginx", "pogocache"] as const).map(peerOf);
-  if (ours === undefined) return { all: [], [Symbol.asyncDispose]: () => Promise.resolve() };
-  const hasOha = Bun.which("oha") !== null;
-  if (!hasOha) {
-    console.log("oha is not on PATH (cargo install --locked oha): the load tool takes its place");
+/** Puts each key that oha asks for. */
+export async function fillHttp(peer: Peer, valueBytes: number): Promise<void> {
+  if (peer.name === "nginx") return;
+  if (peer.name === "pogocache") {
+    await wireLoad(peer, {
+      ...{ operation: "set", prefix: "key:", digits: 5, inOrder: true, keys: KEYS, valueBytes },
+      ...{ ...FILL_PACE, requests: KEYS, core: LOAD_CORE },
+    });
+    return;
   }
-  const loads = await (hasOha ? ohaLoads : loadtestLoads)(
-    ours.url,
-    nginx?.url ?? ours.url,
-    requests,
-  );
-  const tool = loads.generator;
-  const all: PeerLoad[] = [];
-  const folder = await mkdtemp(join(tmpdir(), "ringcache-bench-"));
-  const add = (load: string, peer: Peer | undefined, run: () => Promise<LoadResult>) => {
-    if (peer !== undefined) all.push({ load, tool, peer, run });
+  const keys = allKeys().values();
+  const putAll = async () => {
+    for (const key of keys) {
+      const body = bodyOf(key, valueBytes);
+      const response = await fetch(`${peer.url}/put`, { method: "POST", body });
+      if (!response.ok) throw new Error(`${peer.label}: /put responded ${response.status}`);
+      await response.text();
+    }
   };
-  // The load tool speaks this service's API only.
-  const pogo = hasOha && pogocache !== undefined ? pogocache : undefined;
-  const urls = join(folder, "urls");
-  const lines = allKeys().map((key) => `${pogo?.url}/${key}\n`);
-  await Bun.write(urls, lines.join(""));
-  const pogoLoad = (...method: readonly string[]) => {
-    const load = ["-c", `${CONNECTIONS}`, "-n", `${requests}`, "--urls-from-file", urls];
-    return () => oha([...method, ...load], LOAD_CORE);
-  };
-  add("HTTP GET", ours, () => loads.run("GET"));
-  add("HTTP GET", nginx, () => loads.run("static"));
-  add("HTTP GET", pogo, pogoLoad());
-  add("HTTP PUT", ours, () => loads.run("PUT"));
-  add("HTTP PUT", pogo, pogoLoad("-m", "PUT", "-d", "v".repeat(VALUE_LENGTH)));
-  return {
-    all,
-    async [Symbol.asyncDispose]() {
-      await rm(folder, { recursive: true });
-      await loads[Symbol.asyncDispose]();
-    },
-  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, putAll));
+}
+
+function linesOf(lineOf: (key: string) => string): string {
+  return allKeys()
+    .map((key) => `${lineOf(key)}\n`)
+    .join("");
 }

@@ -36,7 +36,7 @@ export async function fill(url: string): Promise<void> {
   for (let from = 0; from < KEYS; from += 10_000) {
     const entries = keys
       .slice(from, from + 10_000)
-      .map(bodyOf)
+      .map((key) => bodyOf(key))
       .join(",");
     const answer = await fetch(`${url}/mput`, { method: "POST", body: `{"entries":[${entries}]}` });
     if (answer.status !== 200) throw new Error(`/mput answered ${answer.status}`);
@@ -67,8 +67,8 @@ export function allKeys(): string[] {
   return Array.from({ length: KEYS }, (_, n) => key(n));
 }
 
-export function bodyOf(key: string): string {
-  return JSON.stringify({ key, value: "v".repeat(VALUE_LENGTH) });
+export function bodyOf(key: string, valueBytes = VALUE_LENGTH): string {
+  return JSON.stringify({ key, value: "v".repeat(valueBytes) });
 }
 
 /** oha (github.com/hatoo/oha): the keys of a filled service in a fixed order; `core` to pin it to. */
@@ -90,7 +90,7 @@ export async function ohaLoads(
     return file;
   };
   const urls = await lines("urls", (key) => `${serviceUrl}/get?key=${key}`);
-  const bodies = await lines("bodies", bodyOf);
+  const bodies = await lines("bodies", (key) => bodyOf(key));
   const gets = ["--urls-from-file", urls];
   const puts = ["-m", "POST", "-Z", bodies, `${serviceUrl}/put`];
   const all = ["-c", `${CONNECTIONS}`, "-n", `${requests}`];

@@ -14,6 +14,7 @@ export interface RedisLoad {
   readonly valueBytes: number;
   /** `["-t", "set"]`, or a command with `__rand_int__` in it. */
   readonly command: readonly string[];
+  readonly isTls?: boolean;
 }
 
 /**
@@ -28,7 +29,9 @@ export async function redisBenchmark(
     [
       ...["redis-benchmark", "-h", "127.0.0.1", "-p", `${load.port}`],
       ...["-c", `${RESP_CONNECTIONS}`, "-n", `${load.requests}`, "-P", `${load.pipeline}`],
-      ...["-r", `${load.keys}`, "-d", `${load.valueBytes}`, "--precision", "3", ...load.command],
+      ...["-r", `${load.keys}`, "-d", `${load.valueBytes}`, "--precision", "3"],
+      ...(load.isTls === true ? ["--tls", "--insecure"] : []),
+      ...load.command,
     ],
     core,
   );

@@ -2,10 +2,20 @@
 
 import { readFileSync } from "node:fs";
 
+import { dlopen } from "bun:ffi";
+
 import type { Subprocess } from "bun";
 
-/** Ticks of /proc/PID/stat in a second (USER_HZ, 100 on every Linux that Bun runs on). */
-const TICKS_PER_SECOND = 100;
+/** The times of /proc/PID/stat are in steps of 10 ms; the CPU clock of a process has nanoseconds. */
+const openLibc = () =>
+  dlopen("libc.so.6", { clock_gettime: { args: ["i32", "ptr"], returns: "i32" } });
+let libc: ReturnType<typeof openLibc> | undefined;
+/** CPUCLOCK_SCHED of linux/posix-timers.h: user and system time of all threads of a process. */
+const CPU_CLOCK = 2;
+const timespec = new BigInt64Array(2);
+
+/** The floors of floors.ts. */
+export type FloorName = "static" | "dynamic" | "lru" | "resp";
 
 export interface BenchServer extends AsyncDisposable {
   readonly url: string;
@@ -44,9 +54,9 @@ export function startServiceIn(cgroup: string, ...options: string[]): Promise<St
   return startCommand([...join, process.execPath, path("../../src/main.ts"), ...own, ...options]);
 }
 
-/** Starts a server with nothing but a static route, pinned to `core`. */
-export function startStatic(core: number): Promise<BenchServer> {
-  return start(core, [path("static.ts")]);
+/** Starts a server of floors.ts, pinned to `core`. */
+export function startFloor(name: FloorName, core: number | undefined): Promise<BenchServer> {
+  return start(core, [path("floors.ts"), name]);
 }
 
 /** The command that runs another on one core; the command itself without a core or a taskset. */
@@ -65,9 +75,9 @@ async function startCommand(command: readonly string[]): Promise<StartedServer> 
   let said = "";
   for await (const chunk of child.stdout) {
     said += Buffer.from(chunk).toString();
-    if (/http:.*\n/.test(said)) break;
+    if (/https?:.*\n/.test(said)) break;
   }
-  const url = /http:\/\/[\d.]+:\d+/.exec(said)?.[0];
+  const url = /https?:\/\/[\d.]+:\d+/.exec(said)?.[0];
   if (url === undefined) throw new Error(`a server did not start: ${said}`);
   return { ...benchServer(child, url), log: said };
 }
@@ -78,10 +88,12 @@ export function benchServer(child: Subprocess, url: string): BenchServer {
     url,
     pid: child.pid,
     cpuSeconds() {
-      // Fields after the name in parentheses: utime and stime are the 12th and 13th.
-      const fields =
-        readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+      libc ??= openLibc();
+      if (libc.symbols.clock_gettime((~child.pid << 3) | CPU_CLOCK, timespec) !== 0) {
+        throw new Error(`process ${child.pid} has ended`);
+      }
+      const [seconds = 0n, nanos = 0n] = timespec;
+      return Number(seconds) + Number(nanos) / 1e9;
     },
     rssBytes() {
       const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(

@@ -24,9 +24,13 @@ export interface WireLoad {
   /** Each key in its turn, and not at random. */
   readonly inOrder: boolean;
   readonly valueBytes: number;
+  /** The lifetime that a set gives its entry. Without it, none. */
+  readonly ttlSeconds?: number;
   readonly requests: number;
   readonly depth: number;
   readonly connections: number;
+  /** Any certificate is accepted. */
+  readonly isTls?: boolean;
 }
 
 /** Part of a run in which the client itself is still being compiled: not in the latencies. */
@@ -114,6 +118,7 @@ async function run(load: WireLoad): Promise<LoadResult> {
     return Bun.connect({
       hostname: "127.0.0.1",
       port: load.port,
+      ...(load.isTls === true ? { tls: { rejectUnauthorized: false } } : {}),
       socket: {
         open(socket) {
           socket.setNoDelay(true);
@@ -158,7 +163,7 @@ async function run(load: WireLoad): Promise<LoadResult> {
 }
 
 function textsOf(load: WireLoad): { readonly request: Texts; readonly answer: Texts } {
-  const { protocol, operation, prefix, digits, valueBytes, depth } = load;
+  const { protocol, operation, prefix, digits, valueBytes, depth, ttlSeconds } = load;
   const key = `${prefix}${DIGITS}`;
   const keyBytes = prefix.length + digits;
   const value = `${key}${"v".repeat(valueBytes - keyBytes)}`;
@@ -166,7 +171,7 @@ function textsOf(load: WireLoad): { readonly request: Texts; readonly answer: Te
     const found = `VALUE ${key} 0 ${valueBytes}\r\n${value}\r\n`;
     return {
       set: {
-        request: { each: `set ${key} 0 0 ${valueBytes}\r\n${value}\r\n` },
+        request: { each: `set ${key} 0 ${ttlSeconds ?? 0} ${valueBytes}\r\n${value}\r\n` },
         answer: { each: "STORED\r\n" },
       },
       get: { request: { each: `get ${key}\r\n` }, answer: { each: `${found}END\r\n` } },
@@ -178,9 +183,12 @@ function textsOf(load: WireLoad): { readonly request: Texts; readonly answer: Te
   }
   const keyPart = `$${keyBytes}\r\n${key}\r\n`;
   const valuePart = `$${valueBytes}\r\n${value}\r\n`;
+  const lifetime =
+    ttlSeconds === undefined ? "" : `$2\r\nEX\r\n$${`${ttlSeconds}`.length}\r\n${ttlSeconds}\r\n`;
+  const setWords = ttlSeconds === undefined ? 3 : 5;
   return {
     set: {
-      request: { each: `*3\r\n$3\r\nSET\r\n${keyPart}${valuePart}` },
+      request: { each: `*${setWords}\r\n$3\r\nSET\r\n${keyPart}${valuePart}${lifetime}` },
       answer: { each: "+OK\r\n" },
     },
     get: { request: { each: `*2\r\n$3\r\nGET\r\n${keyPart}` }, answer: { each: valuePart } },
