@@ -224,13 +224,14 @@ export class Cache {
   /**
    * Runs `work` as one step: meanwhile no other thread reads or writes these keys, or other keys of
    * their shards. `work` may get, put, delete and update these keys; other calls throw. Inside another
-   * step `work` just runs, and may use the keys of that step. O(keys log keys) beside `work`.
+   * step `work` just runs, and may use the keys of that step. With a `stride` of 2 every other element
+   * is a key. O(keys) beside `work`.
    */
-  atomically<T>(keys: Iterable<Bytes>, work: () => T): T {
+  atomically<T>(keys: readonly Bytes[], work: () => T, stride = 1): T {
     const shards = this.#shardSet;
     if (!this.isInStep) {
       shards.clear();
-      for (const key of keys) shards.add(this.#numberOf(key));
+      for (let n = 0; n < keys.length; n += stride) shards.add(this.#numberOf(keys[n] as Bytes));
     }
     return this.#steps.over(shards, work);
   }

@@ -32,8 +32,16 @@ export class ShardSet {
     for (let number = 0; number < this.#isIn.length; number++) this.add(number);
   }
 
+  /** Insertion sort: there are at most as many numbers as shards. */
   sort(): void {
-    if (this.numbers.length > 1) this.numbers.sort((a, b) => a - b);
+    const { numbers } = this;
+    for (let n = 1; n < numbers.length; n++) {
+      const number = numbers[n] as number;
+      let at = n;
+      for (; at > 0 && (numbers[at - 1] as number) > number; at--)
+        numbers[at] = numbers[at - 1] as number;
+      numbers[at] = number;
+    }
   }
 }
 

@@ -143,9 +143,9 @@ export class Dispatcher {
     for (let n = 0; n < count; n++) {
       const { args, count: words } = commands[n] as ParsedCommand;
       const entry = (this.#entries[n] = findCommand(args[0] as Argument));
-      if (count === 1 || entry === undefined) continue;
+      if (entry === undefined) continue;
       if (entry.hasOneKey) {
-        if (words > 1 && found < PREFETCH_MAX) keys[found++] = args[1] as Argument;
+        if (count > 1 && words > 1 && found < PREFETCH_MAX) keys[found++] = args[1] as Argument;
         continue;
       }
       const { first, last, step } = keyRangeOf(entry.command, args, words);
@@ -155,7 +155,7 @@ export class Dispatcher {
     }
     // A key of another database gets a prefix when its command runs, which may be after a SELECT.
     const { session, cache } = this.#call;
-    if (count > 1 && session.database === 0) cache.prefetch(keys, found);
+    if (found > 1 && session.database === 0) cache.prefetch(keys, found);
   }
 
   /**

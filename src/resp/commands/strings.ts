@@ -25,6 +25,8 @@ import { Failure, FULL, TOO_LARGE, wrongNumberOfArguments } from "./failure.ts";
 import { flag, grammar, oneOf } from "./grammar.ts";
 import { inParts, KEYS_PER_STEP, type StepBounds } from "./slices.ts";
 
+/** Arguments of a key and its value. */
+const PAIR = 2;
 /** MSET of up to 5,000 pairs is one step; of more, each 1,000 pairs are one: they take 3 ms of CPU. */
 const PAIRS_PER_STEP: StepBounds = { one: 10_000, part: 2000 };
 const TOO_MANY_PAIRS = new Failure("ERR MSETNX takes at most 5000 keys, since it is one step");
@@ -264,9 +266,7 @@ function mset(context: CommandContext): void | Failure {
   let isStored = true;
   const storePart = (words: readonly Bytes[]): void => {
     if (!isStored) return;
-    cache.atomically(keysOf(words), () => {
-      isStored = storePairs(context, words);
-    });
+    isStored = cache.atomically(words, () => storePairs(context, words), PAIR);
   };
   return inParts(context, storePart, () => (isStored ? reply.ok() : FULL), {
     bounds: PAIRS_PER_STEP,
@@ -279,20 +279,15 @@ function msetnx(context: CommandContext): void | Failure {
   if (context.count - 1 > PAIRS_PER_STEP.one) return TOO_MANY_PAIRS;
   const { cache, reply } = context;
   const words = argumentsFrom(context, 1);
-  const keys = keysOf(words);
   let exists = false;
   let isStored = false;
-  cache.atomically(keys, () => {
-    exists = keys.some((key) => expiresAtOf(context, key) !== undefined);
+  const work = (): void => {
+    exists = words.some((word, n) => n % PAIR === 0 && expiresAtOf(context, word) !== undefined);
     isStored = !exists && storePairs(context, words);
-  });
+  };
+  cache.atomically(words, work, PAIR);
   if (!exists && !isStored) return FULL;
   reply.integer(isStored ? 1 : 0);
-}
-
-/** Returns the keys of alternating keys and values. */
-function keysOf(pairs: readonly Bytes[]): Bytes[] {
-  return pairs.filter((_, index) => index % 2 === 0);
 }
 
 /** Checks that each key has a value, and that all of them fit. */
@@ -307,9 +302,9 @@ function checkPairs(context: CommandContext): Failure | undefined {
 /** Stores alternating keys and values. Returns false at the first that the cache has no room for. */
 function storePairs({ cache, nowMs }: CommandContext, words: readonly Bytes[]): boolean {
   const expiresAtMs = cache.expiresAtMs(undefined, nowMs);
-  for (let index = 0; index + 1 < words.length; index += 2) {
-    const [key, value] = [words[index] as Bytes, words[index + 1] as Bytes];
-    if (!cache.put(key, value, expiresAtMs, nowMs)) return false;
+  for (let index = 0; index + 1 < words.length; index += PAIR) {
+    const key = words[index] as Bytes;
+    if (!cache.put(key, words[index + 1] as Bytes, expiresAtMs, nowMs)) return false;
   }
   return true;
 }
