@@ -1,7 +1,13 @@
 // Commands that count: the value is a number in decimal.
 
-import type { Bytes, Change, Entry } from "../../cache/cache.ts";
-import { argument, type CommandContext, type Command, update } from "./context.ts";
+import { type Bytes, type Change, type Entry, NOT_ADDED } from "../../cache/cache.ts";
+import {
+  argument,
+  type ChangeEntry,
+  type CommandContext,
+  type Command,
+  update,
+} from "./context.ts";
 import { define } from "./define.ts";
 import { Failure, NOT_AN_INTEGER } from "./failure.ts";
 import {
@@ -22,10 +28,10 @@ const INT64_MIN = -(2n ** 63n);
 
 export const COUNTING_COMMANDS: readonly Command[] = [
   define("incr", "key", FLAGS, "1.0.0", "Adds 1 to the whole number of a key.", (context) =>
-    update(context, argument(context, 1), increment),
+    addTo(context, 1, increment),
   ),
   define("decr", "key", FLAGS, "1.0.0", "Takes 1 from the whole number of a key.", (context) =>
-    update(context, argument(context, 1), decrement),
+    addTo(context, -1, decrement),
   ),
   define(
     "incrby",
@@ -64,14 +70,29 @@ function decrement(entry: Entry | undefined, context: CommandContext): Change | 
 function incrementBy(context: CommandContext): void | Failure {
   const delta = readInteger(argument(context, 2));
   if (delta === undefined) return NOT_AN_INTEGER;
-  return update(context, argument(context, 1), (entry) => add(entry, context, delta));
+  return addTo(context, delta, (entry) => add(entry, context, delta));
 }
 
 function decrementBy(context: CommandContext): void | Failure {
   const delta = readInteger(argument(context, 2));
   if (delta === undefined) return NOT_AN_INTEGER;
   if (delta === INT64_MIN) return DECREMENT_OVERFLOW;
-  return update(context, argument(context, 1), (entry) => add(entry, context, -delta));
+  return addTo(context, -delta, (entry) => add(entry, context, -delta));
+}
+
+/** Adds to the number where it lies if that is possible, or else by `change`, an update. */
+function addTo(
+  context: CommandContext,
+  delta: number | bigint,
+  change: ChangeEntry,
+): void | Failure {
+  const { cache, reply, nowMs } = context;
+  const key = argument(context, 1);
+  const isShort = typeof delta === "number" && Math.abs(delta) < 2 ** 31;
+  const sum = isShort ? cache.tryAdd(key, delta, nowMs) : NOT_ADDED;
+  if (sum === NOT_ADDED) return update(context, key, change);
+  // So short a number needs no claim of room, which could fail.
+  reply.integer(sum);
 }
 
 /** Adds to the number of the entry, and writes the sum as the reply. */

@@ -37,16 +37,11 @@ export function store(
   return true;
 }
 
-/** As `put.restore`. O(value). */
-export function restore(
-  layout: Layout,
-  hash: number,
-  saved: SavedEntry,
-  entryMeta: Meta,
-  nowMs: number,
-): boolean {
+/** As `put.restore`, with meta if the entry has any. O(value). */
+export function restore(layout: Layout, hash: number, saved: SavedEntry, nowMs: number): boolean {
+  if (saved.meta === undefined) return put.restore(layout, hash, saved, nowMs);
   // The invalidations before the snapshot are not known any more: it has no entry that they concern.
-  const current = { ...entryMeta, stamp: layout.tables?.tags.stamp ?? 0 };
+  const current = { ...saved.meta, stamp: layout.tables?.tags.stamp ?? 0 };
   const entry = { value: saved.value, expiresAtMs: saved.expiresAtMs, meta: current };
   const { value, expiry } = roomFor(saved.key, entry);
   if (!put.restore(layout, hash, { ...saved, value, expiresAtMs: expiry }, nowMs)) return false;

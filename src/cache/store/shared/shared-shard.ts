@@ -9,6 +9,7 @@
 
 import { type ByteBuffer, type Bytes, MISS } from "../../bytes.ts";
 import { allocateShard, emptyShard } from "./allocate.ts";
+import { tryAdd } from "./add.ts";
 import { Changer } from "./change.ts";
 import { verifyShard } from "./verify.ts";
 import * as records from "./records.ts";
@@ -34,7 +35,7 @@ const READ_ATTEMPTS = 8;
 const SWEEP_CHUNK = 128;
 
 export class SharedShard implements Shard {
-  readonly #layout: Layout;
+  readonly layout: Layout;
   readonly #lock: SequenceLock;
   readonly #guard: CallGuard;
   /** Set by `lock`: all calls of this thread until `unlock` are one critical section. */
@@ -55,29 +56,29 @@ export class SharedShard implements Shard {
     hook: ShardHook = NO_HOOK,
     tables = new Tables(Tables.allocate(memory.byteLength), lock),
   ) {
-    this.#layout = new Layout(memory);
-    this.#layout.listeners = hook.words;
-    this.#layout.hook = hook;
-    this.#layout.tables = tables;
+    this.layout = new Layout(memory);
+    this.layout.listeners = hook.words;
+    this.layout.hook = hook;
+    this.layout.tables = tables;
     this.#lock = lock;
     this.#guard = lock.guard;
-    this.#reader = new Reader(this.#layout, lock);
-    this.#changer = new Changer(this.#layout);
+    this.#reader = new Reader(this.layout, lock);
+    this.#changer = new Changer(this.layout);
   }
 
   get(
     key: Bytes,
     nowMs: number,
     into: ByteBuffer,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
   ): number {
     this.#checkCall();
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
-      const sequence = this.#lock.readBegin(this.#layout.words);
+      const sequence = this.#lock.readBegin(this.layout.words);
       const end = into.end;
       if (this.#lock.isFree(sequence)) {
         const length = this.#reader.value(hash, key, nowMs, into, sequence);
-        if (!this.#lock.readRetry(this.#layout.words, sequence)) {
+        if (!this.#lock.readRetry(this.layout.words, sequence)) {
           if (length !== MISS) this.#reader.markHit();
           return length;
         }
@@ -99,7 +100,7 @@ export class SharedShard implements Shard {
     key: Bytes,
     nowMs: number,
     isHit: boolean,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
   ): Facts | undefined {
     const facts = this.#reading(undefined, () => this.#reader.facts(hash, key, nowMs));
     if (isHit && facts !== undefined) this.#reader.markHit();
@@ -112,7 +113,7 @@ export class SharedShard implements Shard {
     first: number,
     last: number,
     into: ByteBuffer,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
   ): number {
     const bytes = this.#reading(into, (sequence) =>
       this.#reader.range(hash, key, nowMs, first, last, into, sequence),
@@ -126,11 +127,11 @@ export class SharedShard implements Shard {
     value: Bytes,
     expiresAtMs: number,
     nowMs: number,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
     usesReserve = false,
   ): boolean {
     this.#changer.checkSize(key, value.end - value.start);
-    const layout = this.#layout;
+    const layout = this.layout;
     this.#enter();
     try {
       layout.setField("isWriting", 1);
@@ -147,47 +148,36 @@ export class SharedShard implements Shard {
   restore(
     entry: SavedEntry,
     nowMs: number,
-    hash = records.hashOf(this.#layout, entry.key),
+    hash = records.hashOf(this.layout, entry.key),
   ): boolean {
     this.#changer.checkSize(entry.key, entry.value.end - entry.value.start);
-    const { meta } = entry;
-    this.#enter();
-    try {
-      this.#layout.setField("isWriting", 1);
-      const isStored =
-        meta === undefined
-          ? puts.restore(this.#layout, hash, entry, nowMs)
-          : metaPut.restore(this.#layout, hash, entry, meta, nowMs);
-      this.#layout.setField("isWriting", 0);
+    return this.#locked(() => {
+      this.layout.setField("isWriting", 1);
+      const isStored = metaPut.restore(this.layout, hash, entry, nowMs);
+      this.layout.setField("isWriting", 0);
       return isStored;
-    } finally {
-      this.#exit();
-    }
+    });
   }
 
   /** Copies the shard as of this moment; returns false if another thread, which may be dead, has its lock. */
   tryCopyTo(copy: ShardCopy): boolean {
-    if (!this.#lock.tryLock(this.#layout.words)) return false;
+    if (!this.#lock.tryLock(this.layout.words)) return false;
     try {
-      copy.fill(this.#layout);
+      copy.fill(this.layout);
     } finally {
       this.#exit();
     }
     return true;
   }
 
-  get layout(): Layout {
-    return this.#layout;
-  }
-
-  delete(key: Bytes, nowMs: number, hash = records.hashOf(this.#layout, key)): boolean {
+  delete(key: Bytes, nowMs: number, hash = records.hashOf(this.layout, key)): boolean {
     this.#enter();
     try {
-      const slot = index.find(this.#layout, hash, key);
+      const slot = index.find(this.layout, hash, key);
       if (slot === index.NO_SLOT) return false;
-      this.#layout.setField("isWriting", 1);
-      const wasAlive = records.remove(this.#layout, slot, nowMs, "deleted");
-      this.#layout.setField("isWriting", 0);
+      this.layout.setField("isWriting", 1);
+      const wasAlive = records.remove(this.layout, slot, nowMs, "deleted");
+      this.layout.setField("isWriting", 0);
       return wasAlive;
     } finally {
       this.#exit();
@@ -198,7 +188,7 @@ export class SharedShard implements Shard {
     key: Bytes,
     nowMs: number,
     into: ByteBuffer,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
   ): Reading | undefined {
     const found = this.#reading(into, (sequence) =>
       this.#reader.reading(hash, key, nowMs, into, sequence),
@@ -211,16 +201,29 @@ export class SharedShard implements Shard {
     key: Bytes,
     nowMs: number,
     change: (entry: Entry | undefined) => Change,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
   ): boolean {
     return this.#update(hash, key, nowMs, scans.entryAt, change);
+  }
+
+  /** As Cache.tryAdd. */
+  tryAdd(key: Bytes, delta: number, nowMs: number, hash: number): number {
+    this.#enter();
+    try {
+      this.layout.setField("isWriting", 1);
+      const sum = tryAdd(this.layout, hash, key, delta, nowMs);
+      this.layout.setField("isWriting", 0);
+      return sum;
+    } finally {
+      this.#exit();
+    }
   }
 
   updateRecord(
     key: Bytes,
     nowMs: number,
     change: (record: ShownRecord | undefined) => Change,
-    hash = records.hashOf(this.#layout, key),
+    hash = records.hashOf(this.layout, key),
   ): boolean {
     return this.#update(hash, key, nowMs, scans.recordAt, change);
   }
@@ -234,7 +237,7 @@ export class SharedShard implements Shard {
     this.#enter();
     try {
       this.#guard.setShowing(true);
-      return scans.scan(this.#layout, nowMs, position, count, visit, this.#shown);
+      return scans.scan(this.layout, nowMs, position, count, visit, this.#shown);
     } finally {
       this.#guard.setShowing(false);
       this.#exit();
@@ -242,19 +245,16 @@ export class SharedShard implements Shard {
   }
 
   clear(): void {
-    this.#enter();
-    try {
-      this.#layout.setField("isWriting", 1);
-      this.#layout.addToCounter("deleted", statsOf(this.#layout).entries);
-      emptyShard(this.#layout);
-    } finally {
-      this.#exit();
-    }
+    this.#locked(() => {
+      this.layout.setField("isWriting", 1);
+      this.layout.addToCounter("deleted", statsOf(this.layout).entries);
+      emptyShard(this.layout);
+    });
   }
 
   lock(mayWait = true): boolean {
-    if (mayWait) this.#lock.lock(this.#layout.words);
-    else if (!this.#lock.tryLock(this.#layout.words)) return false;
+    if (mayWait) this.#lock.lock(this.layout.words);
+    else if (!this.#lock.tryLock(this.layout.words)) return false;
     this.#guard.addHeld(1);
     return (this.#isHeld = true);
   }
@@ -266,11 +266,11 @@ export class SharedShard implements Shard {
   }
 
   version(): number {
-    return this.#lock.readBegin(this.#layout.words);
+    return this.#lock.readBegin(this.layout.words);
   }
 
   isUnchanged(version: number): boolean {
-    return this.#lock.isFree(version) && !this.#lock.readRetry(this.#layout.words, version);
+    return this.#lock.isFree(version) && !this.#lock.readRetry(this.layout.words, version);
   }
 
   /** As Shard.sweep, but skips a shard that another thread is writing to until the next round. */
@@ -278,17 +278,17 @@ export class SharedShard implements Shard {
     let seen = 0;
     while (
       seen < maxEntries &&
-      this.#layout.field("expiring") > 0 &&
-      this.#lock.tryLock(this.#layout.words)
+      this.layout.field("expiring") > 0 &&
+      this.#lock.tryLock(this.layout.words)
     ) {
       try {
-        this.#layout.setField("isWriting", 1);
-        seen += scans.sweep(this.#layout, nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
-        this.#layout.setField("isWriting", 0);
+        this.layout.setField("isWriting", 1);
+        seen += scans.sweep(this.layout, nowMs, Math.min(SWEEP_CHUNK, maxEntries - seen));
+        this.layout.setField("isWriting", 0);
       } finally {
         this.#exit();
       }
-      if (this.#layout.field("sweepSlot") === 0) return Math.min(seen, maxEntries - 1);
+      if (this.layout.field("sweepSlot") === 0) return Math.min(seen, maxEntries - 1);
     }
     return Math.min(seen, maxEntries);
   }
@@ -298,15 +298,15 @@ export class SharedShard implements Shard {
    * have expired; 0 bytes for an empty slot. It takes no lock, so a result may be wrong now and then.
    */
   peek(fraction: number, nowMs: number): { bytes: number; isExpired: boolean } {
-    return scans.peek(this.#layout, Math.floor(fraction * this.#layout.field("slots")), nowMs);
+    return scans.peek(this.layout, Math.floor(fraction * this.layout.field("slots")), nowMs);
   }
 
   stats(): ShardStats {
-    return statsOf(this.#layout);
+    return statsOf(this.layout);
   }
 
   addDatabaseCounts(into: Float64Array): void {
-    databases.addTo(this.#layout, into);
+    databases.addTo(this.layout, into);
   }
 
   /**
@@ -314,20 +314,15 @@ export class SharedShard implements Shard {
    * Returns whether it held the lock. For the supervisor.
    */
   recoverThread(thread: number): boolean {
-    const held = this.#lock.stealFrom(this.#layout.words, thread);
+    const held = this.#lock.stealFrom(this.layout.words, thread);
     if (held) this.#exit();
     // The thread may have been woken to take the lock, and may have ended before it took it.
-    else this.#lock.wakeAll(this.#layout.words);
+    else this.#lock.wakeAll(this.layout.words);
     return held;
   }
 
   check(): void {
-    this.#enter();
-    try {
-      verifyShard(this.#layout);
-    } finally {
-      this.#exit();
-    }
+    this.#locked(() => verifyShard(this.layout));
   }
 
   /** Returns the result of a read as of one moment; repeats the read while other threads write. */
@@ -335,20 +330,15 @@ export class SharedShard implements Shard {
     this.#checkCall();
     const end = into?.end ?? 0;
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
-      const sequence = this.#lock.readBegin(this.#layout.words);
+      const sequence = this.#lock.readBegin(this.layout.words);
       if (this.#lock.isFree(sequence)) {
         const found = read(sequence);
-        if (!this.#lock.readRetry(this.#layout.words, sequence)) return found;
+        if (!this.#lock.readRetry(this.layout.words, sequence)) return found;
         if (into !== undefined) into.end = end;
       }
       Atomics.pause();
     }
-    this.#enter();
-    try {
-      return read();
-    } finally {
-      this.#exit();
-    }
+    return this.#locked(read);
   }
 
   #update<T>(
@@ -360,21 +350,31 @@ export class SharedShard implements Shard {
   ): boolean {
     this.#enter();
     try {
-      const slot = index.find(this.#layout, hash, key);
+      const slot = index.find(this.layout, hash, key);
       // `change` may throw: nothing is half written while it runs.
       this.#guard.setShowing(true);
       const isThere = slot !== index.NO_SLOT;
-      const result = change(isThere ? show(this.#layout, slot, nowMs, this.#shown) : undefined);
+      const result = change(isThere ? show(this.layout, slot, nowMs, this.#shown) : undefined);
       if (result === "keep") return true;
       if (result !== "delete") {
         this.#changer.checkSize(key, this.#changer.bytesAfter(result, slot, nowMs));
       }
-      this.#layout.setField("isWriting", 1);
+      this.layout.setField("isWriting", 1);
       const isStored = this.#changer.apply(hash, key, slot, result, nowMs);
-      this.#layout.setField("isWriting", 0);
+      this.layout.setField("isWriting", 0);
       return isStored;
     } finally {
       this.#guard.setShowing(false);
+      this.#exit();
+    }
+  }
+
+  /** Runs `work` with the lock. The hot functions do the same without a closure. */
+  #locked<T>(work: () => T): T {
+    this.#enter();
+    try {
+      return work();
+    } finally {
       this.#exit();
     }
   }
@@ -385,15 +385,15 @@ export class SharedShard implements Shard {
 
   #enter(): void {
     this.#checkCall();
-    if (!this.#isHeld) this.#lock.lock(this.#layout.words);
+    if (!this.#isHeld) this.#lock.lock(this.layout.words);
   }
 
   /** Ends a critical section. If it ended in the middle of a write, the shard is emptied. */
   #exit(): void {
-    if (this.#layout.field("isWriting") !== 0) {
-      emptyShard(this.#layout);
-      this.#layout.addToCounter("emptied", 1);
+    if (this.layout.field("isWriting") !== 0) {
+      emptyShard(this.layout);
+      this.layout.addToCounter("emptied", 1);
     }
-    if (!this.#isHeld) this.#lock.unlock(this.#layout.words);
+    if (!this.#isHeld) this.#lock.unlock(this.layout.words);
   }
 }
