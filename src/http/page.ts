@@ -1,10 +1,13 @@
-// The dashboard: bundled by Bun once, which takes 15 ms, and kept in memory.
+// The dashboard: bundled by Bun once, which takes 15 ms, and kept in memory. An executable contains the
+// bundled files instead of the sources (scripts/build.ts).
+
+import { readdirSync } from "node:fs";
 
 import { HttpError } from "./error.ts";
 
 const PAGE = new URL("../dashboard/page.html", import.meta.url).pathname;
 /** The folder of the page's scripts and styles. Their names change with their content. */
-const FOLDER = "dashboard/";
+export const FOLDER = "dashboard/";
 export const ASSETS = `/${FOLDER}`;
 
 /** The page runs its own code, connects to its own service, and is shown in no frame. */
@@ -43,7 +46,7 @@ export class Page {
   }
 
   #bundled(): Promise<ReadonlyMap<string, File>> {
-    return (this.#files ??= bundle().catch((error: unknown) => {
+    return (this.#files ??= readFiles().catch((error: unknown) => {
       // For example no free descriptor: the next request tries again.
       this.#files = undefined;
       throw error;
@@ -66,7 +69,17 @@ export class Page {
 }
 
 /** Returns the files by their names; the name of the page itself is empty. */
-async function bundle(): Promise<ReadonlyMap<string, File>> {
+async function readFiles(): Promise<ReadonlyMap<string, File>> {
+  const bundle = Bun.isStandaloneExecutable ? embeddedPage() : await bundlePage();
+  const files = [...bundle].map(async ([name, blob]): Promise<[string, File]> => {
+    const content = new Blob([await blob.arrayBuffer()]);
+    return [name.endsWith(".html") ? "" : name, { content, type: blob.type }];
+  });
+  return new Map(await Promise.all(files));
+}
+
+/** Bundles the page; returns its files by their names. */
+export async function bundlePage(): Promise<ReadonlyMap<string, Blob>> {
   const { outputs } = await Bun.build({
     entrypoints: [PAGE],
     target: "browser",
@@ -74,11 +87,11 @@ async function bundle(): Promise<ReadonlyMap<string, File>> {
     // Relative: a proxy may serve the page under a path of its own.
     publicPath: FOLDER,
   });
-  const files = outputs.map(async (output): Promise<[string, File]> => {
-    const name = output.path.replace(/^.*\//, "");
-    const content = new Blob([await output.arrayBuffer()]);
-    const file = { content, type: output.type };
-    return [name.endsWith(".html") ? "" : name, file];
-  });
-  return new Map(await Promise.all(files));
+  return new Map(outputs.map((output) => [output.path.replace(/^.*\//, ""), output]));
+}
+
+/** Returns the files that an executable contains, by their names. */
+function embeddedPage(): ReadonlyMap<string, Blob> {
+  const folder = `${import.meta.dir}/${FOLDER}`;
+  return new Map(readdirSync(folder).map((name) => [name, Bun.file(folder + name)]));
 }

@@ -160,12 +160,22 @@ export interface ServiceProcess extends AsyncDisposable {
 }
 
 type Env = Readonly<Record<string, string>>;
+type Variables = Readonly<Record<string, string | undefined>>;
 
-const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
+const PROGRAM = [process.execPath, new URL("../../src/main.ts", import.meta.url).pathname];
 
 /** Runs the service until it ends: for starts that fail, and for --help. */
 export async function runToEnd(options: readonly string[], env: Env = {}): Promise<Exit> {
-  const child = spawn(options, env);
+  return await endOf([...PROGRAM, ...options], { PATH: process.env["PATH"], ...env });
+}
+
+/** Runs a command to its end, with these variables only. */
+export async function endOf(
+  command: readonly string[],
+  env: Variables = {},
+  cwd?: string,
+): Promise<Exit> {
+  const child = spawn(command, env, cwd);
   const [stdout, stderr] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -187,7 +197,27 @@ export async function startService(
     // A second worker doubles the cost of a start: tests of several workers request them.
     ...["--workers", "1"],
   ];
-  const child = spawn([...own, ...options], env, wrapper);
+  const command = [...wrapper, ...PROGRAM, ...own, ...options];
+  return await started(command, { PATH: process.env["PATH"], ...env });
+}
+
+/** Like `startService`, for another form of the program: it runs in `cwd` with these variables only. */
+export async function startProgram(
+  program: string,
+  options: readonly string[],
+  env: Variables,
+  cwd: string,
+): Promise<ServiceProcess> {
+  const own = ["--host", "127.0.0.1", "--port", "0", "--shed-after-ms", "0", "--memory", "64mb"];
+  return await started([program, ...own, ...options], env, cwd);
+}
+
+async function started(
+  command: readonly string[],
+  env: Variables,
+  cwd?: string,
+): Promise<ServiceProcess> {
+  const child = spawn(command, env, cwd);
   const decoder = new TextDecoder();
   const stderr = new Response(child.stderr).text();
   let stdout = "";
@@ -224,9 +254,10 @@ export async function startService(
   };
 }
 
-function spawn(options: readonly string[], env: Env, wrapper: readonly string[] = []) {
-  return Bun.spawn([...wrapper, process.execPath, MAIN, ...options], {
-    env: { PATH: process.env["PATH"], ...env },
+function spawn(command: readonly string[], env: Variables, cwd?: string) {
+  return Bun.spawn([...command], {
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

@@ -120,13 +120,19 @@ const REWRITING: Rewriting = {
 
 let compiled: WebAssembly.Module | undefined;
 
+/** Returns the place of the binary: in its package, or in the executable (scripts/build.ts). */
+export function binaryUrl(): URL {
+  const base = Bun.isStandaloneExecutable ? import.meta.url : import.meta.resolve("lua-redis-wasm");
+  return new URL("redis_lua.wasm", base);
+}
+
 /**
  * Reads, rewrites and compiles the binary at the first call of the thread: 30 to 60 ms. Throws Error if
  * the file is missing or is not the expected one.
  */
 export function luaModule(): WebAssembly.Module {
   if (compiled !== undefined) return compiled;
-  const path = new URL("redis_lua.wasm", import.meta.resolve("lua-redis-wasm"));
+  const path = binaryUrl();
   const binary = readFileSync(path);
   const hash = new Bun.CryptoHasher("sha256").update(binary).digest("hex");
   if (hash !== SHA_256)
