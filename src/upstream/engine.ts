@@ -1,5 +1,7 @@
 // The upstream as the commands of a worker need it. redis-engine.ts is the one over the network.
 
+import type { Seed } from "../config/upstream.ts";
+
 /** An argument of a command, and a part of a reply. */
 export type Word = Buffer | string;
 
@@ -19,9 +21,10 @@ export class UnreachableError extends Error {
   }
 }
 
-/** The primary that serves a slot now, as this worker's connections know it. */
+/** A server to which this worker sends. */
 export interface Target {
-  /** Its name; "" while it is not known. */
+  readonly server: Seed;
+  /** The name of the server that answers; "" while it is not known. */
   readonly id: string;
   /**
    * Sends a command at once: commands that are sent one after the other arrive in this order. Rejects with
@@ -33,16 +36,16 @@ export interface Target {
 }
 
 export interface Engine {
-  /** Returns where commands of this slot go; undefined while that is not known. */
+  /** Returns the primary that serves this slot; undefined while no primary does. */
   targetOf(slot: number): Target | undefined;
-  /** Returns the primary with this name. */
-  targetNamed(id: string): Target | undefined;
-  /** Sends a command after a redirect, to the server that the cluster names. */
-  sendRedirected(key: Buffer, args: readonly Word[]): Promise<EngineReply>;
+  /** Returns the primary with this number in the table of trust. */
+  targetAt(primary: number): Target | undefined;
+  /** Returns the server that the redirect of `from` names; undefined if it names none. */
+  redirected(message: string, from: Target): Target | undefined;
   close(): void;
 }
 
 /** Whether an error is a redirect to another server. */
-export function isRedirect(error: unknown): boolean {
-  return error instanceof EngineError && /^(MOVED|ASK|TRYAGAIN) ?/.test(error.message);
+export function isRedirect(error: unknown): error is EngineError {
+  return error instanceof EngineError && /^(MOVED|ASK|TRYAGAIN)( |$)/.test(error.message);
 }

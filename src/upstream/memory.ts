@@ -7,9 +7,15 @@ import { allocateTrust, type TrustMemory } from "./trust.ts";
 export interface UpstreamMemory {
   readonly trust: TrustMemory;
   readonly stats: UpstreamStatsMemory;
+  /** By worker: 1 once it is connected. */
+  readonly connected: SharedArrayBuffer;
 }
 
 /** The supervisor's thread number is `workers`. */
 export function allocateUpstream(workers: number): UpstreamMemory {
-  return { trust: allocateTrust(), stats: allocateUpstreamStats(workers + 1) };
+  return {
+    trust: allocateTrust(),
+    stats: allocateUpstreamStats(workers + 1),
+    connected: new SharedArrayBuffer(workers),
+  };
 }

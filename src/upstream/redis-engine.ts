@@ -1,32 +1,26 @@
-// The engine over the network, by @redis/client. Imported only with --upstream.
+// The engine over the network: a connection to each primary that the Tracker has found. Imported only with
+// --upstream.
+//
+//   table of trust     which primary owns a slot, and its address
+//   MOVED, ASK         the server that the error names, until the Tracker has seen the change
+//
+// The client's own class for clusters is not used. It closes a connection with commands in flight when a
+// replica takes over, and it waits without end for a frozen server when it looks for the new primary.
 
-import { createClient, createCluster, ErrorReply } from "@redis/client";
-
-import { clientOptions, REPLY_OPTIONS, type UpstreamSettings } from "./client-options.ts";
-import {
-  type Engine,
-  EngineError,
-  type EngineReply,
-  type Target,
-  UnreachableError,
-  type Word,
-} from "./engine.ts";
-import { readServerInfo } from "./topology.ts";
-import type { Trust } from "./trust.ts";
+import type { Seed } from "../config/upstream.ts";
+import type { UpstreamSettings } from "./client-options.ts";
+import type { Engine, Target } from "./engine.ts";
+import { ServerConnection } from "./server-connection.ts";
+import { NO_PRIMARY, type Trust } from "./trust.ts";
 
 /** Interval of the check whether the Tracker has found the upstream. */
 const LOOK_EVERY_MS = 20;
-/** Pause between two attempts to find the cluster. */
-const RETRY_MS = 100;
-/** The time after which a lost connection makes the client look for a new topology. */
-const REFRESH_AFTER_MS = 200;
+/** Interval of the check for connections that are not used any more. */
+const TIDY_EVERY_MS = 1000;
+/** A server that is no primary may still be named by redirects. */
+const KEPT_IDLE_MS = 5000;
 
-/** A client of one server, as this file uses it. */
-interface NodeClient {
-  sendCommand(args: readonly Word[], options?: object): Promise<unknown>;
-}
-
-/** Connects as soon as the Tracker has found the upstream; resolves with the engine. Never rejects. */
+/** Resolves when the Tracker has found the upstream and this worker has tried to connect. Never rejects. */
 export async function connectEngine(
   settings: UpstreamSettings,
   trust: Trust,
@@ -36,127 +30,104 @@ export async function connectEngine(
     if (isStopped()) return undefined;
     await Bun.sleep(LOOK_EVERY_MS);
   }
-  if (trust.mode === "server") return serverEngine(settings, trust);
-  for (;;) {
-    if (isStopped()) return undefined;
-    const engine = await clusterEngine(settings).catch(() => undefined);
-    if (engine !== undefined) return engine;
-    await Bun.sleep(RETRY_MS);
+  const engine = new RedisEngine(settings, trust);
+  while (!engine.isOpen) {
+    if (isStopped()) {
+      engine.close();
+      return undefined;
+    }
+    await Bun.sleep(LOOK_EVERY_MS);
   }
+  return engine;
 }
 
-function serverEngine(settings: UpstreamSettings, trust: Trust): Engine {
-  const client = createClient({
-    ...clientOptions(settings, settings.address.seeds[trust.seed]),
-    RESP: 2,
-  });
-  let id = "";
-  let generation = 0;
-  const lost = (): void => {
-    generation++;
-    id = "";
-  };
-  client.on("error", lost);
-  client.on("reconnecting", lost);
-  client.on("ready", () => {
-    const current = ++generation;
-    // Another server may answer at this address now; the Tracker may still be connected to the old one.
-    client.sendCommand(["INFO", "server"], { timeout: 0 }).then(
-      (text) => {
-        if (generation === current) id = readServerInfo(String(text)).runId;
-      },
-      () => {},
+class RedisEngine implements Engine {
+  readonly #settings: UpstreamSettings;
+  readonly #trust: Trust;
+  readonly #isCluster: boolean;
+  readonly #connections = new Map<string, ServerConnection>();
+  /** By the numbers of the primaries. */
+  #primaries: (ServerConnection | undefined)[] = [];
+  #version = -1;
+  readonly #timer: ReturnType<typeof setInterval>;
+
+  constructor(settings: UpstreamSettings, trust: Trust) {
+    this.#settings = settings;
+    this.#trust = trust;
+    this.#isCluster = trust.mode === "cluster";
+    this.#timer = setInterval(() => this.#tidy(), TIDY_EVERY_MS);
+  }
+
+  /** Whether all primaries were tried, and one of them answers. */
+  get isOpen(): boolean {
+    this.#sync();
+    const primaries = this.#primaries.filter((one) => one !== undefined);
+    return (
+      primaries.some(({ isReady }) => isReady) && primaries.every(({ isSettled }) => isSettled)
     );
-  });
-  client.connect().catch(() => {});
-  const target: Target = {
-    get id() {
-      return id;
-    },
-    send: (args) => send(client, args),
-    transact: (commands) => transact(client, commands),
-  };
-  return {
-    targetOf: () => target,
-    targetNamed: () => target,
-    sendRedirected: (_key, args) => target.send(args),
-    close: () => client.destroy(),
-  };
-}
-
-async function clusterEngine(settings: UpstreamSettings): Promise<Engine> {
-  const cluster = createCluster({
-    rootNodes: settings.address.seeds.map((seed) => clientOptions(settings, seed)),
-    defaults: clientOptions(settings),
-    RESP: 2,
-    commandOptions: { timeout: 0 },
-    topologyRefreshOnReconnectionAttemptStrategy: REFRESH_AFTER_MS,
-  });
-  // Each error also rejects the commands that it concerns.
-  cluster.on("error", () => {});
-  try {
-    await cluster.connect();
-  } catch (error) {
-    cluster.destroy();
-    throw error;
   }
-  type Master = (typeof cluster.masters)[number];
-  const targets = new WeakMap<Master, Target>();
-  const targetAt = (master: Master | undefined): Target | undefined => {
-    if (master === undefined) return undefined;
-    let target = targets.get(master);
-    if (target !== undefined) return target;
-    const use = <T>(work: (client: NodeClient) => Promise<T>): Promise<T> => {
-      const { client } = master;
-      if (client !== undefined && master.connectPromise === undefined) return work(client);
-      return cluster
-        .nodeClient(master)
-        .then(work, (error: unknown) => Promise.reject(failureOf(error)));
-    };
-    target = {
-      id: master.id,
-      send: (args) => use((client) => send(client, args)),
-      transact: (commands) => use((client) => transact(client, commands)),
-    };
-    targets.set(master, target);
-    return target;
-  };
-  return {
-    targetOf: (slot) => targetAt(cluster.slots[slot]?.master),
-    targetNamed: (id) => targetAt(cluster.masters.find((master) => master.id === id)),
-    sendRedirected: (key, args) =>
-      cluster
-        .sendCommand(key, false, [...args], REPLY_OPTIONS)
-        .then(replyOf, (error: unknown) => Promise.reject(failureOf(error))),
-    close: () => cluster.destroy(),
-  };
+
+  targetOf(slot: number): Target | undefined {
+    this.#sync();
+    const number = this.#trust.ownerOf(slot);
+    return number === NO_PRIMARY ? undefined : this.#primaries[number];
+  }
+
+  targetAt(number: number): Target | undefined {
+    this.#sync();
+    return this.#primaries[number];
+  }
+
+  redirected(message: string, from: Target): Target | undefined {
+    const [, kind, endpoint = ""] = /^(MOVED|ASK) \d+ (\S+)/.exec(message) ?? [];
+    if (kind === undefined) return undefined;
+    const { host, port } = serverOf(endpoint);
+    // A server that does not know its own address leaves the host out.
+    const connection = this.#open({ host: host === "" ? from.server.host : host, port });
+    return kind === "ASK" ? connection.asking() : connection;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+
+  /** Opens connections to the primaries of the table of trust, if it has changed. */
+  #sync(): void {
+    const { version } = this.#trust;
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#primaries = [];
+    for (const number of this.#trust.primaries()) {
+      const address = this.#trust.addressOf(number);
+      if (address !== "") this.#primaries[number] = this.#open(serverOf(address));
+    }
+  }
+
+  #open(server: Seed): ServerConnection {
+    const address = `${server.host}:${server.port}`;
+    let connection = this.#connections.get(address);
+    if (connection === undefined) {
+      connection = new ServerConnection(this.#settings, server, this.#isCluster);
+      this.#connections.set(address, connection);
+    }
+    return connection;
+  }
+
+  /** Closes the connections to servers that are no primaries any more, when their commands are answered. */
+  #tidy(): void {
+    this.#sync();
+    const used = new Set(this.#primaries);
+    for (const [address, connection] of this.#connections) {
+      if (used.has(connection) || !connection.isIdleFor(KEPT_IDLE_MS)) continue;
+      this.#connections.delete(address);
+      connection.close();
+    }
+  }
 }
 
-function send(client: NodeClient, args: readonly Word[]): Promise<EngineReply> {
-  return client
-    .sendCommand(args, REPLY_OPTIONS)
-    .then(replyOf, (error: unknown) => Promise.reject(failureOf(error)));
-}
-
-/** The client sends in order what it is given in one turn, so no other command comes in between. */
-async function transact(
-  client: NodeClient,
-  commands: readonly (readonly Word[])[],
-): Promise<readonly EngineReply[]> {
-  const sent = [["MULTI"], ...commands, ["EXEC"]].map((args) => send(client, args));
-  const replies = await Promise.allSettled(sent);
-  const last = replies[replies.length - 1];
-  if (last?.status !== "fulfilled") throw last?.reason;
-  if (!Array.isArray(last.value)) throw new EngineError("ERR the upstream did not run EXEC");
-  return last.value as readonly EngineReply[];
-}
-
-function replyOf(reply: unknown): EngineReply {
-  return reply as EngineReply;
-}
-
-function failureOf(error: unknown): Error {
-  if (error instanceof ErrorReply) return new EngineError(error.message);
-  const text = error instanceof Error ? error.message : String(error);
-  return new UnreachableError(text, /timeout/i.test(text));
+function serverOf(address: string): Seed {
+  const colon = address.lastIndexOf(":");
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }

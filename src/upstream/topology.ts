@@ -18,6 +18,21 @@ export interface ListedPrimary {
   readonly slots: readonly (readonly [first: number, last: number])[];
 }
 
+/** By the identity of a primary: an address or a name; "" for the host at which the answering server was reached. */
+export type PreferredHosts = ReadonlyMap<string, string>;
+
+/** Reads the answer of CLUSTER SLOTS: [first, last, [host or null, port, identity], replicas ...] for each range. */
+export function readPreferredHosts(reply: unknown): PreferredHosts {
+  const found = new Map<string, string>();
+  for (const range of Array.isArray(reply) ? reply : []) {
+    const [, , primary]: readonly unknown[] = Array.isArray(range) ? range : [];
+    const [host, , id]: readonly unknown[] = Array.isArray(primary) ? primary : [];
+    // "?": the server has no name that it could announce.
+    if (id !== undefined) found.set(String(id), host === null || host === "?" ? "" : String(host));
+  }
+  return found;
+}
+
 /** Reads the answer of CLUSTER INFO. */
 export function readClusterInfo(text: string): ClusterInfo {
   const fields = fieldsOf(text);

@@ -16,6 +16,7 @@ import type { FlushReason } from "./stats.ts";
 import {
   type ClusterInfo,
   type ListedPrimary,
+  type PreferredHosts,
   readClusterInfo,
   readClusterNodes,
 } from "./topology.ts";
@@ -29,6 +30,8 @@ export const BEATS = 4;
 export interface Link {
   /** Sends a command, and resolves with its answer as text. Rejects if the server cannot be reached. */
   ask(...args: string[]): Promise<string>;
+  /** Resolves with the hosts at which clients shall reach the primaries with slots. */
+  hosts(): Promise<PreferredHosts>;
   close(): void;
 }
 
@@ -38,6 +41,14 @@ export interface LinkEvents {
   /** The connection is lost: what has changed since is not known. */
   readonly down: (reason: string) => void;
   readonly invalidated: (key: Buffer | null) => void;
+}
+
+/** What a seed has answered. */
+export interface Found {
+  readonly isCluster: boolean;
+  /** CLUSTER NODES; "" of a single server. */
+  readonly nodes: string;
+  readonly hosts: PreferredHosts;
 }
 
 /** What the Tracker needs of the world. */
@@ -50,7 +61,7 @@ export interface TrackerParts {
   readonly now: () => number;
   readonly open: (server: Seed, events: LinkEvents) => Link;
   /** Asks a seed without tracking; rejects if it cannot be reached. */
-  readonly probe: (server: Seed) => Promise<{ isCluster: boolean; nodes: string }>;
+  readonly probe: (server: Seed) => Promise<Found>;
   readonly invalidate: (key: Buffer) => void;
   readonly events: TrackerEvents;
 }
@@ -85,6 +96,8 @@ export class Tracker {
   #isDiscovering = false;
   #isAskingNodes = false;
   #shape = "";
+  /** The list that was applied last. */
+  #listed = "";
   #wasUnreachable = false;
 
   constructor(parts: TrackerParts) {
@@ -169,7 +182,7 @@ export class Tracker {
       const text = await asked.link.ask("CLUSTER", "NODES");
       // A server that has fallen behind meanwhile would take slots back.
       if (asked.isUp && (asked.info?.currentEpoch ?? 0) >= this.#highestEpoch()) {
-        this.#apply(readClusterNodes(text), asked.address);
+        await this.#applyList(readClusterNodes(text), asked);
         this.#shape = shape;
       }
     } catch (error) {
@@ -187,8 +200,7 @@ export class Tracker {
     try {
       for (const [index, seed] of this.#parts.seeds.entries()) {
         try {
-          const { isCluster, nodes } = await this.#parts.probe(seed);
-          this.#found(index, seed, isCluster, nodes);
+          this.#found(index, seed, await this.#parts.probe(seed));
           this.#wasUnreachable = false;
           return;
         } catch (error) {
@@ -202,17 +214,26 @@ export class Tracker {
     }
   }
 
-  #found(index: number, seed: Seed, isCluster: boolean, nodes: string): void {
+  #found(index: number, seed: Seed, { isCluster, nodes, hosts }: Found): void {
     const { trust } = this.#parts;
     const address = `${seed.host}:${seed.port}`;
     if (isCluster) {
-      this.#apply(readClusterNodes(nodes), address);
+      this.#apply(withHosts(readClusterNodes(nodes), hosts), address);
       trust.setMode("cluster", index);
       return;
     }
     const slots = [[0, SLOTS - 1]] as const;
     this.#apply([{ id: address, host: seed.host, port: seed.port, slots }], address);
     trust.setMode("server", index);
+  }
+
+  /** Applies a list that differs from the last one. */
+  async #applyList(listed: readonly ListedPrimary[], asked: Primary): Promise<void> {
+    const text = JSON.stringify(listed);
+    if (text === this.#listed) return;
+    const hosts = await asked.link.hosts();
+    this.#apply(withHosts(listed, hosts), asked.address);
+    this.#listed = text;
   }
 
   /** Tracks the listed primaries and no others, and flushes those whose slots have moved. */
@@ -350,6 +371,10 @@ export class Tracker {
     const reason = isTrusted ? "" : primary.reason || "no beat was answered in time";
     events.trustChanged(primary.address, isTrusted, reason);
   }
+}
+
+function withHosts(listed: readonly ListedPrimary[], hosts: PreferredHosts): ListedPrimary[] {
+  return listed.map((one) => ({ ...one, host: hosts.get(one.id) ?? one.host }));
 }
 
 function messageOf(error: unknown): string {

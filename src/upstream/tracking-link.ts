@@ -4,8 +4,8 @@ import { BasicClientSideCache, createClient } from "@redis/client";
 
 import type { Seed } from "../config/upstream.ts";
 import { clientOptions, type UpstreamSettings } from "./client-options.ts";
-import { readServerInfo } from "./topology.ts";
-import type { Link, LinkEvents } from "./tracker.ts";
+import { readPreferredHosts, readServerInfo } from "./topology.ts";
+import type { Found, Link, LinkEvents } from "./tracker.ts";
 
 /**
  * Takes the place of the client's own cache: its hooks tell when tracking begins and ends, and which keys
@@ -74,14 +74,15 @@ export function openLink(
   });
   // The strategy never gives up, so this ends with `close` only.
   client.connect().catch((error: Error) => events.down(error.message));
-  return { ask, close: () => client.destroy() };
+  return {
+    ask,
+    hosts: async () => readPreferredHosts(await client.sendCommand(["CLUSTER", "SLOTS"])),
+    close: () => client.destroy(),
+  };
 }
 
 /** Asks a server once what it is; rejects if it cannot be reached in time. */
-export async function probe(
-  settings: UpstreamSettings,
-  server: Seed,
-): Promise<{ isCluster: boolean; nodes: string }> {
+export async function probe(settings: UpstreamSettings, server: Seed): Promise<Found> {
   const options = clientOptions(settings, server);
   const socket = { ...options.socket, reconnectStrategy: false as const };
   const client = createClient({ ...options, socket });
@@ -90,8 +91,10 @@ export async function probe(
   try {
     await client.connect();
     const { isCluster } = readServerInfo(String(await client.sendCommand(["INFO", "server"])));
-    const nodes = isCluster ? String(await client.sendCommand(["CLUSTER", "NODES"])) : "";
-    return { isCluster, nodes };
+    if (!isCluster) return { isCluster, nodes: "", hosts: new Map() };
+    const nodes = String(await client.sendCommand(["CLUSTER", "NODES"]));
+    const hosts = readPreferredHosts(await client.sendCommand(["CLUSTER", "SLOTS"]));
+    return { isCluster, nodes, hosts };
   } finally {
     client.destroy();
   }

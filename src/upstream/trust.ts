@@ -22,7 +22,7 @@ export const NO_PRIMARY = 255;
 const STRIPES = 65_536;
 /** A row has the name of a primary, and behind it its address. */
 const ID_BYTES = 64;
-const ROW_BYTES = 256;
+const ROW_BYTES = 384;
 
 export const MODES = ["unknown", "server", "cluster"] as const;
 export type Mode = (typeof MODES)[number];
@@ -31,7 +31,9 @@ const MODE = 0;
 /** Index of the seed that the only server was reached by. */
 const SEED = 1;
 const COVERED = 2;
-const WORDS = 3;
+/** Counts the changes of the primaries' names and addresses. */
+const VERSION = 3;
+const WORDS = 4;
 
 /** Plain data that may be sent to a worker. */
 export interface TrustMemory {
@@ -169,6 +171,12 @@ export class Trust {
     this.#ids.write(id.slice(0, ID_BYTES - 1), at, "latin1");
     this.#ids.write(address.slice(0, ROW_BYTES - ID_BYTES - 1), at + ID_BYTES, "latin1");
     this.raiseEpoch(primary);
+    Atomics.add(this.#words, VERSION, 1);
+  }
+
+  /** Changes with the primaries' names and addresses. */
+  get version(): number {
+    return Atomics.load(this.#words, VERSION);
   }
 
   #text(at: number, length: number): string {

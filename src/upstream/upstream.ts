@@ -26,6 +26,11 @@ import { type CommandKind, UpstreamStats } from "./stats.ts";
 import { type LoadToken, NO_PRIMARY, Trust } from "./trust.ts";
 
 const NOT_CONNECTED = "the upstream is not connected yet; its servers are those of --upstream";
+const NO_OWNER = "no primary serves the slot of the key";
+/** A redirect is followed this many times: slots may move while a command is on its way. */
+const REDIRECTS_MAX = 8;
+/** Pause before a command is repeated whose keys are on two servers. */
+const TRY_AGAIN_MS = 20;
 
 /** A load that other requests of this worker may join. */
 interface Flight {
@@ -54,12 +59,18 @@ export class Upstream {
   readonly #near: NearCache;
   /** By the key, one character a byte. */
   readonly #flights = new Map<string, Flight>();
+  /** By worker, in shared memory: 1 once it is connected. */
+  readonly #connected: Uint8Array;
+  readonly #thread: number;
   #engine: Engine | undefined;
   #isStopped = false;
 
   constructor({ config, cache, thread, memory }: UpstreamParts) {
     this.#config = config;
     this.#cache = cache;
+    this.#thread = thread;
+    this.#connected = new Uint8Array(memory.connected);
+    this.#connected[thread] = 0;
     this.trust = new Trust(memory.trust);
     this.stats = new UpstreamStats(memory.stats, thread);
     const prefixes = nearPrefixes(config.nearPrefix);
@@ -74,6 +85,7 @@ export class Upstream {
     const engine = await connectEngine(settings, this.trust, () => this.#isStopped);
     if (this.#isStopped) engine?.close();
     else this.#engine = engine;
+    if (engine !== undefined) this.#connected[this.#thread] = 1;
   }
 
   stop(): void {
@@ -87,9 +99,9 @@ export class Upstream {
     this.#engine = engine;
   }
 
-  /** Whether the Tracker has found the upstream, and this worker is connected. */
+  /** Whether the Tracker has found the upstream, and all workers are connected. */
   get isConnected(): boolean {
-    return this.#engine !== undefined;
+    return this.#connected.every((isConnected) => isConnected === 1);
   }
 
   /** Whether a primary of some slots is missing. */
@@ -118,7 +130,7 @@ export class Upstream {
   load(key: Bytes, joins: boolean): Promise<Buffer | null> {
     const slot = this.#slotOf(key);
     const target = this.#engine?.targetOf(slot);
-    if (target === undefined) return Promise.reject(this.#notConnected());
+    if (target === undefined) return Promise.reject(this.#unreachable());
     const copy = copyOf(key);
     const token = this.#tokenFor(key, slot, target);
     if (token === undefined) return this.#get(copy, target);
@@ -142,9 +154,9 @@ export class Upstream {
     changed: readonly Bytes[] = [],
   ): Promise<EngineReply> {
     const target = this.#engine?.targetOf(this.#slotOf(key));
-    if (target === undefined) throw this.#notConnected();
+    if (target === undefined) throw this.#unreachable();
     try {
-      return await this.#timed(kind, target, args, copyOf(key));
+      return await this.#timed(kind, target, (server) => server.send(args));
     } finally {
       for (const one of changed) this.#near.invalidate(one);
     }
@@ -157,38 +169,31 @@ export class Upstream {
     changed: readonly Bytes[],
   ): Promise<readonly EngineReply[]> {
     const target = this.#engine?.targetOf(this.#slotOf(key));
-    if (target === undefined) throw this.#notConnected();
-    const startMs = performance.now();
-    this.stats.began();
-    let outcome: "ok" | "error" | "timeout" = "ok";
+    if (target === undefined) throw this.#unreachable();
     try {
-      return await target.transact(commands);
-    } catch (error) {
-      outcome = outcomeOf(error);
-      throw error;
+      return await this.#timed("write", target, (server) => server.transact(commands));
     } finally {
-      this.stats.ended("write", outcome, startMs);
       for (const one of changed) this.#near.invalidate(one);
     }
   }
 
   /** Sends a command to one primary. */
   sendTo(target: Target, args: readonly Word[]): Promise<EngineReply> {
-    return this.#timed("keyspace", target, args, undefined);
+    return this.#timed("keyspace", target, (server) => server.send(args));
   }
 
   /** Returns the primaries that own slots, by number. O(slots). */
   targets(): readonly NumberedTarget[] {
     const engine = this.#engine;
-    if (engine === undefined) throw this.#notConnected();
+    if (engine === undefined) throw this.#unreachable();
     const numbers = new Set<number>();
     for (let slot = 0; slot < SLOTS; slot++) numbers.add(this.trust.ownerOf(slot));
     if (numbers.has(NO_PRIMARY)) throw new UnreachableError("no primary serves some slots", false);
     return [...numbers]
       .toSorted((a, b) => a - b)
       .map((number) => {
-        const target = engine.targetNamed(this.trust.idOf(number));
-        if (target === undefined) throw this.#notConnected();
+        const target = engine.targetAt(number);
+        if (target === undefined) throw this.#unreachable();
         return { number, target };
       });
   }
@@ -240,74 +245,65 @@ export class Upstream {
   }
 
   async #get(key: Buffer, target: Target): Promise<Buffer | null> {
-    return valueOf(await this.#timed("load", target, ["GET", key], key));
+    return valueOf(await this.#timed("load", target, (server) => server.send(["GET", key])));
   }
 
   async #getAndFill(key: Buffer, target: Target, token: LoadToken): Promise<Buffer | null> {
     const sentMs = this.#cache.clock.now();
-    const startMs = performance.now();
-    this.stats.began();
-    try {
-      const [reply, pttl] = await Promise.all([
-        target.send(["GET", key]),
-        target.send(["PTTL", key]),
+    let answerer = target;
+    const [reply, pttl] = await this.#timed("load", target, (server) => {
+      answerer = server;
+      return Promise.all([
+        server.send(["GET", key]),
+        // Not needed of another server, whose value is not kept.
+        server === target ? server.send(["PTTL", key]) : "-2",
       ]);
-      this.stats.ended("load", "ok", startMs);
-      const value = valueOf(reply);
-      const slice = { bytes: key, start: 0, end: key.length };
-      if (value !== null) this.#near.fill(slice, value, Number(pttl), token, sentMs);
-      return value;
-    } catch (error) {
-      if (!isRedirect(error)) {
-        this.stats.ended("load", outcomeOf(error), startMs);
-        throw error;
-      }
-      this.stats.ended("load", "redirect", startMs);
-      this.stats.add("dropped.redirected");
-      return valueOf(await this.#redirected("load", key, ["GET", key]));
-    }
+    });
+    const value = valueOf(reply);
+    if (answerer !== target) this.stats.add("dropped.redirected");
+    else if (value !== null)
+      this.#near.fill(
+        { bytes: key, start: 0, end: key.length },
+        value,
+        Number(pttl),
+        token,
+        sentMs,
+      );
+    return value;
   }
 
-  async #timed(
+  /** Counts what `work` sends, and repeats it at the server that a redirect names. */
+  async #timed<T>(
     kind: CommandKind,
-    target: Target,
-    args: readonly Word[],
-    key: Buffer | undefined,
-  ): Promise<EngineReply> {
-    const startMs = performance.now();
-    this.stats.began();
-    try {
-      const reply = await target.send(args);
-      this.stats.ended(kind, "ok", startMs);
-      return reply;
-    } catch (error) {
-      if (key === undefined || !isRedirect(error)) {
-        this.stats.ended(kind, outcomeOf(error), startMs);
-        throw error;
+    first: Target,
+    work: (target: Target) => Promise<T>,
+  ): Promise<T> {
+    let target = first;
+    for (let redirects = 0; ; redirects++) {
+      const startMs = performance.now();
+      this.stats.began();
+      try {
+        const result = await work(target);
+        this.stats.ended(kind, "ok", startMs);
+        return result;
+      } catch (error) {
+        if (!isRedirect(error)) {
+          this.stats.ended(kind, outcomeOf(error), startMs);
+          throw error;
+        }
+        this.stats.ended(kind, "redirect", startMs);
+        if (redirects === REDIRECTS_MAX)
+          throw new UnreachableError(`still redirected: ${error.message}`, false);
+        const next = this.#engine?.redirected(error.message, target);
+        // TRYAGAIN: the keys are on two servers.
+        if (next === undefined) await Bun.sleep(TRY_AGAIN_MS);
+        else target = next;
       }
-      this.stats.ended(kind, "redirect", startMs);
-      return await this.#redirected(kind, key, args);
     }
   }
 
-  /** Repeats a command that another server has to answer. */
-  async #redirected(kind: CommandKind, key: Buffer, args: readonly Word[]): Promise<EngineReply> {
-    const engine = this.#engine;
-    if (engine === undefined) throw this.#notConnected();
-    const startMs = performance.now();
-    this.stats.began();
-    try {
-      const reply = await engine.sendRedirected(key, args);
-      this.stats.ended(kind, "ok", startMs);
-      return reply;
-    } catch (error) {
-      this.stats.ended(kind, outcomeOf(error), startMs);
-      throw error;
-    }
-  }
-
-  #notConnected(): UnreachableError {
-    return new UnreachableError(NOT_CONNECTED, false);
+  #unreachable(): UnreachableError {
+    return new UnreachableError(this.#engine === undefined ? NOT_CONNECTED : NO_OWNER, false);
   }
 }
 

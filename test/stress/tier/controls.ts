@@ -40,9 +40,9 @@ class World {
       now: () => this.cache.clock.now(),
       open: (_server, events) => {
         this.link = events;
-        return { ask: async () => "PONG", close() {} };
+        return { ask: async () => "PONG", hosts: async () => new Map(), close() {} };
       },
-      probe: async () => ({ isCluster: false, nodes: "" }),
+      probe: async () => ({ isCluster: false, nodes: "", hosts: new Map() }),
       invalidate: () => {},
       events: { flushed() {}, topologyChanged() {}, trustChanged() {}, unreachable() {} },
     });
@@ -56,13 +56,14 @@ class World {
     await turns();
     const target: Target = {
       id: this.answerer,
+      server: { host: "127.0.0.1", port: 1 },
       send: (args) => this.#answer(String(args[0])),
       transact: async (commands) => commands.map(() => "OK"),
     };
     const engine: Engine = {
       targetOf: () => target,
-      targetNamed: () => target,
-      sendRedirected: (_key, args) => target.send(args),
+      targetAt: () => target,
+      redirected: () => target,
       close() {},
     };
     this.upstream.useEngine(engine);

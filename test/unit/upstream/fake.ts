@@ -17,6 +17,8 @@ export class FakeServer {
   isFrozen = false;
   events: LinkEvents | undefined;
   commands: string[] = [];
+  /** The hosts that it names in CLUSTER SLOTS. */
+  hosts = new Map<string, string>();
   #waiting: (() => void)[] = [];
 
   constructor(id: string) {
@@ -75,6 +77,7 @@ export class FakeServer {
   get target(): Target {
     return {
       id: this.id,
+      server: { host: this.id, port: 1 },
       send: (args) => this.answer(args),
       transact: () => Promise.reject(new UnreachableError("no transactions", false)),
     };
@@ -82,7 +85,11 @@ export class FakeServer {
 
   link(events: LinkEvents): Link {
     this.events = events;
-    return { ask: async (...args) => String(await this.answer(args)), close: () => {} };
+    return {
+      ask: async (...args) => String(await this.answer(args)),
+      hosts: async () => this.hosts,
+      close: () => {},
+    };
   }
 }
 
@@ -90,8 +97,8 @@ export class FakeServer {
 export function engineOf(current: () => FakeServer): Engine {
   return {
     targetOf: () => current().target,
-    targetNamed: () => current().target,
-    sendRedirected: (_key, args) => current().answer(args),
+    targetAt: () => current().target,
+    redirected: () => current().target,
     close: () => {},
   };
 }

@@ -6,7 +6,11 @@ import { ByteBuffer } from "../../../src/cache/cache.ts";
 import { readConfig } from "../../../src/config/config.ts";
 import { readUpstream } from "../../../src/config/upstream.ts";
 import { slotOf } from "../../../src/upstream/slots.ts";
-import { readClusterNodes, readServerInfo } from "../../../src/upstream/topology.ts";
+import {
+  readClusterNodes,
+  readPreferredHosts,
+  readServerInfo,
+} from "../../../src/upstream/topology.ts";
 
 test("the slot of a key is that of the cluster specification", () => {
   const slot = (key: string) => slotOf(ByteBuffer.ofText(key));
@@ -42,6 +46,24 @@ test("CLUSTER NODES lists the primaries, with and without slots", () => {
       ],
     },
     { id: id("b"), host: "::1", port: 7001, slots: [] },
+  ]);
+});
+
+test("CLUSTER SLOTS names the preferred hosts of the primaries", () => {
+  const replica = ["10.0.0.9", 6379, "r", []];
+  const reply = [
+    [0, 100, ["a.example", 6379, "a", ["ip", "10.0.0.1"]], replica],
+    [101, 200, [null, 6379, "b", []]],
+    [201, 300, ["?", 6379, "c", []], replica],
+    [301, 400, [Buffer.from("10.0.0.4"), "6379", Buffer.from("d")]],
+  ];
+  const hosts = [...readPreferredHosts(reply)];
+  // "": the host at which the server was reached.
+  expect(hosts).toEqual([
+    ["a", "a.example"],
+    ["b", ""],
+    ["c", ""],
+    ["d", "10.0.0.4"],
   ]);
 });
 

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 
 import { ByteBuffer, Cache, MISS } from "../../../src/cache/cache.ts";
 import { readConfig } from "../../../src/config/config.ts";
+import { EngineError } from "../../../src/upstream/engine.ts";
 import { allocateUpstream } from "../../../src/upstream/memory.ts";
 import { SLOTS } from "../../../src/upstream/slots.ts";
 import { Tracker } from "../../../src/upstream/tracker.ts";
@@ -39,7 +40,7 @@ class Node {
       maxStaleMs: MAX_STALE_MS,
       now: () => this.nowMs,
       open: ({ host }, events) => this.serverAt(host).link(events),
-      probe: async () => ({ isCluster, nodes: first.nodes }),
+      probe: async () => ({ isCluster, nodes: first.nodes, hosts: first.hosts }),
       invalidate: (key) => this.upstream.invalidate({ bytes: key, start: 0, end: key.length }),
       events: {
         flushed: (reason) => this.log.push(`flushed ${reason}`),
@@ -266,6 +267,45 @@ test("each change of trust is reported once", async () => {
   ]);
 });
 
+test("a command follows a redirect, and its value is not kept", async () => {
+  const node = await Node.ready();
+  const [a, b] = node.servers;
+  b.keys.set("k", "v");
+  const said: string[] = [];
+  const errors = ["MOVED 7 b:2", "TRYAGAIN keys are on their way"];
+  const moved = {
+    ...a.target,
+    send: (): Promise<never> => Promise.reject(new EngineError(errors.pop() ?? "MOVED 7 b:2")),
+  };
+  node.upstream.useEngine({
+    targetOf: () => moved,
+    targetAt: () => moved,
+    redirected: (message) => {
+      said.push(message);
+      return message.startsWith("MOVED") ? b.target : undefined;
+    },
+    close: () => {},
+  });
+  expect(await node.load("k")).toBe("v");
+  expect(said).toEqual(["TRYAGAIN keys are on their way", "MOVED 7 b:2"]);
+  expect(node.near("k")).toBeUndefined();
+  expect(node.upstream.stats.sum("dropped.redirected")).toBe(1);
+  expect(node.upstream.stats.sum("inFlight")).toBe(0);
+});
+
+test("a command that is always redirected fails, as does one of a slot without a primary", async () => {
+  const node = await Node.ready();
+  const target = {
+    ...node.current.target,
+    send: (): Promise<never> => Promise.reject(new EngineError("MOVED 7 a:1")),
+  };
+  const engine = { targetAt: () => target, redirected: () => target, close: () => {} };
+  node.upstream.useEngine({ ...engine, targetOf: () => target });
+  expect(node.load("k")).rejects.toThrow("still redirected: MOVED 7 a:1");
+  node.upstream.useEngine({ ...engine, targetOf: () => undefined });
+  expect(node.load("k")).rejects.toThrow("no primary serves the slot");
+});
+
 test("an upstream that nobody finds is reported once, and looked for again", async () => {
   const node = new Node(true);
   let isThere = false;
@@ -278,7 +318,7 @@ test("an upstream that nobody finds is reported once, and looked for again", asy
     open: ({ host }, events) => node.serverAt(host).link(events),
     probe: async () => {
       if (!isThere) throw new Error("refused");
-      return { isCluster: true, nodes: node.servers[0].nodes };
+      return { isCluster: true, nodes: node.servers[0].nodes, hosts: new Map() };
     },
     invalidate: () => {},
     events: {
