@@ -7,6 +7,7 @@ import { isSubcommand, type RunSubcommand, type Subcommand } from "./config/subc
 /** Each loads only its own code. */
 const RUN: Readonly<Record<Subcommand, RunSubcommand>> = {
   "check-snapshot": async (args) => (await import("./snapshot/check.ts")).checkSnapshot(args),
+  health: async (args) => (await import("./health/check.ts")).runHealth(args),
   loadtest: async (args) => (await import("./loadtest/main.ts")).runLoadTest(args),
   top: async (args) => (await import("./top/main.ts")).runTop(args),
 };

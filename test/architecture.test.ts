@@ -10,7 +10,7 @@ const FILE_LINES_MAX = 400;
 
 /** A file may import its own folder, the folders below and above it in the same room, and these rooms. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": ["config", "loadtest", "process", "snapshot", "top"],
+  "main.ts": ["config", "health", "loadtest", "process", "snapshot", "top"],
   cache: [],
   // What both protocols need of leases beside the cache, which starts no timers.
   caching: ["cache"],
@@ -62,6 +62,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   dashboard: ["live"],
   // A client of the service, from outside.
+  health: ["config", "linux"],
   loadtest: ["config", "security"],
   top: ["config", "linux", "live", "security", "service"],
 };

@@ -4,6 +4,7 @@ import { nearest } from "./nearest.ts";
 
 export const SUBCOMMANDS = {
   "check-snapshot": "print the contents of a snapshot file and its damages",
+  health: "ask the service of this machine whether it serves; for health checks of containers",
   loadtest: "send requests to a running service, check each response, print throughput and latency",
   top: "show the stats of a running service once a second",
 } as const;
