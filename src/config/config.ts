@@ -3,6 +3,7 @@
 
 import { version } from "../../package.json";
 import { anyAddress, withoutBrackets } from "../linux/addresses.ts";
+import { isMountPoint } from "../linux/mounts.ts";
 import { KEY_PREFIX_BYTES } from "../cache/databases.ts";
 import { fitOptions } from "../cache/options.ts";
 import { descriptorLimit, usableCores, usableMemoryBytes } from "../linux/resources.ts";
@@ -32,6 +33,8 @@ export { formatBytes, OptionError };
 
 /** Offsets in a shard are 32-bit integers. */
 const SHARD_BYTES_MAX = 2 ** 31 - 2 ** 16;
+/** Where a container mounts the volume of its snapshots. */
+const DATA_VOLUME = "/data";
 const ENV_PREFIX = "RINGCACHE_";
 
 /** The options before "auto" is resolved. */
@@ -72,7 +75,8 @@ export function readConfig(
   const [first] = args;
   if (first !== undefined && !first.startsWith("-"))
     throw new OptionError(unknownSubcommand(first));
-  const options = readOptions(OPTIONS, args, env, ENV_PREFIX);
+  const given = readOptions(OPTIONS, args, env, ENV_PREFIX);
+  const options = { ...given, dataDir: resolveDataDir(given) };
   const { shards, defaultTtl, maxTtl } = options;
   if (maxTtl > 0 && defaultTtl > maxTtl) {
     throw new OptionError(
@@ -120,6 +124,18 @@ export function readConfig(
 /** Returns the bytes of each shard of a cache of `memory` bytes. */
 function bytesPerShard(options: RawOptions, memory: number): number {
   return Math.ceil(memory / fitOptions(cacheOptionsOf({ ...options, memory })).shards);
+}
+
+/**
+ * Returns the folder of the snapshots, "" for none. The image sets "auto": a container keeps its entries if
+ * it has a volume for them, and if they are its own.
+ */
+export function resolveDataDir(
+  { dataDir, store, upstream }: Pick<RawOptions, "dataDir" | "store" | "upstream">,
+  isMounted: (path: string) => boolean = isMountPoint,
+): string {
+  if (dataDir !== "auto") return dataDir;
+  return store === "shared" && upstream === "" && isMounted(DATA_VOLUME) ? DATA_VOLUME : "";
 }
 
 function resolveHost(host: string): string {

@@ -298,8 +298,8 @@ export const OPTIONS = {
   dataDir: {
     kind: "text",
     default: "",
-    placeholder: "a folder; the service makes it if it is missing",
-    help: "folder of the snapshots; the start loads the last one; without a folder, entries end with the process",
+    placeholder: "auto or a folder; the service makes it if it is missing",
+    help: "folder of the snapshots; the start loads the last one; without a folder, entries end with the process; auto: /data if a volume is mounted there, else no folder",
   },
   snapshotInterval: {
     kind: "number",
