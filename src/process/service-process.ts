@@ -19,6 +19,7 @@ import {
   enableKeepAlive,
   listenerDescriptors,
 } from "../linux/listener-handover.ts";
+import { reportReady } from "../linux/supervision.ts";
 import { type Credentials, readCredentials, validUntil } from "../security/credentials.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
 import { LogLines, LogOutput } from "../service/log-lines.ts";
@@ -73,6 +74,9 @@ export async function runService(
       process.exit(EXIT_SOFTWARE);
     });
     await service.start(env);
+    if (!reportReady(env)) {
+      service.logger.warn("supervisor not notified", { socket: env["NOTIFY_SOCKET"] ?? "" });
+    }
     started.resolve(service);
   } catch (error) {
     if (error instanceof StartupError) exitWith(error.exitCode, `ringcache: ${error.message}`);
