@@ -2,9 +2,11 @@
 # Builds the Dockerfile and runs the image, on a Debian machine without a container engine:
 # `buildah` with its chroot isolation, as root, in a storage of its own that is removed at the end.
 #
+# test/service/deployment/container.test.ts compares Dockerfile and compose.yaml with the source.
+#
 # Promises: the image carries the configuration that the documents tell, answers over HTTP as its
 # own user, tells its health, takes options, stops on SIGTERM with 0 within 5 s, and does so as
-# process 1 without rights and on a read-only file system, as compose.yaml runs it.
+# process 1 without rights, on a read-only file system with a volume, as compose.yaml runs it.
 # Does not see: the published base image (base.sh makes a stand-in) and Docker's own networking.
 #
 # One line a step, the last one `N passed, N failed`; ends with 1 if anything failed.
@@ -12,7 +14,7 @@
 set -u
 # The files of the stand-in are for every user in it, whatever the caller's mask.
 umask 022
-cd "$(dirname "$0")/../.." || exit 1
+cd "$(dirname "$0")/../../.." || exit 1
 
 STOP_WITHIN_S=5
 START_WITHIN_S=20
@@ -216,16 +218,14 @@ is_confined() {
     grep "^[^ ]* [^ ]* [^ ]* [^ ]* / ro," "/proc/$pid/mountinfo"
 }
 
-compose() {
-  "$bun" -e 'const { services } = Bun.YAML.parse(await Bun.file("compose.yaml").text());
-    const { ports, stop_grace_period, read_only, cap_drop, security_opt, volumes } = services.ringcache;
-    const seen = JSON.stringify([ports, read_only, cap_drop, security_opt, stop_grace_period, volumes]);
-    console.log(seen);
-    const wanted = `[["127.0.0.1:7171:7171","127.0.0.1:7172:7172"],true,["ALL"],["no-new-privileges:true"],"60s",["ringcache-data:/data"]]`;
-    process.exit(seen === wanted ? 0 : 1);'
+# saves STATUS: what a request for a snapshot gets: 200, or 409 without a folder.
+saves() {
+  equal "$(curl --silent --noproxy '*' --max-time 5 --output "$log" --write-out '%{http_code}' \
+    --request POST "http://127.0.0.1:$port/snapshot")" "$1"
 }
 
-# As compose.yaml has it: process 1, a read-only file system, no capabilities, no new privileges.
+# As compose.yaml has it: process 1, a read-only file system with a volume at /data, no capabilities, no
+# new privileges.
 confined() {
   local dir=$1
   shift
@@ -233,6 +233,7 @@ confined() {
   exec unshare --mount --pid --fork --kill-child sh -c '
     mount --bind -o ro "$0" "$0" && mount -t proc proc "$0/proc" &&
     mount --rbind /dev "$0/dev" &&
+    mount -t tmpfs -o uid=1000,gid=1000,mode=755 tmpfs "$0/data" &&
     exec chroot "$0" setpriv --reuid bun --regid bun --clear-groups --no-new-privs \
       --inh-caps=-all --bounding-set=-all "$@"' "$dir" "$@"
 }
@@ -241,7 +242,7 @@ confined() {
 
 must "the tools are here, or installed with apt" tools
 
-bun_version=$(sed -n 's/^FROM oven\/bun:\([0-9.]*\)-slim\( AS .*\)\?$/\1/p' Dockerfile | sort -u)
+bun_version=$(sed -n 's/^ARG BUN_IMAGE=oven\/bun:\([0-9.]*\)-slim\(@.*\)\?$/\1/p' Dockerfile)
 must "a stand-in for the base image is made" \
   make_base "docker.io/oven/bun:$bun_version-slim" "$bun_version"
 bun=$tmp/package/bin/bun
@@ -258,7 +259,7 @@ mapfile -t command < <(lines Entrypoint && lines Cmd)
 mapfile -t healthcheck < <(lines Healthcheck.Test)
 mapfile -t environment < <(lines Env)
 
-step "it runs as the user bun" equal "$user" bun
+step "it runs as the user bun, by number" equal "$user" 1000:1000
 step "it exposes the ports 7171 and 7172" \
   equal "$(inspect '{{range $port, $_ := .Docker.Config.ExposedPorts}}{{$port}} {{end}}')" '7171/tcp 7172/tcp '
 step "its command is bun and the service, no shell, no more" \
@@ -284,6 +285,7 @@ step "it answers as its own user" answers
 step "it puts and gets" puts_and_gets
 step "it takes the options after its name" \
   grep --quiet '"shards": *32[,}]' <(http "http://127.0.0.1:$port/stats")
+step "it has no folder for snapshots without a volume" saves 409
 step "its health check says healthy" in_image RINGCACHE_PORT="$port" -- "${healthcheck[@]}"
 step "its health check goes past a proxy" in_image RINGCACHE_PORT="$port" \
   HTTP_PROXY=http://127.0.0.1:9 http_proxy=http://127.0.0.1:9 no_proxy=example.org -- \
@@ -296,8 +298,8 @@ start confined "$root" \
   env -i --chdir "$APP" "${environment[@]}" RINGCACHE_PORT="$port" "${command[@]}"
 step "it answers as process 1, read-only and without rights" answers
 step "it puts and gets so too" puts_and_gets
+step "it saves snapshots to the volume at /data" saves 200
 step "it is process 1, may not write and has no rights" is_confined
 step "it stops on SIGTERM so too" stops
 
-step "compose.yaml asks for that, for both ports on the loopback, and for a volume" compose
 finish

@@ -2,7 +2,7 @@
 # `bun run stress promtool`: Prometheus's own tool on /metrics of a service that has been used,
 # and on the rules of docs/ringcache-alerts.yaml. Needs promtool (apt-get install prometheus) and curl.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 for tool in promtool curl; do
   command -v "$tool" >/dev/null || { echo "$tool is not on PATH" >&2; exit 69; }

@@ -2,7 +2,7 @@
 # Runs the test command 20 times, or as often as the argument says, while an endless loop keeps each
 # core busy. Ends with 1 at the first run that fails; its output is in the file that the line names.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 runs=${1:-20}
 
 burners=()
