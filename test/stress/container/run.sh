@@ -220,7 +220,7 @@ is_confined() {
 
 # saves STATUS: what a request for a snapshot gets: 200, or 409 without a folder.
 saves() {
-  equal "$(curl --silent --noproxy '*' --max-time 5 --output "$log" --write-out '%{http_code}' \
+  equal "$(curl --silent --noproxy "*" --max-time 60 --output "$log" --write-out '%{http_code}' \
     --request POST "http://127.0.0.1:$port/snapshot")" "$1"
 }
 
