@@ -47,17 +47,25 @@ export function readQueryKey(url: string, limits: RequestLimits): string | HttpE
 }
 
 /**
- * Not `new URL(url)`: it would cut the key at an unescaped "#". A key that is the only parameter and
- * needs no decoding is the rest of the URL: measured in one run, 60 ns against 640 ns through
- * URLSearchParams.
+ * Not `new URL(url)`: it would cut the key at an unescaped "#". A key that is the only parameter is the rest
+ * of the URL. Measured in one run: 60 ns, percent-decoded 160 ns, and 640 ns through URLSearchParams.
  */
 function findQueryKey(url: string): string | null {
   const query = url.indexOf("?");
   if (query < 0) return null;
-  if (url.startsWith("key=", query + 1) && !NEEDS_DECODING.test(url)) return url.slice(query + 5);
+  if (url.startsWith("key=", query + 1) && !NEEDS_PARSING.test(url)) {
+    const key = url.slice(query + 5);
+    if (!key.includes("%")) return key;
+    try {
+      return decodeURIComponent(key);
+    } catch (error) {
+      // Not UTF-8, or "%" without two digits: URLSearchParams has an answer for both.
+      if (!(error instanceof URIError)) throw error;
+    }
+  }
   return new URLSearchParams(url.slice(query + 1)).get("key");
 }
-const NEEDS_DECODING = /[%+&]/;
+const NEEDS_PARSING = /[+&]/;
 
 /**
  * Returns the key in the path of a request after `prefix`, percent-decoded as UTF-8. A key without a
