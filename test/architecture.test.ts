@@ -1,5 +1,5 @@
 // Which folder of src may import which. Arrows point one way; docs/design.md draws them.
-// Static imports, `import("…")` and `new URL("…", import.meta.url)` count alike.
+// Static imports, `import("…")`, `require("…")` and `new URL("…", import.meta.url)` count alike.
 
 import { expect, test } from "bun:test";
 import { posix } from "node:path";
@@ -75,7 +75,8 @@ const INSIDE: readonly (readonly [folder: string, allowed: readonly string[]])[]
   ["resp/protocol", ["cache/bytes.ts", "cache/integers.ts"]],
 ];
 
-const IMPORT = /\b(?:from|import)\s*\(?\s*"(\.[^"]+)"|new URL\(\s*"([^"]+)",\s*import\.meta\.url/g;
+const IMPORT =
+  /\b(?:from|import|require)\s*\(?\s*"(\.[^"]+)"|new URL\(\s*"([^"]+)",\s*import\.meta\.url/g;
 
 const imports = await importsOf("src");
 

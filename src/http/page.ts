@@ -31,11 +31,6 @@ interface File {
 export class Page {
   #files: Promise<ReadonlyMap<string, File>> | undefined;
 
-  /** Bundles the page before the first request. */
-  async prepare(): Promise<void> {
-    await this.#bundled();
-  }
-
   async html(): Promise<Response> {
     return await this.#respond("", "no-cache");
   }

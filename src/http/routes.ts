@@ -31,11 +31,6 @@ import { CACHE_PATH } from "./values/handlers.ts";
 export interface Api {
   readonly routes: readonly Route[];
   readonly events: StatsEvents;
-  /**
-   * Loads what /metrics and the dashboard need. The runtime closes the connection of a client that has
-   * closed its sending side if a response takes longer than a turn of the event loop.
-   */
-  prepare(): Promise<void>;
 }
 
 const BAD = { 400: error("The request is wrong; the message says what.") };
@@ -73,7 +68,7 @@ export function createApi(context: HandlerContext): Api {
       summary: "This description.",
       responses: { 200: json("An OpenAPI document.", { type: "object" }) },
       whileLoading: true,
-      handle: () => jsonOf(document),
+      handle: () => jsonOf((document ??= openApiOf(routes))),
     }),
     get("/events", "events", {
       access: "read",
@@ -84,12 +79,8 @@ export function createApi(context: HandlerContext): Api {
     }),
     ...dashboardRoutes(page),
   ];
-  const document = openApiOf(routes);
-  const prepare = async (): Promise<void> => {
-    // The first request that needs what failed here tries it again, and reports its failure.
-    await Promise.allSettled([scrape.prepare(), page.prepare()]);
-  };
-  return { routes, events, prepare };
+  let document: object | undefined;
+  return { routes, events };
 }
 
 function entryRoutes(handlers: Handlers): Route[] {

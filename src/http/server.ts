@@ -14,8 +14,6 @@ import { loadingTable, servingTable, stoppingTable } from "./routing.ts";
 const DRAIN_MS = 250;
 /** A stopping server counts the requests in flight in this interval. */
 const POLL_MS = 5;
-/** The start is over by then: what is prepared takes 50 ms of CPU and 6 MB in each worker. */
-const PREPARE_AFTER_MS = 1000;
 
 export interface HttpEvents {
   /** After each response that is to be logged. */
@@ -51,20 +49,15 @@ export function serveHttp(context: HttpContext, events: HttpEvents): HttpServer 
   const listeners = new Listeners(config, errorHandler(metrics, events.failed));
   const pipeline = new RequestPipeline(context, listeners, events.answered);
   const { reject, large } = pipeline;
-  const {
-    routes,
-    events: statsEvents,
-    prepare,
-  } = createApi({ ...context, reject, large, connections: listeners });
+  const api = createApi({ ...context, reject, large, connections: listeners });
+  const { routes, events: statsEvents } = api;
   const isLoading = service.state.phase === "loading";
   listeners.use(isLoading ? loadingTable(routes, pipeline) : servingTable(routes, pipeline));
   metrics.port = listeners.open(config.port, service.tls);
-  let preparing: Timer | undefined;
   return {
     url: listeners.url,
     ready() {
       listeners.use(servingTable(routes, pipeline));
-      preparing = setTimeout(() => void prepare(), PREPARE_AFTER_MS);
     },
     renew(tls) {
       statsEvents.end();
@@ -73,7 +66,6 @@ export function serveHttp(context: HttpContext, events: HttpEvents): HttpServer 
     async stop(graceMs) {
       listeners.use(stoppingTable(routes, pipeline));
       statsEvents.end();
-      clearTimeout(preparing);
       await drain(listeners, graceMs);
       pipeline.stop();
     },

@@ -1,5 +1,6 @@
 // The route /metrics: the exporter is loaded with the first request, and requests at the same time
-// share one reading.
+// share one reading. It is loaded by `require`, within the turn of the event loop: a client that has
+// closed its sending side loses a response that takes longer.
 
 import type { PrometheusExporter } from "../../metrics/exporter.ts";
 import type { MetricsContext } from "../../metrics/metric.ts";
@@ -9,7 +10,7 @@ import type { LargeResponses } from "../large-responses.ts";
 export class MetricsScrape {
   readonly #context: MetricsContext;
   readonly #large: LargeResponses;
-  #exporter: Promise<PrometheusExporter> | undefined;
+  #exporter: PrometheusExporter | undefined;
   /** The reading in progress: it takes milliseconds, and a megabyte. */
   #text: Promise<string> | undefined;
 
@@ -18,28 +19,16 @@ export class MetricsScrape {
     this.#large = large;
   }
 
-  /** Loads the exporter before the first request. */
-  async prepare(): Promise<void> {
-    await this.#load();
-  }
-
   readonly respond = async (req: Request): Promise<Response> => {
-    const exporter = await this.#load();
+    const exporter = (this.#exporter ??= loadExporter(this.#context));
     this.#text ??= exporter.text().finally(() => (this.#text = undefined));
     const headers = { ...COMMON_HEADERS, "content-type": exporter.contentType };
     return await this.#large.sendText(req, await this.#text, { headers }, this.respond);
   };
-
-  #load(): Promise<PrometheusExporter> {
-    return (this.#exporter ??= loadExporter(this.#context).catch((error: unknown) => {
-      // For example no free descriptor: the next request tries again.
-      this.#exporter = undefined;
-      throw error;
-    }));
-  }
 }
 
-async function loadExporter(context: MetricsContext): Promise<PrometheusExporter> {
-  const { PrometheusExporter: Exporter } = await import("../../metrics/exporter.ts");
+function loadExporter(context: MetricsContext): PrometheusExporter {
+  type Exporter = typeof import("../../metrics/exporter.ts");
+  const { PrometheusExporter: Exporter } = require("../../metrics/exporter.ts") as Exporter;
   return new Exporter(context);
 }

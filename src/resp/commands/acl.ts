@@ -1,8 +1,6 @@
 // ACL: the two users that the tokens of the service stand for. "default" may run all commands; "read-only" is the
 // client with the read token. Users cannot be changed here: the tokens are options of the service.
 
-import { randomBytes } from "node:crypto";
-
 import { type Access, mayDo, type Tokens } from "../../security/tokens.ts";
 import { ACL_CATEGORIES, categoriesOf } from "./command-details.ts";
 import {
@@ -157,7 +155,7 @@ function genpass(context: CommandContext): void | Failure {
   if (bits === undefined) return NOT_AN_INTEGER;
   if (bits < 1 || bits > BITS_MAX) return INVALID_BITS;
   const digits = Math.ceil(bits / 4);
-  const text = randomBytes(Math.ceil(digits / 2)).toString("hex");
+  const text = crypto.getRandomValues(new Uint8Array(Math.ceil(digits / 2))).toHex();
   context.reply.text(text.slice(0, digits));
 }
 
