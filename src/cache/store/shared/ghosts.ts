@@ -6,7 +6,7 @@
 //   length      slots / 8                                    ghosts laid down in one epoch
 //   epoch       floor(clock / length) mod 32
 //   lay down    clock + 1; the ghost takes the place of the oldest of the eight in its group
-//   insert      a ghost is found: it is taken out, and the reuse test decides
+//   insert      a ghost is found: it is taken out, and the reuse test decides, except for short records (rules.ts)
 //     away      ((epoch now − epoch of the ghost) mod 32 + 1/2) × length + entries / 10
 //     passed    away ≤ clock − mainBorn       mainBorn: `born` of the last run of main that was a victim
 //
@@ -43,8 +43,8 @@ export function add(layout: Layout, hash: number): void {
   halfWords[first] = fingerprintOf(hash) | (epochOf(layout, slots) << FINGERPRINT_BITS);
 }
 
-/** Removes the newest ghost of the hash; returns whether there was one that passes the reuse test. O(1). */
-export function take(layout: Layout, hash: number): boolean {
+/** Removes the newest ghost of the hash; returns whether there was one that passes the reuse test, if it is tested. O(1). */
+export function take(layout: Layout, hash: number, isTested: boolean): boolean {
   if (layout.field("ghosts") === 0) return false;
   const slots = layout.field("slots");
   const { halfWords } = layout;
@@ -58,7 +58,7 @@ export function take(layout: Layout, hash: number): boolean {
   for (; at < last; at++) halfWords[at] = halfWords[at + 1] as number;
   halfWords[last] = 0;
   layout.addToField("ghosts", -1);
-  return isReusedSoon(layout, epoch, slots);
+  return !isTested || isReusedSoon(layout, epoch, slots);
 }
 
 /** Whether a key that was evicted in this epoch was away no longer than main's oldest run has been there. */

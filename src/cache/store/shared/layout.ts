@@ -137,8 +137,8 @@ export function wholeGroups(slots: number): number {
 }
 
 /** The lowest bit of the stamp is the queue. */
-const ROW = { span: 0, used: 1, dead: 2, stamp: 3, born: 4 } as const;
-const ROW_WORDS = SEGMENT_ROW_BYTES / 4;
+export const ROW = { span: 0, used: 1, dead: 2, stamp: 3, born: 4 } as const;
+export const ROW_WORDS = SEGMENT_ROW_BYTES / 4;
 export type SegmentField = keyof typeof ROW;
 
 export class Layout {
@@ -161,7 +161,7 @@ export class Layout {
   hook: ShardHook | undefined = undefined;
   /** The tables of the cache; undefined for a layout that reads no meta. */
   tables: Tables | undefined;
-  readonly #tableWord = HEADER_BYTES / 4;
+  readonly tableWord = HEADER_BYTES / 4; // The first row of the segment table.
   readonly #indexEnd: number;
 
   /** Attaches to memory of `shardBytes`, zeroed or in use. */
@@ -277,15 +277,15 @@ export class Layout {
   // Segments. The first row of a run has its span; another one the way back to it, negative. Free: 0.
 
   segment(index: number, name: SegmentField): number {
-    return this.words[this.#tableWord + index * ROW_WORDS + ROW[name]]!;
+    return this.words[this.tableWord + index * ROW_WORDS + ROW[name]]!;
   }
 
   setSegment(index: number, name: SegmentField, value: number): void {
-    this.words[this.#tableWord + index * ROW_WORDS + ROW[name]] = value;
+    this.words[this.tableWord + index * ROW_WORDS + ROW[name]] = value;
   }
 
   addToSegment(index: number, name: SegmentField, change: number): void {
-    this.words[this.#tableWord + index * ROW_WORDS + ROW[name]]! += change;
+    this.words[this.tableWord + index * ROW_WORDS + ROW[name]]! += change;
   }
 
   queueOf(run: number): Queue {

@@ -17,7 +17,16 @@
 // The log knows nothing of keys: compact.ts moves runs, reclaim.ts moves and evicts records.
 // Guard of everything here: the shard's lock, in a write.
 
-import { DEAD, FILLER, type Layout, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import {
+  DEAD,
+  FILLER,
+  type Layout,
+  NO_SEGMENT,
+  type Queue,
+  ROW,
+  ROW_WORDS,
+  SMALL,
+} from "./layout.ts";
 import * as runs from "./runs.ts";
 
 /** The fraction of a run that medium records of one length may leave empty, if such a run exists. */
@@ -207,17 +216,19 @@ export function shrink(layout: Layout, segments: number): void {
  * O(segments).
  */
 export function findHole(layout: Layout, least: number, most: number): number {
+  const { words, tableWord } = layout;
   const isExact = least === most;
   const end = layout.field("logSegments");
   let found = NO_SEGMENT;
   let foundLength = 0;
   let isFirst = true;
   for (let index = layout.field("freeHint"); index < end;) {
-    const length = freeFrom(layout, index, isExact ? end : most);
-    if (length === 0) {
-      index += runs.spanAt(layout, index);
+    const span = words[tableWord + index * ROW_WORDS + ROW.span] as number;
+    if (span !== 0) {
+      index += Math.max(1, span);
       continue;
     }
+    const length = freeFrom(layout, index, isExact ? end : most);
     if (isFirst) layout.setField("freeHint", index);
     isFirst = false;
     const isBetter = isExact ? found === NO_SEGMENT || length < foundLength : length > foundLength;

@@ -105,7 +105,7 @@ function insert(
   if (!reclaim.makeIndexRoom(layout, nowMs, usesReserve)) return false;
   // An open lease of a missing key is no entry: its value is counted when it comes.
   if (expiresAtMs > nowMs) rules.countInsert(layout, recordBytes);
-  const queue = fixedQueue ?? rules.queueOfInsert(layout, hash);
+  const queue = fixedQueue ?? rules.queueOfInsert(layout, hash, recordBytes);
   const record = reclaim.makeRoom(layout, queue, recordBytes, nowMs, usesReserve);
   if (record === 0) return false;
   records.write(layout, record, key, value, expiresAtMs);

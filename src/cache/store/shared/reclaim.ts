@@ -26,7 +26,7 @@ import * as compact from "./compact.ts";
 import * as records from "./records.ts";
 import * as ghosts from "./ghosts.ts";
 import * as index from "./key-index.ts";
-import { HITS_MAX, type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
+import { type Layout, MAIN, NO_SEGMENT, type Queue, SMALL } from "./layout.ts";
 import * as log from "./log.ts";
 import * as meta from "./meta.ts";
 import * as runs from "./runs.ts";
@@ -54,6 +54,8 @@ const RESERVED_RATIO = 1 / 16;
  * that is put. With a thirty-second it is 93 % and 0.50, with none 95 % and 1.38.
  */
 const SCATTERED_RATIO = 1 / 12;
+const SMALL_FIRST: readonly Queue[] = [SMALL, MAIN];
+const MAIN_FIRST: readonly Queue[] = [MAIN, SMALL];
 /** Ratio of the log that the small queue takes. */
 const SMALL_QUEUE_RATIO = 1 / 10;
 
@@ -187,13 +189,12 @@ function selectVictim(layout: Layout): number {
 
 function evictionVictim(layout: Layout): number {
   const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * SMALL_QUEUE_RATIO;
-  const queues = isSmallDue ? [SMALL, MAIN] : [MAIN, SMALL];
-  for (const queue of queues as Queue[]) {
+  for (const queue of isSmallDue ? SMALL_FIRST : MAIN_FIRST) {
     const run = runs.oldest(layout, queue);
     if (run !== NO_SEGMENT) return run;
   }
   // A few long records may fill the shard, so that all runs are open.
-  for (const queue of queues as Queue[]) {
+  for (const queue of isSmallDue ? SMALL_FIRST : MAIN_FIRST) {
     const run = runs.openOf(layout, queue);
     if (run !== NO_SEGMENT && run !== layout.field("fresh")) return run;
   }
@@ -269,20 +270,19 @@ function relocate(layout: Layout, record: number, nowMs: number, isForced: boole
   return true;
 }
 
-/** Eviction of the entry at its queue's tail, by the rules: evicts it, or moves it to the end of a queue. */
+/** Eviction of the entry at its queue's tail, by the rules: evicts it, or moves it to the end of main. */
 function evictOrPromote(layout: Layout, record: number, nowMs: number, isForced: boolean): void {
   const victim = layout.field("victim");
   const slot = records.slotOf(layout, record);
   const queue = layout.queueOf(victim);
-  const before = layout.marksAt(slot);
-  const marks = rules.marksAfterTail(layout, before, queue, layout.recordBytesAt(record));
+  const recordBytes = layout.recordBytesAt(record);
+  const marks = rules.marksAfterTail(layout, layout.marksAt(slot), queue, recordBytes);
   if (marks !== rules.EVICTED && !isForced && !meta.isGone(layout, record, nowMs)) {
-    const to = (before & HITS_MAX) > 0 ? MAIN : queue;
-    if (!isOnlyRecord(layout, victim, record) && moveRecord(layout, slot, to, marks)) return;
+    if (!isOnlyRecord(layout, victim, record) && moveRecord(layout, slot, MAIN, marks)) return;
     layout.setMarks(slot, marks);
     const run = layout.field("victim");
     layout.setField("victim", NO_SEGMENT);
-    log.requeue(layout, run, to);
+    log.requeue(layout, run, MAIN);
     return;
   }
   const hash = layout.hashAt(slot);

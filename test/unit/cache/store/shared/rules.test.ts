@@ -65,7 +65,7 @@ class Model {
   insert(key: string, hash: number, bytes: number): void {
     const inserts = Math.min(1024, this.held.size + 1);
     this.mean += Math.round((16 * bytes - this.mean) / inserts);
-    const isMain = this.#returns(hash);
+    const isMain = this.#returns(hash, bytes);
     this.held.set(key, { bytes, hash, isMain, hits: 0, rounds: 0 });
   }
 
@@ -74,8 +74,8 @@ class Model {
     const { bytes, isMain, hits, rounds } = entry;
     const mean = this.mean / 16;
     const needed = isMain || bytes <= 1.25 * mean ? 1 : 2;
-    const freeInMain = bytes > mean * 0.75 ? 0 : bytes > mean / 2 ? 1 : bytes > mean / 4 ? 2 : 3;
-    const free = isMain ? freeInMain : bytes > mean / 8 ? 0 : 1;
+    const freeInMain = bytes > mean / 2 ? 0 : bytes > mean / 4 ? 1 : bytes > mean / 8 ? 2 : 3;
+    const free = isMain ? freeInMain : 0;
     if (hits > 0 && hits >= needed) {
       return { ...entry, isMain: true, hits: isMain ? hits - 1 : 0, rounds: 0 };
     }
@@ -104,14 +104,15 @@ class Model {
     this.ghosts.set(group, [ghost, ...others].slice(0, 8));
   }
 
-  #returns(hash: number): boolean {
+  #returns(hash: number, bytes: number): boolean {
     const ghosts = this.ghosts.get(this.#groupOf(hash)) ?? [];
     const found = ghosts.findIndex(({ print }) => print === (hash % 2048 || 1));
     const [ghost] = found < 0 ? [] : ghosts.splice(found, 1);
     if (ghost === undefined) return false;
     const epochs = (this.#epoch() - ghost.epoch + 32) % 32;
     const away = (epochs + 0.5) * (this.slots / 8) + this.held.size / 10;
-    const isInTime = this.mainBorn === 0 || away <= this.clock - this.mainBorn;
+    const isShort = bytes <= this.mean / 64;
+    const isInTime = isShort || this.mainBorn === 0 || away <= this.clock - this.mainBorn;
     this.decisions[isInTime ? "returned" : "tooLate"]++;
     return isInTime;
   }
