@@ -210,7 +210,11 @@ export class Dispatcher {
       if (session.replies === "skip-next") session.replies = "skip";
       else {
         reply.silence(mark);
-        call.pending = call.pending?.then(() => () => {});
+        call.pending = call.pending?.then((write) => () => {
+          const start = reply.out.end;
+          write();
+          reply.silence(start);
+        });
         if (session.replies === "skip") session.replies = "on";
       }
     }

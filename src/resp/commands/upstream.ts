@@ -6,6 +6,7 @@
 //   split       commands on keys of several slots whose replies add up
 //   everywhere  DBSIZE, KEYS, FLUSHALL, FLUSHDB, SCAN, RANDOMKEY
 
+import { Claim, NoUpstreamRoomError } from "../../upstream/claim.ts";
 import { EngineError, type EngineReply, UnreachableError } from "../../upstream/engine.ts";
 import { scanFrom } from "../../upstream/scan.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
@@ -18,7 +19,7 @@ import {
   type UpstreamCommands,
   type UpstreamRoute,
 } from "./context.ts";
-import { Failure } from "./failure.ts";
+import { Failure, NO_ROOM } from "./failure.ts";
 import { keyIndexesOf } from "./keys.ts";
 import type { Reply } from "../protocol/reply.ts";
 import { COMMAND_TABLE } from "./table.ts";
@@ -86,21 +87,38 @@ function leftOut(name: string, reason = "it is of the single machine"): string {
   return `ERR ${name} is not possible with --upstream: ${reason}`;
 }
 
-/** Waits for the answer, and then writes it. */
+/** Claims room for the command, sends it, and writes its reply when it has come. */
 function answer<T>(
   context: CommandContext,
-  pending: Promise<T>,
+  sendIt: (claim: Claim) => Promise<T>,
   write: (result: T, reply: Reply) => void | Failure,
-): void {
-  const { reply } = context;
+): void | Failure {
+  const { reply, service } = context;
+  const claim = new Claim(service.budget);
+  let pending: Promise<T>;
+  try {
+    claim.commandOf(bytesOf(context));
+    pending = sendIt(claim);
+  } catch (error) {
+    claim.release();
+    return failureOf(error);
+  }
+  // The reply claims its own room, so it is written after the release.
   context.pending = pending.then(
-    (result) => () => write(result, reply),
-    (error: unknown) => () => failureOf(error),
+    (result) => () => {
+      claim.release();
+      return write(result, reply);
+    },
+    (error: unknown) => () => {
+      claim.release();
+      return failureOf(error);
+    },
   );
 }
 
 function failureOf(error: unknown): Failure {
   if (error instanceof EngineError) return new Failure(error.message);
+  if (error instanceof NoUpstreamRoomError) return new Failure(NO_ROOM);
   if (!(error instanceof UnreachableError)) throw error;
   return new Failure(
     `ERR the upstream cannot be reached (${error.message}); a write may or may not have been stored`,
@@ -132,6 +150,15 @@ function wordsOf(context: CommandContext): Buffer[] {
   return words;
 }
 
+function bytesOf({ args, count }: CommandContext): number {
+  let bytes = 0;
+  for (let index = 0; index < count; index++) {
+    const { start, end } = args[index] ?? { start: 0, end: 0 };
+    bytes += end - start;
+  }
+  return bytes;
+}
+
 function sliceOf(bytes: Buffer) {
   return { bytes, start: 0, end: bytes.length };
 }
@@ -141,7 +168,7 @@ function keysOf(command: Command, context: CommandContext, words: readonly Buffe
   return indexes.map((index) => words[index] ?? Buffer.alloc(0));
 }
 
-function get(context: CommandContext, upstream: Upstream): void {
+function get(context: CommandContext, upstream: Upstream): void | Failure {
   const { reply, nowMs, isBatched } = context;
   const key = argument(context, 1);
   if (!isBatched) {
@@ -152,10 +179,10 @@ function get(context: CommandContext, upstream: Upstream): void {
     }
     reply.dropBulk();
   }
-  answer(context, upstream.load(key, !isBatched), writeReply);
+  return answer(context, (claim) => claim.reply(upstream.load(key, !isBatched)), writeReply);
 }
 
-function mget(context: CommandContext, upstream: Upstream): void {
+function mget(context: CommandContext, upstream: Upstream): void | Failure {
   const { reply, nowMs, isBatched } = context;
   const count = context.count - 1;
   const mark = reply.out.end;
@@ -172,10 +199,11 @@ function mget(context: CommandContext, upstream: Upstream): void {
   }
   if (found === count) return;
   reply.out.end = mark;
-  const values = Array.from({ length: count }, (_, n) => {
-    return upstream.load(argument(context, n + 1), !isBatched);
-  });
-  answer(context, Promise.all(values), writeReply);
+  const load = (claim: Claim) =>
+    Array.from({ length: count }, (_, n) =>
+      claim.reply(upstream.load(argument(context, n + 1), !isBatched)),
+    );
+  return answer(context, (claim) => Promise.all(load(claim)), writeReply);
 }
 
 function sendByKey(context: CommandContext, upstream: Upstream, command: Command): void | Failure {
@@ -186,19 +214,29 @@ function sendByKey(context: CommandContext, upstream: Upstream, command: Command
   if (!upstream.isOneSlot(keys)) return CROSSSLOT;
   const isWrite = command.flags.includes("write");
   const kind = isWrite ? "write" : "read";
-  answer(context, upstream.send(kind, first, words, isWrite ? keys : []), writeReply);
+  const changed = isWrite ? keys : [];
+  return answer(
+    context,
+    (claim) => claim.reply(upstream.send(kind, first, words, changed)),
+    writeReply,
+  );
 }
 
 /** Sends the keys of each slot in a command of their own, and adds the replies up. */
-function sendSplit(context: CommandContext, upstream: Upstream, command: Command): void {
+function sendSplit(context: CommandContext, upstream: Upstream, command: Command): void | Failure {
   const [name = Buffer.alloc(0), ...keys] = wordsOf(context);
   const isWrite = command.flags.includes("write");
-  const parts = upstream.bySlot(keys.map(sliceOf)).map((slices) => {
-    const [first = sliceOf(name)] = slices;
-    const args = [name, ...slices.map(({ bytes }) => bytes)];
-    return upstream.send(isWrite ? "write" : "read", first, args, isWrite ? slices : []);
-  });
-  answer(context, Promise.all(parts), (replies, reply) => writeReply(sumOf(replies), reply));
+  const sendAll = () =>
+    upstream.bySlot(keys.map(sliceOf)).map((slices) => {
+      const [first = sliceOf(name)] = slices;
+      const args = [name, ...slices.map(({ bytes }) => bytes)];
+      return upstream.send(isWrite ? "write" : "read", first, args, isWrite ? slices : []);
+    });
+  return answer(
+    context,
+    () => Promise.all(sendAll()),
+    (replies, reply) => writeReply(sumOf(replies), reply),
+  );
 }
 
 function sumOf(replies: readonly EngineReply[]): string {
@@ -209,13 +247,20 @@ function everywhere(
   context: CommandContext,
   upstream: Upstream,
   merge: (replies: readonly EngineReply[]) => EngineReply,
-): void {
-  const sending = upstream.sendToAll(wordsOf(context));
-  answer(context, sending, (replies, reply) => writeReply(merge(replies), reply));
+): void | Failure {
+  return answer(
+    context,
+    (claim) => claim.reply(upstream.sendToAll(wordsOf(context)).then(merge)),
+    writeReply,
+  );
 }
 
-function flush(context: CommandContext, upstream: Upstream): void {
-  answer(context, upstream.flush(wordsOf(context)), (_, reply) => reply.ok());
+function flush(context: CommandContext, upstream: Upstream): void | Failure {
+  return answer(
+    context,
+    () => upstream.flush(wordsOf(context)),
+    (_, reply) => reply.ok(),
+  );
 }
 
 const INVALID_CURSOR = new Failure("ERR invalid cursor");
@@ -224,13 +269,15 @@ function scan(context: CommandContext, upstream: Upstream): void | Failure {
   const [, cursor, ...options] = wordsOf(context);
   const text = String(cursor);
   if (!/^\d{1,20}$/.test(text)) return INVALID_CURSOR;
-  answer(context, scanFrom(upstream, BigInt(text), options), (page, reply) => {
-    writeReply([Buffer.from(String(page.cursor)), page.keys], reply);
-  });
+  const scanIt = async (): Promise<EngineReply> => {
+    const page = await scanFrom(upstream, BigInt(text), options);
+    return [Buffer.from(String(page.cursor)), page.keys];
+  };
+  return answer(context, (claim) => claim.reply(scanIt()), writeReply);
 }
 
 /** A primary without keys answers nil: the next one is asked. */
-function randomKey(context: CommandContext, upstream: Upstream): void {
+function randomKey(context: CommandContext, upstream: Upstream): void | Failure {
   const words = wordsOf(context);
   const ask = async (): Promise<EngineReply> => {
     const targets = upstream.targets();
@@ -242,7 +289,7 @@ function randomKey(context: CommandContext, upstream: Upstream): void {
     }
     return null;
   };
-  answer(context, ask(), writeReply);
+  return answer(context, (claim) => claim.reply(ask()), writeReply);
 }
 
 function select(context: CommandContext): void | Failure {
@@ -303,5 +350,12 @@ function exec(context: CommandContext, upstream: Upstream): void | Failure {
       "CROSSSLOT Transaction discarded: with --upstream all its keys must be in one slot",
     );
   }
-  answer(context, upstream.transact(first, commands, slices), writeReply);
+  return answer(
+    context,
+    (claim) => {
+      for (const words of commands) claim.command(words);
+      return claim.reply(upstream.transact(first, commands, slices));
+    },
+    writeReply,
+  );
 }

@@ -5,6 +5,8 @@ import { expect, test } from "bun:test";
 import { ByteBuffer } from "../../../src/cache/cache.ts";
 import { readConfig } from "../../../src/config/config.ts";
 import { readUpstream } from "../../../src/config/upstream.ts";
+import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
+import { Claim, NoUpstreamRoomError } from "../../../src/upstream/claim.ts";
 import { slotOf } from "../../../src/upstream/slots.ts";
 import {
   readClusterNodes,
@@ -103,4 +105,25 @@ test.each([
 ])("%p is refused", (options, reason) => {
   expect(() => readConfig(options, {})).toThrow(reason);
   expect(() => readConfig(options, {})).not.toThrow("secret");
+});
+
+test("commands and replies of a request are claimed until it ends", async () => {
+  const budget = new ByteBudget(allocateBudget(1), 0, 2 ** 20);
+  const claim = new Claim(budget);
+  claim.command(["SET", "k", Buffer.alloc(2 ** 19)]);
+  expect(budget.usedBytes).toBeGreaterThan(2 ** 19);
+  await claim.reply(Promise.resolve([Buffer.alloc(2 ** 18), null, "1"]));
+  expect(budget.usedBytes).toBeGreaterThan(2 ** 19 + 2 ** 18);
+  // Neither this request nor another one has room for more.
+  expect(claim.reply(Promise.resolve(Buffer.alloc(2 ** 19)))).rejects.toThrow(NoUpstreamRoomError);
+  const other = new Claim(budget);
+  expect(() => other.command(["SET", "k", Buffer.alloc(2 ** 19)])).toThrow(NoUpstreamRoomError);
+  claim.release();
+  expect(budget.usedBytes).toBe(0);
+  // A single value may exceed the limit: it has arrived already.
+  other.command(["GET", "k"]);
+  await other.reply(Promise.resolve(Buffer.alloc(2 ** 21)));
+  expect(other.reply(Promise.resolve(Buffer.alloc(1)))).rejects.toThrow(NoUpstreamRoomError);
+  other.release();
+  expect(budget.usedBytes).toBe(0);
 });
