@@ -19,6 +19,7 @@ export class Claim {
   readonly #budget: ByteBudget;
   #bytes = 0;
   #hasReply = false;
+  #isOver = false;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
@@ -37,12 +38,16 @@ export class Claim {
   /** Claims a reply, and resolves with it. Rejects with NoUpstreamRoomError. */
   async reply<T extends EngineReply>(reply: Promise<T>): Promise<T> {
     const value = await reply;
+    // Another command of the request has failed, and the client has its error.
+    if (this.#isOver) return value;
     this.#add(sizeOf(value));
     this.#hasReply = true;
     return value;
   }
 
+  /** Ends the claim. */
   release(): void {
+    this.#isOver = true;
     this.#budget.resize(this.#bytes, 0);
     this.#bytes = 0;
   }

@@ -125,5 +125,7 @@ test("commands and replies of a request are claimed until it ends", async () => 
   await other.reply(Promise.resolve(Buffer.alloc(2 ** 21)));
   expect(other.reply(Promise.resolve(Buffer.alloc(1)))).rejects.toThrow(NoUpstreamRoomError);
   other.release();
+  // What arrives after the end is not claimed.
+  await other.reply(Promise.resolve(Buffer.alloc(100)));
   expect(budget.usedBytes).toBe(0);
 });
