@@ -16,6 +16,8 @@ const ERROR_DELIVERY_MS = 1000;
 export interface Connection extends Session {
   readonly socket: Socket<Connection | undefined>;
   readonly parser: Parser;
+  /** A chunk that is read together with those of other connections. */
+  arrived: Buffer | undefined;
   /** Received bytes of an incomplete command, or of commands that wait. */
   unread: ByteBuffer | undefined;
   /** Replies that the socket has not taken. They begin at the offset `sent`. */
@@ -92,8 +94,7 @@ export function newConnection(
     ...{ transaction: undefined, watched: undefined, cancelWait: undefined },
     subscriber: undefined,
     parser: new Parser(settings),
-    unread: undefined,
-    unsent: undefined,
+    ...{ arrived: undefined, unread: undefined, unsent: undefined },
     sent: 0,
     isWaiting: false,
     ...{ isQueued: false, isParked: false, hasLacked: false, wants: 0, claimed: 0, lastBytes: 0 },

@@ -112,12 +112,12 @@ export class Dispatcher {
     return QUICK_BY_NUMBER[this.lastCommand] === 1;
   }
 
-  /** Sets the connection of the next commands. */
-  begin(session: Session): void {
+  /** Sets the connection of the next commands, and their time if the caller has read the cache's clock. */
+  begin(session: Session, nowMs = this.#call.cache.clock.now()): void {
     const call = this.#call;
     call.session = session;
     call.reply.version = session.version;
-    call.nowMs = call.cache.clock.now();
+    call.nowMs = nowMs;
     this.#isLimited = isLimited(call);
     this.#isPlain = isPlainSession(call, this.#isLimited);
   }

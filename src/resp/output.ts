@@ -59,6 +59,11 @@ export class Output {
     this.#reply.out.end = this.#end;
   }
 
+  /** Leaves the writing to the caller, who calls `writeAll`. */
+  hold(): void {
+    this.#willWrite = true;
+  }
+
   writeSoon(): void {
     if (this.#willWrite || this.#replied.length === 0) return;
     this.#willWrite = true;

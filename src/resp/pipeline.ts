@@ -8,24 +8,24 @@
 import { type Cache, freeBytes } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Histogram } from "../shared-memory/histogram.ts";
-import type { RejectionReason } from "../security/rejections.ts";
 import type { Service } from "../service/service.ts";
 import { type Connection, hasNoReply, isBlocked, readOn } from "./connection.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { Clients } from "./clients.ts";
-import { NO_ROOM } from "./commands/failure.ts";
 import { commandName } from "./commands/table.ts";
 import { endTransaction } from "./commands/transactions.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import { InFlight } from "./in-flight.ts";
 import { type Excess, Input } from "./input.ts";
-import { Output, type Refused } from "./output.ts";
+import { Output } from "./output.ts";
 import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
 import { PAUSED, PausedConnections } from "./pause.ts";
+import { SizeLimits } from "./size-limits.ts";
 import type { Push } from "./push/push.ts";
 import type { Settings } from "./config-parameters.ts";
 import type { RespCounters } from "./counters.ts";
-import type { RespEvents, SizeOption } from "./events.ts";
+import type { RespEvents } from "./events.ts";
 
 /** Maximum number of commands of a connection that are parsed before the first of them runs. */
 const READ_AHEAD_MAX = 32;
@@ -53,7 +53,9 @@ export class Pipeline {
   readonly #parts: PipelineParts;
   readonly #inFlight: InFlight;
   readonly #input: Input;
+  readonly arrivals: Arrivals;
   readonly #output: Output;
+  readonly #limits: SizeLimits;
   readonly #slowMs: number;
   #hasReportedHttp = false;
   /** Commands that are parsed and have not run. */
@@ -77,12 +79,11 @@ export class Pipeline {
     const now = () => parts.cache.clock.now();
     this.#paused = new PausedConnections(settings, now, (paused) => this.#queueTurn(paused));
     this.#input = new Input(settings, this.#inFlight);
-    this.#output = new Output(reply, counters, this.#inFlight, (connection, reason) => {
-      const isPending =
-        reason === "pending_bytes" || this.#inFlight.limitBytes < config.respOutputLimit;
-      const option = isPending ? "--max-pending-bytes" : "--resp-output-limit";
-      this.#closeSlow(connection, reason, option);
-    });
+    this.#limits = new SizeLimits(parts, this.#inFlight);
+    this.#output = new Output(reply, counters, this.#inFlight, this.#limits.closeSlow);
+    this.arrivals = new Arrivals(parts, this.#queue, this.#output, (connection, chunk, hasFirst) =>
+      this.#readChunk(connection, chunk, hasFirst),
+    );
   }
 
   /** Writes the replies that wait, before messages are pushed. */
@@ -98,18 +99,16 @@ export class Pipeline {
 
   /** Closes a client for which this worker has lost messages. */
   closeSlow(connection: Connection): void {
-    this.#closeSlow(connection, "output_size", "--max-subscription-bytes");
+    this.#limits.closeSlow(connection, "output_size", "--max-subscription-bytes");
   }
 
-  #closeSlow(connection: Connection, reason: Refused, option: SizeOption): void {
-    this.#parts.counters.add("outputLimitCloses", 1);
-    this.#reportLimit(connection, reason, option);
-    connection.socket.terminate();
-  }
-
-  /** Reads a chunk from a client and runs its commands. */
+  /** Reads a chunk from a client and runs its commands, now or after all readable sockets have been read. */
   read(connection: Connection, chunk: Buffer): void {
-    this.#guarded(connection, () => this.#read(connection, chunk));
+    if (!this.arrivals.take(connection, chunk)) this.#readChunk(connection, chunk, false);
+  }
+
+  #readChunk(connection: Connection, chunk: Buffer, hasFirst: boolean): void {
+    this.#guarded(connection, () => this.#read(connection, chunk, hasFirst));
   }
 
   /** Writes unsent replies when the socket accepts more bytes, and then continues with the commands. */
@@ -135,40 +134,55 @@ export class Pipeline {
     this.#inFlight.forget(connection);
   }
 
-  #read(connection: Connection, chunk: Buffer): void {
+  #read(connection: Connection, chunk: Buffer, hasFirst: boolean): void {
     this.#parts.counters.add("inputBytes", chunk.length);
     connection.bytesIn += chunk.length;
     // A closing connection runs no further commands.
-    if (connection.isClosing) return;
+    if (connection.isClosing) {
+      if (hasFirst) this.#reread(connection);
+      return;
+    }
     const wasBlocked = isBlocked(connection);
     if (connection.unread === undefined && !wasBlocked) {
-      this.#work(connection, chunk, chunk.length);
+      this.#work(connection, chunk, chunk.length, hasFirst);
     } else {
+      if (hasFirst) this.#reread(connection);
       const { bytes, end } = this.#input.append(connection, chunk);
-      if (!wasBlocked) this.#work(connection, bytes, end);
+      if (!wasBlocked) this.#work(connection, bytes, end, false);
       else this.#closeIfOver(connection, this.#input.hold(connection));
     }
     // A pending command may still read the chunk.
     if (chunk.length >= FREED_CHUNK_BYTES_MIN && !connection.isWaiting) freeBytes(chunk);
   }
 
-  #runUnread(connection: Connection): void {
-    const { unread } = connection;
-    this.#work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0);
+  /** Gives the first command of the queue back, unparsed. */
+  #reread({ parser }: Connection): void {
+    parser.reread(this.#queue[0] as ParsedCommand);
+    this.#queue[0]?.release();
   }
 
-  /** Runs the commands in `bytes[0, end)` and keeps the bytes that are left. */
-  #work(connection: Connection, bytes: Buffer, end: number): void {
+  #runUnread(connection: Connection): void {
+    const { unread } = connection;
+    this.#work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0, false);
+  }
+
+  /**
+   * Runs the commands in `bytes[0, end)` and keeps the bytes that are left. `hasFirst`: the first command is
+   * parsed already, and in the queue.
+   */
+  #work(connection: Connection, bytes: Buffer, end: number, hasFirst: boolean): void {
     const { dispatcher, reply, clients, events } = this.#parts;
     const { parser } = connection;
     // CLIENT KILL has replied: no further command of this client may run.
     if (clients.isKilled(connection.row)) {
       connection.isClosing = true;
       connection.socket.terminate();
+      if (hasFirst) this.#reread(connection);
       return;
     }
-    const startMs = performance.now();
-    this.#begin(connection);
+    const isShared = this.arrivals.isRunning;
+    const startMs = isShared ? this.arrivals.startMs : performance.now();
+    this.#begin(connection, isShared ? this.arrivals.nowMs : undefined);
     this.#isTurnOver = false;
     let commands = 0;
     let outcome: Outcome = COMMAND;
@@ -176,7 +190,7 @@ export class Pipeline {
       // The limits depend on the client's token, which the next command may send.
       parser.isTrusted = connection.access !== "open";
       const ahead = parser.isTrusted ? READ_AHEAD_MAX : 1;
-      let count = 0;
+      let count = commands === 0 && hasFirst ? 1 : 0;
       do {
         outcome = parser.next(bytes, end);
         if (outcome !== COMMAND) continue;
@@ -219,7 +233,11 @@ export class Pipeline {
       if (this.#joined > 0) ran.fill(-1, done, (done += this.#joined));
     }
     for (let n = done - this.#joined; n < count; n++) (this.#queue[n] as ParsedCommand).release();
+    this.#ranMs = 0;
+    if (done === 1 && dispatcher.wasQuick && this.arrivals.observe(ran[0] as number, connection))
+      return done;
     this.#ranMs = performance.now() - startMs;
+    this.arrivals.renew();
     for (let n = 0; n < done;) {
       const number = ran[n] as number;
       const first = n++;
@@ -264,13 +282,13 @@ export class Pipeline {
     return !mustStop;
   }
 
-  #begin(connection: Connection): void {
+  #begin(connection: Connection, nowMs?: number): void {
     const { dispatcher, reply, push } = this.#parts;
     if (push.tracking.isOn) {
       if (this.#output.hasMore) this.#output.add(connection);
       push.tracking.drain();
     }
-    dispatcher.begin(connection);
+    dispatcher.begin(connection, nowMs);
     reply.hasLane = this.#inFlight.hasLane(connection);
   }
 
@@ -324,6 +342,8 @@ export class Pipeline {
 
   /** Runs one turn. The event loop then reads new chunks of other clients before the next turn. */
   readonly #runTurn = (): void => {
+    // Clients that have sent little do not wait for this turn.
+    this.arrivals.runAndWrite();
     const connection = this.#turns.shift();
     if (this.#turns.length > 0) setImmediate(this.#runTurn);
     if (connection === undefined || !connection.isQueued) return;
@@ -350,40 +370,21 @@ export class Pipeline {
   /** Closes a connection that exceeds a limit. Writes an error unless replies before it are unsent. */
   #closeIfOver(connection: Connection, excess: Excess | undefined): void {
     if (excess === undefined) return;
-    const { reply, settings, counters } = this.#parts;
-    const { limitBytes } = this.#inFlight;
-    const isPending = excess === "pending_bytes" || limitBytes < settings.queryLimit;
-    const option = isPending ? "--max-pending-bytes" : "--resp-query-limit";
-    const text = {
-      untrusted: "ERR Protocol error: unauthenticated command is too long",
-      command_size: `ERR Protocol error: the command is longer than ${option} (${this.#input.limitBytes} bytes)`,
-      pending_bytes: NO_ROOM,
-    }[excess];
-    counters.add("queryLimitCloses", 1);
-    this.#reportLimit(connection, excess === "pending_bytes" ? excess : "command_size", option);
+    const text = this.#limits.overInput(connection, excess, this.#input.limitBytes);
     const canRead = !isBlocked(connection);
     connection.isClosing = true;
     this.#output.forget(connection);
     this.#input.forget(connection);
     this.#inFlight.forget(connection);
-    if (canRead) reply.error(text);
+    if (canRead) this.#parts.reply.error(text);
     else connection.socket.end();
     // Further bytes of the client are read and dropped. Otherwise the client might not receive the error.
     connection.socket.resume();
   }
 
   #reportOutputLimit(connection: Connection): void {
-    const { dispatcher, config, counters } = this.#parts;
-    dispatcher.isOverLimit = false;
-    counters.add("outputLimitCloses", 1);
-    const isPending = this.#inFlight.limitBytes < config.respOutputLimit;
-    const option = isPending ? "--max-pending-bytes" : "--resp-output-limit";
-    this.#reportLimit(connection, "output_size", option);
-  }
-
-  #reportLimit(connection: Connection, reason: RejectionReason<"resp">, option: SizeOption): void {
-    this.#parts.service.rejections.add("resp", reason);
-    this.#parts.events.overLimit(connection.address, option);
+    this.#parts.dispatcher.isOverLimit = false;
+    this.#limits.overOutput(connection, "output_size");
   }
 
   /** Runs `step`. An exception ends this connection only. */

@@ -222,6 +222,7 @@ function accept(parts: ServerParts, socket: Socket<Connection | undefined>): voi
 /** Forgets a connection whose socket has closed. */
 function removeConnection(parts: ServerParts, connection: Connection): void {
   const { events, clients, counters, pipeline, push, connections } = parts;
+  pipeline.arrivals.finish(connection);
   connection.isClosing = true;
   connections.delete(connection.id);
   push.forget(connection);

@@ -1,0 +1,65 @@
+// Small chunks of several connections are read together: each client gets its own replies, in order.
+
+import { expect, test } from "bun:test";
+
+import { freePort, startService } from "../../lib/service.ts";
+import { until } from "../../lib/until.ts";
+import { commandBytes, connectRaw } from "./raw-client.ts";
+
+test("many clients that write at one moment get their own replies, whatever they send", async () => {
+  const port = freePort();
+  await using _service = await startService(["--workers", "1", "--resp-port", `${port}`]);
+  // More than are read together; inline, cut, several and wrong commands among them.
+  const clients = await Promise.all(Array.from({ length: 150 }, () => connectRaw(port)));
+  const wanted = clients.map(() => "");
+  for (let round = 0; round < 5; round++) {
+    const sent = clients.map((client, n) => {
+      const key = `key${n}`;
+      const text = `${round}:${n}`;
+      const set = commandBytes("SET", key, text);
+      const get = commandBytes("GET", key);
+      const got = `$${text.length}\r\n${text}\r\n`;
+      if (n % 5 === 0) {
+        client.send(Buffer.concat([set, get, get]));
+        return `+OK\r\n${got}${got}`;
+      }
+      if (n % 5 === 1) {
+        client.send(set.subarray(0, 9));
+        client.send(set.subarray(9));
+        client.send(`GET ${key}\r\n`);
+        return `+OK\r\n${got}`;
+      }
+      if (n % 5 === 2) {
+        client.send("\r\n\r\nPING\r\n");
+        return "+PONG\r\n";
+      }
+      if (n % 5 === 3) {
+        client.send(Buffer.concat([commandBytes("SELECT", "3"), set, get]));
+        return `+OK\r\n+OK\r\n${got}`;
+      }
+      client.send(Buffer.concat([commandBytes("MULTI"), set, get, commandBytes("EXEC")]));
+      return `+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n${got}`;
+    });
+    for (const [n, text] of sent.entries()) wanted[n] += text;
+    const replies = await Promise.all(clients.map((client, n) => client.until(wanted[n] ?? "")));
+    expect(replies).toEqual(wanted);
+  }
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+test("the command of a client that closes at once runs", async () => {
+  const port = freePort();
+  await using _service = await startService(["--workers", "1", "--resp-port", `${port}`]);
+  using other = await connectRaw(port);
+  let seen = "";
+  for (let n = 10; n < 30; n++) {
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
+    socket.write(commandBytes("SET", "key", `${n}`));
+    socket.end();
+    await until("the command has run", async () => {
+      other.send(commandBytes("GET", "key"));
+      seen = await other.until("\r\n");
+      return seen.endsWith(`${n}\r\n`);
+    });
+  }
+});
