@@ -107,7 +107,8 @@ export function handlerOfBody(
       (body) => {
         const response = respond(body, req);
         const isRejected = response instanceof Response && response.status === 400;
-        budget.leave(bytes * (isRejected ? SMALL_REJECTED_PER_BYTE : SMALL_VALID_PER_BYTE));
+        if (isRejected) budget.leave(bytes * SMALL_REJECTED_PER_BYTE);
+        else budget.leaveSmall(bytes * SMALL_VALID_PER_BYTE);
         if (response instanceof Response) return record(req, response, startMs);
         return response.then((later) => record(req, later, startMs));
       },

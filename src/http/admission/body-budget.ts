@@ -16,6 +16,11 @@ const POLL_MS = 10;
  */
 const YOUNG_COLLECTION_RATIO = 1 / 4;
 const FULL_COLLECTION_RATIO = 1 / 2;
+/**
+ * The part of the garbage of small bodies that a young collection may find in use: those of the requests in
+ * flight. With all of it, puts of 100 bytes had a full collection every 32,000, and 1 % more CPU time.
+ */
+const SMALL_SURVIVING_RATIO = 1 / 8;
 
 /** The collections of the runtime. */
 export interface Collector {
@@ -37,7 +42,7 @@ export class BodyBudget {
   readonly #waiters: Waiter[] = [];
   #timer: Timer | undefined;
   #youngBytes = 0;
-  #allBytes = 0;
+  #survivingBytes = 0;
 
   constructor(budget: Service["budget"], collector: Collector) {
     this.#budget = budget;
@@ -72,13 +77,23 @@ export class BodyBudget {
 
   /** Counts garbage, and collects it once it is a fraction of the limit. */
   leave(bytes: number): void {
+    this.#leave(bytes, bytes);
+  }
+
+  /** Counts the garbage of a small body that was in use for a moment. */
+  leaveSmall(bytes: number): void {
+    this.#leave(bytes, bytes * SMALL_SURVIVING_RATIO);
+  }
+
+  /** `surviving`: the part that a young collection may find in use. */
+  #leave(bytes: number, surviving: number): void {
     this.#youngBytes += bytes;
+    this.#survivingBytes += surviving;
     const { limitBytes } = this.#budget;
     if (this.#youngBytes < YOUNG_COLLECTION_RATIO * limitBytes) return;
-    this.#allBytes += this.#youngBytes;
     this.#youngBytes = 0;
-    if (this.#allBytes < FULL_COLLECTION_RATIO * limitBytes) return this.#collector.young();
-    this.#allBytes = 0;
+    if (this.#survivingBytes < FULL_COLLECTION_RATIO * limitBytes) return this.#collector.young();
+    this.#survivingBytes = 0;
     this.#collector.all();
   }
 

@@ -27,7 +27,7 @@ export interface PutRequest {
 export type Condition = "absent" | "present";
 
 export interface ConditionalPut extends PutRequest {
-  readonly condition: Condition | undefined;
+  readonly condition?: Condition;
 }
 
 const ENTRY_MEMBERS: readonly string[] = ["key", "value", "ttl", "stale", "tags", "encoding"];
@@ -97,9 +97,8 @@ export function readPut(body: JsonObject, limits: RequestLimits): ConditionalPut
   const entry = readEntry(body, "", limits, PUT_MEMBERS);
   if (entry instanceof HttpError) return entry;
   const { if: condition } = body;
-  if (condition === undefined || condition === "absent" || condition === "present") {
-    return { ...entry, condition };
-  }
+  if (condition === undefined) return entry;
+  if (condition === "absent" || condition === "present") return { ...entry, condition };
   return new HttpError(
     400,
     `"if" is ${shown(condition)}; use "absent", "present", or leave it out`,
