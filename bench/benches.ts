@@ -23,6 +23,7 @@ export const BENCHES: Readonly<Record<string, string>> = {
   snapshot: "What does a snapshot cost while it is taken, and how long does loading one take?",
   stampede: "How often do 1,000 callers call a function, and how long do they wait, with leases?",
   dashboards: "What do 20 open dashboards cost?",
+  start: "What does a start cost: time to the first answer, CPU time, resident memory?",
   idle: "What does a service at rest cost beside redis-server and memcached: CPU time and wake-ups?",
   fairness: "How long does a client wait while another one runs a long command?",
   "slow-clients": "What do 2,000 clients that send a byte a second cost the others?",

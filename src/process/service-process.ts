@@ -19,6 +19,7 @@ import {
   enableKeepAlive,
   listenerDescriptors,
 } from "../linux/listener-handover.ts";
+import { releaseStartCode } from "../linux/pages.ts";
 import { reportReady } from "../linux/supervision.ts";
 import { type Credentials, readCredentials, validUntil } from "../security/credentials.ts";
 import { EXIT_IO, EXIT_SOFTWARE, EXIT_SYSTEM, EXIT_USAGE, StartupError } from "../service/exit.ts";
@@ -148,6 +149,7 @@ export class ServiceProcess {
     const settings = { config, credentials: this.#credentials, env };
     const requested = cacheOptionsOf(config);
     warnAboutSettings({ ...settings, requested, fitted: cacheOptions }, this.logger);
+    releaseStartCode();
   }
 
   /** Reads tokens and certificates again. If they are wrong, logs the reason and keeps the old ones. */

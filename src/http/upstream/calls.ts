@@ -1,10 +1,12 @@
 // Calls of the upstream by HTTP: their errors become errors of HTTP.
 
 import type { Bytes } from "../../cache/cache.ts";
+import { Claim, NoUpstreamRoomError } from "../../upstream/claim.ts";
+import type { ByteBudget } from "../../shared-memory/byte-budget.ts";
 import { EngineError, type EngineReply, UnreachableError } from "../../upstream/engine.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { NOT_AN_INTEGER, SUM_OVERFLOW } from "../api/entry-errors.ts";
-import { HttpError, type Reject } from "../error.ts";
+import { BUDGET_EXCEEDED, HttpError, type Reject } from "../error.ts";
 import type { MaybeLater } from "../large-responses.ts";
 
 const RETRY_SOON = { headers: { "retry-after": "1" } };
@@ -22,10 +24,12 @@ export function leftOut(what: string): HttpError {
 export class UpstreamCalls {
   readonly upstream: Upstream;
   readonly reject: Reject;
+  readonly #budget: ByteBudget;
 
-  constructor(upstream: Upstream, reject: Reject) {
+  constructor(upstream: Upstream, reject: Reject, budget: ByteBudget) {
     this.upstream = upstream;
     this.reject = reject;
+    this.#budget = budget;
   }
 
   /** Sends a command of one key, and makes the response of its reply. A write drops the near value. */
@@ -35,7 +39,10 @@ export class UpstreamCalls {
     respond: (reply: EngineReply) => MaybeLater,
   ): Promise<Response> {
     const slice = sliceOf(key);
-    return this.guard(async () => respond(await this.upstream.send("write", slice, args, [slice])));
+    return this.guard(async (claim) => {
+      claim.command(args);
+      return respond(await claim.reply(this.upstream.send("write", slice, args, [slice])));
+    });
   }
 
   /** As `write` for a command that changes nothing. */
@@ -44,15 +51,21 @@ export class UpstreamCalls {
     args: readonly string[],
     respond: (reply: EngineReply) => MaybeLater,
   ): Promise<Response> {
-    return this.guard(async () => respond(await this.upstream.send("read", sliceOf(key), args)));
+    return this.guard(async (claim) => {
+      claim.command(args);
+      return respond(await claim.reply(this.upstream.send("read", sliceOf(key), args)));
+    });
   }
 
-  /** Returns the response of `work`, or that of the upstream's error. */
-  async guard(work: () => Promise<Response>): Promise<Response> {
+  /** Returns the response of `work`, or that of the upstream's error. Releases its claim. */
+  async guard(work: (claim: Claim) => Promise<Response>): Promise<Response> {
+    const claim = new Claim(this.#budget);
     try {
-      return await work();
+      return await work(claim);
     } catch (error) {
       return this.reject(errorOf(error));
+    } finally {
+      claim.release();
     }
   }
 }
@@ -69,6 +82,7 @@ export function wholeMs(ms: number): string {
 
 /** Returns the error of HTTP; throws what is no error of the upstream. */
 export function errorOf(error: unknown): HttpError {
+  if (error instanceof NoUpstreamRoomError) return BUDGET_EXCEEDED;
   if (error instanceof UnreachableError) {
     return new HttpError(
       503,

@@ -84,16 +84,20 @@ export class UpstreamEntries implements EntryHandlers {
     const { config, reject } = this.#parts;
     const keys = readKeys(body, config);
     if (keys instanceof HttpError) return reject(keys);
-    return this.#calls.guard(async () => {
-      const values = await Promise.all(keys.map((key) => this.#valueOf(key)));
+    return this.#calls.guard(async (claim) => {
+      claim.command(keys);
+      const values = await Promise.all(keys.map((key) => claim.reply(this.#valueOf(key))));
       return await this.#respondAll(req, values);
     });
   };
 
   #load(req: Request, key: string, joins: boolean): Promise<Response> {
     this.#keyBytes.setText(key);
-    const loading = this.#upstream.load(this.#keyBytes, joins);
-    return this.#calls.guard(async () => this.#respond(req, key, await loading));
+    return this.#calls.guard(async (claim) => {
+      claim.command([key]);
+      const value = await claim.reply(this.#upstream.load(this.#keyBytes, joins));
+      return this.#respond(req, key, value);
+    });
   }
 
   #respond(req: Request, key: string, value: Buffer | null): MaybeLater {
@@ -140,16 +144,20 @@ export class UpstreamEntries implements EntryHandlers {
     return valueTooLarge(value, cache, config);
   }
 
-  async #putAll(entries: readonly PutRequest[]): Promise<Response> {
-    const sending = entries.map((entry) => {
-      const slice = sliceOf(entry.key);
-      return this.#upstream.send("write", slice, setArguments(entry), [slice]);
+  #putAll(entries: readonly PutRequest[]): Promise<Response> {
+    const commands = entries.map(setArguments);
+    return this.#calls.guard(async (claim) => {
+      for (const args of commands) claim.command(args);
+      const sending = entries.map(({ key }, n) => {
+        const slice = sliceOf(key);
+        return this.#upstream.send("write", slice, commands[n] ?? [], [slice]);
+      });
+      const outcomes = await Promise.allSettled(sending);
+      const failed = outcomes.find((outcome) => outcome.status === "rejected");
+      if (failed === undefined) return ok({ stored: entries.length });
+      const done = outcomes.filter(({ status }) => status === "fulfilled").length;
+      return this.#parts.reject(errorOf(failed.reason).after(`${done} were stored`));
     });
-    const outcomes = await Promise.allSettled(sending);
-    const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed === undefined) return ok({ stored: entries.length });
-    const done = outcomes.filter(({ status }) => status === "fulfilled").length;
-    return this.#parts.reject(errorOf(failed.reason).after(`${done} were stored`));
   }
 }
 

@@ -18,7 +18,7 @@ export function createUpstreamHandlers(
   upstream: Upstream,
   parts: UpstreamApiParts,
 ): UpstreamHandlers {
-  const calls = new UpstreamCalls(upstream, parts.reject);
+  const calls = new UpstreamCalls(upstream, parts.reject, parts.service.budget);
   const value = (): Response => parts.reject(leftOut("/cache/{key}"));
   return {
     ...new UpstreamEntries(parts, calls),

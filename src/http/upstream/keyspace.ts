@@ -108,7 +108,8 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
     if (request instanceof HttpError) return reject(request);
     if (request.tags.length > 0) return reject(leftOut('"tags"'));
     const { upstream } = this.#calls;
-    return this.#calls.guard(async () => {
+    return this.#calls.guard(async (claim) => {
+      claim.command(request.keys);
       if (request.all) await upstream.flush();
       const deleting = request.keys.map((key) => {
         const slice = sliceOf(key);
