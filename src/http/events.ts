@@ -1,13 +1,16 @@
-// The live stats as server-sent events, once a second to each listener.
+// The live stats as server-sent events, once a second to each listener. The first event of a listener is
+// the history, which all listeners of a second share.
 //
 // One sample a second serves all listeners of a worker; without a listener none is taken. A listener
 // that does not read misses events, and its stream ends once it has missed MISSED_EVENTS_MAX in a row.
 
+import { HISTORY_EVENT } from "../live/history.ts";
+
 const INTERVAL_MS = 1000;
 /** The first sample covers this time: no mark was set before the first listener came. */
 const FIRST_SAMPLE_MS = 200;
-/** Events that may wait for a listener, besides those in the buffers of the runtime and the kernel. */
-const QUEUED_EVENTS_MAX = 4;
+/** The history and four events may wait for a listener, besides those in the buffers below. */
+const QUEUED_EVENTS_MAX = 5;
 /** Events in a row that a listener may miss. */
 const MISSED_EVENTS_MAX = 30;
 
@@ -17,10 +20,21 @@ export interface Sampler {
   stats(): object;
 }
 
+/** The samples of the last minutes: StatsHistory. */
+export interface RecordedStats {
+  /** Samples since the start. */
+  readonly count: number;
+  table(): object;
+}
+
 type Listener = ReadableStreamDefaultController<Uint8Array>;
 
 export class StatsEvents {
   readonly #sampler: Sampler;
+  readonly #history: RecordedStats;
+  /** The event of the history when it had `#historyCount` samples. */
+  #historyEvent: Uint8Array<ArrayBuffer> | undefined;
+  #historyCount = 0;
   /** With the number of events that each has missed since its last one. */
   readonly #listeners = new Map<Listener, number>();
   readonly #encoder = new TextEncoder();
@@ -28,8 +42,9 @@ export class StatsEvents {
   #timer: Timer | undefined;
   #hasPublished = false;
 
-  constructor(sampler: Sampler) {
+  constructor(sampler: Sampler, history: RecordedStats) {
     this.#sampler = sampler;
+    this.#history = history;
   }
 
   get listeners(): number {
@@ -44,6 +59,7 @@ export class StatsEvents {
         start: (listener) => {
           own = listener;
           this.#listeners.set(listener, 0);
+          listener.enqueue(this.#pastEvent());
           if (this.#hasPublished) listener.enqueue(this.#event());
           else this.#startTimer();
         },
@@ -110,7 +126,19 @@ export class StatsEvents {
   }
 
   #event(): Uint8Array<ArrayBuffer> {
-    const stats = JSON.stringify(this.#sampler.stats());
-    return this.#encoder.encode(`event: figures\ndata: ${stats}\n\n`);
+    return this.#encode("figures", this.#sampler.stats());
+  }
+
+  #pastEvent(): Uint8Array<ArrayBuffer> {
+    const { count } = this.#history;
+    if (this.#historyEvent === undefined || count !== this.#historyCount) {
+      this.#historyEvent = this.#encode(HISTORY_EVENT, this.#history.table());
+      this.#historyCount = count;
+    }
+    return this.#historyEvent;
+  }
+
+  #encode(name: string, data: object): Uint8Array<ArrayBuffer> {
+    return this.#encoder.encode(`event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
   }
 }

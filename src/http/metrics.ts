@@ -1,7 +1,7 @@
 // The workers' counters of HTTP requests, in shared memory: the number of responses of each route by
 // their status, and the durations of the requests.
 
-import type { ProtocolStats } from "../metrics/protocol.ts";
+import type { CallCounts, ProtocolStats } from "../metrics/protocol.ts";
 import { allocateCounterTable, CounterTable } from "../shared-memory/counters.ts";
 import { allocateHistogram, Histogram } from "../shared-memory/histogram.ts";
 import { allocateConnections, ConnectionTable } from "./admission/connection-table.ts";
@@ -25,6 +25,13 @@ const COUNTER_OF_STATUS = new Uint8Array(600).fill(OTHER);
 for (const [index, status] of STATUSES.entries()) {
   if (status !== "other") COUNTER_OF_STATUS[status] = index;
 }
+/**
+ * Statuses that a correct client gets: success, and the outcomes of a miss, a void lease and a condition. All
+ * others are errors.
+ */
+const OUTCOMES: ReadonlySet<unknown> = new Set([200, 201, 204, 304, 404, 409, 412]);
+/** A request of no route is an error, whatever its status is. */
+const NO_ROUTE = HTTP_COMMANDS.indexOf("other");
 const COUNTERS = HTTP_COMMANDS.length * STATUSES.length;
 
 export interface HttpMemory {
@@ -73,6 +80,20 @@ export class HttpMetrics implements ProtocolStats {
       STATUSES.map((status, index) => [String(status), this.#counts.sum(first + index)]),
     );
   };
+
+  readonly calls = (command: number, into: CallCounts): void => {
+    const first = command * STATUSES.length;
+    into.calls = 0;
+    into.errors = 0;
+    for (const [index, status] of STATUSES.entries()) {
+      const count = this.#counts.sum(first + index);
+      into.calls += count;
+      if (command === NO_ROUTE || !OUTCOMES.has(status)) into.errors += count;
+    }
+  };
+
+  /** The runtime counts no bytes, and counting them here would cost each request. */
+  readonly traffic = (): undefined => undefined;
 
   /** Connections of the port when the supervisor's thread last counted them. */
   readonly clients = (): number | undefined => this.connections.count;

@@ -47,7 +47,7 @@ const OK = { 200: json("Done.", schemas.OK) };
 export function createApi(context: HandlerContext): Api {
   const { config, metricsContext, large } = context;
   const handlers = createHandlers(context);
-  const events = new StatsEvents(new LiveSampler(metricsContext));
+  const events = new StatsEvents(new LiveSampler(metricsContext), metricsContext.history);
   const scrape = new MetricsScrape(metricsContext, large);
   const page = new Page();
   const routes: readonly Route[] = [

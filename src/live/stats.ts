@@ -24,6 +24,30 @@ export interface HotKey {
   readonly error: number;
 }
 
+/** A route of HTTP or a command of the Redis port: in the last second, and since the start. */
+export interface CommandView {
+  readonly protocol: "http" | "resp";
+  readonly command: string;
+  readonly callsPerSecond: number;
+  readonly errorsPerSecond: number;
+  readonly calls: number;
+  readonly errors: number;
+}
+
+/** A reason for which requests are rejected or connections closed. */
+export interface RejectionView {
+  readonly protocol: "http" | "resp";
+  readonly reason: string;
+  readonly perSecond: number;
+  readonly count: number;
+}
+
+/** Bytes of the last second. */
+export interface TrafficView {
+  readonly receivedPerSecond: number;
+  readonly sentPerSecond: number;
+}
+
 /** Percentiles of the durations of the last second's requests, in milliseconds. */
 export interface Percentiles {
   readonly p50: number;
@@ -92,6 +116,16 @@ export interface LiveStats {
     readonly expiredBytes: number;
   };
   readonly residentBytes: number;
+  /** Responses that report an error; a miss is none. */
+  readonly errorsPerSecond: number;
+  /** Rejected requests and closed connections. */
+  readonly rejectionsPerSecond: number;
+  readonly network: {
+    /** The Redis port. */
+    readonly resp: TrafficView;
+    /** All interfaces but the loopback; null if the system does not count them. */
+    readonly interfaces: TrafficView | null;
+  };
   readonly evictionsPerSecond: number;
   readonly expirationsPerSecond: number;
   /** Leases given, requests that waited for one, stale values served, and tags invalidated. */
@@ -108,6 +142,10 @@ export interface LiveStats {
   readonly shards: readonly ShardView[];
   readonly workers: readonly WorkerView[];
   readonly workerRestarts: number;
+  /** The most frequent ones first, at most 12. */
+  readonly commands: readonly CommandView[];
+  /** The reasons that have occurred since the start. */
+  readonly rejections: readonly RejectionView[];
   /** The most frequently read keys of a sample, most frequent first. */
   readonly hotKeys: {
     readonly sampled: number;

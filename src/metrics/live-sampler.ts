@@ -5,13 +5,23 @@ import { isUtf8 } from "node:buffer";
 
 import { type Cache, SAMPLE_ONE_IN } from "../cache/cache.ts";
 import { type Config, version } from "../config/config.ts";
+import { type Rates, sampleOf } from "../live/history.ts";
 import type { HotKey as HotKeyView, LiveStats } from "../live/stats.ts";
 import { residentBytes } from "../linux/resources.ts";
 import type { Service } from "../service/service.ts";
-import { BUCKETS, quantileOf } from "../shared-memory/histogram.ts";
+import { quantileOf } from "../shared-memory/histogram.ts";
 import type { HotKey } from "./hot-keys.ts";
-import type { MetricsContext, UpstreamSampler } from "./metric.ts";
-import { totalRequests } from "./protocol.ts";
+import type { UpstreamSampler } from "./metric.ts";
+import {
+  Changes,
+  commandViews,
+  networkView,
+  readTotals,
+  rejectionViews,
+  type SamplerContext,
+  sumOf,
+  type Totals,
+} from "./totals.ts";
 import { PUBLISHED_KEYS } from "./workers.ts";
 
 /** Slots that are inspected to estimate the bytes of expired entries. */
@@ -23,35 +33,19 @@ const KEYS_MAX = 10;
  */
 const ERROR_FACTOR = 2;
 
-/** Counters since the start. */
-interface Totals {
-  readonly timeMs: number;
-  readonly requests: number;
-  readonly hit: number;
-  readonly miss: number;
-  readonly evicted: number;
-  readonly expired: number;
-  readonly leasesGranted: number;
-  readonly leaseWaits: number;
-  readonly staleServed: number;
-  readonly invalidations: number;
-  /** Durations of requests, by bucket. */
-  readonly durations: Float64Array;
-}
-
 export class LiveSampler {
-  readonly #context: MetricsContext;
+  readonly #context: SamplerContext;
   readonly #shares: ArrayLike<number>;
   readonly #upstream: UpstreamSampler | undefined;
   /** The totals at the last mark and at the mark before it. */
   #previous: Totals;
   #last: Totals;
 
-  constructor(context: MetricsContext) {
+  constructor(context: SamplerContext) {
     this.#context = context;
     this.#shares = context.cache.ring.shares();
     this.#upstream = context.upstream?.createSampler();
-    this.#last = this.#previous = this.#totals();
+    this.#last = this.#previous = readTotals(context);
   }
 
   /**
@@ -60,8 +54,15 @@ export class LiveSampler {
    */
   mark(): void {
     this.#previous = this.#last;
-    this.#last = this.#totals();
+    this.#last = readTotals(this.#context);
     this.#upstream?.mark();
+  }
+
+  /** Marks a second, and adds its rates to the history. O(commands × threads). */
+  record(): void {
+    this.mark();
+    const changes = new Changes(this.#previous, this.#last);
+    this.#context.history.record(sampleOf(this.#rates(changes)));
   }
 
   /**
@@ -69,55 +70,21 @@ export class LiveSampler {
    * threads).
    */
   stats(): LiveStats {
-    const { cache, config, service, workers, protocols } = this.#context;
-    const last = this.#previous;
-    const now = this.#totals();
-    const seconds = Math.max(0.001, (now.timeMs - last.timeMs) / 1000);
-    const perSecond = (name: Exclude<keyof Totals, "durations">) =>
-      Math.max(0, now[name] - last[name]) / seconds;
-    const gets = now.hit + now.miss - last.hit - last.miss;
-    const stats = cache.maintenance.stats();
+    const { cache, config, service, workers } = this.#context;
+    const changes = new Changes(this.#previous, readTotals(this.#context));
     const rows = Array.from({ length: workers.count }, (_, thread) => workers.read(thread));
-    const expiredBytes = Math.round(
-      stats.expiring === 0
-        ? 0
-        : stats.bytes * cache.maintenance.expiredRatio(cache.clock.now(), EXPIRED_SAMPLE),
-    );
-    const clients = { http: 0, resp: 0 };
-    for (const protocol of protocols()) clients[protocol.protocol] = protocol.clients() ?? 0;
     return {
-      timeMs: Date.now(),
+      ...this.#rates(changes),
       state: service.state.phase,
       version,
       uptimeSeconds: (performance.now() - service.startedMs) / 1000,
-      requestsPerSecond: perSecond("requests"),
-      hitRatio: gets === 0 ? null : (now.hit - last.hit) / gets,
-      latencyMs: percentiles(last.durations, now.durations),
-      entries: stats.entries,
-      memory: {
-        maxBytes: stats.memory,
-        usedBytes: stats.used,
-        liveBytes: stats.bytes - expiredBytes,
-        deadBytes: stats.dead,
-        expiredBytes,
-      },
-      residentBytes: residentBytes(),
-      evictionsPerSecond: perSecond("evicted"),
-      expirationsPerSecond: perSecond("expired"),
-      caching: {
-        leasesPerSecond: perSecond("leasesGranted"),
-        waitsPerSecond: perSecond("leaseWaits"),
-        stalePerSecond: perSecond("staleServed"),
-        invalidationsPerSecond: perSecond("invalidations"),
-      },
-      upstream: this.#upstream?.view() ?? null,
-      clients,
       virtualNodes: config.virtualNodes,
       shards: shardViews(cache, this.#shares),
       workers: rows.map(({ load, requestsPerSecond }, worker) => {
         return { worker, load, requestsPerSecond };
       }),
-      workerRestarts: stats.lostThreads,
+      commands: commandViews(changes),
+      rejections: rejectionViews(changes),
       hotKeys: {
         sampled: Math.round(rows.reduce((sum, { sampled }) => sum + sampled, 0)),
         oneIn: SAMPLE_ONE_IN,
@@ -127,21 +94,47 @@ export class LiveSampler {
     };
   }
 
-  #totals(): Totals {
+  #rates(changes: Changes): Rates {
     const { cache, protocols } = this.#context;
-    const { hit, miss, evicted, expired, ...more } = cache.maintenance.stats();
-    const { leasesGranted, leaseWaits, staleServed, invalidations } = more;
-    const durations = new Float64Array(BUCKETS);
-    let requests = 0;
-    for (const protocol of protocols()) {
-      requests += totalRequests(protocol);
-      for (const [bucket, count] of protocol.durations.all().entries()) {
-        durations[bucket]! += count;
-      }
-    }
+    const { stats } = changes.now;
+    const [hits, misses] = [changes.of("hit"), changes.of("miss")];
+    const expiredBytes = Math.round(
+      stats.expiring === 0
+        ? 0
+        : stats.bytes * cache.maintenance.expiredRatio(cache.clock.now(), EXPIRED_SAMPLE),
+    );
+    const clients = { http: 0, resp: 0 };
+    for (const protocol of protocols()) clients[protocol.protocol] = protocol.clients() ?? 0;
     return {
-      ...{ timeMs: performance.now(), requests, hit, miss, evicted, expired, durations },
-      ...{ leasesGranted, leaseWaits, staleServed, invalidations },
+      timeMs: Date.now(),
+      requestsPerSecond: changes.perSecond(sumOf(changes.now.calls) - sumOf(changes.last.calls)),
+      hitRatio: hits + misses === 0 ? null : hits / (hits + misses),
+      latencyMs: percentiles(changes.last.durations, changes.now.durations),
+      entries: stats.entries,
+      memory: {
+        maxBytes: stats.memory,
+        usedBytes: stats.used,
+        liveBytes: stats.bytes - expiredBytes,
+        deadBytes: stats.dead,
+        expiredBytes,
+      },
+      residentBytes: residentBytes(),
+      errorsPerSecond: changes.perSecond(sumOf(changes.now.errors) - sumOf(changes.last.errors)),
+      rejectionsPerSecond: changes.perSecond(
+        sumOf(changes.now.rejections) - sumOf(changes.last.rejections),
+      ),
+      network: networkView(changes),
+      evictionsPerSecond: changes.perSecond(changes.of("evicted")),
+      expirationsPerSecond: changes.perSecond(changes.of("expired")),
+      caching: {
+        leasesPerSecond: changes.perSecond(changes.of("leasesGranted")),
+        waitsPerSecond: changes.perSecond(changes.of("leaseWaits")),
+        stalePerSecond: changes.perSecond(changes.of("staleServed")),
+        invalidationsPerSecond: changes.perSecond(changes.of("invalidations")),
+      },
+      clients,
+      upstream: this.#upstream?.view() ?? null,
+      workerRestarts: stats.lostThreads,
     };
   }
 }
@@ -159,7 +152,10 @@ function shardViews(cache: Cache, shares: ArrayLike<number>): LiveStats["shards"
     .map(({ entries, bytes }, shard) => ({ shard, share: shares[shard]!, entries, bytes }));
 }
 
-function snapshotView({ dataDir }: Config, { state }: Service): LiveStats["snapshot"] {
+function snapshotView(
+  { dataDir }: Config,
+  { state }: Pick<Service, "state">,
+): LiveStats["snapshot"] {
   return {
     isEnabled: dataDir !== "",
     lastMs: state.get("savedMs"),

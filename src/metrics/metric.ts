@@ -3,6 +3,7 @@
 import type { Cache, CacheStats, ShardStats } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Service } from "../service/service.ts";
+import type { StatsHistory } from "./history.ts";
 import type { ProtocolStats } from "./protocol.ts";
 import type { UpstreamView } from "../live/stats.ts";
 import type { DurationSums } from "../shared-memory/histogram.ts";
@@ -39,6 +40,7 @@ export interface MetricsContext {
   readonly protocols: () => readonly ProtocolStats[];
   /** Undefined without --upstream. */
   readonly upstream?: UpstreamSource | undefined;
+  readonly history: StatsHistory;
 }
 
 /** One reading of all sources: every metric in a response of /metrics comes from it. */

@@ -160,10 +160,10 @@ function openPorts(
   logger: Logger,
   upstream: UpstreamNode | undefined,
 ): OpenPorts | RefusedPort {
-  const { config, cache, service, waiters, httpMetrics, workers, thread } = context;
+  const { config, cache, service, waiters, httpMetrics, workers, history, thread } = context;
   const protocols: ProtocolStats[] = [httpMetrics];
   const sources = {
-    ...{ cache, config, service, workers, protocols: () => protocols },
+    ...{ cache, config, service, workers, history, protocols: () => protocols },
     upstream: upstream?.source,
   };
   let { port } = config;

@@ -37,6 +37,8 @@ import { Supervisor, type SupervisorEvents } from "./supervisor.ts";
 
 /** Requests in flight get this long after SIGTERM; the service promises to end within 5 s. */
 const STOP_GRACE_MS = 4000;
+/** The recorder's code is loaded after the start, which it would delay. */
+const RECORD_AFTER_MS = 500;
 /** Bun's default limit of a request's head. */
 const RUNTIME_HEADER_BYTES = 16_384;
 
@@ -238,7 +240,13 @@ export class ServiceProcess {
     const isPaused = () => this.#serviceState.get("isSweepPaused") !== 0;
     const evictionBegan = () => this.logger.info(EVICTION_BEGAN);
     if (config.store === "shared") startMaintenance(cache, evictionBegan, isPaused);
+    setTimeout(() => void this.#recordHistory(cache), RECORD_AFTER_MS);
     return url;
+  }
+
+  async #recordHistory(cache: Cache): Promise<void> {
+    const { recordHistory } = await import("./history-recorder.ts");
+    await recordHistory(this.#state, this.#config, cache);
   }
 
   async #startTracker(cache: Cache): Promise<void> {

@@ -3,6 +3,7 @@
 import { Cache, type CacheMemory, type CacheOptions } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import { allocateHttp, type HttpMemory } from "../http/metrics.ts";
+import { allocateHistory } from "../metrics/history.ts";
 import { allocateWorkers } from "../metrics/workers.ts";
 import { allocateResp, type RespMemory } from "../resp/memory.ts";
 import { allocateRejections } from "../security/rejections.ts";
@@ -19,6 +20,7 @@ export interface SharedState {
   readonly http: HttpMemory;
   readonly resp: RespMemory;
   readonly workers: SharedArrayBuffer;
+  readonly history: SharedArrayBuffer;
   readonly rejections: SharedArrayBuffer;
   readonly budget: SharedArrayBuffer;
   readonly logLines: SharedArrayBuffer;
@@ -44,6 +46,7 @@ export function allocateSharedState(
     http: allocateHttp(workers, config.maxConnections),
     resp: allocateResp(config, workers),
     workers: allocateWorkers(workers),
+    history: allocateHistory(),
     rejections: allocateRejections(workers),
     budget: allocateBudget(workers),
     logLines: allocateLogLines(workers),

@@ -5,6 +5,7 @@ import { Cache } from "../cache/cache.ts";
 import { Waiters } from "../caching/waiters.ts";
 import type { Config } from "../config/config.ts";
 import { HttpMetrics } from "../http/metrics.ts";
+import { StatsHistory } from "../metrics/history.ts";
 import { WorkerRows } from "../metrics/workers.ts";
 import type { RespMemory } from "../resp/memory.ts";
 import { RejectionCounters } from "../security/rejections.ts";
@@ -27,6 +28,7 @@ export interface ThreadContext {
   readonly httpMetrics: HttpMetrics;
   readonly respMemory: RespMemory;
   readonly workers: WorkerRows;
+  readonly history: StatsHistory;
 }
 
 /** Attaches the calling thread as worker number `thread`, from 0. */
@@ -56,5 +58,6 @@ export function attach(
     httpMetrics: new HttpMetrics(state.http, thread),
     respMemory: state.resp,
     workers: new WorkerRows(state.workers),
+    history: new StatsHistory(state.history),
   };
 }

@@ -137,6 +137,13 @@ export class RespCounters {
     };
   }
 
+  /** Returns the bytes of the port since the start of the service, regardless of `reset`. */
+  trafficSinceStart(): { readonly received: number; readonly sent: number } {
+    const base = this.#all.length - this.#rowLength;
+    const total = (offset: number) => this.#sum(offset) - (this.#all[base + offset] ?? 0);
+    return { received: total(OFFSETS.inputBytes), sent: total(OFFSETS.outputBytes) };
+  }
+
   /**
    * Sets all counters of events to 0, and keeps the counts of the cache. Concurrent counts of other threads may be
    * lost.

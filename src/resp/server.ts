@@ -27,6 +27,7 @@ import { Reply } from "./protocol/reply.ts";
 import { RestCommands } from "./rest.ts";
 import { Settings } from "./config-parameters.ts";
 import { COMMANDS_MAX, RespCounters } from "./counters.ts";
+import { respStats } from "./stats.ts";
 import { Scripting } from "./scripting/scripting.ts";
 
 /** Interval of the check for connections that must close. */
@@ -112,7 +113,7 @@ function serveParts(parts: ServerParts): RespServer {
   const stopTimers = startTimers(parts);
   return {
     port,
-    stats: protocolStats(parts),
+    stats: respStats(parts.counters, parts.durations),
     answered: () => dispatcher.calls,
     renew: (tls) => void listeners.push(listen(config, port, tls, handlers)),
     async stop(graceMs) {
@@ -248,19 +249,6 @@ function startTimers(parts: ServerParts): () => void {
   ];
   return () => {
     for (const end of endings) end();
-  };
-}
-
-function protocolStats({ counters, durations }: ServerParts): ProtocolStats {
-  return {
-    protocol: "resp",
-    commands: COMMAND_NAMES,
-    statuses(command) {
-      const { done, failed, rejected } = counters.commandSinceStart(command);
-      return { ok: done, error: failed, rejected };
-    },
-    durations,
-    clients: () => counters.sum("connected"),
   };
 }
 

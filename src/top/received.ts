@@ -1,12 +1,16 @@
 // Validates stats from the wire, because another version of the service or another program may have
 // sent them. Additional members are ignored.
 
+import { type HistoryTable, type Sample, samplesOf } from "../live/history.ts";
 import type {
+  CommandView,
   HotKey,
   LiveStats,
   Percentiles,
   PrimaryView,
+  RejectionView,
   ShardView,
+  TrafficView,
   UpstreamView,
   WorkerView,
 } from "../live/stats.ts";
@@ -45,6 +49,10 @@ const isUpstream = fields<UpstreamView>({
   inFlight: isNumber,
   errorsPerSecond: isNumber,
 });
+const PROTOCOLS = ["http", "resp"] as const;
+const isProtocol: Check<"http" | "resp"> = (value): value is "http" | "resp" =>
+  PROTOCOLS.some((protocol) => protocol === value);
+const isTraffic = fields<TrafficView>({ receivedPerSecond: isNumber, sentPerSecond: isNumber });
 
 const isStats = fields<LiveStats>({
   timeMs: isNumber,
@@ -63,6 +71,9 @@ const isStats = fields<LiveStats>({
     expiredBytes: isNumber,
   }),
   residentBytes: isNumber,
+  errorsPerSecond: isNumber,
+  rejectionsPerSecond: isNumber,
+  network: fields<LiveStats["network"]>({ resp: isTraffic, interfaces: orNull(isTraffic) }),
   evictionsPerSecond: isNumber,
   expirationsPerSecond: isNumber,
   caching: fields<LiveStats["caching"]>({
@@ -81,6 +92,17 @@ const isStats = fields<LiveStats>({
     fields<WorkerView>({ worker: isNumber, load: isNumber, requestsPerSecond: isNumber }),
   ),
   workerRestarts: isNumber,
+  commands: listOf(
+    fields<CommandView>({
+      ...{ protocol: isProtocol, command: isText, callsPerSecond: isNumber },
+      ...{ errorsPerSecond: isNumber, calls: isNumber, errors: isNumber },
+    }),
+  ),
+  rejections: listOf(
+    fields<RejectionView>({
+      ...{ protocol: isProtocol, reason: isText, perSecond: isNumber, count: isNumber },
+    }),
+  ),
   hotKeys: fields<LiveStats["hotKeys"]>({
     sampled: isNumber,
     oneIn: isNumber,
@@ -100,11 +122,26 @@ const isStats = fields<LiveStats>({
   }),
 });
 
+const isHistory = fields<HistoryTable>({
+  fields: listOf(isText),
+  rows: listOf(listOf(orNull(isNumber))),
+});
+
 /** Returns the stats in the data of an event; undefined if the data is something else. */
 export function parseStats(data: string): LiveStats | undefined {
+  const value = parseJson(data);
+  return isStats(value) ? value : undefined;
+}
+
+/** Returns the samples in the data of an event; none if the data is something else. */
+export function parseHistory(data: string): Sample[] {
+  const value = parseJson(data);
+  return isHistory(value) ? samplesOf(value) : [];
+}
+
+function parseJson(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(data);
-    return isStats(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -37,6 +37,12 @@ export function sampleStats(changes: Partial<LiveStats> = {}): LiveStats {
       expiredBytes: 3 * MIB,
     },
     residentBytes: 1200 * MIB,
+    errorsPerSecond: 1.5,
+    rejectionsPerSecond: 0,
+    network: {
+      resp: { receivedPerSecond: 3 * MIB, sentPerSecond: 9 * MIB },
+      interfaces: { receivedPerSecond: 5 * MIB, sentPerSecond: 14 * MIB },
+    },
     evictionsPerSecond: 0,
     expirationsPerSecond: 12.5,
     caching: {
@@ -53,6 +59,17 @@ export function sampleStats(changes: Partial<LiveStats> = {}): LiveStats {
       return { worker, load, requestsPerSecond: 60_000 * load };
     }),
     workerRestarts: 0,
+    commands: [
+      {
+        ...{ protocol: "resp", command: "get", callsPerSecond: 80_000, errorsPerSecond: 0 },
+        ...{ calls: 9_000_000, errors: 0 },
+      },
+      {
+        ...{ protocol: "http", command: "put", callsPerSecond: 43_456, errorsPerSecond: 1.5 },
+        ...{ calls: 4_000_000, errors: 12 },
+      },
+    ],
+    rejections: [{ protocol: "http", reason: "overload", perSecond: 0, count: 17 }],
     hotKeys: { sampled: 12_345, oneIn: 16, keys: NASTY_KEYS.map(hotKey) },
     snapshot: { isEnabled: true, lastMs: 1_799_999_988_000, hasFailed: false },
     ...changes,

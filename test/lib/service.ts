@@ -45,9 +45,9 @@ export function serveParts(parts: Parts, ...options: string[]): HttpServer & Asy
   };
   const state = allocateFor(config);
   const context = attachAlone(config, state);
-  const { httpMetrics: metrics, workers } = context;
+  const { httpMetrics: metrics, workers, history } = context;
   const { service = context.service, cache = context.cache, failed = rethrow } = parts;
-  const sources = { cache, config, service, workers, protocols: () => [metrics] };
+  const sources = { cache, config, service, workers, history, protocols: () => [metrics] };
   const waiters = new Waiters(cache, config.maxWaiters);
   const commands = createResp(
     { cache, config, memory: context.respMemory, thread: 0, service, waiters },

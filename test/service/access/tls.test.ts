@@ -302,6 +302,6 @@ describe("at SIGHUP", () => {
     for (let n = 0; n < 10; n++) {
       expect([await statusOf("before"), await statusOf("after")]).toEqual([401, 200]);
     }
-    expect(await listening).toStartWith("event: figures");
+    expect(await listening).toStartWith("event: history");
   });
 });

@@ -7,7 +7,7 @@ import { StatsEvents } from "../../../src/http/events.ts";
 /** Events of 100 KB: 40 of them fill the buffers of the kernel. */
 function someEvents(): StatsEvents {
   const stats = { padding: "x".repeat(100_000) };
-  return new StatsEvents({ mark() {}, stats: () => stats });
+  return new StatsEvents({ mark() {}, stats: () => stats }, { count: 0, table: () => ({}) });
 }
 
 test("a stream that nobody reads ends after 30 missed events in a row", async () => {
