@@ -9,7 +9,17 @@ import { allocateConnections, ConnectionTable } from "./admission/connection-tab
 /** The names of the routes in metrics; "other" is a request of no route. */
 export const HTTP_COMMANDS = [
   ...(["put", "get", "delete", "mput", "mget", "snapshot", "stats", "ring"] as const),
-  ...(["incr", "ttl", "keys", "flush", "cache", "redis", "release", "invalidate"] as const),
+  ...([
+    "incr",
+    "ttl",
+    "entry",
+    "keys",
+    "flush",
+    "cache",
+    "redis",
+    "release",
+    "invalidate",
+  ] as const),
   ...(["health", "livez", "readyz", "metrics", "openapi", "dashboard", "events", "other"] as const),
 ] as const;
 export type HttpCommand = (typeof HTTP_COMMANDS)[number];

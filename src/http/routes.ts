@@ -176,6 +176,13 @@ function keyspaceRoutes(handlers: Handlers): Route[] {
       responses: { ...OK, ...BAD, ...NO_KEY, ...DOWN },
       handle: handlers.removeTtl,
     }),
+    get("/entry", "entry", {
+      ...{ access: "read", isSheddable: true },
+      summary: "What the cache knows of an entry, without its value.",
+      parameters: { key: schemas.KEY },
+      responses: { 200: json("The facts.", schemas.ENTRY_FACTS), ...BAD, ...NO_KEY, ...DOWN },
+      handle: handlers.entry,
+    }),
     get("/keys", "keys", {
       ...{ access: "read", isSheddable: true },
       summary: "Some of the keys, and the cursor of the next request.",

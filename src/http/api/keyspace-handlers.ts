@@ -1,4 +1,4 @@
-// The handlers of /incr, /ttl, /keys and /flush: counters, lifetimes, and all keys.
+// The handlers of /incr, /ttl, /entry, /keys and /flush: counters, lifetimes, facts, and all keys.
 
 import { ByteBuffer, type Cache, type Change, type Entry, NEVER } from "../../cache/cache.ts";
 import { clientKey, databaseOf } from "../../cache/databases.ts";
@@ -23,7 +23,8 @@ const KEYS_PER_STEP = 64;
 const PAGE_MS_MAX = 5;
 
 export interface KeyspaceHandlers extends Readonly<
-  Record<"incr" | "setTtl", BodyHandler> & Record<"ttl" | "removeTtl" | "keys" | "flush", Handler>
+  Record<"incr" | "setTtl", BodyHandler> &
+    Record<"ttl" | "removeTtl" | "entry" | "keys" | "flush", Handler>
 > {}
 
 /** Creates the handlers of one worker. */
@@ -40,6 +41,13 @@ export function createKeyspaceHandlers(context: HandlerContext): KeyspaceHandler
     const facts = cache.look(key, nowMs);
     if (facts === undefined) return keyNotFound();
     return ok({ key: name, ttl: secondsLeft(facts.expiresAtMs, nowMs) });
+  };
+  const entry: Handler = (req) => {
+    const name = readQueryKey(req.url, config);
+    if (name instanceof HttpError) return reject(name);
+    key.setText(name);
+    const facts = factsOf(cache, key);
+    return facts === undefined ? keyNotFound() : ok({ key: name, ...facts });
   };
   /** Changes the lifetime of the entry; `ttlMs` may be NEVER. */
   const changeTtl = (name: string, ttlMs: number): Response => {
@@ -79,6 +87,7 @@ export function createKeyspaceHandlers(context: HandlerContext): KeyspaceHandler
       const name = readQueryKey(req.url, config);
       return name instanceof HttpError ? reject(name) : changeTtl(name, NEVER);
     },
+    entry,
     keys,
     flush: () => {
       cache.clear();
@@ -109,6 +118,30 @@ function increment(
     return { value, expiresAtMs, keepsMeta: true };
   };
   return cache.update(key, nowMs, change) ? result : FULL;
+}
+
+/** Returns what the cache knows of the live entry; its read counts neither as a get nor as a hit. O(1). */
+function factsOf(cache: Cache, key: ByteBuffer): Readonly<Record<string, unknown>> | undefined {
+  const nowMs = cache.clock.now();
+  let facts: Readonly<Record<string, unknown>> | undefined;
+  cache.update(key, nowMs, (entry) => {
+    if (entry === undefined) return "keep";
+    const { value, expiresAtMs, hits, meta } = entry;
+    const bytes = value.end - value.start;
+    const hasExpiry = expiresAtMs !== NEVER;
+    facts = {
+      ttl: secondsLeft(expiresAtMs, nowMs),
+      stale: Math.max(0, Math.ceil((meta?.staleUntilMs ?? 0) - expiresAtMs) / 1000),
+      bytes,
+      memory_bytes: cache.entryBytes(key.end - key.start, bytes, hasExpiry),
+      hits,
+      age: meta === undefined ? null : Math.max(0, Math.round(nowMs - meta.storedAtMs) / 1000),
+      tags: meta?.tags.length ?? 0,
+      type: meta === undefined || meta.contentType === "" ? null : meta.contentType,
+    };
+    return "keep";
+  });
+  return facts;
 }
 
 /** A key as JSON can hold it: in base64 if it is not text in UTF-8. */

@@ -154,6 +154,25 @@ export const LIFETIME = okWith({
     description: "Seconds until the entry expires; null: it does not expire.",
   },
 });
+export const ENTRY_FACTS = okWith({
+  key: KEY,
+  ttl: {
+    type: ["number", "null"],
+    minimum: 0,
+    description: "Seconds until the entry expires; null: it does not expire.",
+  },
+  stale: number("Seconds after that for which the value may be served as stale."),
+  bytes: count("Bytes of the value."),
+  memory_bytes: count("Bytes of memory that key and value take, with their part of the index."),
+  hits: count("Hits that eviction counts: 0 to 3, where 3 is three or more."),
+  age: {
+    type: ["number", "null"],
+    minimum: 0,
+    description: "Seconds since it was stored; null: the cache keeps no time for such an entry.",
+  },
+  tags: count("Number of its tags."),
+  type: { type: ["string", "null"], description: "Its content type; null: none was sent." },
+});
 export const KEY_PAGE = okWith({
   keys: {
     type: "array",

@@ -19,6 +19,7 @@ const NEEDS: Readonly<Record<string, "open" | "read" | "write">> = {
   "POST /mget": "read",
   "POST /incr": "write",
   "GET /ttl": "read",
+  "GET /entry": "read",
   "POST /ttl": "write",
   "DELETE /ttl": "write",
   "GET /keys": "read",

@@ -172,6 +172,38 @@ describe("/ttl", () => {
   });
 });
 
+describe("/entry", () => {
+  test("returns facts without the value, and counts neither as a get nor as a hit", async () => {
+    await call("POST", "/put", { key: "plain", value: "héllo" });
+    const facts = { status: "OK", key: "plain", ttl: null, stale: 0, bytes: 6, hits: 0, age: null };
+    const read = () => call("GET", "/entry?key=plain");
+    const gets = async () => ((await call("GET", "/stats"))[1] as { get_count: number }).get_count;
+    const before = await gets();
+    expect(await read()).toEqual([
+      200,
+      { ...facts, memory_bytes: expect.any(Number), tags: 0, type: null },
+    ]);
+    expect((await read())[1]).toMatchObject({ hits: 0 });
+    expect(await gets()).toBe(before);
+    await call("GET", "/get?key=plain");
+    expect((await read())[1]).toMatchObject({ hits: 1 });
+  });
+
+  test("has the stale time, the age, the number of tags and the type", async () => {
+    const entry = { key: "t1", value: "v", ttl: 100, stale: 30, tags: ["a", "b"] };
+    await call("POST", "/put", entry);
+    const [, facts] = await call("GET", "/entry?key=t1");
+    expect(facts).toMatchObject({ stale: 30, bytes: 1, tags: 2, type: null });
+    const { ttl, age } = facts as { ttl: number; age: number };
+    expect(ttl).toBeWithin(1, 100.001);
+    expect(age).toBeWithin(0, 100);
+  });
+
+  test("of a missing key is 404", async () => {
+    expect(await call("GET", "/entry?key=none")).toEqual(NOT_FOUND);
+  });
+});
+
 describe("/keys and /flush", () => {
   interface Page {
     readonly keys: readonly unknown[];
