@@ -1,9 +1,10 @@
 // The charts over time: their lines, colours and units.
 
+import type { Column } from "./history.ts";
 import { byId } from "./elements.ts";
 import { bytes, count, milliseconds, percent, rounded, text } from "./format.ts";
 import type { History } from "./history.ts";
-import { onSchemeChange } from "./theme.ts";
+import { type Colour, onSchemeChange } from "./theme.ts";
 import { type Axis, type ChartPlan, TimeChart } from "./time-chart.ts";
 
 const countText = (value: number): string => text(count(Math.round(value * 10) / 10));
@@ -18,6 +19,54 @@ const rates: Axis = {
 
 /** Powers of two, so that the labels of the axis are round numbers of bytes. */
 const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+
+interface RateLine {
+  readonly name: string;
+  readonly column: Column;
+  readonly colour: Colour;
+}
+
+/** Returns the plan of a chart of rates or counts, which begin at zero. */
+function ratePlan(title: string, unit: string, lines: readonly RateLine[]): ChartPlan {
+  const worded = lines.map((line) => ({ ...line, words: countText }));
+  return { title, unit, lines: worded, left: rates, isLow: true };
+}
+
+const ratios: Axis = {
+  words: (value) => text(rounded(percent(value))),
+  range: () => [0, 1.04],
+  steps: [0.25, 0.5],
+};
+
+const traffic: Axis = {
+  words: (value) => text(rounded(bytes(value))),
+  range: (_, greatest) => [0, greatest > 0 ? greatest * 1.15 : 1024],
+  steps: BYTE_STEPS,
+};
+
+const UPSTREAM_PLANS: readonly ChartPlan[] = [
+  {
+    title: "Near reads",
+    unit: "per second",
+    lines: [
+      { name: "hits", column: "nearHits", colour: "blue", fill: "blue-area", words: countText },
+      { name: "misses", column: "nearMisses", colour: "grey", words: countText },
+      {
+        ...{ name: "hit ratio", column: "nearHitRatio", colour: "orange", onRight: true },
+        words: percentText,
+      },
+    ],
+    left: rates,
+    right: ratios,
+    isLow: true,
+  },
+  ratePlan("Near values", "per second", [
+    { name: "fills", column: "fills", colour: "blue" },
+    { name: "drops", column: "drops", colour: "orange" },
+    { name: "invalidations", column: "invalidations", colour: "grey" },
+    { name: "errors", column: "upstreamErrors", colour: "pink" },
+  ]),
+];
 
 const PLANS: readonly ChartPlan[] = [
   {
@@ -39,11 +88,7 @@ const PLANS: readonly ChartPlan[] = [
       },
     ],
     left: rates,
-    right: {
-      words: (value) => text(rounded(percent(value))),
-      range: () => [0, 1.04],
-      steps: [0.25, 0.5],
-    },
+    right: ratios,
   },
   {
     title: "Latency",
@@ -63,11 +108,11 @@ const PLANS: readonly ChartPlan[] = [
     title: "Memory",
     isStack: true,
     lines: [
-      { name: "live", column: "toLive", colour: "blue", fill: "blue-area", words: bytesText },
+      { name: "live", column: "liveBytes", colour: "blue", fill: "blue-area", words: bytesText },
       {
         name: "dead",
         column: "toDead",
-        above: "toLive",
+        above: "liveBytes",
         colour: "orange",
         fill: "orange-area",
         words: bytesText,
@@ -82,7 +127,7 @@ const PLANS: readonly ChartPlan[] = [
       },
       {
         name: "overhead",
-        column: "used",
+        column: "usedBytes",
         above: "toExpired",
         colour: "grey",
         fill: "grey-area",
@@ -90,7 +135,8 @@ const PLANS: readonly ChartPlan[] = [
       },
       {
         name: "limit",
-        column: "limit",
+        column: "nearLimit",
+        legend: "maxBytes",
         colour: "ink-2",
         dash: [3, 4],
         words: (value) => text(rounded(bytes(value))),
@@ -98,7 +144,7 @@ const PLANS: readonly ChartPlan[] = [
     ],
     left: {
       words: (value) => text(rounded(bytes(value))),
-      range: (_, greatest) => [0, greatest > 0 ? greatest * 1.06 : 1],
+      range: (_, greatest) => [0, greatest > 0 ? greatest * 1.15 : 1],
       steps: BYTE_STEPS,
     },
   },
@@ -111,12 +157,46 @@ const PLANS: readonly ChartPlan[] = [
     ],
     left: rates,
   },
+  ratePlan("Errors and rejections", "per second", [
+    { name: "errors", column: "errors", colour: "pink" },
+    { name: "rejected", column: "rejections", colour: "orange" },
+  ]),
+  {
+    title: "Network",
+    unit: "per second",
+    lines: [
+      { name: "Redis port in", column: "respReceived", colour: "blue", words: bytesText },
+      { name: "out", column: "respSent", colour: "orange", words: bytesText },
+      { name: "interfaces in", column: "received", colour: "grey", words: bytesText },
+      { name: "out", column: "sent", colour: "pink", words: bytesText },
+    ],
+    left: traffic,
+    isLow: true,
+  },
+  ratePlan("Clients", "connections", [
+    { name: "HTTP", column: "httpClients", colour: "blue" },
+    { name: "Redis", column: "respClients", colour: "orange" },
+  ]),
+  ratePlan("Leases and stale reads", "per second", [
+    { name: "leases", column: "leases", colour: "blue" },
+    { name: "waits", column: "waits", colour: "orange" },
+    { name: "stale reads", column: "stale", colour: "pink" },
+  ]),
 ];
 
-/** Adds the charts to the page; returns a function that draws the current history. */
+/** Adds the charts of the cache to the page; returns a function that draws the current history. */
 export function makeCharts(history: History): () => void {
-  const host = byId("charts", HTMLElement);
-  const charts = PLANS.map((plan) => new TimeChart(host, plan, history));
+  return chartsIn("charts", PLANS, history);
+}
+
+/** As makeCharts, for the charts of the upstream. */
+export function makeUpstreamCharts(history: History): () => void {
+  return chartsIn("upstream-charts", UPSTREAM_PLANS, history);
+}
+
+function chartsIn(id: string, plans: readonly ChartPlan[], history: History): () => void {
+  const host = byId(id, HTMLElement);
+  const charts = plans.map((plan) => new TimeChart(host, plan, history));
   onSchemeChange(() => charts.forEach((chart) => chart.redraw()));
   return () => charts.forEach((chart) => chart.draw());
 }

@@ -4,7 +4,7 @@ import type { ShardView } from "../live/stats.ts";
 import { count, exact, percent, text } from "./format.ts";
 
 /** Below this mean a deviation in per cent has no meaning: one entry can be 100 % of the mean. */
-const MEAN_MIN = 10;
+export const MEAN_MIN = 10;
 
 export function meanEntries(shards: readonly ShardView[]): number {
   return totalEntries(shards) / Math.max(shards.length, 1);

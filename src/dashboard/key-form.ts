@@ -1,44 +1,52 @@
-// The form that gets, puts and deletes one key. A value stays hidden until the user reveals it,
-// because other people may see the screen.
+// The form that gets, puts and deletes one key. It shows facts of the entry; its value stays hidden
+// until the user reveals it, because other people may see the screen. A delete is confirmed first.
 
-import { byId, setText } from "./elements.ts";
-import { bytes, exact, text } from "./format.ts";
-import type { KeyApi, KeyResponse } from "./key-api.ts";
+import { byId, make, setText } from "./elements.ts";
+import { bytes, duration, exact, text } from "./format.ts";
+import {
+  failure,
+  type FactsResponse,
+  type KeyApi,
+  type KeyResponse,
+  type ValueResponse,
+} from "./key-api.ts";
 import { clipped, visibleLine, visibleLines } from "./visible-text.ts";
 
 /** Most UTF-16 units of a value that are shown; more would freeze the page. */
 const SHOWN_LENGTH = 100_000;
-
-const ACTIONS = ["get", "put", "delete"] as const;
-type Action = (typeof ACTIONS)[number];
-
-/** The status during an action and after it. */
-const WORDS: Readonly<Record<Action, readonly [doing: string, done: string]>> = {
-  get: ["Getting …", "Found"],
-  put: ["Putting …", "Stored"],
-  delete: ["Deleting …", "Deleted"],
-};
+/** Most bytes of a value that the page loads. */
+const LOADED_BYTES_MAX = 2 ** 20;
+/** Eviction counts no more hits of an entry. */
+const HITS_MAX = 3;
 
 export class KeyForm {
   readonly #form = byId("key-form", HTMLFormElement);
+  readonly #putForm = byId("put-form", HTMLFormElement);
   readonly #key = byId("key", HTMLTextAreaElement);
   readonly #value = byId("value", HTMLTextAreaElement);
   readonly #ttl = byId("ttl", HTMLInputElement);
   readonly #status = byId("key-status", HTMLElement);
   readonly #shownKey = byId("response-key", HTMLElement);
+  readonly #facts = byId("response-facts", HTMLElement);
+  readonly #actions = byId("response-actions", HTMLElement);
   readonly #reveal = byId("response-reveal", HTMLButtonElement);
   readonly #shownValue = byId("response-value", HTMLElement);
-  /** Counts actions, so that a slow response does not replace a later one. */
-  #actions = 0;
-  #response: KeyResponse | undefined;
+  readonly #dialog = byId("delete-dialog", HTMLDialogElement);
+  /** Counts requests, so that a slow response does not replace a later one. */
+  #requests = 0;
+  /** The key and the size of the entry that is shown. */
+  #shown = { key: "", bytes: 0 };
   readonly #api: KeyApi;
 
   constructor(api: KeyApi) {
     this.#api = api;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const name = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "get";
-      void this.#run(ACTIONS.find((action) => action === name) ?? "get");
+      void this.#get();
+    });
+    this.#putForm.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#put();
     });
     // A key may contain line feeds, so its field is a text area; Enter without Shift submits.
     this.#key.addEventListener("keydown", (event) => {
@@ -46,47 +54,86 @@ export class KeyForm {
       event.preventDefault();
       this.#form.requestSubmit();
     });
-    this.#reveal.addEventListener("click", () => this.#toggleValue());
+    this.#reveal.addEventListener("click", () => void this.#toggleValue());
+    byId("delete-ask", HTMLButtonElement).addEventListener("click", () => this.#askToDelete());
+    byId("delete-keep", HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
+    byId("delete-confirm", HTMLButtonElement).addEventListener("click", () => {
+      this.#dialog.close();
+      void this.#delete();
+    });
   }
 
-  async #run(action: Action): Promise<void> {
-    const number = ++this.#actions;
+  /** Shows the facts of this key, and moves the focus to the form. */
+  open(key: string): void {
+    this.#key.value = key;
+    this.#form.scrollIntoView({ block: "nearest" });
+    this.#key.focus();
+    void this.#get();
+  }
+
+  async #get(): Promise<void> {
     const key = this.#key.value;
-    const [running, done] = WORDS[action];
+    const response: FactsResponse | undefined = await this.#send("Getting …", key, () =>
+      this.#api.facts(key),
+    );
+    if (response === undefined) return;
+    this.#shown = { key, bytes: response.bytes ?? 0 };
+    const facts = describeFacts(response).flatMap(([name, value]) => {
+      return make("div", "", make("dt", "", name), make("dd", "", value));
+    });
+    this.#facts.replaceChildren(...facts);
+    this.#facts.hidden = false;
+    this.#actions.hidden = false;
+    this.#showStatus("Found. The value is hidden.");
+  }
+
+  async #put(): Promise<void> {
+    const key = this.#key.value;
+    const value = this.#value.value;
+    const ttlText = this.#ttl.value.trim();
+    const ttl = ttlText === "" ? undefined : Number(ttlText);
+    const response = await this.#send("Putting …", key, async () => {
+      if (!value.isWellFormed()) return BAD_TEXT;
+      if (ttl !== undefined && !Number.isFinite(ttl))
+        return failure("The lifetime must be a number of seconds.");
+      return await this.#api.put(key, value, ttl);
+    });
+    if (response !== undefined) this.#showStatus("Stored.");
+  }
+
+  #askToDelete(): void {
+    const shown = visibleLine(clipped(this.#shown.key, SHOWN_LENGTH));
+    setText(byId("delete-key", HTMLElement), shown);
+    this.#dialog.showModal();
+  }
+
+  async #delete(): Promise<void> {
+    const { key } = this.#shown;
+    const response = await this.#send("Deleting …", key, () => this.#api.delete(key));
+    if (response !== undefined) this.#showStatus("Deleted.");
+  }
+
+  /** Shows the key and the response, unless a later request replaces it. Returns undefined for an error. */
+  async #send<Result extends KeyResponse>(
+    running: string,
+    key: string,
+    request: () => Promise<Result>,
+  ): Promise<Result | undefined> {
+    const number = ++this.#requests;
     this.#reset();
     setText(this.#shownKey, visibleLine(clipped(key, SHOWN_LENGTH)));
     this.#shownKey.hidden = key === "";
     this.#showStatus(running);
-    const response = await this.#send(action, key);
-    if (number !== this.#actions) return;
-    if (response.status !== "OK") {
-      return this.#showStatus(response.message ?? "The service returned an error.", true);
-    }
-    if (action !== "get") return this.#showStatus(`${done}.`);
-    this.#response = response;
-    this.#reveal.hidden = false;
-    this.#showStatus(`${done}: ${describeSize(response)}. The value is hidden.`);
-  }
-
-  #send(action: Action, key: string): Promise<KeyResponse> | KeyResponse {
-    if (!key.isWellFormed() || !this.#value.value.isWellFormed())
-      return {
-        status: "ERROR",
-        message: "A key or value with half of a surrogate pair is invalid.",
-      };
-    if (action === "get") return this.#api.get(key);
-    if (action === "delete") return this.#api.delete(key);
-    const ttlText = this.#ttl.value.trim();
-    if (ttlText === "") return this.#api.put(key, this.#value.value);
-    const ttl = Number(ttlText);
-    if (!Number.isFinite(ttl))
-      return { status: "ERROR", message: "The lifetime must be a number of seconds." };
-    return this.#api.put(key, this.#value.value, ttl);
+    const response = key.isWellFormed() ? await request() : BAD_TEXT;
+    if (number !== this.#requests) return undefined;
+    if (response.status === "OK") return response as Result;
+    this.#showStatus(response.message ?? "The service returned an error.", true);
+    return undefined;
   }
 
   #reset(): void {
-    this.#response = undefined;
-    this.#reveal.hidden = true;
+    this.#facts.hidden = true;
+    this.#actions.hidden = true;
     this.#hideValue();
   }
 
@@ -97,13 +144,23 @@ export class KeyForm {
     setText(this.#reveal, "Show value");
   }
 
-  #toggleValue(): void {
-    if (this.#response === undefined) return;
+  async #toggleValue(): Promise<void> {
     if (this.#reveal.ariaExpanded === "true") {
       this.#hideValue();
       return this.#showStatus("The value is hidden.");
     }
-    const { value = "", encoding } = this.#response;
+    if (this.#shown.bytes > LOADED_BYTES_MAX) {
+      const most = text(bytes(LOADED_BYTES_MAX));
+      return this.#showStatus(`The page shows values of at most ${most}; use GET /cache/{key}.`);
+    }
+    const number = ++this.#requests;
+    this.#showStatus("Getting the value …");
+    const response: ValueResponse = await this.#api.get(this.#shown.key);
+    if (number !== this.#requests) return;
+    if (response.status !== "OK") {
+      return this.#showStatus(response.message ?? "The service returned an error.", true);
+    }
+    const { value = "", encoding } = response;
     this.#shownValue.textContent = visibleLines(clipped(value, SHOWN_LENGTH));
     this.#shownValue.hidden = false;
     this.#reveal.ariaExpanded = "true";
@@ -118,12 +175,27 @@ export class KeyForm {
   }
 }
 
-function describeSize({ value = "", encoding }: KeyResponse): string {
-  if (encoding === "base64") {
-    const padding = value.endsWith("==") ? 2 : value.endsWith("=") ? 1 : 0;
-    return `${text(bytes((value.length / 4) * 3 - padding))} of binary data`;
-  }
-  let characters = 0;
-  for (const _ of value) characters++;
-  return characters === 1 ? "1 character" : `${exact(characters)} characters`;
+const BAD_TEXT = failure("A key or value with half of a surrogate pair is invalid.");
+
+/** Returns the facts with their names, in the order of the page. */
+function describeFacts(facts: FactsResponse): (readonly [name: string, value: string])[] {
+  const { ttl = null, stale = 0, bytes: size = 0, hits = null, age = null, tags = 0, type } = facts;
+  const { memory_bytes: taken = null } = facts;
+  return [
+    ["Lifetime left", ttl === null ? "does not expire" : seconds(ttl)],
+    ["Size", text(bytes(size)) + (taken === null ? "" : `, in memory ${text(bytes(taken))}`)],
+    ["Hits that eviction counts", hits === null ? "kept by the upstream" : hitsText(hits)],
+    ["Age", age === null ? "not kept for this entry" : seconds(age)],
+    ...(stale > 0 ? [["Then stale for", seconds(stale)] as const] : []),
+    ...(tags > 0 ? [["Tags", exact(tags)] as const] : []),
+    ...(type == null ? [] : [["Content type", type] as const]),
+  ];
+}
+
+function hitsText(hits: number): string {
+  return hits < HITS_MAX ? exact(hits) : `${exact(hits)} or more`;
+}
+
+function seconds(value: number): string {
+  return value > 0 && value < 1 ? "less than 1\u00a0s" : duration(value);
 }

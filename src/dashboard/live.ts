@@ -2,6 +2,7 @@
 // is no stream (503 while the service stops), and waits forever on a dead connection.
 
 import { EventParser } from "../live/events.ts";
+import { HISTORY_EVENT, type HistoryTable, type Sample, samplesOf } from "../live/history.ts";
 import type { LiveStats } from "../live/stats.ts";
 import type { Token } from "./token.ts";
 
@@ -11,6 +12,8 @@ const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 5000;
 
 interface LiveEvents {
+  /** The samples that the service has recorded; the first event of each connection. */
+  readonly past: (samples: readonly Sample[]) => void;
   readonly stats: (stats: LiveStats) => void;
   /** The connection broke; the page reconnects until stats arrive. */
   readonly lost: () => void;
@@ -21,9 +24,11 @@ interface LiveEvents {
 /** Subscribes to the stats of the service at `url` until the page is closed. */
 export async function subscribe(url: string, token: Token, events: LiveEvents): Promise<never> {
   let retryMs = RETRY_MS_MIN;
-  const receive = (stats: LiveStats): void => {
+  const receive = (event: string, data: string): void => {
+    if (event === HISTORY_EVENT) events.past(samplesOf(JSON.parse(data) as HistoryTable));
+    if (event !== "figures") return;
     retryMs = RETRY_MS_MIN;
-    events.stats(stats);
+    events.stats(JSON.parse(data) as LiveStats);
   };
   for (;;) {
     if (await requiresToken(url, token, receive)) {
@@ -43,7 +48,7 @@ export async function subscribe(url: string, token: Token, events: LiveEvents): 
 async function requiresToken(
   url: string,
   token: Token,
-  receive: (stats: LiveStats) => void,
+  receive: (event: string, data: string) => void,
 ): Promise<boolean> {
   const aborter = new AbortController();
   let silence = 0;
@@ -60,9 +65,8 @@ async function requiresToken(
     const reader = body.getReader();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       for (const { event, data } of parser.feed(read.value)) {
-        if (event !== "figures") continue;
         watch();
-        receive(JSON.parse(data) as LiveStats);
+        receive(event, data);
       }
     }
   } catch {

@@ -9,11 +9,11 @@ export interface Row {
 
 export class Rows<R extends Row> {
   readonly #body: HTMLTableSectionElement;
-  readonly #make: (index: number) => R;
+  readonly #make: () => R;
   readonly #rows: R[] = [];
 
   /** Adds a body to the table; `makeRow` creates its rows when they are needed. */
-  constructor(table: HTMLTableElement, makeRow: (index: number) => R) {
+  constructor(table: HTMLTableElement, makeRow: () => R) {
     this.#body = make("tbody");
     this.#make = makeRow;
     table.append(this.#body);
@@ -23,13 +23,13 @@ export class Rows<R extends Row> {
   show<Item>(items: readonly Item[], fill: (row: R, item: Item) => void): void {
     while (this.#rows.length > items.length) this.#rows.pop()?.element.remove();
     for (const [index, item] of items.entries()) {
-      const row = this.#rows[index] ?? this.#add(index);
+      const row = this.#rows[index] ?? this.#add();
       fill(row, item);
     }
   }
 
-  #add(index: number): R {
-    const row = this.#make(index);
+  #add(): R {
+    const row = this.#make();
     this.#rows.push(row);
     this.#body.append(row.element);
     return row;

@@ -1,5 +1,6 @@
 // The entries of each shard as bars, with the mean as a line: 1 to 1,024 bars on one canvas.
 
+import { MEAN_MIN } from "./distribution.ts";
 import type { ShardView } from "../live/stats.ts";
 import { count, text } from "./format.ts";
 import { colour } from "./theme.ts";
@@ -10,6 +11,7 @@ const TOP = 10;
 const BOTTOM = 24;
 /** Narrower bars have no gap between them. */
 const PITCH_WITH_GAP_MIN = 3;
+const FONT = "12px system-ui, sans-serif";
 /** Smallest distance between the labels of the mean and of zero. */
 const LABEL_DISTANCE_MIN = 14;
 
@@ -65,14 +67,30 @@ export class ShardBars {
       const width = Math.max(edge(index + 1) - edge(index) - gap, 1 / scale);
       context.fillRect(edge(index) + gap / 2, top(entries), width, bottom - top(entries));
     }
-    this.#drawAxis(context, bottom, top(this.#mean));
+    this.#drawAxis(context, bottom);
+    // Of few entries the mean says nothing.
+    if (this.#mean >= MEAN_MIN) this.#drawMean(context, bottom, top(this.#mean));
   }
 
-  #drawAxis(context: CanvasRenderingContext2D, bottom: number, meanTop: number): void {
+  #drawAxis(context: CanvasRenderingContext2D, bottom: number): void {
     const right = this.#canvas.clientWidth;
     context.fillStyle = colour("line");
     context.fillRect(LEFT, bottom, right - LEFT, 1);
 
+    context.font = FONT;
+    context.fillStyle = colour("ink-2");
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    context.fillText("0", LEFT - 8, bottom);
+    context.textBaseline = "bottom";
+    const last = this.#shards.length - 1;
+    if (last > 0) context.fillText(`shard ${last}`, right, bottom + BOTTOM);
+    context.textAlign = "left";
+    context.fillText("shard 0", LEFT, bottom + BOTTOM);
+  }
+
+  #drawMean(context: CanvasRenderingContext2D, bottom: number, meanTop: number): void {
+    const right = this.#canvas.clientWidth;
     context.strokeStyle = colour("orange");
     context.lineWidth = 2;
     context.setLineDash([6, 3]);
@@ -81,19 +99,12 @@ export class ShardBars {
     context.lineTo(right, meanTop);
     context.stroke();
 
-    context.font = "12px system-ui, sans-serif";
+    if (bottom - meanTop < LABEL_DISTANCE_MIN) return;
+    context.font = FONT;
     context.fillStyle = colour("ink-2");
     context.textAlign = "right";
     context.textBaseline = "middle";
-    if (bottom - meanTop >= LABEL_DISTANCE_MIN) {
-      context.fillText(text(count(Math.round(this.#mean * 10) / 10)), LEFT - 8, meanTop);
-    }
-    context.fillText("0", LEFT - 8, bottom);
-    context.textBaseline = "bottom";
-    const last = this.#shards.length - 1;
-    if (last > 0) context.fillText(`shard ${last}`, right, bottom + BOTTOM);
-    context.textAlign = "left";
-    context.fillText("shard 0", LEFT, bottom + BOTTOM);
+    context.fillText(text(count(Math.round(this.#mean * 10) / 10)), LEFT - 8, meanTop);
   }
 
   #shardAt({ offsetX }: PointerEvent): number | null {

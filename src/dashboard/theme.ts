@@ -1,7 +1,7 @@
 // The colours of the style sheet, for drawing on a canvas.
 
 const NAMES = [
-  ...(["ink-2", "line", "blue", "orange", "pink", "grey", "bar"] as const),
+  ...(["ink-2", "line", "blue", "orange", "pink", "grey", "bar", "red"] as const),
   ...(["blue-area", "orange-area", "pink-area", "grey-area"] as const),
 ] as const;
 export type Colour = (typeof NAMES)[number];

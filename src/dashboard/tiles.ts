@@ -16,6 +16,8 @@ interface Reading {
 
 const NONE: Quantity = { number: "–", unit: "" };
 const plain = (number: string, unit = ""): Quantity => ({ number, unit });
+const byteText = (value: number): string => text(bytes(Math.round(value)));
+const perSecond = ({ number, unit }: Quantity): Quantity => ({ number, unit: `${unit}/s` });
 
 const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Reading>> = {
   "Requests/s": ({ requestsPerSecond }, history) => ({
@@ -39,7 +41,7 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
     const evicting = Math.round(evictionsPerSecond);
     const suffix = evicting > 0 ? `, evicting ${text(count(evicting))}/s` : "";
     const limit = text(rounded(bytes(memory.maxBytes)));
-    const note = `${Math.round(ratio * 100)} % of ${limit}${suffix}`;
+    const note = `${text(percent(ratio))} of ${limit}${suffix}`;
     return { quantity: bytes(memory.usedBytes), note, ratio };
   },
   Entries: ({ entries, shards }) => ({
@@ -49,6 +51,15 @@ const TILES: Readonly<Record<string, (now: LiveStats, history: History) => Readi
   Clients: ({ clients: { http, resp } }) => ({
     quantity: count(http + resp),
     note: `${text(count(http))} HTTP, ${text(count(resp))} Redis`,
+  }),
+  "Errors/s": ({ errorsPerSecond, rejectionsPerSecond }) => ({
+    quantity: count(Math.round(errorsPerSecond)),
+    note: `${text(count(Math.round(rejectionsPerSecond)))} rejected/s`,
+    isWarning: rejectionsPerSecond >= 1,
+  }),
+  "Redis traffic": ({ network: { resp } }) => ({
+    quantity: perSecond(bytes(Math.round(resp.receivedPerSecond + resp.sentPerSecond))),
+    note: `in ${byteText(resp.receivedPerSecond)}, out ${byteText(resp.sentPerSecond)}`,
   }),
   "Leases/s": ({ caching: { leasesPerSecond, waitsPerSecond } }) => ({
     quantity: count(Math.round(leasesPerSecond)),

@@ -5,10 +5,15 @@ import uPlot from "uplot";
 
 import { make, setAttribute, setText } from "./elements.ts";
 import { timeOfDay } from "./format.ts";
-import { type Column, type History, KEPT_SECONDS } from "./history.ts";
+import { HISTORY_SECONDS } from "../live/history.ts";
+import type { Column, History, Mark } from "./history.ts";
 import { type Colour, colour } from "./theme.ts";
 
 const HEIGHT_PX = 200;
+/** Charts of lesser importance are lower. */
+const LOW_HEIGHT_PX = 150;
+/** A shorter history does not fill the chart. */
+const SPAN_SECONDS_MIN = 60;
 const AXIS_FONT = "12px system-ui, sans-serif";
 const SYNC = { key: "moment" };
 /** Points by which a key moves the selected time. */
@@ -19,8 +24,8 @@ const STEPS = new Map([
   ["ArrowUp", 1],
   ["PageDown", -30],
   ["PageUp", 30],
-  ["Home", -KEPT_SECONDS],
-  ["End", KEPT_SECONDS],
+  ["Home", -HISTORY_SECONDS],
+  ["End", HISTORY_SECONDS],
 ]);
 
 export interface Line {
@@ -28,6 +33,8 @@ export interface Line {
   readonly column: Column;
   /** The lower edge of a layer in a stack, so that the text gives the layer's height. */
   readonly above?: Column;
+  /** The column of the value in the legend, if it is not that of the line. */
+  readonly legend?: Column;
   readonly colour: Colour;
   readonly fill?: Colour;
   readonly dash?: number[];
@@ -50,6 +57,7 @@ export interface ChartPlan {
   readonly lines: readonly Line[];
   /** Later lines are drawn first, because each layer is filled down to zero. */
   readonly isStack?: boolean;
+  readonly isLow?: boolean;
   readonly left: Axis;
   readonly right?: Axis;
 }
@@ -78,7 +86,7 @@ export class TimeChart {
 
     this.#chart = new uPlot(this.#options(), this.#data(), this.#plot);
     new ResizeObserver(() => {
-      this.#chart.setSize({ width: this.#plot.clientWidth, height: HEIGHT_PX });
+      this.#chart.setSize({ width: this.#plot.clientWidth, height: this.#height });
     }).observe(this.#plot);
   }
 
@@ -95,6 +103,10 @@ export class TimeChart {
     this.#chart.redraw();
   }
 
+  get #height(): number {
+    return this.#plan.isLow === true ? LOW_HEIGHT_PX : HEIGHT_PX;
+  }
+
   #data(): uPlot.AlignedData {
     return [this.#history.times, ...this.#drawn.map(({ column }) => this.#history.column(column))];
   }
@@ -108,12 +120,12 @@ export class TimeChart {
 
   // For screen readers a chart is a slider over time that reads its values.
   #makePlot(): HTMLElement {
-    const plot = make("div", "plot");
+    const plot = make("div", this.#plan.isLow === true ? "plot low" : "plot");
     plot.tabIndex = 0;
     plot.role = "slider";
     setAttribute(plot, "aria-valuenow", "0");
     plot.ariaLabel = `${this.#plan.title}: moment`;
-    plot.ariaValueMin = String(-KEPT_SECONDS);
+    plot.ariaValueMin = String(-HISTORY_SECONDS);
     plot.ariaValueMax = "0";
     plot.addEventListener("keydown", (event) => this.#onKey(event));
     plot.addEventListener("blur", () => this.#choose(null));
@@ -164,20 +176,20 @@ export class TimeChart {
     setAttribute(this.#plot, "aria-valuetext", words);
   }
 
-  #valueAt({ column, above }: Line, index: number): number | null {
-    const value = this.#history.column(column)[index] ?? null;
+  #valueAt({ column, legend = column, above }: Line, index: number): number | null {
+    const value = this.#history.column(legend)[index] ?? null;
     if (value === null || above === undefined) return value;
     return Math.max(0, value - (this.#history.column(above)[index] ?? 0));
   }
 
   #options(): uPlot.Options {
     const { left, right } = this.#plan;
-    const scales: uPlot.Scales = { x: { range: (_, __, max) => [max - KEPT_SECONDS, max] } };
+    const scales: uPlot.Scales = { x: { range: (_, min, max) => timeRange(min, max) } };
     scales["y"] = scaleOf(left);
     if (right !== undefined) scales["right"] = scaleOf(right);
     return {
       width: Math.max(this.#plot.clientWidth, 100),
-      height: HEIGHT_PX,
+      height: this.#height,
       legend: { show: false },
       scales,
       series: [{}, ...this.#drawn.map((line) => this.#series(line))],
@@ -192,7 +204,10 @@ export class TimeChart {
         y: false,
         points: { show: this.#plan.isStack !== true, size: 7 },
       },
-      hooks: { setCursor: [() => this.#describe()] },
+      hooks: {
+        setCursor: [() => this.#describe()],
+        draw: [(chart) => drawMarks(chart, this.#history.marks)],
+      },
       padding: [8, right === undefined ? 20 : 0, 0, 0],
     };
   }
@@ -208,6 +223,36 @@ export class TimeChart {
       ...(dash === undefined ? {} : { dash }),
     };
   }
+}
+
+/** Draws a dashed line at each restart, with its name beside it. */
+function drawMarks(chart: uPlot, marks: readonly Mark[]): void {
+  const { ctx, bbox } = chart;
+  const oldest = chart.scales["x"]?.min ?? Infinity;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = colour("red");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const { time, text } of marks) {
+    if (time < oldest) continue;
+    const x = Math.round(chart.valToPos(time, "x", true));
+    ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    const gap = 4 * devicePixelRatio;
+    const isLeft = x + gap + ctx.measureText(text).width > bbox.left + bbox.width;
+    ctx.textAlign = isLeft ? "right" : "left";
+    ctx.fillText(text, isLeft ? x - gap : x + gap, bbox.top + 10 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/** Five minutes, or the age of a shorter history. */
+function timeRange(first: number, last: number): [number, number] {
+  const seconds = Math.min(Math.max(last - first, SPAN_SECONDS_MIN), HISTORY_SECONDS);
+  return [last - (Number.isFinite(seconds) ? seconds : HISTORY_SECONDS), last];
 }
 
 function scaleOf({ range, isLogarithmic }: Axis): uPlot.Scale {
@@ -255,8 +300,9 @@ function timeAxis(): uPlot.Axis {
     stroke: () => colour("ink-2"),
     ticks: { show: false },
     grid: { show: false },
-    space: 44,
-    incrs: [60, 120],
-    values: (_, times) => times.map((time) => timeOfDay(time * 1000).slice(0, 5)),
+    space: 60,
+    incrs: [10, 30, 60, 120],
+    values: (_, times, __, ___, step) =>
+      times.map((time) => timeOfDay(time * 1000).slice(0, step < 60 ? 8 : 5)),
   };
 }

@@ -19,7 +19,7 @@ export interface UpstreamApiParts {
 export interface UpstreamHandlers extends Readonly<
   Record<"put" | "delete" | "mput" | "mget" | "incr" | "setTtl", BodyHandler> &
     Record<"release" | "invalidate", BodyHandler> &
-    Record<"get" | "deleteByQuery" | "ttl" | "removeTtl" | "keys" | "flush", Handler> &
+    Record<"get" | "deleteByQuery" | "ttl" | "removeTtl" | "entry" | "keys" | "flush", Handler> &
     Record<"snapshot" | "health", Handler>
 > {
   /** The handlers of /cache/{key}. */

@@ -139,7 +139,7 @@ export class RespCounters {
 
   /** Returns the bytes of the port since the start of the service, regardless of `reset`. */
   trafficSinceStart(): { readonly received: number; readonly sent: number } {
-    const base = this.#all.length - this.#rowLength;
+    const base = this.#all.length - ROW_LENGTH;
     const total = (offset: number) => this.#sum(offset) - (this.#all[base + offset] ?? 0);
     return { received: total(OFFSETS.inputBytes), sent: total(OFFSETS.outputBytes) };
   }

@@ -163,8 +163,17 @@ export const ENTRY_FACTS = okWith({
   },
   stale: number("Seconds after that for which the value may be served as stale."),
   bytes: count("Bytes of the value."),
-  memory_bytes: count("Bytes of memory that key and value take, with their part of the index."),
-  hits: count("Hits that eviction counts: 0 to 3, where 3 is three or more."),
+  memory_bytes: {
+    type: ["integer", "null"],
+    minimum: 0,
+    description: "Bytes of memory of key, value and their part of the index; null with --upstream.",
+  },
+  hits: {
+    type: ["integer", "null"],
+    minimum: 0,
+    description:
+      "Hits that eviction counts: 0 to 3, where 3 is three or more; null with --upstream.",
+  },
   age: {
     type: ["number", "null"],
     minimum: 0,

@@ -1,4 +1,4 @@
-// The handlers of /incr, /ttl, /keys, /flush and /invalidate with --upstream.
+// The handlers of /incr, /ttl, /entry, /keys, /flush and /invalidate with --upstream.
 
 import { scanFrom } from "../../upstream/scan.ts";
 import { readInvalidation } from "../api/decode-caching.ts";
@@ -74,6 +74,30 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
     });
     const [persisted, asked] = await Promise.all([persisting, asking]);
     return persisted.ok ? asked : persisted;
+  };
+
+  /** The upstream tells lifetime and size; what eviction counts is a fact of the upstream's own. */
+  readonly entry: Handler = async (req) => {
+    const { config, reject } = this.#parts;
+    const key = readQueryKey(req.url, config);
+    if (key instanceof HttpError) return reject(key);
+    let leftMs = 0;
+    let bytes = 0;
+    const responses = await Promise.all([
+      this.#calls.read(key, ["PTTL", key], (reply) => {
+        leftMs = Number(reply);
+        return leftMs === -2 ? keyNotFound() : stored();
+      }),
+      this.#calls.read(key, ["STRLEN", key], (reply) => {
+        bytes = Number(reply);
+        return stored();
+      }),
+    ]);
+    const failed = responses.find((response) => !response.ok);
+    if (failed !== undefined) return failed;
+    const unknown = { memory_bytes: null, hits: null, age: null };
+    const ttl = leftMs < 0 ? null : leftMs / 1000;
+    return ok({ key, ttl, stale: 0, bytes, ...unknown, tags: 0, type: null });
   };
 
   readonly keys: Handler = (req) => {

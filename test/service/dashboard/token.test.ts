@@ -58,6 +58,7 @@ async function give(page: Page, token: string): Promise<void> {
 
 async function put(page: Page): Promise<string> {
   await page.fill("#key", "k");
+  if (!(await page.isVisible("#value"))) await page.click("#put-disclosure summary");
   await page.fill("#value", "v");
   await page.click("button[value=put]");
   const status = page.locator("#key-status").getByText(/^[^…]+$/);

@@ -4,27 +4,66 @@ import { expect, test } from "bun:test";
 
 import { describeDistribution } from "../../../src/dashboard/distribution.ts";
 import * as format from "../../../src/dashboard/format.ts";
-import { History, KEPT_SECONDS } from "../../../src/dashboard/history.ts";
+import { History } from "../../../src/dashboard/history.ts";
 import { clipped, visibleLine, visibleLines } from "../../../src/dashboard/visible-text.ts";
+import { HISTORY_SECONDS, sampleOf } from "../../../src/live/history.ts";
+import type { LiveStats } from "../../../src/live/stats.ts";
 import { sampleStats } from "../../lib/live-stats.ts";
+
+const sampleAt = (timeMs: number, changes: Partial<LiveStats> = {}) =>
+  sampleOf(sampleStats({ timeMs, ...changes }));
 
 test("the history keeps five minutes, also if stats arrive five times a second", () => {
   const history = new History();
-  for (let tick = 0; tick < 5000; tick++) history.add(sampleStats({ timeMs: 1e12 + tick * 200 }));
-  expect(history.times.length).toBe(KEPT_SECONDS);
-  for (let tick = 0; tick < 1000; tick++) history.add(sampleStats({ timeMs: 2e12 + tick * 1000 }));
-  expect(history.times.length).toBe(KEPT_SECONDS);
+  for (let tick = 0; tick < 5000; tick++) history.add(sampleAt(1e12 + tick * 200), 0);
+  expect(history.times.length).toBe(HISTORY_SECONDS);
+  for (let tick = 0; tick < 1000; tick++) history.add(sampleAt(2e12 + tick * 1000), 0);
+  expect(history.times.length).toBe(HISTORY_SECONDS);
   expect(history.times).toEqual(history.times.toSorted((a, b) => a - b));
-  expect(history.column("requests").length).toBe(KEPT_SECONDS);
+  expect(history.column("requests").length).toBe(HISTORY_SECONDS);
 });
 
 test("missing stats leave a gap in the lines, and a clock that was set back clears the history", () => {
   const history = new History();
-  history.add(sampleStats({ timeMs: 1_000_000, requestsPerSecond: 1 }));
-  history.add(sampleStats({ timeMs: 1_010_000, requestsPerSecond: 2 }));
+  history.add(sampleAt(1_000_000, { requestsPerSecond: 1 }), 0);
+  history.add(sampleAt(1_010_000, { requestsPerSecond: 2 }), 0);
   expect(history.column("requests")).toEqual([1, null, 2]);
-  history.add(sampleStats({ timeMs: 500_000, requestsPerSecond: 3 }));
+  history.add(sampleAt(500_000, { requestsPerSecond: 3 }), 0);
   expect(history.column("requests")).toEqual([3]);
+});
+
+test("the recorded history fills a gap of the page, and keeps what the page alone knows", () => {
+  const history = new History();
+  const at = (second: number) => sampleAt(second * 1000, { requestsPerSecond: second });
+  for (const second of [1, 2, 3, 9]) history.add(at(second), 0);
+  history.addPast([2, 3, 4, 5, 6, 7, 8, 9, 10].map(at));
+  expect(history.column("requests")).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  // The next event may have the second that was recorded last.
+  history.add(at(10), 0);
+  expect(history.times.length).toBe(10);
+});
+
+test("restarts of the service and of workers are marked", () => {
+  const history = new History();
+  history.add(sampleAt(1_000_000), 900);
+  history.add(sampleAt(1_001_000), 900.4);
+  history.add(sampleAt(1_002_000, { workerRestarts: 1 }), 899.8);
+  history.add(sampleAt(1_008_000), 1006);
+  expect(history.marks).toEqual([
+    { time: 900, text: "service started" },
+    { time: 1002, text: "worker restarted" },
+    { time: 1006, text: "service started" },
+  ]);
+  history.add(sampleAt(1_210_000), 1006);
+  expect(history.marks.map(({ time }) => time)).toEqual([1002, 1006]);
+});
+
+test("the limit is a line of the memory chart only while the memory is near it", () => {
+  const history = new History();
+  const { memory } = sampleStats();
+  history.add(sampleAt(1000, { memory: { ...memory, usedBytes: 0.1 * memory.maxBytes } }), 0);
+  history.add(sampleAt(2000, { memory: { ...memory, usedBytes: 0.9 * memory.maxBytes } }), 0);
+  expect(history.column("nearLimit")).toEqual([null, memory.maxBytes]);
 });
 
 test("numbers have three digits and a unit", () => {
