@@ -14,7 +14,7 @@ const KEYS = 400_000;
 const REDIS_CLIENTS = 6;
 /** Gets of one round trip of a client. */
 const BATCH = 24;
-const PAUSE_MS = 12;
+const PAUSE_MS = 30;
 /** The load rises and falls with this period. */
 const WAVE_MS = 140_000;
 const PAGES = 300;
@@ -50,7 +50,12 @@ function optionsOrExit() {
     return readOptions(
       {
         seconds: { kind: "integer", default: 310, min: 1, max: 3600, help: "seconds of load" },
-        out: { kind: "text", default: join(ROOT, "docs/dashboard.png"), help: "the picture" },
+        out: {
+          kind: "text",
+          default: join(ROOT, "docs/dashboard.png"),
+          placeholder: "a file",
+          help: "the picture",
+        },
         width: { kind: "integer", default: 1280, min: 300, max: 4000, help: "of the browser" },
         height: { kind: "integer", default: 1180, min: 300, max: 9000, help: "of the browser" },
         dark: { kind: "switch", default: false, help: "the dark colours" },
