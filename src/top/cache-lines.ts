@@ -13,26 +13,27 @@ import {
   widthOf,
 } from "./line.ts";
 import { printable } from "./printable.ts";
-import { bar, bytes, counted, milliseconds, percent, short, sparkline, whole } from "./quantity.ts";
+import { bar, bytes, counted, graph, milliseconds, percent, short, whole } from "./quantity.ts";
 
 /** Columns of a value that has a curve beside it. */
 const VALUE_COLUMNS = 13;
 /** Above this fraction of its limit, memory is shown as a warning. */
 const FULL_RATIO = 0.95;
-const BAR_COLUMNS_MAX = 60;
+const BAR_COLUMNS_MAX = 120;
 
 /** Requests per second, and their curve; the top of the curve is its peak. */
-export function requestsLine(stats: LiveStats, curves: Curves): Line {
+export function requestsLines(stats: LiveStats, curves: Curves, height: number): Line[] {
   const values = curves.requestsPerSecond;
   const peak = Math.max(0, ...values.map((value) => value ?? 0));
   const value = [whole(stats.requestsPerSecond), unit("/s")];
-  return curved("requests", value, values, peak, ` of ${short(peak)}/s`);
+  const scale = { max: peak, text: ` of ${short(peak)}/s`, height };
+  return curved("requests", value, values, scale);
 }
 
 /** The hit ratio, and its curve; the top of the curve is 100 %. */
-export function hitRatioLine({ hitRatio }: LiveStats, curves: Curves): Line {
+export function hitRatioLines({ hitRatio }: LiveStats, curves: Curves, height: number): Line[] {
   const value = hitRatio === null ? [unit("no reads")] : percent(hitRatio, 2);
-  return curved("hit ratio", value, curves.hitRatio, 1, " of 100 %");
+  return curved("hit ratio", value, curves.hitRatio, { max: 1, text: " of 100 %", height });
 }
 
 /** Returns the columns between a value and the scale of its curve. */
@@ -137,17 +138,24 @@ export function hotKeyLines({ hotKeys }: LiveStats, columns: number): Line[] {
   return [titled, ...keys.map(row)];
 }
 
+interface Scale {
+  /** The value at the top of the curve, and its text. */
+  readonly max: number;
+  readonly text: string;
+  /** Rows of the curve. */
+  readonly height: number;
+}
+
 /** A value, its curve and the value at the top of the curve; without samples only the value. */
-function curved(
-  label: string,
-  value: Line,
-  values: Curves["hitRatio"],
-  max: number,
-  scale: string,
-): Line {
-  if (values.every((sample) => sample === undefined)) return [labelled(label), ...value];
+function curved(label: string, value: Line, values: Curves["hitRatio"], scale: Scale): Line[] {
+  if (values.every((sample) => sample === undefined)) return [[labelled(label), ...value]];
   const gap = " ".repeat(Math.max(1, VALUE_COLUMNS - widthOf(value)));
-  return [labelled(label), ...value, gap, sparkline(values, max), unit(scale)];
+  const [top = "", ...rows] = graph(values, scale.max, scale.height);
+  const indent = " ".repeat(LABEL_COLUMNS + widthOf(value) + gap.length);
+  return [
+    [labelled(label), ...value, gap, top, unit(scale.text)],
+    ...rows.map((row) => [indent, row]),
+  ];
 }
 
 function rate(name: string, perSecond: number): Line {

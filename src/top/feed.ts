@@ -2,10 +2,11 @@
 // another until the caller stops.
 
 import { errorCode } from "../linux/error-code.ts";
+import { HISTORY_EVENT, type Sample } from "../live/history.ts";
 import type { LiveStats } from "../live/stats.ts";
 import { EventParser, EventTooLong } from "../live/events.ts";
 import { printable } from "./printable.ts";
-import { parseStats } from "./received.ts";
+import { parseHistory, parseStats } from "./received.ts";
 
 /** A service sends an event every second. After this time without one, its connection is closed. */
 const SILENCE_MS = 5000;
@@ -23,11 +24,15 @@ export class StatsUnavailable extends Error {
   }
 }
 
+/** Receives the samples that the service has recorded, which come first on each connection. */
+type Past = (samples: readonly Sample[]) => void;
+
 /** Yields the stats of one connection. Throws StatsUnavailable when the connection ends. */
 export async function* readStats(
   service: URL,
   token = "",
   silenceMs = SILENCE_MS,
+  past: Past = () => {},
 ): AsyncGenerator<LiveStats, never> {
   const aborter = new AbortController();
   const parser = new EventParser();
@@ -53,6 +58,7 @@ export async function* readStats(
       const { value, done } = await unlessSilent(reader.read());
       if (done) throw new StatsUnavailable("connection closed");
       for (const { event, data } of parser.feed(value)) {
+        if (event === HISTORY_EVENT) past(parseHistory(data));
         if (event !== "figures") continue;
         const stats = parseStats(data);
         if (stats === undefined) {
@@ -76,11 +82,12 @@ export async function* followStats(
   service: URL,
   token = "",
   retryMs = (failures: number) => Math.min(failures * RETRY_MS, RETRY_MS_MAX),
+  past: Past = () => {},
 ): AsyncGenerator<LiveStats | StatsUnavailable, never> {
   let failures = 0;
   while (true) {
     try {
-      for await (const stats of readStats(service, token)) {
+      for await (const stats of readStats(service, token, SILENCE_MS, past)) {
         failures = 0;
         yield stats;
       }

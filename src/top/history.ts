@@ -1,5 +1,6 @@
 // The stats of the last minutes, for the sparklines.
 
+import type { Sample as Recorded } from "../live/history.ts";
 import type { LiveStats } from "../live/stats.ts";
 
 /** Seconds that a sparkline shows; a very wide one shows more. */
@@ -30,6 +31,21 @@ export class History {
     // Twice HISTORY_SECONDS, for screens so wide that a curve shows more.
     const oldestMs = nowMs - 2 * HISTORY_SECONDS * 1000;
     if ((this.#samples[0]?.timeMs ?? nowMs) < oldestMs) this.#samples.shift();
+  }
+
+  /**
+   * Takes the samples that the service has recorded, the newest of which is current, in place of its own
+   * of the same time.
+   */
+  addPast(past: readonly Recorded[], nowMs: number): void {
+    const latestMs = past.at(-1)?.timeMs ?? 0;
+    const samples = past.map(({ timeMs, values }) => ({
+      timeMs: nowMs - (latestMs - timeMs),
+      requestsPerSecond: values.requests ?? 0,
+      hitRatio: values.hitRatio ?? null,
+    }));
+    const firstMs = samples[0]?.timeMs ?? Infinity;
+    this.#samples = [...this.#samples.filter(({ timeMs }) => timeMs < firstMs), ...samples];
   }
 
   /** Returns the last minutes in `columns` cells; the last cell contains `nowMs`. */

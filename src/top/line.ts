@@ -65,6 +65,28 @@ export function flow(label: string, items: readonly Line[], columns: number): Li
   return [...lines, line];
 }
 
+/** Returns two lists of lines side by side; the left one has `columns` columns. */
+export function besides(left: readonly Line[], right: readonly Line[], columns: number): Line[] {
+  const rows = Math.max(left.length, right.length);
+  return Array.from({ length: rows }, (_, row) => {
+    const line = cut(left[row] ?? [], columns - GAP.length);
+    const gap = " ".repeat(Math.max(0, columns - widthOf(line)));
+    const beside = right[row];
+    return beside === undefined ? line : [...line, gap, ...beside];
+  });
+}
+
+/** Cuts a line to `columns`. */
+function cut(line: Line, columns: number): Line {
+  let left = columns;
+  return line.flatMap((span): Span[] => {
+    const text = clip(spanText(span), left);
+    left -= Bun.stringWidth(text);
+    if (text === "") return [];
+    return [typeof span === "string" ? text : [span[0], text]];
+  });
+}
+
 /** Returns a label, padded to LABEL_COLUMNS. */
 export function labelled(label: string): Span {
   return heading(label.padEnd(LABEL_COLUMNS));

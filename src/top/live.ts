@@ -2,11 +2,12 @@
 
 import { followStats, StatsUnavailable } from "./feed.ts";
 import { frame, type View } from "./frame.ts";
+import type { Sample } from "../live/history.ts";
 import { History } from "./history.ts";
 import { EXIT_SOFTWARE } from "../service/exit.ts";
 import { Screen } from "./screen.ts";
 
-const HINT = "q quits";
+const HINT = "q quits, ? shows help";
 const CTRL_C = "\x03";
 /** Exit codes by signal: 128 plus the signal's number, as in shells; Ctrl-C is a normal end. */
 const SIGNALS = { SIGINT: 0, SIGTERM: 128 + 15, SIGHUP: 128 + 1 } as const;
@@ -25,6 +26,7 @@ export async function showLive(service: URL, token: string, hasColour: boolean):
   const draw = () => {
     screen.draw(frame({ ...view, nowMs: performance.now() }, screen.size, hasColour));
   };
+  const past = (samples: readonly Sample[]) => history.addPast(samples, performance.now());
   // Before the screen is entered, so that every signal restores the terminal.
   for (const [signal, code] of Object.entries(SIGNALS))
     process.on(signal, () => process.exit(code));
@@ -40,9 +42,12 @@ export async function showLive(service: URL, token: string, hasColour: boolean):
   process.stdout.on("error", () => process.exit(SIGNALS.SIGHUP));
   screen.enter((keys) => {
     if (/^q/i.test(keys) || keys.includes(CTRL_C)) process.exit(0);
+    // Any key closes the help; the keys of the help open it.
+    view = { ...view, isHelp: view.isHelp !== true && /^[?h]/i.test(keys) };
+    draw();
   }, draw);
   draw();
-  for await (const update of followStats(service, token)) {
+  for await (const update of followStats(service, token, undefined, past)) {
     if (update instanceof StatsUnavailable) {
       view = { ...view, trouble: update.message };
     } else {

@@ -58,7 +58,7 @@ export type TopOptions = Omit<OptionValues<typeof OPTIONS>, "url"> & {
 
 export const HELP = `usage: ringcache top [options]
 
-Shows the stats of a running service once a second. q or Ctrl-C quits.
+Shows the stats of a running service once a second. q or Ctrl-C quits, ? shows help.
 
 ${helpText(OPTIONS, ENV_PREFIX)}
 

@@ -82,6 +82,32 @@ export function sparkline(values: readonly (number | undefined)[], max: number):
   return columns.join("");
 }
 
+/**
+ * Returns a curve of `height` rows, the highest first: one column per value, 0 to `max`; undefined is a
+ * blank column. One row is a sparkline.
+ */
+export function graph(
+  values: readonly (number | undefined)[],
+  max: number,
+  height: number,
+): string[] {
+  if (height <= 1) return [sparkline(values, max)];
+  const levels = values.map((value) => {
+    if (value === undefined) return undefined;
+    const ratio = max > 0 ? Math.min(1, Math.max(0, value / max)) : 0;
+    // The lowest level is visible, as in a sparkline.
+    return Math.max(1, Math.round(ratio * height * SPARKS.length));
+  });
+  return Array.from({ length: height }, (_, row) => {
+    const below = (height - 1 - row) * SPARKS.length;
+    const cells = levels.map((level = 0) => {
+      const part = Math.min(SPARKS.length, level - below);
+      return part < 1 ? " " : SPARKS[part - 1];
+    });
+    return cells.join("");
+  });
+}
+
 /** Returns "1 worker" or "4 workers". */
 export function counted(count: number, noun: string): Line {
   return [whole(count), unit(` ${noun}${count === 1 ? "" : "s"}`)];

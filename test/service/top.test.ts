@@ -207,6 +207,16 @@ describe("in a terminal", () => {
     await top.shows("\r\n4\x1b[2m workers");
   });
 
+  test("? shows help, and another key the stats again", async () => {
+    await using server = serveStats(eventOf(sampleStats()));
+    await using top = inTerminal("--url", server.url);
+    await top.shows("user:1001");
+    top.press("?");
+    await top.shows("show or hide this help");
+    top.press(" ");
+    await top.shows("user:1001");
+  });
+
   test("NO_COLOR removes colours, and --once does not enter the full screen", async () => {
     await using server = serveStats(eventOf(sampleStats()));
     await using plain = inTerminal("--url", server.url, "--once", "NO_COLOR=1");
