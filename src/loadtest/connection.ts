@@ -20,6 +20,7 @@ export class ConnectionError extends Error {}
 export class Connection {
   readonly #host: string;
   readonly #port: number;
+  readonly #tls: boolean;
   /** Lines of each request's head. */
   readonly #headers: string;
   #socket: Socket | undefined;
@@ -27,10 +28,11 @@ export class Connection {
   #unsent: Buffer = Buffer.alloc(0);
   #waiting: PromiseWithResolvers<Answer> | undefined;
 
-  /** `token`: of a service that asks for one, or "". */
-  constructor(host: string, port: number, token = "") {
+  /** `token`: of a service that asks for one, or "". `tls`: whether the service speaks TLS. */
+  constructor(host: string, port: number, token = "", tls = false) {
     this.#host = host;
     this.#port = port;
+    this.#tls = tls;
     const authorization = token === "" ? "" : `Authorization: Bearer ${token}\r\n`;
     this.#headers = `Host: ${addressOf(host, port)}\r\n${authorization}`;
   }
@@ -53,6 +55,7 @@ export class Connection {
       this.#socket = await Bun.connect({
         hostname: this.#host,
         port: this.#port,
+        tls: this.#tls,
         socket: {
           data: (socket, chunk) => present(socket, () => this.#received(chunk)),
           drain: (socket) => present(socket, () => this.#write()),

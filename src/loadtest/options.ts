@@ -10,6 +10,7 @@ export const OPTIONS = {
     help: "where the service runs",
   },
   port: { kind: "integer", default: 7171, min: 1, max: 65_535, help: "its HTTP port" },
+  tls: { kind: "switch", default: false, help: "the service speaks TLS" },
   authToken: {
     kind: "secret",
     default: "",

@@ -29,10 +29,10 @@ export async function runLoad(
   workload: Workload,
   hooks: RunHooks = {},
 ): Promise<StoreCounter> {
-  const { host, port, token } = options;
+  const { host, port, token, tls } = options;
   const connections = Array.from(
     { length: options.connections },
-    () => new Connection(host, port, token),
+    () => new Connection(host, port, token, tls),
   );
   // A service that is silent, or a low rate, must not hold up who ends the run.
   const ended = endOf(hooks.signal);

@@ -96,6 +96,21 @@ describe("with --tls-cert and --tls-key", () => {
     expect(fetch(`http://127.0.0.1:${port}/health`)).rejects.toThrow();
   });
 
+  test("loadtest --tls sends requests if it trusts the certificate, and none otherwise", async () => {
+    const { service, port } = await startTls("--workers", "1", ...FIRST);
+    await using _ = service;
+    const options = ["-n", "50", "-c", "2", "--host", "localhost", "--port", `${port}`, "--json"];
+    const load = (env: Record<string, string>) => runToEnd(["loadtest", "--tls", ...options], env);
+    const trusting = await load({ NODE_EXTRA_CA_CERTS: certOf("first") });
+    expect([trusting.code, JSON.parse(trusting.stdout)]).toMatchObject([
+      0,
+      { requests: 50, error_count: 0 },
+    ]);
+    const doubting = await load({});
+    expect(doubting.code).toBe(1);
+    expect(doubting.stdout === "" || JSON.parse(doubting.stdout).requests === 0).toBe(true);
+  });
+
   test("a client that trusts another authority closes the connection", async () => {
     const { service, port, respPort } = await startTls("--workers", "1", ...FIRST);
     await using _ = service;
