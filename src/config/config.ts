@@ -93,7 +93,11 @@ export function readConfig(
   const workers = resolveWorkers(options, machine);
   const shardCopy = (memory: number) =>
     options.dataDir === "" ? 0 : bytesPerShard(options, memory);
-  const requested = { ...options, workers, ports: options.respPort === 0 ? 1 : 2, shardCopy };
+  const upstreamThreads = options.upstream === "" ? 0 : workers + 1;
+  const requested = {
+    ...{ ...options, workers, upstreamThreads, shardCopy },
+    ports: options.respPort === 0 ? 1 : 2,
+  };
   const fitted = fitSizes(requested, machine);
   const { memory, maxPendingBytes, maxSubscriptionBytes, maxConnections } = fitted;
   if (memory > shards * SHARD_BYTES_MAX) {

@@ -11,6 +11,8 @@ export const PLAN = {
   /** The runtime, its code and the supervisor's thread. */
   baseBytes: 80 * MB,
   workerBytes: 14 * MB,
+  /** The client of the upstream, with its code, in each worker and in the supervisor's thread. */
+  upstreamBytes: 12 * MB,
   /** Parsed text is in memory twice: as bytes and as strings. */
   pendingFactor: 2,
   /** Without the buffers of the kernel. */
@@ -55,12 +57,14 @@ export interface Sizes {
   readonly maxConnections: number;
   /** Number of ports: 1 without the Redis protocol. */
   readonly ports: number;
+  /** Threads with a client of the upstream; 0 without --upstream. */
+  readonly upstreamThreads: number;
   /** Bytes of the shard copy that a snapshot makes; 0 without snapshots. */
   readonly shardCopy: number;
 }
 
 /** The sizes as the options give them. */
-export type RequestedSizes = Pick<Sizes, "workers" | "ports"> & {
+export type RequestedSizes = Pick<Sizes, "workers" | "ports" | "upstreamThreads"> & {
   readonly memory: number | "auto";
   readonly maxPendingBytes: number | "auto";
   readonly maxSubscriptionBytes: number | "auto";
@@ -79,6 +83,7 @@ export function plannedBytes(sizes: Sizes): number {
       PLAN.pendingFactor * maxPendingBytes +
       sizes.maxSubscriptionBytes +
       PLAN.connectionBytes * maxConnections * ports +
+      PLAN.upstreamBytes * sizes.upstreamThreads +
       shardCopy,
   );
 }
@@ -92,7 +97,7 @@ export interface FittedSizes extends Sizes {
 /** Replaces "auto" with sizes that fit the machine. The connections never exceed its descriptors. */
 export function fitSizes(requested: RequestedSizes, machine: Machine): FittedSizes {
   const { memoryBytes } = machine;
-  const { workers, ports, shardCopy } = requested;
+  const { workers, ports, upstreamThreads, shardCopy } = requested;
   const ratioBytes = memoryBytes * PENDING_RATIO;
   const maxPendingBytes =
     requested.maxPendingBytes === "auto"
@@ -106,7 +111,10 @@ export function fitSizes(requested: RequestedSizes, machine: Machine): FittedSiz
     requestedConnections(requested, machine),
     Math.max(1, descriptorsForConnections(workers, ports, machine)),
   );
-  const others = { workers, maxPendingBytes, maxSubscriptionBytes, maxConnections, ports };
+  const others = {
+    ...{ workers, maxPendingBytes, maxSubscriptionBytes, maxConnections, ports },
+    upstreamThreads,
+  };
   const sizesOf = (memory: number) => ({ ...others, memory, shardCopy: shardCopy(memory) });
   const fittingMemory = largestMb(memoryBytes, (memory) => {
     return plannedBytes(sizesOf(memory)) <= memoryBytes;

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { COMMANDS } from "../../../src/resp/commands/table.ts";
-import { serve, serveRedis } from "../../lib/service.ts";
+import { freePort, serve, serveRedis, startService } from "../../lib/service.ts";
 import { commandBytes, connectRaw } from "../resp/raw-client.ts";
 
 const FULL = "full-token";
@@ -91,6 +91,23 @@ describe("every command", () => {
       const full = await answerTo(port, words, FULL);
       expect(full).not.toMatch(REJECTED);
     });
+  }
+});
+
+test("with --upstream each command needs the access that it needs without", async () => {
+  const port = freePort();
+  const upstream = ["--upstream", "127.0.0.1:1", "--workers", "1"];
+  await using service = await startService([...TOKENS, ...upstream, "--resp-port", `${port}`]);
+  expect(service.url).toStartWith("http");
+  for (const { name, words } of CALLS) {
+    // Without a token each of these is rejected; the next ones end the service, or all clients.
+    const isOpen = OPEN.includes(name);
+    const none = await answerTo(port, words);
+    expect([name, none === NO_TOKEN]).toEqual([name, !isOpen]);
+    if (isOpen || ["shutdown", "client|kill", "client|pause"].includes(name)) continue;
+    const reading = await answerTo(port, words, READ);
+    expect([name, REJECTED.test(reading)]).toEqual([name, !READING.includes(name)]);
+    expect([name, REJECTED.test(await answerTo(port, words, FULL))]).toEqual([name, false]);
   }
 });
 

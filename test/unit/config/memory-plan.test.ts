@@ -92,11 +92,13 @@ test("bad sizes are rejected", () => {
 test("docs/operations.md has the formula of the code", async () => {
   const text = await Bun.file(new URL("../../../docs/operations.md", import.meta.url)).text();
   const formula = /```text\n(needed = .*?)```/s.exec(text)?.[1]?.replace(/\s+/g, " ").trim();
-  const { memoryFactor, baseBytes, workerBytes, pendingFactor, connectionBytes } = PLAN;
+  const { memoryFactor, baseBytes, workerBytes, pendingFactor, connectionBytes, upstreamBytes } =
+    PLAN;
   expect(formula).toBe(
     `needed = ${memoryFactor} × --memory + ${baseBytes / MB} MiB + ${workerBytes / MB} MiB × --workers ` +
       `+ ${pendingFactor} × --max-pending-bytes + --max-subscription-bytes ` +
-      `+ ${connectionBytes / 1024} KiB × --max-connections × ports + --memory / shards`,
+      `+ ${connectionBytes / 1024} KiB × --max-connections × ports + --memory / shards ` +
+      `+ ${upstreamBytes / MB} MiB × (--workers + 1), with --upstream`,
   );
   const sizes = {
     memory: 100,
@@ -105,6 +107,7 @@ test("docs/operations.md has the formula of the code", async () => {
     maxSubscriptionBytes: 13,
     maxConnections: 11,
     ports: 2,
+    upstreamThreads: 4,
     shardCopy: 5,
   };
   expect(plannedBytes(sizes)).toBe(
@@ -114,6 +117,7 @@ test("docs/operations.md has the formula of the code", async () => {
       pendingFactor * 7 +
       13 +
       connectionBytes * 22 +
+      upstreamBytes * 4 +
       5,
   );
 });
