@@ -18,8 +18,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "ringcache.readiness" -}}
 {{- if and .Values.tls.secretName .Values.tls.clientCertificates -}}
 exec: { command: [bun, src/main.ts, health] }
+timeoutSeconds: 5
 {{- else -}}
 httpGet: { path: /readyz, port: http, scheme: {{ ternary "HTTPS" "HTTP" (ne .Values.tls.secretName "") }} }
+timeoutSeconds: 2
 {{- end }}
 {{- end }}
 
