@@ -4,8 +4,10 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { xxh32 } from "../../../src/cache/hash.ts";
 import { ByteBuffer, type Bytes, MISS } from "../../../src/cache/bytes.ts";
+import { NOT_ADDED } from "../../../src/cache/store/shared/add.ts";
 import { SequenceLock } from "../../../src/cache/store/shared/lock.ts";
 import { type Entry, type TimedValue, NEVER } from "../../../src/cache/store/shard.ts";
+import { hashOf } from "../../../src/cache/store/shared/records.ts";
 import { SharedShard } from "../../../src/cache/store/shared/shared-shard.ts";
 
 export const SHARDS = 2;
@@ -14,6 +16,7 @@ export const COUNTERS = 4;
 const VALUES = 16;
 const ENTRIES = 64;
 const LARGEST_VALUE = 3000;
+const NOTHING: Bytes = ByteBuffer.ofText("");
 
 export interface HammerStart {
   readonly memories: readonly SharedArrayBuffer[];
@@ -81,11 +84,11 @@ function run(start: HammerStart): HammerTally {
     return value;
   };
   const incremented = (entry: Entry | undefined): TimedValue => {
-    const before = entry?.value.bytes.readUInt32LE(entry.value.start) ?? 0;
+    const { bytes, start, end } = entry?.value ?? NOTHING;
+    const before = Number(bytes.toString("latin1", start, end));
     // The longer between reading and writing, the surer two threads are to meet there.
     for (let n = 0; n < 20; n++) Atomics.load(gate, 0);
-    value.end = 4;
-    value.bytes.writeUInt32LE(before + 1, 0);
+    value.setInteger(before + 1);
     return { value, expiresAtMs: NEVER };
   };
   const inserted = (entry: Entry | undefined) => {
@@ -100,7 +103,10 @@ function run(start: HammerStart): HammerTally {
     const any = (count: number) => Math.floor(Math.random() * count);
     const dice = Math.random();
     if (dice < 0.2) {
-      shard.update(keyOf("counter", number, any(COUNTERS)), 0, incremented);
+      const key = keyOf("counter", number, any(COUNTERS));
+      const hash = hashOf(shard.layout, key);
+      const isInPlace = Math.random() < 0.5 && shard.tryAdd(key, 1, 0, hash) !== NOT_ADDED;
+      if (!isInPlace) shard.update(key, 0, incremented);
       tally.increments++;
     } else if (dice < 0.6) {
       seen.clear();

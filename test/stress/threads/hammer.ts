@@ -69,7 +69,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
     for (let counter = 0; counter < COUNTERS; counter++) {
       seen.clear();
       if (shard.get(keyOf("counter", number, counter), 0, seen) === MISS) continue;
-      counted += seen.bytes.readUInt32LE(0);
+      counted += Number(seen.toText());
     }
     shard.scan(0, 0, Infinity, (key, { value }) => {
       scannedBytes += key.end - key.start + value.end - value.start;
