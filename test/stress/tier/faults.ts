@@ -74,14 +74,7 @@ export const FAULTS: readonly Fault[] = [
     name: "2,000 slots moved",
     mayLose: false,
     mayFail: false,
-    async run(engine) {
-      const [from, to] = (await primariesOf(engine)).toSorted((a, b) => b.slots - a.slots);
-      if (from === undefined || to === undefined) throw new Error("there is one primary only");
-      await redisCli([
-        ...["--cluster", "reshard", `127.0.0.1:${from.port}`, "--cluster-from", from.id],
-        ...["--cluster-to", to.id, "--cluster-slots", `${MOVED_SLOTS}`, "--cluster-yes"],
-      ]);
-    },
+    run: moveSlots,
   },
   {
     name: "CLUSTER FAILOVER",
@@ -110,6 +103,23 @@ export const FAULTS: readonly Fault[] = [
     },
   },
 ];
+
+async function moveSlots(engine: EngineCluster): Promise<void> {
+  const [from, to] = (await primariesOf(engine)).toSorted((a, b) => b.slots - a.slots);
+  if (from === undefined || to === undefined) throw new Error("there is one primary only");
+  try {
+    await redisCli([
+      ...["--cluster", "reshard", `127.0.0.1:${from.port}`, "--cluster-from", from.id],
+      ...["--cluster-to", to.id, "--cluster-slots", `${MOVED_SLOTS}`, "--cluster-yes"],
+    ]);
+  } catch (error) {
+    // On a machine that gives a primary no time, its replica takes its place in between.
+    if (!String(error).includes("not a master")) throw error;
+    await healed(engine);
+    await redisCli(["--cluster", "fix", `127.0.0.1:${from.port}`]);
+    await moveSlots(engine);
+  }
+}
 
 /** Resolves once the server at this port is no primary. */
 async function promoted(engine: EngineCluster, port: number): Promise<void> {

@@ -7,7 +7,7 @@ import { CONTROLS, runControl } from "./controls.ts";
 import { type EngineCluster, MISSING, startCluster } from "./engine.ts";
 import { FAULTS, type Fault } from "./faults.ts";
 import { MAX_STALE_MS, type TierNode } from "./nodes.ts";
-import { missingForPartition, staleInPartition } from "./partition.ts";
+import { missingForPartition, PARTITION, staleInPartition } from "./partition.ts";
 import { strike } from "./strike.ts";
 import { checkUnder, complaints, noticeOtherChanges, quiet, raceFlushes } from "./scenarios.ts";
 import { readByteKeys, readInPipelines, staleInCut, startPair } from "./scenarios.ts";
@@ -82,9 +82,10 @@ async function runCluster(): Promise<void> {
 async function runRandomFaults(engine: EngineCluster, nodes: readonly TierNode[]): Promise<void> {
   if (minutes === 0) return;
   const draws = random();
+  const faults = missingForPartition() === undefined ? [...FAULTS, PARTITION] : FAULTS;
   const endMs = performance.now() + minutes * 60_000;
   while (performance.now() < endMs) {
-    const fault = FAULTS[draws.below(FAULTS.length)];
+    const fault = faults[draws.below(faults.length)];
     if (fault !== undefined) await runFault(engine, nodes, fault);
   }
 }

@@ -8,15 +8,20 @@ import { type CheckReport, check } from "./checker.ts";
 import { type Cable, layCable } from "./cut.ts";
 import type { Fault } from "./faults.ts";
 import { startNode, type TierNode } from "./nodes.ts";
+import { AS_USER, missingForPartition } from "./partition.ts";
 import type { Rule } from "./rules.ts";
 
-/** Starts two nodes with slow loads, and without the rules of a control. */
+/** Starts two nodes with slow loads, and without the rules of a control. PARTITION cuts the second, if it can. */
 export async function startPair(
   engine: EngineCluster,
   ...controls: Rule[]
 ): Promise<{ nodes: readonly TierNode[] } & AsyncDisposable> {
-  const start = () => startNode({ upstream: engine.seeds, rules: ["delay", ...controls] });
-  const nodes = await Promise.all([start(), start()]);
+  const start = (wrapper: readonly string[]) =>
+    startNode({ upstream: engine.seeds, rules: ["delay", ...controls], wrapper });
+  const nodes = await Promise.all([
+    start([]),
+    start(missingForPartition() === undefined ? AS_USER : []),
+  ]);
   return {
     nodes,
     async [Symbol.asyncDispose]() {
