@@ -27,6 +27,7 @@ const TOOLS = ["redis-benchmark", "oha"] as const;
 const CHARTED = ["resp", "http"] as const;
 /** Without the day in its name, so that documents show the newest. */
 const CHART = new URL("results/compare.svg", import.meta.url).pathname;
+const DOCUMENT = new URL("../docs/benchmarks.md", import.meta.url).pathname;
 const EX_USAGE = 64;
 const EX_UNAVAILABLE = 69;
 
@@ -50,6 +51,11 @@ const OPTIONS = {
     default: "",
     placeholder: "FOLDERS",
     help: "where programs are looked for before PATH, with colons between",
+  },
+  docs: {
+    kind: "switch",
+    default: false,
+    help: "put the tables into docs/benchmarks.md",
   },
   resume: {
     kind: "switch",
@@ -119,7 +125,9 @@ async function compare(): Promise<void> {
     };
     const bench: Bench = { ...{ programs, folder, rounds, requests, earlier }, keep };
     console.log(`## ${section.title}\n\n${section.method}\n`);
-    console.log(await section.measure(bench));
+    const tables = await section.measure(bench);
+    console.log(`${tables}\n`);
+    if (options.docs) await putIntoDocument(name, tables);
   }
   const charted = CHARTED.flatMap((name) => costsOf(result[name]?.runs ?? [], "ringcache"));
   if (charted.length > 0) {
@@ -127,4 +135,15 @@ async function compare(): Promise<void> {
     console.log(`chart: ${CHART}`);
   }
   console.log(`raw results: ${resultPath("compare", "json")}`);
+}
+
+/** Replaces what stands between the comments of the section. */
+async function putIntoDocument(section: string, tables: string): Promise<void> {
+  const [begin, end] = [`<!-- compare ${section} -->`, `<!-- end of ${section} -->`];
+  const text = await Bun.file(DOCUMENT).text();
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`docs/benchmarks.md has no ${begin} and ${end}`);
+  const made = `${text.slice(0, from)}${begin}\n\n${tables.trim()}\n\n${text.slice(to)}`;
+  await Bun.write(DOCUMENT, made);
+  Bun.spawnSync([process.execPath, "fmt", DOCUMENT], { cwd: join(import.meta.dir, "..") });
 }

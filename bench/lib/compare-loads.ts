@@ -39,6 +39,7 @@ export interface RespLoad {
 }
 const KEYS_OF_MANY = 10;
 const PIPELINE_TIMES = 5;
+const MSET_KEYS = 1000;
 const FILL_PACE = { depth: 100, connections: 4 } as const;
 /** Have `keyspace_misses` in INFO. */
 const COUNTS_MISSES: readonly PeerName[] = ["ringcache", "valkey-server", "redis-server"];
@@ -89,21 +90,44 @@ export async function fillKeys(
   ttlSeconds?: number,
 ): Promise<void> {
   if (peer.name === "floor") return;
+  if (isTls) {
+    await fillOverTls(peer, keys, valueBytes);
+    return;
+  }
   // A batch of large values would be more than a socket takes.
   const depth = Math.max(1, Math.min(FILL_PACE.depth, Math.floor(1e6 / valueBytes)));
   const lifetime = ttlSeconds === undefined ? {} : { ttlSeconds };
   await wireLoad(peer, {
     ...{ operation: "set", prefix: "key:", digits: KEY_DIGITS, inOrder: true, keys, valueBytes },
-    ...{ ...FILL_PACE, depth, requests: keys, isTls, core: LOAD_CORE, ...lifetime },
+    ...{ ...FILL_PACE, depth, requests: keys, core: LOAD_CORE, ...lifetime },
   });
+}
+
+async function fillOverTls(peer: Peer, keys: number, valueBytes: number): Promise<void> {
+  const client = clientOf(peer, true);
+  const value = "v".repeat(valueBytes);
+  for (let from = 0; from < keys; from += MSET_KEYS) {
+    const numbers = Array.from({ length: Math.min(MSET_KEYS, keys - from) }, (_, n) => from + n);
+    const names = numbers.map((number) => `key:${String(number).padStart(KEY_DIGITS, "0")}`);
+    await client.send(
+      "MSET",
+      names.flatMap((name) => [name, value]),
+    );
+  }
+  client.close();
+}
+
+function clientOf({ port }: Peer, isTls: boolean): RedisClient {
+  const url = `${isTls ? "rediss" : "redis"}://127.0.0.1:${port}`;
+  return new RedisClient(url, isTls ? { tls: { rejectUnauthorized: false } } : {});
 }
 
 /** Throws if redis-benchmark, which takes a miss for an answer, had one. */
 export async function checkMisses(peers: readonly Peer[], isTls: boolean): Promise<void> {
-  for (const { name, label, port } of peers) {
+  for (const peer of peers) {
+    const { name, label } = peer;
     if (!COUNTS_MISSES.includes(name)) continue;
-    const url = `${isTls ? "rediss" : "redis"}://127.0.0.1:${port}`;
-    const client = new RedisClient(url, isTls ? { tls: { rejectUnauthorized: false } } : {});
+    const client = clientOf(peer, isTls);
     const stats = String(await client.send("INFO", ["stats"]));
     client.close();
     const misses = /^keyspace_misses:(\d+)/m.exec(stats)?.[1];

@@ -29,8 +29,6 @@ export interface WireLoad {
   readonly requests: number;
   readonly depth: number;
   readonly connections: number;
-  /** Any certificate is accepted. */
-  readonly isTls?: boolean;
 }
 
 /** Part of a run in which the client itself is still being compiled: not in the latencies. */
@@ -118,7 +116,6 @@ async function run(load: WireLoad): Promise<LoadResult> {
     return Bun.connect({
       hostname: "127.0.0.1",
       port: load.port,
-      ...(load.isTls === true ? { tls: { rejectUnauthorized: false } } : {}),
       socket: {
         open(socket) {
           socket.setNoDelay(true);
