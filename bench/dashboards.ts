@@ -35,7 +35,7 @@ interface Run {
 }
 
 await using fixed = await startFloor("static", SERVER_CORE);
-await using service = await startService(SERVER_CORE, "--workers", "1");
+await using service = await startService(SERVER_CORE, "--workers", "1", "--shed-after-ms", "0");
 await fill(service.url);
 await using loads = await ohaLoads(service.url, fixed.url, requests);
 const without: Run[] = [];

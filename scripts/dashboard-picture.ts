@@ -57,7 +57,7 @@ function optionsOrExit() {
           help: "the picture",
         },
         width: { kind: "integer", default: 1280, min: 300, max: 4000, help: "of the browser" },
-        height: { kind: "integer", default: 1180, min: 300, max: 9000, help: "of the browser" },
+        height: { kind: "integer", default: 1076, min: 300, max: 9000, help: "of the browser" },
         dark: { kind: "switch", default: false, help: "the dark colours" },
       } as const,
       Bun.argv.slice(2),

@@ -16,6 +16,7 @@ import {
   Changes,
   commandViews,
   networkView,
+  readRestingTotals,
   readTotals,
   rejectionViews,
   type SamplerContext,
@@ -35,7 +36,8 @@ const ERROR_FACTOR = 2;
 
 export class LiveSampler {
   readonly #context: SamplerContext;
-  readonly #shares: ArrayLike<number>;
+  /** Computed for the first stats: a sampler that only records needs none. */
+  #shares: ArrayLike<number> | undefined;
   readonly #upstream: UpstreamSampler | undefined;
   /** The totals at the last mark and at the mark before it. */
   #previous: Totals;
@@ -43,7 +45,6 @@ export class LiveSampler {
 
   constructor(context: SamplerContext) {
     this.#context = context;
-    this.#shares = context.cache.ring.shares();
     this.#upstream = context.upstream?.createSampler();
     this.#last = this.#previous = readTotals(context);
   }
@@ -58,9 +59,16 @@ export class LiveSampler {
     this.#upstream?.mark();
   }
 
-  /** Marks a second, and adds its rates to the history. O(commands × threads). */
+  /**
+   * Marks a second, and adds its rates to the history. O(commands × threads); at rest O(threads), since
+   * an idle process runs this code without compiling it: 3 ms instead of 0.2 ms.
+   */
   record(): void {
-    this.mark();
+    if (this.#context.workers.areResting) {
+      this.#previous = this.#last;
+      this.#last = readRestingTotals(this.#context, this.#last);
+      this.#upstream?.mark();
+    } else this.mark();
     const changes = new Changes(this.#previous, this.#last);
     this.#context.history.record(sampleOf(this.#rates(changes)));
   }
@@ -79,7 +87,7 @@ export class LiveSampler {
       version,
       uptimeSeconds: (performance.now() - service.startedMs) / 1000,
       virtualNodes: config.virtualNodes,
-      shards: shardViews(cache, this.#shares),
+      shards: shardViews(cache, (this.#shares ??= cache.ring.shares())),
       workers: rows.map(({ load, requestsPerSecond }, worker) => {
         return { worker, load, requestsPerSecond };
       }),

@@ -66,6 +66,12 @@ export function readTotals({ cache, service, protocols: list }: SamplerContext):
   };
 }
 
+/** Returns a reading after a second without requests: only the cache and the network may have changed. */
+export function readRestingTotals({ cache }: SamplerContext, last: Totals): Totals {
+  const stats = cache.maintenance.stats();
+  return { ...last, timeMs: performance.now(), stats, interfaceBytes: interfaceBytes() };
+}
+
 /** What has changed from one reading to a later one. */
 export class Changes {
   readonly last: Totals;

@@ -87,6 +87,14 @@ export class WorkerRows {
     return { load: 0, requestsPerSecond: 0, loopLagMs: 0, sampled: 0, hotKeys: [] };
   }
 
+  /** Whether no worker had a request in the second of its last row. O(threads). */
+  get areResting(): boolean {
+    for (let thread = 0; thread < this.count; thread++) {
+      if (this.#row(thread).numbers[FIELDS.requestsPerSecond]! > 0) return false;
+    }
+    return true;
+  }
+
   #sequenceOf(thread: number): Int32Array {
     return new Int32Array(this.#memory, thread * ROW_BYTES, 1);
   }
