@@ -11,7 +11,7 @@ import { keepResult } from "./lib/results.ts";
 import { type BenchServer, startFloor, startService } from "./lib/server.ts";
 
 /** After the first line of the log, for what the start leaves to do. */
-const SETTLE_MS = 1000;
+const SETTLE_MS = 2000;
 
 const { rounds } = optionsOrExit("bench start", {
   rounds: { kind: "integer", default: 9, min: 1, max: 1000, help: "starts of each server" },

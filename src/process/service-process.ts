@@ -39,6 +39,7 @@ import { Supervisor, type SupervisorEvents } from "./supervisor.ts";
 const STOP_GRACE_MS = 4000;
 /** The recorder's code is loaded after the start, which it would delay. */
 const RECORD_AFTER_MS = 500;
+const SETTLED_AFTER_MS = 1500;
 /** Bun's default limit of a request's head. */
 const RUNTIME_HEADER_BYTES = 16_384;
 
@@ -152,6 +153,8 @@ export class ServiceProcess {
     const requested = cacheOptionsOf(config);
     warnAboutSettings({ ...settings, requested, fitted: cacheOptions }, this.logger);
     releaseStartCode();
+    // The first round of each timer of a second is part of the start too.
+    setTimeout(releaseStartCode, SETTLED_AFTER_MS);
   }
 
   /** Reads tokens and certificates again. If they are wrong, logs the reason and keeps the old ones. */
