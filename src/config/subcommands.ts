@@ -15,7 +15,7 @@ export type Subcommand = keyof typeof SUBCOMMANDS;
 export type RunSubcommand = (args: readonly string[]) => Promise<void>;
 
 export function isSubcommand(name: string): name is Subcommand {
-  return name in SUBCOMMANDS;
+  return Object.hasOwn(SUBCOMMANDS, name);
 }
 
 /** Returns the error for a name that is no subcommand: one line. */

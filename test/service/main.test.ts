@@ -117,6 +117,7 @@ describe("start", () => {
     ],
     [["--port=0", "7171"], {}, `unexpected argument "7171"; options start with --`],
     [["7171"], {}, `unknown subcommand "7171"; --help lists subcommands and options`],
+    [["toString"], {}, `unknown subcommand "toString"; --help lists subcommands and options`],
     [
       ["tpo", "--once"],
       {},
