@@ -217,6 +217,8 @@ export class Tracker {
   #found(index: number, seed: Seed, { isCluster, nodes, hosts }: Found): void {
     const { trust } = this.#parts;
     const address = `${seed.host}:${seed.port}`;
+    // The seed may know less than the server whose list was applied last.
+    this.#listed = "";
     if (isCluster) {
       this.#apply(withHosts(readClusterNodes(nodes), hosts), address);
       trust.setMode("cluster", index);

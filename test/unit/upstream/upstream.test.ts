@@ -233,6 +233,29 @@ test("slots that move flush both primaries", async () => {
   expect(node.log.filter((line) => line === "flushed topology").length).toBeGreaterThanOrEqual(2);
 });
 
+test("a seed that knows an older list does not stop the primaries from correcting it", async () => {
+  const node = await Node.ready();
+  const [a, b] = node.servers;
+  const { trust } = node.upstream;
+  const older = a.nodes;
+  node.listNodes(0);
+  for (const server of node.servers) server.currentEpoch = 2;
+  await node.beat();
+  await node.beat();
+  expect(trust.idOf(trust.ownerOf(0))).toBe(b.id);
+  for (const server of node.servers) server.events?.down("test");
+  const newer = a.nodes;
+  a.nodes = older;
+  await node.beat();
+  expect(trust.idOf(trust.ownerOf(0))).toBe(a.id);
+  a.nodes = newer;
+  for (const server of node.servers) server.connect();
+  await settle();
+  await node.beat();
+  await node.beat();
+  expect(trust.idOf(trust.ownerOf(0))).toBe(b.id);
+});
+
 test("a primary with cluster_state fail is not trusted, nor one with an epoch below another's", async () => {
   const node = await Node.ready();
   const [a, b] = node.servers;
