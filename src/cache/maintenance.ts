@@ -2,6 +2,7 @@
 // Callers are the supervisor, the maintenance loop, the metrics and tests, never a client's request for
 // an entry: those are in cache.ts.
 
+import type { RoutedKey } from "./bytes.ts";
 import { type CacheStats, expiredRatio, sumStats } from "./stats.ts";
 import type { ChangeFeed } from "./feed.ts";
 import type { Counters } from "./store/counters.ts";
@@ -67,6 +68,21 @@ export class Maintenance {
     leases.tables.recoverThread(thread);
     for (const shard of this.#shards) if (shard instanceof SharedShard) shard.recoverThread(thread);
     changes.recoverThread(thread);
+  }
+
+  /**
+   * Removes the entry of a key that Cache.route has found, without waiting: returns false if another
+   * thread, which may have ended, has the lock of its shard. Not for calls inside a step. O(1).
+   */
+  tryDelete(key: RoutedKey, nowMs: number): boolean {
+    const shard = this.#shards[key.shard];
+    if (shard?.lock(false) !== true) return false;
+    try {
+      shard.delete(key, nowMs, key.hash);
+    } finally {
+      shard.unlock();
+    }
+    return true;
   }
 
   /**

@@ -66,14 +66,10 @@ function countersOf(stats: UpstreamStats): Metric[] {
       labels: ["reason"],
       read: () => DROP_REASONS.map((reason) => [{ reason }, stats.sum(`dropped.${reason}`)]),
     }),
-    labelled(
-      "near_flushes_total",
-      "Times that the near values of a primary were dropped, by reason.",
-      {
-        labels: ["reason"],
-        read: () => FLUSH_REASONS.map((reason) => [{ reason }, stats.sum(`flushes.${reason}`)]),
-      },
-    ),
+    labelled("near_flushes_total", "Times that near values were dropped at once, by reason.", {
+      labels: ["reason"],
+      read: () => FLUSH_REASONS.map((reason) => [{ reason }, stats.sum(`flushes.${reason}`)]),
+    }),
     labelled("upstream_commands_total", "Commands that the upstream answered, by outcome.", {
       labels: ["command", "outcome"],
       read: () =>

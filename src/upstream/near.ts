@@ -12,6 +12,10 @@ import { PREFIX_MARK } from "../cache/databases.ts";
 import type { UpstreamStats } from "./stats.ts";
 import type { LoadToken, Trust } from "./trust.ts";
 
+/** Attempts to lock a shard at once, and then after a sleep of a millisecond each. */
+const LOCK_SPINS = 100;
+const LOCK_SLEEPS = 10;
+
 /** Bytes behind each near value. */
 export const TRAILER_BYTES = 5;
 
@@ -98,5 +102,30 @@ export class NearCache {
     // In this order: a load that fills between the two is deleted, and one that fills later sees the stripe.
     this.#trust.raiseStripe(key);
     if (this.mayKeep(key)) this.#cache.delete(key, this.#cache.clock.now());
+  }
+
+  /**
+   * As `invalidate`, for the supervisor's thread. It frees the locks of threads that have ended, so it must
+   * not wait for one without end: if it does not get the lock in time, it drops all near values.
+   */
+  invalidateInTime(key: Bytes): void {
+    this.#trust.raiseStripe(key);
+    if (!this.mayKeep(key) || this.#deletesInTime(key)) return;
+    this.#trust.raiseAllEpochs();
+    this.#stats.add("flushes.busy");
+  }
+
+  #deletesInTime(key: Bytes): boolean {
+    const cache = this.#cache;
+    const nowMs = cache.clock.now();
+    const { bytes, start, end } = key;
+    const routed = { bytes, start, end, shard: -1, hash: 0 };
+    cache.route(routed);
+    for (let attempt = 0; attempt < LOCK_SPINS + LOCK_SLEEPS; attempt++) {
+      if (cache.maintenance.tryDelete(routed, nowMs)) return true;
+      if (attempt < LOCK_SPINS) Atomics.pause();
+      else Bun.sleepSync(1);
+    }
+    return false;
   }
 }

@@ -43,7 +43,7 @@ export function startTracker(
     open: (server, events) => openLink(settings, prefixes, server, events),
     probe: (server) => probe(settings, server),
     invalidate: (key) => {
-      near.invalidate({ bytes: key, start: 0, end: key.length });
+      near.invalidateInTime({ bytes: key, start: 0, end: key.length });
       stats.add("invalidations");
     },
     events: {

@@ -7,7 +7,7 @@ import { allocateHistogram, Histogram } from "../shared-memory/histogram.ts";
 const NAMES = [
   ...["hits", "misses", "fills", "untrusted", "invalidations", "topologyChanges", "inFlight"],
   ...["dropped.invalidated", "dropped.flushed", "dropped.untrusted", "dropped.redirected"],
-  ...["flushes.connection", "flushes.topology", "flushes.flushall"],
+  ...["flushes.connection", "flushes.topology", "flushes.flushall", "flushes.busy"],
 ] as const;
 type Name = (typeof NAMES)[number];
 
@@ -20,7 +20,7 @@ export type Outcome = (typeof OUTCOMES)[number];
 
 export const DROP_REASONS = ["invalidated", "flushed", "untrusted", "redirected"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
-export const FLUSH_REASONS = ["connection", "topology", "flushall"] as const;
+export const FLUSH_REASONS = ["connection", "topology", "flushall", "busy"] as const;
 export type FlushReason = (typeof FLUSH_REASONS)[number];
 
 const NUMBERS = Object.fromEntries(NAMES.map((name, index) => [name, index])) as Record<

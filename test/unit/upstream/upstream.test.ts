@@ -2,10 +2,13 @@
 
 import { expect, test } from "bun:test";
 
-import { ByteBuffer, Cache, MISS } from "../../../src/cache/cache.ts";
-import { readConfig } from "../../../src/config/config.ts";
+import { ByteBuffer, Cache, fitOptions, MISS } from "../../../src/cache/cache.ts";
+import { cacheOptionsOf, readConfig } from "../../../src/config/config.ts";
 import { EngineError } from "../../../src/upstream/engine.ts";
 import { allocateUpstream } from "../../../src/upstream/memory.ts";
+import { NearCache } from "../../../src/upstream/near.ts";
+import { UpstreamStats } from "../../../src/upstream/stats.ts";
+import { Trust } from "../../../src/upstream/trust.ts";
 import { SLOTS } from "../../../src/upstream/slots.ts";
 import { Tracker } from "../../../src/upstream/tracker.ts";
 import { Upstream } from "../../../src/upstream/upstream.ts";
@@ -254,6 +257,34 @@ test("a seed that knows an older list does not stop the primaries from correctin
   await node.beat();
   await node.beat();
   expect(trust.idOf(trust.ownerOf(0))).toBe(b.id);
+});
+
+test("an invalidation waits for no thread that has ended with a lock, and still ends the near value", () => {
+  const options = fitOptions({
+    ...cacheOptionsOf(readConfig([], {})),
+    memoryBytes: 2 ** 22,
+    shards: 2,
+  });
+  const memory = Cache.allocate(options, 2);
+  const cache = new Cache(options, memory, 0);
+  const ended = new Cache(options, memory, 1);
+  const { trust: trustMemory, stats: statsMemory } = allocateUpstream(1);
+  const trust = new Trust(trustMemory);
+  const stats = new UpstreamStats(statsMemory, 0);
+  const near = new NearCache(cache, trust, stats, [], 60_000);
+  const key = ByteBuffer.ofText("k");
+  const fill = () => near.fill(key, Buffer.from("v"), -1, trust.tokenOf(key, 0), 0);
+  const read = () => near.read(key, 0, new ByteBuffer());
+  trust.trustUntil(0, 1);
+  fill();
+  expect(read()).toBe(1);
+  near.invalidateInTime(key);
+  expect([read(), stats.sum("flushes.busy")]).toEqual([MISS, 0]);
+  fill();
+  ended.exclusively(() => near.invalidateInTime(key));
+  expect([read(), stats.sum("flushes.busy")]).toEqual([MISS, 1]);
+  fill();
+  expect(read()).toBe(1);
 });
 
 test("a primary with cluster_state fail is not trusted, nor one with an epoch below another's", async () => {
