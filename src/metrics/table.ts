@@ -145,6 +145,11 @@ export const METRICS: readonly Metric[] = [
     labels: ["protocol", "reason"],
     read: ({ service }) => service.rejections.all(),
   },
+  {
+    ...{ name: "pending_bytes", kind: "gauge" },
+    help: "Bytes in flight that count in --max-pending-bytes.",
+    read: ({ service }) => service.budget.usedBytes,
+  },
   ...processMetrics(),
 ];
 

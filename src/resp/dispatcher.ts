@@ -210,11 +210,7 @@ export class Dispatcher {
       if (session.replies === "skip-next") session.replies = "skip";
       else {
         reply.silence(mark);
-        call.pending = call.pending?.then((write) => () => {
-          const start = reply.out.end;
-          write();
-          reply.silence(start);
-        });
+        call.pending &&= this.late.silent(call.pending);
         if (session.replies === "skip") session.replies = "on";
       }
     }

@@ -58,7 +58,10 @@ export class LateReplies {
         reply.out.end = mark;
         // It runs again after the replies.
         if (error instanceof NoRoomError || error instanceof OutputLimitError) break;
-        throw error;
+        // The replies before it end what their commands have claimed.
+        numbers.push(NOT_COUNTED);
+        pendings.push(Promise.resolve(() => fail(error)));
+        break;
       }
       const bytes = Buffer.from(reply.out.bytes.subarray(mark, reply.out.end));
       reply.out.end = mark;
@@ -86,6 +89,21 @@ export class LateReplies {
     return joined;
   }
 
+  /** Returns a pending reply that the client does not get. */
+  silent(pending: Pending): Pending {
+    const { reply } = this.#call;
+    return pending.then((write) => () => {
+      const start = reply.out.end;
+      try {
+        write();
+      } catch (error) {
+        if (!(error instanceof NoRoomError)) throw error;
+      } finally {
+        reply.silence(start);
+      }
+    });
+  }
+
   /** Writes the reply of a pending command, and counts the command. */
   finish(command: number, write: () => void | Failure): void {
     const { reply, counters } = this.#call;
@@ -106,4 +124,8 @@ export class LateReplies {
       else this.#endOverLimit(error);
     }
   }
+}
+
+function fail(error: unknown): never {
+  throw error;
 }

@@ -27,12 +27,23 @@ export class Claim {
 
   /** Claims a command that is to be sent. Throws NoUpstreamRoomError. */
   command(words: readonly Word[]): void {
-    this.commandOf(sizeOf(words));
+    if (!this.tryCommand(sizeOf(words))) throw new NoUpstreamRoomError();
   }
 
-  /** As `command`, of arguments with this many bytes. */
-  commandOf(bytes: number): void {
-    this.#add(COMMAND_BYTES + bytes);
+  /** Claims a command with this many bytes of arguments. Returns false, without a change, if there is no room. */
+  tryCommand(bytes: number): boolean {
+    return this.#tryAdd(COMMAND_BYTES + bytes);
+  }
+
+  /**
+   * As `command`, for the commands of a body that has been parsed. The body has a claim for the same bytes,
+   * which ends in this turn of the event loop. Rejects with NoUpstreamRoomError.
+   */
+  async commandsOfBody(commands: readonly (readonly Word[])[]): Promise<void> {
+    const bytes = commands.reduce((sum, words) => sum + COMMAND_BYTES + sizeOf(words), 0);
+    if (this.#tryAdd(bytes)) return;
+    await Promise.resolve();
+    if (!this.#tryAdd(bytes)) throw new NoUpstreamRoomError();
   }
 
   /** Claims a reply, and resolves with it. Rejects with NoUpstreamRoomError. */
@@ -40,7 +51,7 @@ export class Claim {
     const value = await reply;
     // Another command of the request has failed, and the client has its error.
     if (this.#isOver) return value;
-    this.#add(sizeOf(value));
+    if (!this.#tryAdd(sizeOf(value))) throw new NoUpstreamRoomError();
     this.#hasReply = true;
     return value;
   }
@@ -52,12 +63,13 @@ export class Claim {
     this.#bytes = 0;
   }
 
-  #add(bytes: number): void {
+  #tryAdd(bytes: number): boolean {
     const total = this.#bytes + bytes;
     // The budget always has room for its only claim. Here, only the first reply may exceed the limit.
     const isOver = this.#hasReply && total > this.#budget.limitBytes;
-    if (isOver || !this.#budget.tryResize(this.#bytes, total)) throw new NoUpstreamRoomError();
+    if (isOver || !this.#budget.tryResize(this.#bytes, total)) return false;
     this.#bytes = total;
+    return true;
   }
 }
 

@@ -9,6 +9,8 @@ import { until } from "./until.ts";
 
 export interface RedisServer extends AsyncDisposable {
   readonly port: number;
+  /** Sends a signal, such as SIGSTOP to freeze it. */
+  kill(signal: NodeJS.Signals): void;
 }
 
 /** Starts a redis-server with its defaults, but without files, on a free port of the loopback, or on that of `--port`. */
@@ -32,8 +34,10 @@ export async function startRedis(...options: string[]): Promise<RedisServer> {
   });
   return {
     port,
+    kill: (signal) => child.kill(signal),
     async [Symbol.asyncDispose]() {
-      child.kill();
+      // A frozen one ends as well.
+      child.kill("SIGKILL");
       await child.exited;
       await rm(folder, { recursive: true, force: true });
     },

@@ -40,7 +40,7 @@ export class UpstreamCalls {
   ): Promise<Response> {
     const slice = sliceOf(key);
     return this.guard(async (claim) => {
-      claim.command(args);
+      await claim.commandsOfBody([args]);
       return respond(await claim.reply(this.upstream.send("write", slice, args, [slice])));
     });
   }

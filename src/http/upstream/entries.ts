@@ -85,7 +85,7 @@ export class UpstreamEntries implements EntryHandlers {
     const keys = readKeys(body, config);
     if (keys instanceof HttpError) return reject(keys);
     return this.#calls.guard(async (claim) => {
-      claim.command(keys);
+      await claim.commandsOfBody([keys]);
       const values = await Promise.all(keys.map((key) => claim.reply(this.#valueOf(key))));
       return await this.#respondAll(req, values);
     });
@@ -147,7 +147,7 @@ export class UpstreamEntries implements EntryHandlers {
   #putAll(entries: readonly PutRequest[]): Promise<Response> {
     const commands = entries.map(setArguments);
     return this.#calls.guard(async (claim) => {
-      for (const args of commands) claim.command(args);
+      await claim.commandsOfBody(commands);
       const sending = entries.map(({ key }, n) => {
         const slice = sliceOf(key);
         return this.#upstream.send("write", slice, commands[n] ?? [], [slice]);

@@ -133,7 +133,7 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
     if (request.tags.length > 0) return reject(leftOut('"tags"'));
     const { upstream } = this.#calls;
     return this.#calls.guard(async (claim) => {
-      claim.command(request.keys);
+      await claim.commandsOfBody([request.keys]);
       if (request.all) await upstream.flush();
       const deleting = request.keys.map((key) => {
         const slice = sliceOf(key);

@@ -21,7 +21,7 @@ import {
 } from "./context.ts";
 import { Failure, NO_ROOM } from "./failure.ts";
 import { keyIndexesOf } from "./keys.ts";
-import type { Reply } from "../protocol/reply.ts";
+import { NoRoomError, type Reply } from "../protocol/reply.ts";
 import { COMMAND_TABLE } from "./table.ts";
 import { endTransaction } from "./transactions.ts";
 
@@ -87,17 +87,16 @@ function leftOut(name: string, reason = "it is of the single machine"): string {
   return `ERR ${name} is not possible with --upstream: ${reason}`;
 }
 
-/** Claims room for the command, sends it, and writes its reply when it has come. */
+/** Sends the command, and writes its reply when it has come. Throws NoRoomError if the command must wait. */
 function answer<T>(
   context: CommandContext,
   sendIt: (claim: Claim) => Promise<T>,
   write: (result: T, reply: Reply) => void | Failure,
+  claim = claimFor(context),
 ): void | Failure {
-  const { reply, service } = context;
-  const claim = new Claim(service.budget);
+  const { reply } = context;
   let pending: Promise<T>;
   try {
-    claim.commandOf(bytesOf(context));
     pending = sendIt(claim);
   } catch (error) {
     claim.release();
@@ -114,6 +113,18 @@ function answer<T>(
       return failureOf(error);
     },
   );
+}
+
+/**
+ * Claims room for the command. Without room its connection waits, and the command runs again: in the lane at
+ * the latest, where the connection bounds its own bytes.
+ */
+function claimFor(context: CommandContext): Claim {
+  const { reply, service } = context;
+  const claim = new Claim(service.budget);
+  const bytes = bytesOf(context);
+  if (!reply.hasLane && !claim.tryCommand(bytes)) throw new NoRoomError(bytes);
+  return claim;
 }
 
 function failureOf(error: unknown): Failure {
@@ -357,5 +368,7 @@ function exec(context: CommandContext, upstream: Upstream): void | Failure {
       return claim.reply(upstream.transact(first, commands, slices));
     },
     writeReply,
+    // EXEC cannot run again: its transaction has ended.
+    new Claim(context.service.budget),
   );
 }

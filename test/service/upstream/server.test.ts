@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { RedisClient } from "bun";
 
 import { startRedis, type RedisServer } from "../../lib/redis-server.ts";
+import { connect } from "../../lib/raw.ts";
 import { freePort, type ServiceProcess, startService } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
 
@@ -15,6 +16,7 @@ if (isMissing) console.log("skipped: the tests of --upstream need redis-server")
 interface Parts extends AsyncDisposable {
   readonly redis: RedisServer;
   readonly node: ServiceProcess;
+  readonly respPort: number;
   readonly near: RedisClient;
   readonly direct: RedisClient;
 }
@@ -36,7 +38,7 @@ async function start(...options: string[]): Promise<Parts> {
     / 1$/m.test(/^ringcache_upstream_trusted.*$/m.exec(await metrics())?.[0] ?? ""),
   );
   return {
-    ...{ redis, node, near, direct },
+    ...{ redis, node, respPort, near, direct },
     async [Symbol.asyncDispose]() {
       near.close();
       direct.close();
@@ -46,11 +48,22 @@ async function start(...options: string[]): Promise<Parts> {
   };
 }
 
+/** Returns a metric without labels. */
+async function figureOf({ url }: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^ringcache_${name} (\\d+)$`, "m").exec(text)?.[1]);
+}
+
+function commandText(words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((one) => `$${one.length}\r\n${one}\r\n`).join("")}`;
+}
+
 describe.skipIf(isMissing)("a node in front of redis-server", () => {
   let parts: Parts;
   beforeAll(async () => {
     // A stall of a busy machine is no fault of the upstream.
-    parts = await start("--max-pending-bytes", "3mb", "--upstream-timeout", "30");
+    const limits = ["--max-pending-bytes", "3mb", "--max-value-length", "100000"];
+    parts = await start(...limits, "--upstream-timeout", "30");
   });
   afterAll(async () => {
     await parts?.[Symbol.asyncDispose]();
@@ -240,6 +253,68 @@ describe.skipIf(isMissing)("a node in front of redis-server", () => {
     await direct.del(...keys);
   });
 
+  test("nothing of --max-pending-bytes stays claimed, whatever ends a request", async () => {
+    const { direct, node, respPort, redis } = parts;
+    const figure = (name: string) => figureOf(node, name);
+    const value = "x".repeat(30_000);
+    await direct.set("text", value);
+    const pipelines = [
+      [["SET", "p1", value]],
+      [
+        ["GET", "text"],
+        ["GET", "text"],
+        ["GET", "text"],
+      ],
+      [["MGET", "text", "none", "text"]],
+      [["LPUSH", "text", value]],
+      [["MULTI"], ["SET", "p1", value], ["APPEND", "p1", value]],
+      [["MULTI"], ["SET", "p1", value], ["APPEND", "p1", value], ["EXEC"]],
+      [
+        ["CLIENT", "REPLY", "OFF"],
+        ["SET", "p1", value],
+        ["GET", "text"],
+      ],
+      [
+        ["CLIENT", "REPLY", "SKIP"],
+        ["GET", "text"],
+        ["MGET", "text", "p1"],
+      ],
+      [["DEL", "p1", "p2"], ["SCAN", "0"], ["FLUSHDB", "wrong"], ["KEYS", "*"], ["RANDOMKEY"]],
+    ];
+    // The upstream answers nothing, so that all of these are in flight when their clients leave.
+    redis.kill("SIGSTOP");
+    for (const pipeline of pipelines) {
+      const text = pipeline.map(commandText).join("");
+      using whole = await connect(`http://127.0.0.1:${respPort}`);
+      whole.send(text);
+      // The rest of the last command never comes.
+      using cut = await connect(`http://127.0.0.1:${respPort}`);
+      cut.send(text + commandText(["SET", "p1", value]).slice(0, 20_000));
+      await until("commands are in flight", async () => (await figure("pending_bytes")) > 0);
+    }
+    const before = await figure("upstream_in_flight");
+    const abort = new AbortController();
+    const fetches = ["/get?key=text", "/mget", "/put", "/redis"].map((path) => {
+      const bodies: Record<string, unknown> = {
+        "/mget": { keys: ["text", "none"] },
+        "/put": { key: "p1", value },
+        "/redis": ["SET", "p1", value],
+      };
+      const body = JSON.stringify(bodies[path]);
+      const method = path in bodies ? "POST" : "GET";
+      const init = body === undefined ? { method } : { method, body };
+      return fetch(`${node.url}${path}`, { ...init, signal: abort.signal }).catch(() => {});
+    });
+    const sent = () => figure("upstream_in_flight");
+    await until("requests are in flight", async () => (await sent()) >= before + 2);
+    abort.abort();
+    await Promise.all(fetches);
+    redis.kill("SIGCONT");
+    await until("nothing is claimed", async () => (await figure("pending_bytes")) === 0);
+    expect(await figure("upstream_in_flight")).toBe(0);
+    await direct.send("FLUSHALL", []);
+  });
+
   test("FLUSHALL that races with reads leaves no old value", async () => {
     const { near, direct } = parts;
     for (let n = 0; n < 200; n++) {
@@ -247,6 +322,22 @@ describe.skipIf(isMissing)("a node in front of redis-server", () => {
       await Promise.all([direct.send("FLUSHALL", []), near.get("race"), near.get("race")]);
       await until("the flush is seen", async () => (await near.get("race")) === null);
     }
+  });
+});
+
+describe.skipIf(isMissing)("a node with little room", () => {
+  test("stores and reads values above half of --max-pending-bytes", async () => {
+    const value = "x".repeat(600_000);
+    const limits = ["--max-pending-bytes", "1mb", "--max-value-length", "600000"];
+    await using parts = await start(...limits, "--upstream-timeout", "30");
+    const { near, node } = parts;
+    for (let n = 0; n < 3; n++) expect(await near.set("large", value)).toBe("OK");
+    expect((await near.get("large"))?.length).toBe(value.length);
+    const body = JSON.stringify({ key: "put", value });
+    const response = await fetch(`${node.url}/put`, { method: "POST", body });
+    expect([response.status, await response.json()]).toEqual([200, { status: "OK" }]);
+    expect((await near.get("put"))?.length).toBe(value.length);
+    expect(await figureOf(node, "pending_bytes")).toBe(0);
   });
 });
 
