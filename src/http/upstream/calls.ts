@@ -45,6 +45,22 @@ export class UpstreamCalls {
     });
   }
 
+  /** As `write` for commands that run as one transaction. The error of one of them is that of the request. */
+  transact(
+    key: string,
+    commands: readonly (readonly string[])[],
+    respond: (replies: readonly EngineReply[]) => MaybeLater,
+  ): Promise<Response> {
+    const slice = sliceOf(key);
+    return this.guard(async (claim) => {
+      for (const args of commands) claim.command(args);
+      const replies = await claim.reply(this.upstream.transact(slice, commands, [slice]));
+      const failed = replies.find((reply) => reply instanceof Error);
+      if (failed !== undefined) throw new EngineError(failed.message);
+      return respond(replies);
+    });
+  }
+
   /** As `write` for a command that changes nothing. */
   read(
     key: string,

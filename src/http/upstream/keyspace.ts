@@ -1,5 +1,6 @@
 // The handlers of /incr, /ttl, /entry, /keys, /flush and /invalidate with --upstream.
 
+import type { EngineReply } from "../../upstream/engine.ts";
 import { scanFrom } from "../../upstream/scan.ts";
 import { readInvalidation } from "../api/decode-caching.ts";
 import { readIncrement, readKeysQuery, readTtlChange } from "../api/decode-keyspace.ts";
@@ -8,6 +9,7 @@ import { type KeyspaceHandlers, shownKey } from "../api/keyspace-handlers.ts";
 import { jsonTextOf, keyNotFound, longJsonOf, ok, stored } from "../api/respond.ts";
 import { HttpError } from "../error.ts";
 import type { BodyHandler, Handler } from "../handler.ts";
+import type { MaybeLater } from "../large-responses.ts";
 import type { UpstreamApiParts } from "../upstream-api.ts";
 import { leftOut, sliceOf, type UpstreamCalls, wholeMs } from "./calls.ts";
 
@@ -25,21 +27,19 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
     this.#calls = calls;
   }
 
-  readonly incr: BodyHandler = async (body) => {
+  readonly incr: BodyHandler = (body) => {
     const { config, reject } = this.#parts;
     const request = readIncrement(body, config);
     if (request instanceof HttpError) return reject(request);
     const { key, by, ttlMs } = request;
-    const calls = this.#calls;
-    // A missing key gets its lifetime first. Both commands go over one connection, in order.
-    const created =
-      ttlMs !== undefined &&
-      calls.write(key, ["SET", key, "0", "PX", wholeMs(ttlMs), "NX"], stored);
-    const sum = calls.write(key, ["INCRBY", key, String(by)], (reply) =>
-      jsonTextOf(`{"status":"OK","key":${JSON.stringify(key)},"value":${String(reply)}}`),
-    );
-    await created;
-    return await sum;
+    const adding = ["INCRBY", key, String(by)];
+    const respond = (sum: EngineReply): MaybeLater =>
+      jsonTextOf(`{"status":"OK","key":${JSON.stringify(key)},"value":${String(sum)}}`);
+    if (ttlMs === undefined) return this.#calls.write(key, adding, respond);
+    // A missing key gets its lifetime first. Between two commands the key could expire, and the counter
+    // would never end.
+    const creating = ["SET", key, "0", "PX", wholeMs(ttlMs), "NX"];
+    return this.#calls.transact(key, [creating, adding], ([, sum = null]) => respond(sum));
   };
 
   readonly ttl: Handler = (req) => {

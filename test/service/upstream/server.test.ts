@@ -215,6 +215,7 @@ describe.skipIf(isMissing)("a node in front of redis-server", () => {
     expect(await post("/incr", { key: "n", by: 5, ttl: 9 })).toMatchObject([200, { value: 5 }]);
     expect((await direct.pttl("n")) > 0).toBe(true);
     expect(await post("/incr", { key: "h", by: 5 })).toMatchObject([409, {}]);
+    expect(await post("/incr", { key: "h", by: 5, ttl: 9 })).toMatchObject([409, {}]);
     const entries = [
       { key: "a", value: "1" },
       { key: "b", value: "2" },
@@ -235,6 +236,19 @@ describe.skipIf(isMissing)("a node in front of redis-server", () => {
     expect(await post("/snapshot", {})).toMatchObject([501, {}]);
     expect(await post("/flush", {})).toMatchObject([200, {}]);
     expect(await direct.send("DBSIZE", [])).toBe(0);
+  });
+
+  test("a counter and its lifetime are one step, so that it cannot expire in between", async () => {
+    const { direct } = parts;
+    await direct.send("CONFIG", ["RESETSTAT"]);
+    expect(await post("/incr", { key: "step", ttl: 9 })).toMatchObject([200, { value: 1 }]);
+    expect(await post("/incr", { key: "step", ttl: 9 })).toMatchObject([200, { value: 2 }]);
+    const stats = String(await direct.send("INFO", ["commandstats"]));
+    for (const name of ["multi", "set", "incrby", "exec"]) {
+      expect(stats).toContain(`cmdstat_${name}:calls=2,`);
+    }
+    expect(Number(await direct.send("PTTL", ["step"]))).toBeGreaterThan(0);
+    await direct.del("step");
   });
 
   test("replies that exceed --max-pending-bytes together are an error, and end", async () => {
