@@ -86,7 +86,7 @@ export const TRANSACTION_COMMANDS: readonly Command[] = [
     "2.2.0",
     "Ends the watches of the connection.",
     ({ session, reply }) => {
-      session.watched?.clear();
+      endWatches(session);
       reply.ok();
     },
     READ,
@@ -97,7 +97,12 @@ export const TRANSACTION_COMMANDS: readonly Command[] = [
 export function endTransaction(session: Session): void {
   session.transaction?.release();
   session.transaction = undefined;
+  endWatches(session);
+}
+
+function endWatches(session: Session): void {
   session.watched?.clear();
+  session.hasRefusedWatch = false;
 }
 
 /** Queues the current command. Returns false if it was rejected. */

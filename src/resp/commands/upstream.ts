@@ -32,7 +32,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
 const LEFT_OUT_COMMANDS: ReadonlySet<string> = new Set([
   ...["rc.get", "rc.set", "rc.release", "rc.invalidate", "swapdb", "move", "save", "bgsave"],
   ...["lastsave", "client|tracking", "client|caching", "function|flush", "function|list"],
-  ...["digest", "delex", "delifeq", "debug|object"],
+  ...["digest", "delex", "delifeq", "debug|object", "monitor"],
 ]);
 /** These have keys by their row, but run here. */
 const HERE: ReadonlySet<string> = new Set(["unwatch", "multi", "discard"]);
@@ -319,7 +319,6 @@ function exec(context: CommandContext, upstream: Upstream): void | Failure {
   const { transaction } = session;
   if (transaction === undefined) return new Failure("ERR EXEC without MULTI");
   const isWatched = session.hasRefusedWatch === true;
-  session.hasRefusedWatch = false;
   const commands: Buffer[][] = [];
   const keys: Buffer[] = [];
   let refused: string | undefined;

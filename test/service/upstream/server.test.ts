@@ -185,10 +185,22 @@ describe.skipIf(isMissing)("a node in front of redis-server", () => {
     expect(await direct.get("tx")).toBe("2");
   });
 
+  test("UNWATCH and DISCARD end a refused WATCH, so that the next transaction runs", async () => {
+    const { near } = parts;
+    for (const end of [["UNWATCH"], ["MULTI", "DISCARD"]]) {
+      await expect(near.send("WATCH", ["free"])).rejects.toThrow("WATCH is not possible");
+      for (const command of end) expect(await near.send(command, [])).toBe("OK");
+      await near.send("MULTI", []);
+      await near.send("INCR", ["free"]);
+      expect(await near.send("EXEC", [])).toHaveLength(1);
+    }
+  });
+
   test.each([
     [["EVAL", "return 1", "0"], "EVAL is not possible with --upstream"],
     [["SUBSCRIBE", "channel"], "SUBSCRIBE is not possible with --upstream"],
     [["SELECT", "3"], "database 0 only"],
+    [["MONITOR"], "MONITOR is not possible with --upstream"],
     [["SAVE"], "SAVE is not possible with --upstream"],
     [["CLIENT", "TRACKING", "ON"], "CLIENT TRACKING is not possible with --upstream"],
   ])("%p is an error that says so", async (words, reason) => {
