@@ -14,6 +14,15 @@ import { randomMix, readTrace, traceReplay, type Workload } from "./workload.ts"
 /** Ten redraws a second: the bar reckons the time left from its last ten updates. */
 const REDRAW_MS = 100;
 
+const HELP = `usage: ringcache loadtest [options]
+
+Sends requests to a running service, checks each response, and prints throughput and latency.
+A long option may have one dash or two. Ctrl-C prints the results up to then.
+
+${helpText(OPTIONS, undefined)}
+
+Exit code: 0 no errors, 1 errors or nothing listens, 64 an invalid option, 66 the trace cannot be read, 130 Ctrl-C.`;
+
 /** Runs the subcommand. The process ends with its exit code. */
 export async function runLoadTest(args: readonly string[]): Promise<never> {
   const options = readOrExit(args);
@@ -97,7 +106,7 @@ function readOrExit(args: readonly string[]): LoadOptions {
   try {
     const given = readOptions(OPTIONS, args, {}, undefined);
     if (given.help) {
-      console.log(`usage: ringcache loadtest [options]\n\n${helpText(OPTIONS, undefined)}`);
+      console.log(HELP);
       process.exit(0);
     }
     const fresh = crypto.getRandomValues(new Uint32Array(1))[0] ?? 1;
