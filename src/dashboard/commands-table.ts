@@ -67,7 +67,7 @@ export function makeRejectionsTable(): (rejections: readonly RejectionView[]) =>
     setText(
       words,
       rejections.length === 0
-        ? "No request was rejected and no connection closed since the start."
+        ? "The service has rejected no request and no connection since the start."
         : "Requests that were rejected and connections that were closed.",
     );
     rows.show(rejections, (row, view) => {
