@@ -151,7 +151,7 @@ export class KeyForm {
     }
     if (this.#shown.bytes > LOADED_BYTES_MAX) {
       const most = text(bytes(LOADED_BYTES_MAX));
-      return this.#showStatus(`The page shows values of at most ${most}; use GET /cache/{key}.`);
+      return this.#showStatus(`The page shows values of at most ${most}; use GET /get.`);
     }
     const number = ++this.#requests;
     this.#showStatus("Getting the value …");
