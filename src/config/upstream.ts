@@ -38,14 +38,15 @@ export function readUpstream(text: string): UpstreamAddress {
   let user: string | undefined;
   const seeds = text.split(",").map((part): Seed => {
     const { protocol, url } = urlOf(part.trim());
-    const partUser = decodeURIComponent(url.username);
+    const partUser = userOf(url);
     if (url.password !== "") {
       throw new OptionError(
         "--upstream has a password, which other users of the machine can read; use --upstream-password-file",
       );
     }
-    if (url.pathname !== "" && url.pathname !== "/") {
-      throw new OptionError(`--upstream: ${url.host}${url.pathname} has a path; ${FORM}`);
+    // A password with "/", "?" or "#" looks like this, too.
+    if ((url.pathname !== "" && url.pathname !== "/") || url.search !== "" || url.hash !== "") {
+      throw new OptionError(`--upstream has something behind the port; ${FORM}`);
     }
     const isTls = protocol === "rediss:";
     // A part without a protocol has that of the first one.
@@ -74,6 +75,14 @@ function urlOf(part: string): { protocol: string; url: URL } {
     throw new OptionError(`--upstream is not a list of servers; ${FORM}`);
   }
   return { protocol, url };
+}
+
+function userOf({ username }: URL): string {
+  try {
+    return decodeURIComponent(username);
+  } catch {
+    throw new OptionError('--upstream has a user with a wrong "%"; write "%25" for "%"');
+  }
 }
 
 /** Returns the prefixes of --near-prefix; none for all keys. */

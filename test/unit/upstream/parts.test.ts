@@ -93,7 +93,11 @@ test("--upstream names servers, with or without TLS and a user", () => {
 test.each([
   [["--upstream", "redis://:secret@a:1"], "--upstream-password-file"],
   [["--upstream", "http://a:1"], "not a list of servers"],
-  [["--upstream", "a:1/3"], "has a path"],
+  [["--upstream", "a:1/3"], "something behind the port"],
+  [["--upstream", "redis://me:12/secret@a:1"], "something behind the port"],
+  [["--upstream", "redis://me:12?secret@a:1"], "something behind the port"],
+  [["--upstream", "redis://me:12#secret@a:1"], "something behind the port"],
+  [["--upstream", "redis://%zz@a:1"], 'wrong "%"'],
   [["--upstream", "a:1,"], "not a list of servers"],
   [["--upstream", "redis://a,rediss://b"], "mixes"],
   [["--upstream", "a", "--data-dir", "x"], "--data-dir does not go with --upstream"],
