@@ -63,14 +63,17 @@ function printContents(report: SnapshotReport, header: Header, counts: Counts): 
       `${formatted(report.intactShards)} of them intact`,
   );
   console.log(
-    `${formatted(report.entries)} entries: ${formatted(counts.keyBytes)} bytes of keys, ` +
+    `${entriesText(report.entries)}: ${formatted(counts.keyBytes)} bytes of keys, ` +
       `${formatted(counts.valueBytes)} bytes of values, ` +
       `longest value ${formatted(counts.longestValue)} bytes`,
   );
   console.log(
-    `${formatted(counts.expiring)} entries have an expiry time, ` +
-      `${formatted(counts.expired)} of them have expired`,
+    `${entriesText(counts.expiring)} with an expiry time, ${formatted(counts.expired)} of them expired`,
   );
+}
+
+function entriesText(count: number): string {
+  return `${formatted(count)} ${count === 1 ? "entry" : "entries"}`;
 }
 
 function formatted(value: number): string {

@@ -97,7 +97,10 @@ export async function loadSnapshot(
   }
   if (report === undefined) return;
   const { header, damages, intactShards, keptAt = "", tookMs } = report;
-  const whole = `${intactShards} of ${header?.shards ?? "unknown"} shards are intact`;
+  const whole =
+    header === undefined
+      ? "no shard is intact"
+      : `${intactShards} of ${header.shards} shards are intact`;
   if (damages.length > 0) {
     const excess = damages.length - LOGGED_DAMAGES_MAX;
     const more = excess > 0 ? ` and ${excess} more` : "";

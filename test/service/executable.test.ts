@@ -96,7 +96,7 @@ describe("its subcommands", () => {
 
   test("check-snapshot describes the snapshot", async () => {
     const { code, stdout } = await run("check-snapshot", join(data, "ringcache.snapshot"));
-    expect([code, stdout]).toEqual([0, expect.stringContaining("\n1 entries: 1 bytes of keys")]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining("\n1 entry: 1 bytes of keys")]);
   });
 
   test("top prints the stats of the service", async () => {

@@ -300,7 +300,7 @@ test("check-snapshot prints the contents of a file, and its damages", async () =
   const whole = await check(folder.file);
   expect(whole.code).toBe(0);
   expect(whole.output).toContain(
-    "1 entries: 3 bytes of keys, 5 bytes of values, longest value 5 bytes",
+    "1 entry: 3 bytes of keys, 5 bytes of values, longest value 5 bytes",
   );
   const bytes = await Bun.file(folder.file).bytes();
   await Bun.write(folder.file, bytes.subarray(0, 100));
