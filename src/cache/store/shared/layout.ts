@@ -262,7 +262,7 @@ export class Layout {
   }
 
   slotWord(slot: number): number {
-    return this.#groupWord(slot) + (slot & (GROUP - 1)) * 2;
+    return this.#indexEnd - ((slot >> GROUP_SHIFT) + 1) * GROUP_WORDS + (slot & (GROUP - 1)) * 2;
   }
 
   #groupWord(slot: number): number {
