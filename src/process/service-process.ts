@@ -243,13 +243,21 @@ export class ServiceProcess {
     const isPaused = () => this.#serviceState.get("isSweepPaused") !== 0;
     const evictionBegan = () => this.logger.info(EVICTION_BEGAN);
     if (config.store === "shared") startMaintenance(cache, evictionBegan, isPaused);
-    setTimeout(() => void this.#recordHistory(cache), RECORD_AFTER_MS);
+    this.#recordHistoryLater(cache);
     return url;
   }
 
-  async #recordHistory(cache: Cache): Promise<void> {
-    const { recordHistory } = await import("./history-recorder.ts");
-    await recordHistory(this.#state, this.#config, cache);
+  /** Begins to record. It tries again if the code cannot be read: clients may hold all descriptors. */
+  #recordHistoryLater(cache: Cache): void {
+    setTimeout(async () => {
+      try {
+        const { recordHistory } = await import("./history-recorder.ts");
+        await recordHistory(this.#state, this.#config, cache);
+      } catch (error) {
+        this.logger.warn("history not recorded", { error: String(error) });
+        this.#recordHistoryLater(cache);
+      }
+    }, RECORD_AFTER_MS);
   }
 
   async #startTracker(cache: Cache): Promise<void> {

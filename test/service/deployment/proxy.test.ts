@@ -76,6 +76,7 @@ test.skipIf(CHROMIUM === null)(
     await page.goto(`${proxy.url}/cache/`);
     await page.locator("#state").getByText("serving", { exact: true }).waitFor();
     await page.fill("#key", "k");
+    await page.click("#put-disclosure summary");
     await page.fill("#value", "from the page");
     await page.click("button[value=put]");
     await page

@@ -308,7 +308,7 @@ describe("errors", () => {
 
   test("an unknown path is 404, and the message names the known paths", async () => {
     const message =
-      "no such path; there are /put, /get, /delete, /release, /invalidate, /mput, /mget, /incr, /ttl, /keys, /flush, /cache/{key}, /redis, /redis/pipeline, /redis/multi-exec, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
+      "no such path; there are /put, /get, /delete, /release, /invalidate, /mput, /mget, /incr, /ttl, /entry, /keys, /flush, /cache/{key}, /redis, /redis/pipeline, /redis/multi-exec, /snapshot, /stats, /ring, /health, /livez, /readyz, /metrics, /openapi.json, /events, /";
     expect(await get("/nope")).toEqual(httpError(404, message));
     expect(await get("/get/?key=k")).toEqual(httpError(404, message));
     expect(await post("/nope", {})).toEqual(httpError(404, message));
