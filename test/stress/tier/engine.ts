@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { Certificates } from "../../lib/certificates.ts";
 import { freePort } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
 import { ask } from "./ask.ts";
@@ -11,6 +12,8 @@ import { ask } from "./ask.ts";
 /** One redis-server. It keeps its port over a restart. */
 export interface EngineServer {
   readonly port: number;
+  /** The port for nodes: that of TLS, if the engine has it. */
+  readonly nodePort: number;
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;
   /** Starts the server again after it has ended. */
@@ -21,8 +24,10 @@ export interface EngineServer {
 
 export interface EngineCluster extends AsyncDisposable {
   readonly servers: readonly EngineServer[];
-  /** `host:port,host:port` of all servers, for --upstream. */
-  readonly seeds: string;
+  /** The options of a node that name all servers. */
+  readonly upstream: readonly string[];
+  /** The options of redis-cli at the ports for nodes. MIGRATE needs TLS among servers that use it. */
+  readonly cli: readonly string[];
 }
 
 /** Programs without which nothing here runs. */
@@ -35,6 +40,9 @@ const ATTEMPTS_MAX = 3;
 const CREATE_SECONDS_MAX = 20;
 const CLI_SECONDS_MAX = 300;
 export const NODE_TIMEOUT_MS = 2000;
+/** The user of the nodes, with TLS. */
+const USER = "near";
+const PASSWORD = "a_password/of:the%20nodes";
 
 /** Options of a member. A failover begins after `NODE_TIMEOUT_MS`. */
 const MEMBER = [
@@ -43,11 +51,14 @@ const MEMBER = [
   ...["--cluster-replica-validity-factor", "0", "--maxmemory-clients", "20mb"],
 ];
 
-/** Starts 3 primaries with a replica each; resolves when all of them know it. 2.5 to 4 s. */
-export async function startCluster(): Promise<EngineCluster> {
+/**
+ * Starts 3 primaries with a replica each; resolves when all of them know it. 2.5 to 4 s. With TLS, the nodes
+ * and the servers among themselves use it, and the nodes have a user with a password.
+ */
+export async function startCluster(hasTls = false): Promise<EngineCluster> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await tryCluster();
+      return await tryCluster(hasTls);
     } catch (error) {
       // Another program may have taken one of the 12 ports.
       if (attempt === ATTEMPTS_MAX) throw error;
@@ -55,12 +66,14 @@ export async function startCluster(): Promise<EngineCluster> {
   }
 }
 
-async function tryCluster(): Promise<EngineCluster> {
+async function tryCluster(hasTls: boolean): Promise<EngineCluster> {
   const folder = await mkdtemp(join(tmpdir(), "ringcache-tier-"));
+  const tls = hasTls ? await prepareTls(folder) : undefined;
   const servers = await Promise.all(
-    Array.from({ length: SERVERS }, (_, index) =>
-      startMember(join(folder, `${index}`), ["--cluster-port", `${freePort()}`, ...MEMBER]),
-    ),
+    Array.from({ length: SERVERS }, (_, index) => {
+      const options = ["--cluster-port", `${freePort()}`, ...MEMBER, ...(tls?.server ?? [])];
+      return startMember(join(folder, `${index}`), options, hasTls ? freePort() : undefined);
+    }),
   );
   const seeds = servers.map(({ port }) => `127.0.0.1:${port}`);
   const stop = () => stopAll(servers, folder);
@@ -72,7 +85,47 @@ async function tryCluster(): Promise<EngineCluster> {
     await stop();
     throw error;
   }
-  return { servers, seeds: seeds.join(","), [Symbol.asyncDispose]: stop };
+  const nodeSeeds = servers.map(({ nodePort }) => `127.0.0.1:${nodePort}`).join(",");
+  return {
+    servers,
+    upstream: ["--upstream", `${tls?.scheme ?? ""}${nodeSeeds}`, ...(tls?.node ?? [])],
+    cli: tls?.cli ?? [],
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** The options of servers and nodes that use TLS. */
+interface TlsOptions {
+  readonly server: readonly string[];
+  readonly node: readonly string[];
+  readonly cli: readonly string[];
+  /** The beginning of --upstream. */
+  readonly scheme: string;
+}
+
+/** Makes certificates and a password in the folder. A node may run as another user, who must be able to read them. */
+async function prepareTls(folder: string): Promise<TlsOptions> {
+  const password = join(folder, "password");
+  const authority = join(folder, "authority.pem");
+  const cert = join(folder, "server.pem");
+  const key = join(folder, "server.key.pem");
+  await using made = await Certificates.create();
+  await made.make("server", { authority: "authority" });
+  await Bun.write(authority, Bun.file(made.certOf("authority")));
+  await Bun.write(cert, Bun.file(made.certOf("server")));
+  await Bun.write(key, Bun.file(made.keyOf("server")));
+  await Bun.write(password, PASSWORD);
+  await Bun.$`chmod -R a+rX ${folder}`.quiet();
+  return {
+    server: [
+      ...["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", authority],
+      ...["--tls-auth-clients", "no", "--tls-cluster", "yes", "--tls-replication", "yes"],
+      ...["--user", USER, "on", `>${PASSWORD}`, "~*", "&*", "+@all"],
+    ],
+    node: ["--upstream-password-file", password, "--upstream-tls-ca", authority],
+    cli: ["--tls", "--cacert", authority],
+    scheme: `rediss://${USER}@`,
+  };
 }
 
 /** Starts one server that is no cluster. */
@@ -81,7 +134,8 @@ export async function startStandalone(...options: string[]): Promise<EngineClust
   const server = await startMember(join(folder, "0"), ["--maxmemory-clients", "20mb", ...options]);
   return {
     servers: [server],
-    seeds: `127.0.0.1:${server.port}`,
+    upstream: ["--upstream", `127.0.0.1:${server.port}`],
+    cli: [],
     [Symbol.asyncDispose]: () => stopAll([server], folder),
   };
 }
@@ -171,12 +225,17 @@ async function viewOf(port: number): Promise<{ isOk: boolean; replicas: number; 
   };
 }
 
-async function startMember(folder: string, options: readonly string[]): Promise<EngineServer> {
+async function startMember(
+  folder: string,
+  options: readonly string[],
+  tlsPort?: number,
+): Promise<EngineServer> {
   const port = freePort();
   await Bun.$`mkdir -p ${folder}`.quiet();
   const command = [
     ...["redis-server", "--port", `${port}`, "--bind", "127.0.0.1", "--save", ""],
     ...["--dir", folder, "--enable-debug-command", "local", ...options],
+    ...(tlsPort === undefined ? [] : ["--tls-port", `${tlsPort}`]),
   ];
   const start = () => Bun.spawn(command, { stdout: "ignore", stderr: "inherit" });
   let child = start();
@@ -186,6 +245,7 @@ async function startMember(folder: string, options: readonly string[]): Promise<
   });
   return {
     port,
+    nodePort: tlsPort ?? port,
     get pid() {
       return child.pid;
     },

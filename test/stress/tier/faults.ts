@@ -107,16 +107,18 @@ export const FAULTS: readonly Fault[] = [
 async function moveSlots(engine: EngineCluster): Promise<void> {
   const [from, to] = (await primariesOf(engine)).toSorted((a, b) => b.slots - a.slots);
   if (from === undefined || to === undefined) throw new Error("there is one primary only");
+  const server = engine.servers.find(({ port }) => port === from.port);
+  const at = `127.0.0.1:${server?.nodePort}`;
   try {
     await redisCli([
-      ...["--cluster", "reshard", `127.0.0.1:${from.port}`, "--cluster-from", from.id],
+      ...[...engine.cli, "--cluster", "reshard", at, "--cluster-from", from.id],
       ...["--cluster-to", to.id, "--cluster-slots", `${MOVED_SLOTS}`, "--cluster-yes"],
     ]);
   } catch (error) {
     // On a machine that gives a primary no time, its replica takes its place in between.
     if (!String(error).includes("not a master")) throw error;
     await healed(engine);
-    await redisCli(["--cluster", "fix", `127.0.0.1:${from.port}`]);
+    await redisCli([...engine.cli, "--cluster", "fix", at]);
     await moveSlots(engine);
   }
 }

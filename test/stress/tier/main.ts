@@ -18,7 +18,7 @@ const TIMEOUT_MS = 1000;
 /** Without beats, a node must be stale for longer than this in the cut; with them, for at most D. */
 const CUT_CONTROL_MS = 3000;
 
-const { minutes, seconds, rounds } = optionsOrExit("stress tier", {
+const { minutes, seconds, rounds, tls } = optionsOrExit("stress tier", {
   minutes: { kind: "integer", default: 0, min: 0, max: 10_000, help: "minutes of random faults" },
   seconds: { kind: "integer", default: 60, min: 1, max: 100_000, help: "seconds of the checker" },
   rounds: {
@@ -28,6 +28,7 @@ const { minutes, seconds, rounds } = optionsOrExit("stress tier", {
     max: 1_000_000,
     help: "flushes that race a load",
   },
+  tls: { kind: "switch", default: false, help: "a cluster with TLS, and a user with a password" },
 } as const);
 if (MISSING.length > 0) {
   console.error(`stress tier: install ${MISSING.join(" and ")}`);
@@ -52,7 +53,7 @@ say(`cut without beats: old for ${controlMs.toFixed(0)} ms`, isLong ? [] : ["the
 process.exit(failures === 0 ? 0 : 1);
 
 async function runCluster(): Promise<void> {
-  await using engine = await startCluster();
+  await using engine = await startCluster(tls);
   await using pair = await startPair(engine);
   const { nodes } = pair;
   await runFault(engine, nodes, quiet(seconds));

@@ -12,8 +12,8 @@ export interface TierNode extends AsyncDisposable {
 }
 
 export interface NodeOptions {
-  /** The value of --upstream. */
-  readonly upstream: string;
+  /** The options that name the servers of the upstream. */
+  readonly upstream: readonly string[];
   readonly rules?: readonly Rule[];
   readonly options?: readonly string[];
   /** A command that runs another command. */
@@ -31,7 +31,7 @@ export async function startNode(node: NodeOptions): Promise<TierNode> {
   const redisPort = freePort();
   const own = ["--workers", "2", "--memory", "64mb", "--resp-port", `${redisPort}`];
   const service = await startService(
-    [...own, "--upstream", upstream, ...options],
+    [...own, ...upstream, ...options],
     { [RULES_VARIABLE]: rules.join(",") },
     rules.length === 0 ? wrapper : [...wrapper, process.execPath, MAIN],
   );

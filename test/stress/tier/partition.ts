@@ -20,7 +20,7 @@ export const PARTITION: Fault = {
   mayFail: true,
   async run(engine) {
     const { primary } = await pairOf(engine);
-    await cutFrom(primary.port, () => Bun.sleep(6000));
+    await cutFrom(primary.nodePort, () => Bun.sleep(6000));
   },
 };
 
@@ -33,7 +33,7 @@ export function missingForPartition(): string | undefined {
 
 /** Returns for how long a node that is cut from one primary serves an old value of it, in milliseconds. */
 export async function staleInPartition(engine: EngineCluster, seconds: number): Promise<number> {
-  await using node = await startNode({ upstream: engine.seeds, wrapper: AS_USER });
+  await using node = await startNode({ upstream: engine.upstream, wrapper: AS_USER });
   using direct = new DirectClient(engine.servers.map(({ port }) => port));
   using line = new Line(node.redisPort, 10_000);
   await direct.send("SET", "k", "old");
@@ -75,14 +75,15 @@ async function cutFrom<T>(port: number, during: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Returns the port for nodes of the server that has the key. */
 async function ownerOf(key: string, engine: EngineCluster): Promise<number> {
-  for (const { port } of engine.servers) {
+  for (const { port, nodePort } of engine.servers) {
     using line = new Line(port);
     const owns = await line.send("SET", key, "old").then(
       () => true,
       () => false,
     );
-    if (owns) return port;
+    if (owns) return nodePort;
   }
   throw new Error(`no server has ${key}`);
 }

@@ -17,7 +17,7 @@ export async function startPair(
   ...controls: Rule[]
 ): Promise<{ nodes: readonly TierNode[] } & AsyncDisposable> {
   const start = (wrapper: readonly string[]) =>
-    startNode({ upstream: engine.seeds, rules: ["delay", ...controls], wrapper });
+    startNode({ upstream: engine.upstream, rules: ["delay", ...controls], wrapper });
   const nodes = await Promise.all([
     start([]),
     start(missingForPartition() === undefined ? AS_USER : []),
@@ -108,7 +108,7 @@ async function portOf(key: string, direct: DirectClient, engine: EngineCluster):
 /** FLUSHALL by another client while a node loads the key: afterwards the node must not have it. */
 export async function raceFlushes(rounds: number): Promise<number> {
   await using engine = await startStandalone();
-  await using node = await startNode({ upstream: engine.seeds, rules: ["delay"] });
+  await using node = await startNode({ upstream: engine.upstream, rules: ["delay"] });
   using other = new Line(engine.servers[0]?.port ?? 0);
   using line = new Line(node.redisPort, 10_000);
   let stale = 0;
@@ -163,7 +163,10 @@ export async function staleInCut(seconds: number, ...rules: Rule[]): Promise<num
   await using engine = await startStandalone();
   const port = engine.servers[0]?.port ?? 0;
   using cable: Cable = layCable(port);
-  await using node = await startNode({ upstream: `127.0.0.1:${cable.port}`, rules });
+  await using node = await startNode({
+    upstream: ["--upstream", `127.0.0.1:${cable.port}`],
+    rules,
+  });
   using other = new Line(port);
   using line = new Line(node.redisPort, 10_000);
   await other.send("SET", "k", "old");
