@@ -80,6 +80,7 @@ export class Dispatcher {
     this.#call = {
       ...shared,
       isBatched: false,
+      isAlone: false,
       scratch: new ByteBuffer(),
       table: COMMAND_TABLE,
       updater: new Updater(() => this.#call),

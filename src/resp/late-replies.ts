@@ -39,8 +39,10 @@ export class LateReplies {
     commands: readonly ParsedCommand[],
   ): void {
     const call = this.#call;
-    const { reply, session, pending } = call;
-    if (pending === undefined || session.replies !== "on" || index + 1 >= preparedCount) return;
+    const { reply, session, pending, isAlone } = call;
+    call.isAlone = false;
+    if (isAlone || pending === undefined || session.replies !== "on" || index + 1 >= preparedCount)
+      return;
     const numbers: number[] = [];
     const pendings: Pending[] = [pending];
     call.isBatched = true;

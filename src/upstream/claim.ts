@@ -30,17 +30,19 @@ export class Claim {
     if (!this.tryCommand(sizeOf(words))) throw new NoUpstreamRoomError();
   }
 
-  /** Claims a command with this many bytes of arguments. Returns false, without a change, if there is no room. */
-  tryCommand(bytes: number): boolean {
-    return this.#tryAdd(COMMAND_BYTES + bytes);
+  /** Claims commands with this many bytes of arguments. Returns false, without a change, if there is no room. */
+  tryCommand(bytes: number, commands = 1): boolean {
+    return this.#tryAdd(commands * COMMAND_BYTES + bytes);
   }
 
   /**
    * As `command`, for the commands of a body that has been parsed. The body has a claim for the same bytes,
-   * which ends in this turn of the event loop. Rejects with NoUpstreamRoomError.
+   * which ends in this turn of the event loop. `more`: commands without arguments of their own. Rejects with
+   * NoUpstreamRoomError.
    */
-  async commandsOfBody(commands: readonly (readonly Word[])[]): Promise<void> {
-    const bytes = commands.reduce((sum, words) => sum + COMMAND_BYTES + sizeOf(words), 0);
+  async commandsOfBody(commands: readonly (readonly Word[])[], more = 0): Promise<void> {
+    const words = commands.reduce((sum, command) => sum + sizeOf(command), 0);
+    const bytes = words + (commands.length + more) * COMMAND_BYTES;
     if (this.#tryAdd(bytes)) return;
     await Promise.resolve();
     if (!this.#tryAdd(bytes)) throw new NoUpstreamRoomError();

@@ -2,6 +2,7 @@
 // gets its response after the upstream's answer.
 
 import { ByteBuffer, MISS } from "../../cache/cache.ts";
+import { inParts, PART_COMMANDS } from "../../upstream/parts.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import {
   type PutRequest,
@@ -85,8 +86,8 @@ export class UpstreamEntries implements EntryHandlers {
     const keys = readKeys(body, config);
     if (keys instanceof HttpError) return reject(keys);
     return this.#calls.guard(async (claim) => {
-      await claim.commandsOfBody([keys]);
-      const values = await Promise.all(keys.map((key) => claim.reply(this.#valueOf(key))));
+      await claim.commandsOfBody([keys], Math.min(keys.length, PART_COMMANDS));
+      const values = await inParts(keys, (key) => claim.reply(this.#valueOf(key)));
       return await this.#respondAll(req, values);
     });
   };
@@ -148,11 +149,12 @@ export class UpstreamEntries implements EntryHandlers {
     const commands = entries.map(setArguments);
     return this.#calls.guard(async (claim) => {
       await claim.commandsOfBody(commands);
-      const sending = entries.map(({ key }, n) => {
-        const slice = sliceOf(key);
-        return this.#upstream.send("write", slice, commands[n] ?? [], [slice]);
+      const outcomes = await inParts(entries, async (entry) => {
+        const slice = sliceOf(entry.key);
+        const sending = this.#upstream.send("write", slice, setArguments(entry), [slice]);
+        const [outcome] = await Promise.allSettled([sending]);
+        return outcome;
       });
-      const outcomes = await Promise.allSettled(sending);
       const failed = outcomes.find((outcome) => outcome.status === "rejected");
       if (failed === undefined) return ok({ stored: entries.length });
       const done = outcomes.filter(({ status }) => status === "fulfilled").length;

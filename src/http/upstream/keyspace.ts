@@ -1,6 +1,7 @@
 // The handlers of /incr, /ttl, /entry, /keys, /flush and /invalidate with --upstream.
 
 import type { EngineReply } from "../../upstream/engine.ts";
+import { inParts, PART_COMMANDS } from "../../upstream/parts.ts";
 import { scanFrom } from "../../upstream/scan.ts";
 import { readInvalidation } from "../api/decode-caching.ts";
 import { readIncrement, readKeysQuery, readTtlChange } from "../api/decode-keyspace.ts";
@@ -133,13 +134,12 @@ export class UpstreamKeyspace implements KeyspaceHandlers {
     if (request.tags.length > 0) return reject(leftOut('"tags"'));
     const { upstream } = this.#calls;
     return this.#calls.guard(async (claim) => {
-      await claim.commandsOfBody([request.keys]);
+      await claim.commandsOfBody([request.keys], Math.min(request.keys.length, PART_COMMANDS));
       if (request.all) await upstream.flush();
-      const deleting = request.keys.map((key) => {
+      await inParts(request.keys, (key) => {
         const slice = sliceOf(key);
         return upstream.send("write", slice, ["DEL", key], [slice]);
       });
-      await Promise.all(deleting);
       return ok();
     });
   };

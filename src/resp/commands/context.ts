@@ -184,6 +184,8 @@ export interface CommandContext {
   readonly upstream?: UpstreamCommands | undefined;
   /** Whether a command before this one of the same batch has been sent, and has no reply yet. */
   isBatched: boolean;
+  /** Whether the pending command sends more later, so that the commands behind it must wait. */
+  isAlone: boolean;
 }
 
 /** The commands of a node with --upstream. */

@@ -8,6 +8,7 @@
 
 import { Claim, NoUpstreamRoomError } from "../../upstream/claim.ts";
 import { EngineError, type EngineReply, UnreachableError } from "../../upstream/engine.ts";
+import { inParts, PART_COMMANDS } from "../../upstream/parts.ts";
 import { scanFrom } from "../../upstream/scan.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { MISS } from "../../cache/cache.ts";
@@ -119,11 +120,11 @@ function answer<T>(
  * Claims room for the command. Without room its connection waits, and the command runs again: in the lane at
  * the latest, where the connection bounds its own bytes.
  */
-function claimFor(context: CommandContext): Claim {
+function claimFor(context: CommandContext, commands = 1): Claim {
   const { reply, service } = context;
   const claim = new Claim(service.budget);
   const bytes = bytesOf(context);
-  if (!reply.hasLane && !claim.tryCommand(bytes)) throw new NoRoomError(bytes);
+  if (!reply.hasLane && !claim.tryCommand(bytes, commands)) throw new NoRoomError(bytes);
   return claim;
 }
 
@@ -210,11 +211,14 @@ function mget(context: CommandContext, upstream: Upstream): void | Failure {
   }
   if (found === count) return;
   reply.out.end = mark;
-  const load = (claim: Claim) =>
-    Array.from({ length: count }, (_, n) =>
-      claim.reply(upstream.load(argument(context, n + 1), !isBatched)),
-    );
-  return answer(context, (claim) => Promise.all(load(claim)), writeReply);
+  // Its later parts would be sent behind the commands behind it, so it has no part in a batch.
+  const isAlone = count > PART_COMMANDS;
+  if (isBatched && isAlone) throw new NoRoomError(0);
+  const [, ...keys] = wordsOf(context);
+  const claim = claimFor(context, Math.min(count, PART_COMMANDS));
+  context.isAlone = isAlone;
+  const load = (key: Buffer) => claim.reply(upstream.load(sliceOf(key), !isBatched));
+  return answer(context, () => inParts(keys, load), writeReply, claim);
 }
 
 function sendByKey(context: CommandContext, upstream: Upstream, command: Command): void | Failure {

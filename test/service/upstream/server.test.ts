@@ -2,51 +2,14 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { RedisClient } from "bun";
-
-import { startRedis, type RedisServer } from "../../lib/redis-server.ts";
+import { startRedis } from "../../lib/redis-server.ts";
 import { connect } from "../../lib/raw.ts";
-import { freePort, type ServiceProcess, startService } from "../../lib/service.ts";
+import type { ServiceProcess } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
+import { type Parts, start } from "./parts.ts";
 
 const isMissing = Bun.which("redis-server") === null;
 if (isMissing) console.log("skipped: the tests of --upstream need redis-server");
-
-/** A redis-server, a node in front of it, and a client of each. */
-interface Parts extends AsyncDisposable {
-  readonly redis: RedisServer;
-  readonly node: ServiceProcess;
-  readonly respPort: number;
-  readonly near: RedisClient;
-  readonly direct: RedisClient;
-}
-
-async function start(...options: string[]): Promise<Parts> {
-  const redis = await startRedis();
-  const respPort = freePort();
-  const node = await startService([
-    ...["--upstream", `127.0.0.1:${redis.port}`, "--resp-port", `${respPort}`],
-    ...["--memory", "32mb", "--workers", "2", "--near-max-stale", "10", ...options],
-  ]);
-  await until("the node knows the upstream", async () => {
-    return (await fetch(`${node.url}/readyz`)).ok;
-  });
-  const near = new RedisClient(`redis://127.0.0.1:${respPort}`);
-  const direct = new RedisClient(`redis://127.0.0.1:${redis.port}`);
-  const metrics = async () => await (await fetch(`${node.url}/metrics`)).text();
-  await until("the upstream is trusted", async () =>
-    / 1$/m.test(/^ringcache_upstream_trusted.*$/m.exec(await metrics())?.[0] ?? ""),
-  );
-  return {
-    ...{ redis, node, respPort, near, direct },
-    async [Symbol.asyncDispose]() {
-      near.close();
-      direct.close();
-      await node[Symbol.asyncDispose]();
-      await redis[Symbol.asyncDispose]();
-    },
-  };
-}
 
 /** Returns a metric without labels. */
 async function figureOf({ url }: ServiceProcess, name: string): Promise<number> {
@@ -248,6 +211,30 @@ describe.skipIf(isMissing)("a node in front of redis-server", () => {
     expect(await post("/snapshot", {})).toMatchObject([501, {}]);
     expect(await post("/flush", {})).toMatchObject([200, {}]);
     expect(await direct.send("DBSIZE", [])).toBe(0);
+  });
+
+  test("an MGET of many keys comes before the commands behind it, on both ports", async () => {
+    const { near, direct } = parts;
+    const keys = Array.from({ length: 600 }, (_, n) => `many:${n}`);
+    await direct.send(
+      "MSET",
+      keys.flatMap((key) => [key, `old ${key}`]),
+    );
+    const old = keys.map((key) => `old ${key}`);
+    // The first waits for the upstream, so the MGET is in its batch.
+    const replies = await Promise.all([
+      near.get("missing"),
+      near.send("MGET", keys),
+      ...keys.map((key) => near.set(key, `new ${key}`)),
+      near.send("MGET", keys),
+      near.get("many:599"),
+    ]);
+    expect(replies.slice(0, 2)).toEqual([null, old]);
+    const renewed = keys.map((key) => `new ${key}`);
+    expect(replies.slice(-2)).toEqual([renewed, "new many:599"]);
+    expect(await post("/mget", { keys })).toEqual([200, { status: "OK", values: renewed }]);
+    expect(await post("/invalidate", { keys })).toMatchObject([200, {}]);
+    expect(Number(await direct.send("EXISTS", keys))).toBe(0);
   });
 
   test("a counter and its lifetime are one step, so that it cannot expire in between", async () => {

@@ -7,6 +7,7 @@ import { readConfig } from "../../../src/config/config.ts";
 import { readUpstream } from "../../../src/config/upstream.ts";
 import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
 import { Claim, NoUpstreamRoomError } from "../../../src/upstream/claim.ts";
+import { inParts, PART_COMMANDS } from "../../../src/upstream/parts.ts";
 import { slotOf } from "../../../src/upstream/slots.ts";
 import {
   readClusterNodes,
@@ -109,6 +110,21 @@ test.each([
 ])("%p is refused", (options, reason) => {
   expect(() => readConfig(options, {})).toThrow(reason);
   expect(() => readConfig(options, {})).not.toThrow("secret");
+});
+
+test("a request of many keys has a part of its commands in flight, and its results in order", async () => {
+  let inFlight = 0;
+  let most = 0;
+  const items = Array.from({ length: 2 * PART_COMMANDS + 1 }, (_, n) => n);
+  const send = async (n: number): Promise<number> => {
+    most = Math.max(most, ++inFlight);
+    await Promise.resolve();
+    inFlight--;
+    return -n;
+  };
+  expect(await inParts(items, send)).toEqual(items.map((n) => -n));
+  expect(most).toBe(PART_COMMANDS);
+  expect(await inParts([], send)).toEqual([]);
 });
 
 test("commands and replies of a request are claimed until it ends", async () => {
