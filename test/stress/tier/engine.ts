@@ -38,7 +38,7 @@ const SERVERS = 6;
 const ATTEMPTS_MAX = 3;
 /** redis-cli waits without end for servers that do not find one another. */
 const CREATE_SECONDS_MAX = 20;
-const CLI_SECONDS_MAX = 300;
+const CLI_SECONDS_MAX = 900;
 export const NODE_TIMEOUT_MS = 2000;
 /** The user of the nodes, with TLS. */
 const USER = "near";
