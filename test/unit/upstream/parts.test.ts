@@ -149,3 +149,21 @@ test("commands and replies of a request are claimed until it ends", async () => 
   await other.reply(Promise.resolve(Buffer.alloc(100)));
   expect(budget.usedBytes).toBe(0);
 });
+
+test("commands of a body are claimed once its own claim has ended", async () => {
+  const budget = new ByteBudget(allocateBudget(1), 0, 2 ** 20);
+  const bodyBytes = 600_000;
+  budget.resize(0, bodyBytes);
+  const claim = new Claim(budget);
+  expect(claim.tryCommand(bodyBytes)).toBe(false);
+  const claiming = claim.commandsOfBody([["SET", "k", Buffer.alloc(bodyBytes)]]);
+  budget.resize(bodyBytes, 0);
+  await claiming;
+  expect(budget.usedBytes).toBeGreaterThan(bodyBytes);
+  const other = new Claim(budget);
+  const refused = other.commandsOfBody([["SET", "k", Buffer.alloc(bodyBytes)]]);
+  await expect(refused).rejects.toThrow(NoUpstreamRoomError);
+  claim.release();
+  other.release();
+  expect(budget.usedBytes).toBe(0);
+});
