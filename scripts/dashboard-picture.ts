@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { RedisClient } from "bun";
 import { chromium } from "playwright-core";
 
-import { OptionError, readOptions } from "../src/config/parse.ts";
+import { optionsOrExit } from "../bench/lib/options.ts";
+import { freePort } from "../bench/lib/peers.ts";
+import { startService } from "../bench/lib/server.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const KEYS = 400_000;
@@ -19,15 +21,23 @@ const PAUSE_MS = 30;
 const WAVE_MS = 140_000;
 const PAGES = 300;
 const PAGE_PAUSE_MS = 12;
-const EX_USAGE = 64;
 
-const { seconds, out, width, height, dark } = optionsOrExit();
+const { seconds, out, width, height, dark } = optionsOrExit("scripts/dashboard-picture.ts", {
+  seconds: { kind: "integer", default: 310, min: 1, max: 3600, help: "seconds of load" },
+  out: {
+    kind: "text",
+    default: join(ROOT, "docs/dashboard.png"),
+    placeholder: "a file",
+    help: "the picture",
+  },
+  width: { kind: "integer", default: 1280, min: 300, max: 4000, help: "of the browser" },
+  height: { kind: "integer", default: 1076, min: 300, max: 9000, help: "of the browser" },
+  dark: { kind: "switch", default: false, help: "the dark colours" },
+} as const);
 const folder = mkdtempSync(join(tmpdir(), "ringcache-picture-"));
-const child = Bun.spawn([process.execPath, join(ROOT, "src/main.ts"), ...serviceArguments()], {
-  stdout: "pipe",
-  stderr: "inherit",
-});
-const { url, respPort } = await listening(child.stdout);
+const respPort = freePort();
+const service = await startService(undefined, ...serviceArguments());
+const { url } = service;
 const stopping = new AbortController();
 const load = [
   ...Array.from({ length: REDIS_CLIENTS }, (_, client) => readThrough(client)),
@@ -40,67 +50,13 @@ try {
 } finally {
   stopping.abort();
   await Promise.allSettled(load);
-  child.kill("SIGTERM");
-  await child.exited;
+  await service[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true });
 }
 
-function optionsOrExit() {
-  try {
-    return readOptions(
-      {
-        seconds: { kind: "integer", default: 310, min: 1, max: 3600, help: "seconds of load" },
-        out: {
-          kind: "text",
-          default: join(ROOT, "docs/dashboard.png"),
-          placeholder: "a file",
-          help: "the picture",
-        },
-        width: { kind: "integer", default: 1280, min: 300, max: 4000, help: "of the browser" },
-        height: { kind: "integer", default: 1076, min: 300, max: 9000, help: "of the browser" },
-        dark: { kind: "switch", default: false, help: "the dark colours" },
-      } as const,
-      Bun.argv.slice(2),
-      {},
-      "",
-    );
-  } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    console.error(`dashboard-picture: ${error.message}`);
-    process.exit(EX_USAGE);
-  }
-}
-
 function serviceArguments(): string[] {
-  return [
-    ...["--host", "127.0.0.1", "--port", "0", "--resp-port", String(freePort())],
-    ...["--memory", "96mb", "--data-dir", folder, "--snapshot-interval", "60"],
-  ];
-}
-
-function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
-
-/** Resolves with the address in the line `listening`; reads the log to its end. */
-async function listening(
-  log: ReadableStream<Uint8Array>,
-): Promise<{ url: string; respPort: number }> {
-  const found = Promise.withResolvers<{ url: string; respPort: number }>();
-  void (async () => {
-    let text = "";
-    const decoder = new TextDecoder();
-    for await (const chunk of log) {
-      text += decoder.decode(chunk, { stream: true });
-      const [, address, port] = /address=(\S+).*redis=(\d+)/.exec(text) ?? [];
-      if (address !== undefined) found.resolve({ url: address, respPort: Number(port) });
-    }
-    found.reject(new Error(`the service did not start: ${text}`));
-  })();
-  return await found.promise;
+  const snapshots = ["--data-dir", folder, "--snapshot-interval", "60"];
+  return ["--resp-port", `${respPort}`, "--memory", "96mb", ...snapshots];
 }
 
 /** Returns a rank below `count`; the logarithm of a rank is equally distributed. */

@@ -19,7 +19,6 @@ export const OUTCOMES = ["ok", "error", "timeout", "redirect"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 export const DROP_REASONS = ["invalidated", "flushed", "untrusted", "redirected"] as const;
-export type DropReason = (typeof DROP_REASONS)[number];
 export const FLUSH_REASONS = ["connection", "topology", "flushall", "busy"] as const;
 export type FlushReason = (typeof FLUSH_REASONS)[number];
 

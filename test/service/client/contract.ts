@@ -31,8 +31,6 @@ export async function brokenLaws(url: string, connect: Connect): Promise<string[
   return broken;
 }
 
-export const LAW_COUNT = (): number => Object.keys(LAWS).length;
-
 /** No service listens there. */
 const NOWHERE = "http://127.0.0.1:9";
 

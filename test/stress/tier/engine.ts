@@ -18,7 +18,7 @@ export interface EngineServer {
   kill(signal: NodeJS.Signals): void;
   /** Starts the server again after it has ended. */
   restart(): void;
-  /** CPU time of all threads so far, in seconds. */
+  /** The process that runs now. */
   readonly child: Bun.Subprocess;
 }
 
@@ -168,6 +168,21 @@ export async function primariesOf({ servers }: Pick<EngineCluster, "servers">): 
   );
   const best = answers.reduce((one, other) => (other.epoch > one.epoch ? other : one));
   return readPrimaries(best.nodes);
+}
+
+/** Returns the server that answers for a key. It only reads: a write would end the near values of the key. */
+export async function ownerOf(
+  key: string,
+  { servers }: Pick<EngineCluster, "servers">,
+): Promise<EngineServer> {
+  for (const server of servers) {
+    const isOwner = await ask(server.port, "GET", key).then(
+      () => true,
+      () => false,
+    );
+    if (isOwner) return server;
+  }
+  throw new Error(`no server answers for ${key}`);
 }
 
 /** Returns the server that is primary of the first slots, and its replica. */

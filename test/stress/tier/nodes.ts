@@ -56,3 +56,33 @@ async function isNear(port: number): Promise<boolean> {
     () => false,
   );
 }
+
+/** Resolves once the node serves this value of the key from its near cache: a load alone may not be kept. */
+export async function untilNear(node: TierNode, key: string, value: string): Promise<void> {
+  using line = new Line(node.redisPort, 10_000);
+  const hits = async () => {
+    const metrics = await (await fetch(`${node.service.url}/metrics`)).text();
+    return Number(/^ringcache_near_hits_total (\d+)/m.exec(metrics)?.[1]);
+  };
+  await until(`the node has ${key} near`, async () => {
+    const before = await hits();
+    return (await line.send("GET", key)) === value && (await hits()) > before;
+  });
+}
+
+/** Reads the key for some seconds. Returns for how many milliseconds of them it had this value; errors are none. */
+export async function servedFor(
+  line: Line,
+  key: string,
+  value: string,
+  seconds: number,
+): Promise<number> {
+  const startMs = performance.now();
+  let lastMs = startMs;
+  while (performance.now() - startMs < seconds * 1000) {
+    const askedMs = performance.now();
+    if ((await line.send("GET", key).catch(() => "an error")) === value) lastMs = askedMs;
+    await Bun.sleep(10);
+  }
+  return lastMs - startMs;
+}

@@ -1,15 +1,14 @@
 // A node that is cut from one primary of a cluster by iptables: the node runs as another user, and the packets
 // of its connections to that server are dropped in both directions. Other clients are not affected.
 
-import { until } from "../../lib/until.ts";
 import { DirectClient, Line } from "./ask.ts";
-import { type EngineCluster, pairOf } from "./engine.ts";
+import { type EngineCluster, ownerOf, pairOf } from "./engine.ts";
 import type { Fault } from "./faults.ts";
-import { startNode } from "./nodes.ts";
+import { servedFor, startNode, untilNear } from "./nodes.ts";
+import type { Rule } from "./rules.ts";
 
 /** The user of the node: "nobody". */
 const USER = "65534";
-const MARK = "7171";
 /** Runs a command as that user. */
 export const AS_USER = ["setpriv", `--reuid=${USER}`, "--clear-groups"];
 
@@ -32,58 +31,46 @@ export function missingForPartition(): string | undefined {
 }
 
 /** Returns for how long a node that is cut from one primary serves an old value of it, in milliseconds. */
-export async function staleInPartition(engine: EngineCluster, seconds: number): Promise<number> {
-  await using node = await startNode({ upstream: engine.upstream, wrapper: AS_USER });
+export async function staleInPartition(
+  engine: EngineCluster,
+  seconds: number,
+  ...rules: Rule[]
+): Promise<number> {
+  await using node = await startNode({ upstream: engine.upstream, rules, wrapper: AS_USER });
   using direct = new DirectClient(engine.servers.map(({ port }) => port));
   using line = new Line(node.redisPort, 10_000);
   await direct.send("SET", "k", "old");
-  await until("the node has the value near", async () => (await line.send("GET", "k")) === "old");
-  const port = await ownerOf("k", engine);
-  return await cutFrom(port, async () => {
+  await untilNear(node, "k", "old");
+  const { nodePort } = await ownerOf("k", engine);
+  return await cutFrom(nodePort, async () => {
     await direct.send("SET", "k", "new");
-    const startMs = performance.now();
-    let lastStaleMs = startMs;
-    while (performance.now() - startMs < seconds * 1000) {
-      const askedMs = performance.now();
-      const value = await line.send("GET", "k").catch(() => "an error");
-      if (value === "old") lastStaleMs = askedMs;
-      await Bun.sleep(10);
-    }
-    return lastStaleMs - startMs;
+    return await servedFor(line, "k", "old", seconds);
   });
 }
 
 /** Cuts the nodes of USER from the server at this port while `during` runs. */
 async function cutFrom<T>(port: number, during: () => Promise<T>): Promise<T> {
   const rules = [
-    ["OUTPUT", "-p", "tcp", "-m", "owner", "--uid-owner", USER, "--dport", `${port}`].concat([
-      ...["-j", "CONNMARK", "--set-mark", MARK],
-    ]),
-    ["OUTPUT", "-m", "connmark", "--mark", MARK, "-j", "DROP"],
-    ["INPUT", "-m", "connmark", "--mark", MARK, "-j", "DROP"],
-  ];
+    ["--dport", `${port}`, "-m", "owner", "--uid-owner", USER],
+    // Open connections, so that the server's packets are dropped from now on, too.
+    ...(await portsOfUser(port)).map((own) => ["--sport", `${port}`, "--dport", `${own}`]),
+  ].map((match) => ["OUTPUT", "-o", "lo", "-p", "tcp", ...match, "-j", "DROP"]);
   try {
     for (const rule of rules) await Bun.$`iptables -t mangle -A ${rule}`.quiet();
-    // A connection is cut from the first packet that the node sends: its next beat.
-    await until("a packet is dropped", async () => {
-      const listed = await Bun.$`iptables -t mangle -L OUTPUT -v -n -x`.text();
-      return Number(/^ *(\d+) .*DROP/m.exec(listed)?.[1] ?? 0) > 0;
-    });
     return await during();
   } finally {
     for (const rule of rules) await Bun.$`iptables -t mangle -D ${rule}`.nothrow().quiet();
   }
 }
 
-/** Returns the port for nodes of the server that has the key. */
-async function ownerOf(key: string, engine: EngineCluster): Promise<number> {
-  for (const { port, nodePort } of engine.servers) {
-    using line = new Line(port);
-    const owns = await line.send("SET", key, "old").then(
-      () => true,
-      () => false,
+/** Returns the ports of the connections that USER has to this port. */
+async function portsOfUser(port: number): Promise<number[]> {
+  const sockets = (await Bun.file("/proc/net/tcp").text()).split("\n").slice(1);
+  return sockets.flatMap((socket) => {
+    const [, local = "", remote = "", , , , , user] = socket.trim().split(/\s+/);
+    const [own = 0, other = 0] = [local, remote].map((end) =>
+      parseInt(end.split(":")[1] ?? "", 16),
     );
-    if (owns) return nodePort;
-  }
-  throw new Error(`no server has ${key}`);
+    return other === port && user === USER ? [own] : [];
+  });
 }

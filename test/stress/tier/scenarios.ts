@@ -2,12 +2,12 @@
 
 import { until } from "../../lib/until.ts";
 import { DirectClient, Line } from "./ask.ts";
-import { type EngineCluster, startStandalone } from "./engine.ts";
+import { type EngineCluster, ownerOf, startStandalone } from "./engine.ts";
 import { OTHER_CHANGES } from "./changes.ts";
 import { type CheckReport, check } from "./checker.ts";
 import { type Cable, layCable } from "./cut.ts";
 import type { Fault } from "./faults.ts";
-import { startNode, type TierNode } from "./nodes.ts";
+import { servedFor, startNode, type TierNode, untilNear } from "./nodes.ts";
 import { AS_USER, missingForPartition } from "./partition.ts";
 import type { Rule } from "./rules.ts";
 
@@ -68,9 +68,8 @@ export async function noticeOtherChanges(
   engine: EngineCluster,
   nodes: readonly TierNode[],
 ): Promise<number> {
-  using direct = new DirectClient(engine.servers.map(({ port }) => port));
   const lines = nodes.map(({ redisPort }) => new Line(redisPort, 10_000));
-  const port = await portOf("{k}", direct, engine);
+  const { port } = await ownerOf("{k}", engine);
   using other = new Line(port);
   for (const { name, commands, after } of OTHER_CHANGES) {
     await other.sendAll([
@@ -92,19 +91,6 @@ export async function noticeOtherChanges(
 }
 
 /** Returns the port of the server that has the key. */
-async function portOf(key: string, direct: DirectClient, engine: EngineCluster): Promise<number> {
-  await direct.send("SET", key, "1");
-  for (const { port } of engine.servers) {
-    using line = new Line(port);
-    const isOwner = await line.send("SET", key, "1").then(
-      () => true,
-      () => false,
-    );
-    if (isOwner) return port;
-  }
-  throw new Error(`no server has ${key}`);
-}
-
 /** FLUSHALL by another client while a node loads the key: afterwards the node must not have it. */
 export async function raceFlushes(rounds: number): Promise<number> {
   await using engine = await startStandalone();
@@ -170,18 +156,10 @@ export async function staleInCut(seconds: number, ...rules: Rule[]): Promise<num
   using other = new Line(port);
   using line = new Line(node.redisPort, 10_000);
   await other.send("SET", "k", "old");
-  await until("the node has the value near", async () => (await line.send("GET", "k")) === "old");
-  await line.send("GET", "k");
+  await untilNear(node, "k", "old");
   cable.cut();
   await other.send("SET", "k", "new");
-  const startMs = performance.now();
-  let lastStaleMs = startMs;
-  while (performance.now() - startMs < seconds * 1000) {
-    const askedMs = performance.now();
-    const value = await line.send("GET", "k").catch(() => "an error");
-    if (value === "old") lastStaleMs = askedMs;
-    await Bun.sleep(10);
-  }
+  const staleMs = await servedFor(line, "k", "old", seconds);
   cable.mend();
   await until("the node has the new value", async () => {
     return (await line.send("GET", "k").catch(() => "")) === "new";
@@ -189,5 +167,5 @@ export async function staleInCut(seconds: number, ...rules: Rule[]): Promise<num
     // A control may keep the old one for ever.
     if (rules.length === 0) throw new Error("the node has kept the old value after the cut");
   });
-  return lastStaleMs - startMs;
+  return staleMs;
 }
