@@ -5,7 +5,8 @@
 //   at the end    every node has the value of the engine: no key is stuck
 //
 // A read that is behind counts as the node's fault only if the engine, asked directly, is ahead of it: a
-// failover may lose acknowledged writes. The writer of a key waits while the engine is asked.
+// failover may lose acknowledged writes, and a write that has timed out may arrive behind later ones. The writer
+// of a key waits while the engine is asked.
 
 import { DirectClient } from "./ask.ts";
 import { httpClient, redisClient, type VersionClient, versionOf, WrongValue } from "./clients.ts";
@@ -28,7 +29,7 @@ export interface CheckOptions {
   readonly engine: EngineCluster;
   /** The load ends when this resolves. */
   readonly during: () => Promise<unknown>;
-  /** Whether the engine may lose acknowledged writes: a failover, or a FLUSHALL. */
+  /** Whether the engine may lose acknowledged writes: a failover, a FLUSHALL, or a late write. */
   readonly mayLose: boolean;
 }
 
@@ -204,7 +205,7 @@ class CheckRun {
       return false;
     }
     if (found <= read.version) {
-      // The engine has lost what it acknowledged.
+      // The engine has lost what it acknowledged, or a late write has replaced it.
       for (const node of key.acknowledged.keys()) key.acknowledged[node] = 0;
       key.recent = [];
       return false;

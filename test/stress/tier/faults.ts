@@ -13,7 +13,7 @@ import {
 
 export interface Fault {
   readonly name: string;
-  /** Whether acknowledged writes may be lost, by the engine itself. */
+  /** Whether acknowledged writes may be lost by the engine itself, or replaced by writes that have timed out. */
   readonly mayLose: boolean;
   /** Whether a client may meet an error. */
   readonly mayFail: boolean;

@@ -125,7 +125,7 @@ async function runStrike(
   ]);
 }
 
-/** Without beats, the value must be old for so long that the same scenario with beats proves something. */
+/** Without beats, the value must be old for longer than CUT_CONTROL_MS: else the scenario proves nothing. */
 function sayControl(name: string, staleMs: number): void {
   const isLong = staleMs > CUT_CONTROL_MS;
   say(

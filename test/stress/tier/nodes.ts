@@ -37,9 +37,9 @@ export async function startNode(node: NodeOptions): Promise<TierNode> {
   );
   await until("the node is ready", async () => {
     const response = await fetch(`${service.url}/readyz`);
-    const isReady = response.status === 200 && !(await response.text()).includes("degraded");
-    return isReady && (await isNear(redisPort));
+    return response.status === 200 && !(await response.text()).includes("degraded");
   });
+  await untilServed(redisPort);
   return {
     service,
     httpPort: Number(new URL(service.url).port),
@@ -48,13 +48,17 @@ export async function startNode(node: NodeOptions): Promise<TierNode> {
   };
 }
 
-/** Whether the node answers reads of the upstream. */
-async function isNear(port: number): Promise<boolean> {
-  using line = new Line(port);
-  return await line.send("GET", "no such key").then(
-    () => true,
-    () => false,
-  );
+/** Resolves once the node serves keys of all primaries by all its workers. Absent keys are never near. */
+export async function untilServed(redisPort: number): Promise<void> {
+  await until("the node serves all keys", async () => {
+    const lines = Array.from({ length: 8 }, () => new Line(redisPort, 10_000));
+    const reads = lines.flatMap((line, connection) =>
+      Array.from({ length: 12 }, (_, n) => line.send("GET", `absent:${connection}:${n}`)),
+    );
+    const results = await Promise.allSettled(reads);
+    for (const line of lines) line[Symbol.dispose]();
+    return results.every(({ status }) => status === "fulfilled");
+  });
 }
 
 /** Resolves once the node serves this value of the key from its near cache: a load alone may not be kept. */

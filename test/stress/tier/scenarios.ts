@@ -7,7 +7,7 @@ import { OTHER_CHANGES } from "./changes.ts";
 import { type CheckReport, check } from "./checker.ts";
 import { type Cable, layCable } from "./cut.ts";
 import type { Fault } from "./faults.ts";
-import { servedFor, startNode, type TierNode, untilNear } from "./nodes.ts";
+import { servedFor, startNode, type TierNode, untilNear, untilServed } from "./nodes.ts";
 import { AS_USER, missingForPartition } from "./partition.ts";
 import type { Rule } from "./rules.ts";
 
@@ -36,6 +36,8 @@ export async function checkUnder(
   nodes: readonly TierNode[],
   fault: Fault,
 ): Promise<CheckReport> {
+  // A fault before this one may have ended connections.
+  for (const { redisPort } of nodes) await untilServed(redisPort);
   return await check({ nodes, engine, mayLose: fault.mayLose, during: () => fault.run(engine) });
 }
 
@@ -90,7 +92,6 @@ export async function noticeOtherChanges(
   return OTHER_CHANGES.length;
 }
 
-/** Returns the port of the server that has the key. */
 /** FLUSHALL by another client while a node loads the key: afterwards the node must not have it. */
 export async function raceFlushes(rounds: number): Promise<number> {
   await using engine = await startStandalone();
