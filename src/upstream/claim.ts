@@ -49,13 +49,19 @@ export class Claim {
   }
 
   /** Claims a reply, and resolves with it. Rejects with NoUpstreamRoomError. */
-  async reply<T extends EngineReply>(reply: Promise<T>): Promise<T> {
-    const value = await reply;
+  reply<T extends EngineReply>(reply: Promise<T>): Promise<T> {
+    return reply.then((value) => {
+      this.replied(value);
+      return value;
+    });
+  }
+
+  /** Claims a reply that has come. Throws NoUpstreamRoomError. */
+  replied(value: EngineReply): void {
     // Another command of the request has failed, and the client has its error.
-    if (this.#isOver) return value;
+    if (this.#isOver) return;
     if (!this.#tryAdd(sizeOf(value))) throw new NoUpstreamRoomError();
     this.#hasReply = true;
-    return value;
   }
 
   /** Ends the claim. */
@@ -75,7 +81,8 @@ export class Claim {
   }
 }
 
-function sizeOf(value: EngineReply): number {
+/** Returns the bytes of a reply, or of the arguments of a command. */
+export function sizeOf(value: EngineReply): number {
   if (value === null) return 0;
   if (Array.isArray(value)) {
     return value.reduce((sum: number, part: EngineReply) => sum + sizeOf(part), 0);

@@ -73,7 +73,7 @@ export class ServerConnection implements Target {
   }
 
   send(args: readonly Word[]): Promise<EngineReply> {
-    return this.#whenOpen(() => this.#send(args));
+    return this.#isSettled ? this.#send(args) : this.#firstAttempt.then(() => this.#send(args));
   }
 
   transact(commands: Commands): Promise<readonly EngineReply[]> {
@@ -105,17 +105,22 @@ export class ServerConnection implements Target {
     return this.#isSettled ? work() : this.#firstAttempt.then(work);
   }
 
-  async #send(args: readonly Word[]): Promise<EngineReply> {
+  #send(args: readonly Word[]): Promise<EngineReply> {
     this.#inFlight++;
-    try {
-      return (await this.#client.sendCommand(args, REPLY_OPTIONS)) as EngineReply;
-    } catch (error) {
-      throw failureOf(error);
-    } finally {
-      this.#inFlight--;
-      this.#usedMs = performance.now();
-    }
+    return this.#client.sendCommand(args, REPLY_OPTIONS).then(this.#answered, this.#failed);
   }
+
+  readonly #answered = (reply: unknown): EngineReply => {
+    this.#inFlight--;
+    this.#usedMs = performance.now();
+    return reply as EngineReply;
+  };
+
+  readonly #failed = (error: unknown): never => {
+    this.#inFlight--;
+    this.#usedMs = performance.now();
+    throw failureOf(error);
+  };
 
   /** The client sends in order what it is given in one turn, so no other command comes in between. */
   async #transact(commands: Commands): Promise<readonly EngineReply[]> {

@@ -6,7 +6,7 @@
 //
 // This file loads no client: `start` imports it.
 
-import { type ByteBuffer, type Bytes, type Cache } from "../cache/cache.ts";
+import { ByteBuffer, type Bytes, type Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import { nearPrefixes, readUpstream } from "../config/upstream.ts";
 import type { UpstreamSecrets } from "../security/credentials.ts";
@@ -38,6 +38,16 @@ interface Flight {
   readonly value: Promise<Buffer | null>;
 }
 
+/** Commands that go to one server, and are sent again to the server that a redirect names. */
+interface Sending<T, R> {
+  readonly kind: CommandKind;
+  readonly send: (server: Target) => Promise<T>;
+  /** Called once with the outcome, before `finish` or the error. */
+  readonly ended?: (() => void) | undefined;
+  /** Returns what the caller gets. */
+  readonly finish: (result: T, answerer: Target) => R;
+}
+
 /** A primary with the number that SCAN's cursor carries. */
 export interface NumberedTarget {
   readonly number: number;
@@ -57,6 +67,8 @@ export class Upstream {
   readonly #cache: Cache;
   readonly #config: Config;
   readonly #near: NearCache;
+  /** The key of the value that is kept now. */
+  readonly #key = new ByteBuffer();
   /** By the key, one character a byte. */
   readonly #flights = new Map<string, Flight>();
   /** By worker, in shared memory: 1 once it is connected. */
@@ -131,55 +143,50 @@ export class Upstream {
     const slot = this.#slotOf(key);
     const target = this.#engine?.targetOf(slot);
     if (target === undefined) return Promise.reject(this.#unreachable());
-    const copy = copyOf(key);
+    const name = key.byteString ?? key.bytes.toString("latin1", key.start, key.end);
     const token = this.#tokenFor(key, slot, target);
-    if (token === undefined) return this.#get(copy, target);
-    const name = copy.toString("latin1");
+    if (token === undefined) {
+      const get = ["GET", wordOf(name)];
+      const send = (server: Target): Promise<EngineReply> => server.send(get);
+      return this.#timed({ kind: "load", send, finish: valueOf }, target);
+    }
     const flight = this.#flights.get(name);
     if (joins && flight !== undefined && isSame(flight.token, token)) return flight.value;
-    const value = this.#getAndFill(copy, target, token);
+    const value = this.#getAndFill(name, target, token);
     this.#flights.set(name, { token, value });
-    const end = (): void => {
-      if (this.#flights.get(name)?.token === token) this.#flights.delete(name);
-    };
-    value.then(end, end);
     return value;
   }
 
   /** Sends a command by its key. A write drops the near values of `changed`, whatever the answer is. */
-  async send(
+  send(
     kind: CommandKind,
     key: Bytes,
     args: readonly Word[],
     changed: readonly Bytes[] = [],
   ): Promise<EngineReply> {
     const target = this.#engine?.targetOf(this.#slotOf(key));
-    if (target === undefined) throw this.#unreachable();
-    try {
-      return await this.#timed(kind, target, (server) => server.send(args));
-    } finally {
-      for (const one of changed) this.#near.invalidate(one);
-    }
+    if (target === undefined) return Promise.reject(this.#unreachable());
+    const send = (server: Target): Promise<EngineReply> => server.send(args);
+    return this.#timed({ kind, send, ended: this.#invalidationOf(changed), finish: same }, target);
   }
 
   /** Sends commands of one slot as one transaction. Rejects with EngineError if it was discarded. */
-  async transact(
+  transact(
     key: Bytes,
     commands: readonly (readonly Word[])[],
     changed: readonly Bytes[],
   ): Promise<readonly EngineReply[]> {
     const target = this.#engine?.targetOf(this.#slotOf(key));
-    if (target === undefined) throw this.#unreachable();
-    try {
-      return await this.#timed("write", target, (server) => server.transact(commands));
-    } finally {
-      for (const one of changed) this.#near.invalidate(one);
-    }
+    if (target === undefined) return Promise.reject(this.#unreachable());
+    const send = (server: Target): Promise<readonly EngineReply[]> => server.transact(commands);
+    const ended = this.#invalidationOf(changed);
+    return this.#timed({ kind: "write", send, ended, finish: same }, target);
   }
 
   /** Sends a command to one primary. */
   sendTo(target: Target, args: readonly Word[]): Promise<EngineReply> {
-    return this.#timed("keyspace", target, (server) => server.send(args));
+    const send = (server: Target): Promise<EngineReply> => server.send(args);
+    return this.#timed({ kind: "keyspace", send, finish: same }, target);
   }
 
   /** Returns the primaries that own slots, by number. O(slots). */
@@ -244,62 +251,78 @@ export class Upstream {
     return undefined;
   }
 
-  async #get(key: Buffer, target: Target): Promise<Buffer | null> {
-    return valueOf(await this.#timed("load", target, (server) => server.send(["GET", key])));
+  #invalidationOf(changed: readonly Bytes[]): (() => void) | undefined {
+    if (changed.length === 0) return undefined;
+    return () => {
+      for (const one of changed) this.#near.invalidate(one);
+    };
   }
 
-  async #getAndFill(key: Buffer, target: Target, token: LoadToken): Promise<Buffer | null> {
+  #getAndFill(name: string, target: Target, token: LoadToken): Promise<Buffer | null> {
     const sentMs = this.#cache.clock.now();
-    let answerer = target;
-    const [reply, pttl] = await this.#timed("load", target, (server) => {
-      answerer = server;
-      return Promise.all([
-        server.send(["GET", key]),
-        // Not needed of another server, whose value is not kept.
-        server === target ? server.send(["PTTL", key]) : "-2",
-      ]);
-    });
-    const value = valueOf(reply);
-    if (answerer !== target) this.stats.add("dropped.redirected");
-    else if (value !== null)
-      this.#near.fill(
-        { bytes: key, start: 0, end: key.length },
-        value,
-        Number(pttl),
-        token,
-        sentMs,
-      );
-    return value;
+    const word = wordOf(name);
+    return this.#timed(
+      {
+        kind: "load",
+        send: (server) =>
+          Promise.all([
+            server.send(["GET", word]),
+            // Not needed of another server, whose value is not kept.
+            server === target ? server.send(["PTTL", word]) : "-2",
+          ]),
+        ended: () => {
+          if (this.#flights.get(name)?.token === token) this.#flights.delete(name);
+        },
+        finish: ([reply, pttl], answerer) => {
+          const value = valueOf(reply);
+          if (answerer !== target) this.stats.add("dropped.redirected");
+          else if (value !== null) {
+            const key = this.#key;
+            key.clear();
+            key.appendByteString(name);
+            this.#near.fill(key, value, Number(pttl), token, sentMs);
+          }
+          return value;
+        },
+      },
+      target,
+    );
   }
 
-  /** Counts what `work` sends, and repeats it at the server that a redirect names. */
-  async #timed<T>(
-    kind: CommandKind,
-    first: Target,
-    work: (target: Target) => Promise<T>,
-  ): Promise<T> {
-    let target = first;
-    for (let redirects = 0; ; redirects++) {
-      const startMs = performance.now();
-      this.stats.began();
-      try {
-        const result = await work(target);
-        this.stats.ended(kind, "ok", startMs);
-        return result;
-      } catch (error) {
-        if (!isRedirect(error)) {
-          this.stats.ended(kind, outcomeOf(error), startMs);
-          throw error;
+  /** Counts what is sent. The callbacks save the promises that async functions would make. */
+  #timed<T, R>(sending: Sending<T, R>, target: Target, redirects = 0): Promise<R> {
+    const startMs = performance.now();
+    this.stats.began();
+    return sending.send(target).then(
+      (result) => {
+        this.stats.ended(sending.kind, "ok", startMs);
+        sending.ended?.();
+        return sending.finish(result, target);
+      },
+      (error: unknown) => {
+        if (isRedirect(error) && redirects < REDIRECTS_MAX) {
+          this.stats.ended(sending.kind, "redirect", startMs);
+          return this.#follow(error, sending, target, redirects);
         }
-        this.stats.ended(kind, "redirect", startMs);
-        if (redirects === REDIRECTS_MAX)
-          throw new UnreachableError(`still redirected: ${error.message}`, false);
-        const next = this.#engine?.redirected(error.message, target);
-        // TRYAGAIN: the keys are on two servers.
-        if (next === undefined) await Bun.sleep(TRY_AGAIN_MS);
-        else target = next;
-      }
-    }
+        this.stats.ended(sending.kind, isRedirect(error) ? "redirect" : outcomeOf(error), startMs);
+        sending.ended?.();
+        if (!isRedirect(error)) throw error;
+        throw new UnreachableError(`still redirected: ${error.message}`, false);
+      },
+    );
+  }
+
+  /** Sends again to the server that a redirect names. */
+  async #follow<T, R>(
+    { message }: EngineError,
+    sending: Sending<T, R>,
+    target: Target,
+    redirects: number,
+  ): Promise<R> {
+    const next = this.#engine?.redirected(message, target);
+    // TRYAGAIN: the keys are on two servers.
+    if (next === undefined) await Bun.sleep(TRY_AGAIN_MS);
+    return await this.#timed(sending, next ?? target, redirects + 1);
   }
 
   #unreachable(): UnreachableError {
@@ -307,8 +330,15 @@ export class Upstream {
   }
 }
 
-function copyOf({ bytes, start, end }: Bytes): Buffer {
-  return Buffer.from(bytes.subarray(start, end));
+function same<T>(result: T): T {
+  return result;
+}
+
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+/** Returns a key as an argument. The client writes a string in one piece with its command, a Buffer in three. */
+function wordOf(name: string): Word {
+  return BEYOND_ASCII.test(name) ? Buffer.from(name, "latin1") : name;
 }
 
 function isSame(a: LoadToken, b: LoadToken): boolean {

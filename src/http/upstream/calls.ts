@@ -1,9 +1,14 @@
 // Calls of the upstream by HTTP: their errors become errors of HTTP.
 
 import type { Bytes } from "../../cache/cache.ts";
-import { Claim, NoUpstreamRoomError } from "../../upstream/claim.ts";
+import { Claim, NoUpstreamRoomError, sizeOf } from "../../upstream/claim.ts";
 import type { ByteBudget } from "../../shared-memory/byte-budget.ts";
-import { EngineError, type EngineReply, UnreachableError } from "../../upstream/engine.ts";
+import {
+  EngineError,
+  type EngineReply,
+  UnreachableError,
+  type Word,
+} from "../../upstream/engine.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
 import { NOT_AN_INTEGER, SUM_OVERFLOW } from "../api/entry-errors.ts";
 import { BUDGET_EXCEEDED, HttpError, type Reject } from "../error.ts";
@@ -66,11 +71,28 @@ export class UpstreamCalls {
     key: string,
     args: readonly string[],
     respond: (reply: EngineReply) => MaybeLater,
-  ): Promise<Response> {
-    return this.guard(async (claim) => {
-      claim.command(args);
-      return respond(await claim.reply(this.upstream.send("read", sliceOf(key), args)));
+  ): MaybeLater {
+    return this.answer(args, () => this.upstream.send("read", sliceOf(key), args), respond);
+  }
+
+  /** Claims a command with these arguments, sends it, and makes the response of its reply. */
+  answer<T extends EngineReply>(
+    args: readonly Word[],
+    send: () => Promise<T>,
+    respond: (reply: T) => MaybeLater,
+  ): MaybeLater {
+    const claim = new Claim(this.#budget);
+    const done = (response: Response): Response => {
+      claim.release();
+      return response;
+    };
+    const failed = (error: unknown): Response => done(this.reject(errorOf(error)));
+    if (!claim.tryCommand(sizeOf(args))) return failed(new NoUpstreamRoomError());
+    const responding = send().then((reply) => {
+      claim.replied(reply);
+      return respond(reply);
     });
+    return responding.then(done, failed);
   }
 
   /** Returns the response of `work`, or that of the upstream's error. Releases its claim. */

@@ -92,13 +92,13 @@ export class UpstreamEntries implements EntryHandlers {
     });
   };
 
-  #load(req: Request, key: string, joins: boolean): Promise<Response> {
+  #load(req: Request, key: string, joins: boolean): MaybeLater {
     this.#keyBytes.setText(key);
-    return this.#calls.guard(async (claim) => {
-      claim.command([key]);
-      const value = await claim.reply(this.#upstream.load(this.#keyBytes, joins));
-      return this.#respond(req, key, value);
-    });
+    return this.#calls.answer(
+      [key],
+      () => this.#upstream.load(this.#keyBytes, joins),
+      (value) => this.#respond(req, key, value),
+    );
   }
 
   #respond(req: Request, key: string, value: Buffer | null): MaybeLater {
