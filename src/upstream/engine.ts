@@ -11,14 +11,29 @@ export type EngineReply = Buffer | string | null | Error | readonly EngineReply[
 /** An error that a server of the upstream has replied; the message begins with its code. */
 export class EngineError extends Error {}
 
-/** The upstream cannot be reached, or did not answer in time: a write may or may not have been stored. */
+/** The upstream cannot be reached, or did not answer in time. */
 export class UnreachableError extends Error {
   readonly isTimeout: boolean;
+  /** Whether the command was a write that has been sent: it may or may not have been stored. */
+  readonly isWrite: boolean;
 
-  constructor(message: string, isTimeout: boolean) {
+  constructor(message: string, isTimeout: boolean, isWrite = false) {
     super(message);
     this.isTimeout = isTimeout;
+    this.isWrite = isWrite;
   }
+
+  /** Returns what the client is told. */
+  toText(): string {
+    const outcome = this.isWrite ? "; the write may or may not have been stored" : "";
+    return `the upstream cannot be reached (${this.message})${outcome}`;
+  }
+}
+
+/** Returns the error of a write that has been sent. */
+export function ofWrite(error: unknown): unknown {
+  if (!(error instanceof UnreachableError)) return error;
+  return new UnreachableError(error.message, error.isTimeout, true);
 }
 
 /** A server to which this worker sends. */

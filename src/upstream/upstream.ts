@@ -15,6 +15,7 @@ import {
   EngineError,
   type EngineReply,
   isRedirect,
+  ofWrite,
   type Target,
   UnreachableError,
   type Word,
@@ -214,6 +215,8 @@ export class Upstream {
   async flush(args: readonly Word[] = ["FLUSHALL"]): Promise<void> {
     try {
       await this.sendToAll(args);
+    } catch (error) {
+      throw ofWrite(error);
     } finally {
       this.trust.raiseAllEpochs();
       this.stats.add("flushes.flushall");
@@ -306,8 +309,9 @@ export class Upstream {
         }
         this.stats.ended(sending.kind, isRedirect(error) ? "redirect" : outcomeOf(error), startMs);
         sending.ended?.();
-        if (!isRedirect(error)) throw error;
-        throw new UnreachableError(`still redirected: ${error.message}`, false);
+        if (isRedirect(error))
+          throw new UnreachableError(`still redirected: ${error.message}`, false);
+        throw sending.kind === "write" ? ofWrite(error) : error;
       },
     );
   }

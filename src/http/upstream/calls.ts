@@ -122,11 +122,7 @@ export function wholeMs(ms: number): string {
 export function errorOf(error: unknown): HttpError {
   if (error instanceof NoUpstreamRoomError) return BUDGET_EXCEEDED;
   if (error instanceof UnreachableError) {
-    return new HttpError(
-      503,
-      `the upstream cannot be reached (${error.message}); a write may or may not have been stored`,
-      RETRY_SOON,
-    );
+    return new HttpError(503, error.toText(), RETRY_SOON);
   }
   if (!(error instanceof EngineError)) throw error;
   const { message } = error;

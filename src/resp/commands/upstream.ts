@@ -11,7 +11,7 @@ import { EngineError, type EngineReply, UnreachableError } from "../../upstream/
 import { inParts, PART_COMMANDS } from "../../upstream/parts.ts";
 import { scanFrom } from "../../upstream/scan.ts";
 import type { Upstream } from "../../upstream/upstream.ts";
-import { MISS } from "../../cache/cache.ts";
+import { type Bytes, MISS } from "../../cache/cache.ts";
 import {
   argument,
   type Command,
@@ -22,6 +22,7 @@ import {
 } from "./context.ts";
 import { Failure, NO_ROOM } from "./failure.ts";
 import { keyIndexesOf } from "./keys.ts";
+import type { Argument } from "../protocol/parser.ts";
 import { NoRoomError, type Reply } from "../protocol/reply.ts";
 import { COMMAND_TABLE } from "./table.ts";
 import { endTransaction } from "./transactions.ts";
@@ -40,7 +41,7 @@ const HERE: ReadonlySet<string> = new Set(["unwatch", "multi", "discard"]);
 const SUMMED: ReadonlySet<string> = new Set(["del", "unlink", "exists", "touch"]);
 const CROSSSLOT = new Failure("CROSSSLOT Keys in request don't hash to the same slot");
 const NO_DATABASE = new Failure(
-  "ERR SELECT is not possible with --upstream: the upstream is used with database 0 only",
+  "ERR another database is not possible with --upstream: the upstream is used with database 0 only",
 );
 const NO_WATCH = new Failure(leftOut("WATCH", "watches are of the single machine"));
 const WATCHED = new Failure(
@@ -128,13 +129,21 @@ function claimFor(context: CommandContext, commands = 1): Claim {
   return claim;
 }
 
+/** As `claimFor`, for a command that `inParts` sends as this many. */
+function claimForParts(context: CommandContext, commands: number): Claim {
+  // Its later parts would be sent behind the commands behind it, so it has no part in a batch.
+  const isAlone = commands > PART_COMMANDS;
+  if (context.isBatched && isAlone) throw new NoRoomError(0);
+  const claim = claimFor(context, Math.min(commands, PART_COMMANDS));
+  context.isAlone = isAlone;
+  return claim;
+}
+
 function failureOf(error: unknown): Failure {
   if (error instanceof EngineError) return new Failure(error.message);
   if (error instanceof NoUpstreamRoomError) return new Failure(NO_ROOM);
   if (!(error instanceof UnreachableError)) throw error;
-  return new Failure(
-    `ERR the upstream cannot be reached (${error.message}); a write may or may not have been stored`,
-  );
+  return new Failure(`ERR ${error.toText()}`);
 }
 
 /** Writes a reply of the upstream as it came. */
@@ -211,17 +220,14 @@ function mget(context: CommandContext, upstream: Upstream): void | Failure {
   }
   if (found === count) return;
   reply.out.end = mark;
-  // Its later parts would be sent behind the commands behind it, so it has no part in a batch.
-  const isAlone = count > PART_COMMANDS;
-  if (isBatched && isAlone) throw new NoRoomError(0);
   const [, ...keys] = wordsOf(context);
-  const claim = claimFor(context, Math.min(count, PART_COMMANDS));
-  context.isAlone = isAlone;
+  const claim = claimForParts(context, count);
   const load = (key: Buffer) => claim.reply(upstream.load(sliceOf(key), !isBatched));
   return answer(context, () => inParts(keys, load), writeReply, claim);
 }
 
 function sendByKey(context: CommandContext, upstream: Upstream, command: Command): void | Failure {
+  if (namesDatabase(command, context.args, context.count)) return NO_DATABASE;
   const words = wordsOf(context);
   const keys = keysOf(command, context, words).map(sliceOf);
   const [first] = keys;
@@ -237,20 +243,31 @@ function sendByKey(context: CommandContext, upstream: Upstream, command: Command
   );
 }
 
+/** Whether COPY has the option DB with another database than 0. */
+function namesDatabase({ name }: Command, args: readonly Argument[], count: number): boolean {
+  if (name !== "copy") return false;
+  const options = args.slice(3, count).map((arg) => arg.toWord());
+  return options.some(
+    (word, n) => word === "db" && n + 1 < options.length && options[n + 1] !== "0",
+  );
+}
+
 /** Sends the keys of each slot in a command of their own, and adds the replies up. */
 function sendSplit(context: CommandContext, upstream: Upstream, command: Command): void | Failure {
   const [name = Buffer.alloc(0), ...keys] = wordsOf(context);
   const isWrite = command.flags.includes("write");
-  const sendAll = () =>
-    upstream.bySlot(keys.map(sliceOf)).map((slices) => {
-      const [first = sliceOf(name)] = slices;
-      const args = [name, ...slices.map(({ bytes }) => bytes)];
-      return upstream.send(isWrite ? "write" : "read", first, args, isWrite ? slices : []);
-    });
+  const parts = upstream.bySlot(keys.map(sliceOf));
+  const claim = claimForParts(context, parts.length);
+  const send = (slices: readonly Bytes[]): Promise<EngineReply> => {
+    const [first = sliceOf(name)] = slices;
+    const args = [name, ...slices.map(({ bytes }) => bytes)];
+    return upstream.send(isWrite ? "write" : "read", first, args, isWrite ? slices : []);
+  };
   return answer(
     context,
-    () => Promise.all(sendAll()),
+    () => inParts(parts, send),
     (replies, reply) => writeReply(sumOf(replies), reply),
+    claim,
   );
 }
 
@@ -331,9 +348,10 @@ function exec(context: CommandContext, upstream: Upstream): void | Failure {
     const entry = table.entries[number];
     const route = context.upstream?.routes[number];
     if (entry === undefined || route === undefined || !entry.hasKeys || !route.isSent) {
-      refused ??= entry?.name.replace("|", " ").toUpperCase() ?? "a command";
+      refused ??= `commands on keys only, not ${entry?.name.replace("|", " ").toUpperCase()}`;
       return true;
     }
+    if (namesDatabase(entry.command, args, count)) refused ??= "keys of database 0 only";
     const words = args.slice(0, count).map(({ bytes, start, end }) => {
       return Buffer.from(bytes.subarray(start, end));
     });
@@ -349,9 +367,7 @@ function exec(context: CommandContext, upstream: Upstream): void | Failure {
   if (isBroken) return new Failure("EXECABORT Transaction discarded because of previous errors.");
   if (isWatched) return WATCHED;
   if (refused !== undefined) {
-    return new Failure(
-      `EXECABORT Transaction discarded: with --upstream it takes commands on keys only, not ${refused}`,
-    );
+    return new Failure(`EXECABORT Transaction discarded: with --upstream it takes ${refused}`);
   }
   const slices = keys.map(sliceOf);
   const [first] = slices;

@@ -123,7 +123,7 @@ async function prepareTls(folder: string): Promise<TlsOptions> {
       ...["--user", USER, "on", `>${PASSWORD}`, "~*", "&*", "+@all"],
     ],
     node: ["--upstream-password-file", password, "--upstream-tls-ca", authority],
-    cli: ["--tls", "--cacert", authority],
+    cli: ["--tls", "--cacert", authority, "--user", USER, "--pass", PASSWORD, "--no-auth-warning"],
     scheme: `rediss://${USER}@`,
   };
 }

@@ -116,7 +116,10 @@ export async function raceFlushes(rounds: number): Promise<number> {
   return stale;
 }
 
-/** Pipelines of GETs, each at first with keys that are not near. Throws for a wrong reply. */
+/**
+ * Pipelines of GETs, each at first with keys that are not near; then commands whose keys are in many slots. Throws
+ * for a wrong reply.
+ */
 export async function readInPipelines(node: TierNode, engine: EngineCluster): Promise<void> {
   using direct = new DirectClient(engine.servers.map(({ port }) => port));
   using line = new Line(node.redisPort, 10_000);
@@ -128,6 +131,11 @@ export async function readInPipelines(node: TierNode, engine: EngineCluster): Pr
       if (replies.join() !== keys.join())
         throw new Error(`${length} ${kind} GETs: ${replies.join()}`);
     }
+    const counts = await line.sendAll(
+      ["EXISTS", "DEL", "EXISTS"].map((command) => [command, ...keys]),
+    );
+    if (counts.join() !== [length, length, 0].join())
+      throw new Error(`EXISTS, DEL and EXISTS of ${length} keys: ${counts.join()}`);
   }
 }
 
