@@ -11,6 +11,7 @@ import type { Seed } from "../config/upstream.ts";
 import type { UpstreamSettings } from "./client-options.ts";
 import type { Engine, Target } from "./engine.ts";
 import { ServerConnection } from "./server-connection.ts";
+import { completeTracingChannels } from "./tracing-channels.ts";
 import { NO_PRIMARY, type Trust } from "./trust.ts";
 
 /** Interval of the check whether the Tracker has found the upstream. */
@@ -26,6 +27,7 @@ export async function connectEngine(
   trust: Trust,
   isStopped: () => boolean,
 ): Promise<Engine | undefined> {
+  completeTracingChannels();
   while (trust.mode === "unknown") {
     if (isStopped()) return undefined;
     await Bun.sleep(LOOK_EVERY_MS);

@@ -11,6 +11,7 @@ import { UpstreamStats } from "./stats.ts";
 import type { UpstreamMemory } from "./memory.ts";
 export { allocateUpstream } from "./memory.ts";
 import { Tracker } from "./tracker.ts";
+import { completeTracingChannels } from "./tracing-channels.ts";
 import { openLink, probe } from "./tracking-link.ts";
 import { Trust } from "./trust.ts";
 
@@ -29,6 +30,7 @@ export function startTracker(
   },
   memory: UpstreamMemory,
 ): Tracker {
+  completeTracingChannels();
   const address = readUpstream(config.upstream);
   const settings: UpstreamSettings = { config, address, secrets };
   const prefixes = nearPrefixes(config.nearPrefix);
