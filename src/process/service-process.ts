@@ -38,7 +38,7 @@ import { Supervisor, type SupervisorEvents } from "./supervisor.ts";
 /** Requests in flight get this long after SIGTERM; the service promises to end within 5 s. */
 const STOP_GRACE_MS = 4000;
 /** The recorder's code is loaded after the start, which it would delay. */
-const RECORD_AFTER_MS = 500;
+const RECORD_AFTER_MS = 250;
 const SETTLED_AFTER_MS = 1500;
 /** Bun's default limit of a request's head. */
 const RUNTIME_HEADER_BYTES = 16_384;
@@ -253,6 +253,7 @@ export class ServiceProcess {
       try {
         const { recordHistory } = await import("./history-recorder.ts");
         await recordHistory(this.#state, this.#config, cache);
+        releaseStartCode();
       } catch (error) {
         this.logger.warn("history not recorded", { error: String(error) });
         this.#recordHistoryLater(cache);

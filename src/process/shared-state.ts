@@ -3,6 +3,7 @@
 import { Cache, type CacheMemory, type CacheOptions } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import { allocateHttp, type HttpMemory } from "../http/metrics.ts";
+import { releaseZeroPages } from "../linux/pages.ts";
 import { allocateHistory } from "../metrics/history.ts";
 import { allocateWorkers } from "../metrics/workers.ts";
 import { allocateResp, type RespMemory } from "../resp/memory.ts";
@@ -39,7 +40,7 @@ export function allocateSharedState(
   upstream?: UpstreamMemory,
 ): SharedState {
   const { workers } = config;
-  return {
+  const state: SharedState = {
     cacheOptions,
     cache: Cache.allocate(cacheOptions, workers + 1),
     service: allocateState(),
@@ -52,4 +53,13 @@ export function allocateSharedState(
     logLines: allocateLogLines(workers),
     upstream,
   };
+  for (const memory of memoriesIn(state)) releaseZeroPages(memory);
+  return state;
+}
+
+function memoriesIn(value: unknown): readonly SharedArrayBuffer[] {
+  if (value instanceof SharedArrayBuffer) return [value];
+  return typeof value === "object" && value !== null
+    ? Object.values(value).flatMap(memoriesIn)
+    : [];
 }
