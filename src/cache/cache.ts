@@ -163,6 +163,11 @@ export class Cache {
     this.#counters.add(wasThere ? "hit" : "miss");
   }
 
+  /** Counts a get whose value its caller serves as stale. */
+  countStaleServed(): void {
+    this.#counters.add("staleServed");
+  }
+
   /** Calls `listener` with the key of one get in SAMPLE_ONE_IN; its bytes are valid only during the call. */
   onSample(listener: (key: Bytes) => void): void {
     this.#sampleListener = listener;

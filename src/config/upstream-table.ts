@@ -51,4 +51,12 @@ export const UPSTREAM_OPTIONS = {
     placeholder: "prefixes of keys, separated by commas",
     help: "only keys with one of these prefixes are kept near; none: all keys",
   },
+  staleIfError: {
+    kind: "number",
+    default: 0,
+    min: 0,
+    max: 86_400,
+    unit: "seconds",
+    help: "how long GET /get serves the last near value, marked as stale, while the upstream cannot be reached; 0: never",
+  },
 } as const satisfies OptionTable;

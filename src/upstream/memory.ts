@@ -7,7 +7,7 @@ import { allocateTrust, type TrustMemory } from "./trust.ts";
 export interface UpstreamMemory {
   readonly trust: TrustMemory;
   readonly stats: UpstreamStatsMemory;
-  /** By worker: 1 once it is connected. */
+  /** By worker: 1 once it was connected. Its successor does not make a node unready in an outage. */
   readonly connected: SharedArrayBuffer;
 }
 

@@ -53,16 +53,32 @@ export class NearCache {
     }
     const { bytes, end } = into;
     const at = end - TRAILER_BYTES;
-    const epoch =
-      bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
     into.end = at;
-    if (this.#trust.holds(bytes[at + 4]!, epoch, nowMs)) {
+    if (this.#trust.holds(bytes[at + 4]!, epochAt(bytes, at), nowMs)) {
       this.#stats.add("hits");
       return length - TRAILER_BYTES;
     }
     into.end = end - length;
     this.#stats.add("misses");
     this.#stats.add("untrusted");
+    return MISS;
+  }
+
+  /**
+   * As `read`, for a key whose primary cannot be reached: until `staleMs` after the end of trust, but no value that
+   * was flushed, that belongs to another primary by now, or that this node has written since.
+   */
+  readStale(key: Bytes, nowMs: number, into: ByteBuffer, staleMs: number): number {
+    const length = this.#cache.get(key, nowMs, into);
+    if (length === MISS) return MISS;
+    const { bytes, end } = into;
+    const at = end - TRAILER_BYTES;
+    into.end = at;
+    if (this.#trust.holdsStale(bytes[at + 4]!, epochAt(bytes, at), nowMs, staleMs)) {
+      this.#cache.countStaleServed();
+      return length - TRAILER_BYTES;
+    }
+    into.end = end - length;
     return MISS;
   }
 
@@ -133,4 +149,8 @@ export class NearCache {
     }
     return false;
   }
+}
+
+function epochAt(bytes: Buffer, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

@@ -1,11 +1,12 @@
 // Keeps the table of trust true. One Tracker runs on the supervisor's thread and has one connection to each
 // primary, which reports all changes of keys (CLIENT TRACKING in mode BCAST).
 //
-//   connection up or down   epoch += 1, no trust
+//   connection up           flush, no trust
+//   connection down         epoch + 1, no trust: the near values may be served as stale
 //   beat, every D/4         trusted until the time of SENDING + D, if the cluster is in order there
 //   topology, every D/4     from a server with the highest epoch; slots that move flush both primaries
 //   invalidation of a key   stripe += 1, delete the near value
-//   invalidation of all     epoch += 1 of all primaries
+//   invalidation of all     flush of all primaries
 //
 // Why a bound follows: a server appends its invalidations to a connection before it answers the writes that
 // caused them. So an answered beat proves that all invalidations of writes that were acknowledged before
@@ -317,7 +318,9 @@ export class Tracker {
   #up(primary: Primary, processId: string): void {
     const { trust } = this.#parts;
     if (this.#primaries.get(primary.id) !== primary) return;
-    this.#flush(primary);
+    // What has changed since the connection was lost is not known.
+    this.#begin(primary);
+    trust.raiseEpoch(primary.number);
     if (trust.mode !== "cluster" && processId !== "")
       trust.setId(primary.number, processId, primary.address);
     primary.isUp = true;
@@ -329,16 +332,17 @@ export class Tracker {
     primary.isUp = false;
     primary.info = undefined;
     primary.reason = `connection lost: ${reason}`;
-    this.#flush(primary);
+    this.#begin(primary);
+    this.#parts.trust.loseConnection(primary.number);
     this.#reportTrust();
     this.#countCovered();
   }
 
-  #flush(primary: Primary): void {
+  /** Begins a connection, or the time without one. */
+  #begin(primary: Primary): void {
     const { trust, events } = this.#parts;
     primary.generation++;
     trust.trustUntil(primary.number, 0);
-    trust.raiseEpoch(primary.number);
     events.flushed("connection");
   }
 

@@ -4,7 +4,8 @@
 //   near value      may be served while its epoch is that of its primary, and the primary is trusted
 //   load            may fill if its primary was trusted, and epoch and stripe are as when it was sent
 //   invalidation    stripe += 1, then delete the key: a load in flight does not fill
-//   epoch += 1      drops all near values of a primary at once, without a scan
+//   epoch + FLUSH   drops all near values of a primary at once, without a scan
+//   epoch + 1       its connection is lost: they may be served as stale, until the next flush
 //
 // A stripe is the version of all keys with the same hash. Two keys of a stripe cost a fill now and then.
 //
@@ -20,6 +21,8 @@ export const PRIMARIES_MAX = 255;
 export const NO_PRIMARY = 255;
 
 const STRIPES = 65_536;
+/** What a flush adds to an epoch. A lost connection adds 1: this number of them in a row also flushes, which is safe. */
+const FLUSH = 256;
 /** A row has the name of a primary, and behind it its address. */
 const ID_BYTES = 64;
 const ROW_BYTES = 384;
@@ -40,6 +43,7 @@ export interface TrustMemory {
   readonly stripes: SharedArrayBuffer;
   readonly epochs: SharedArrayBuffer;
   readonly trustedUntil: SharedArrayBuffer;
+  readonly trustEnds: SharedArrayBuffer;
   readonly beats: SharedArrayBuffer;
   readonly owners: SharedArrayBuffer;
   readonly ids: SharedArrayBuffer;
@@ -51,6 +55,7 @@ export function allocateTrust(): TrustMemory {
     stripes: new SharedArrayBuffer(STRIPES * 4),
     epochs: new SharedArrayBuffer(PRIMARIES_MAX * 4),
     trustedUntil: new SharedArrayBuffer(PRIMARIES_MAX * 8),
+    trustEnds: new SharedArrayBuffer(PRIMARIES_MAX * 8),
     beats: new SharedArrayBuffer(PRIMARIES_MAX * 8),
     owners: new SharedArrayBuffer(SLOTS),
     ids: new SharedArrayBuffer(PRIMARIES_MAX * ROW_BYTES),
@@ -73,6 +78,8 @@ export class Trust {
   readonly #stripes: Int32Array;
   readonly #epochs: Int32Array;
   readonly #trustedUntil: Float64Array;
+  /** Until when the last answered beat would have been trusted. */
+  readonly #trustEnds: Float64Array;
   readonly #beats: Float64Array;
   readonly #owners: Uint8Array;
   readonly #ids: Buffer;
@@ -82,6 +89,7 @@ export class Trust {
     this.#stripes = new Int32Array(memory.stripes);
     this.#epochs = new Int32Array(memory.epochs);
     this.#trustedUntil = new Float64Array(memory.trustedUntil);
+    this.#trustEnds = new Float64Array(memory.trustEnds);
     this.#beats = new Float64Array(memory.beats);
     this.#owners = new Uint8Array(memory.owners);
     this.#ids = Buffer.from(memory.ids);
@@ -91,6 +99,15 @@ export class Trust {
   /** Whether a value that was loaded from `primary` in `epoch` may be served. O(1). */
   holds(primary: number, epoch: number, nowMs: number): boolean {
     return Atomics.load(this.#epochs, primary) === epoch && nowMs < this.#trustedUntil[primary]!;
+  }
+
+  /**
+   * Whether a value that was loaded from `primary` in `epoch` may be served as stale, until `staleMs` after the
+   * end of trust: nothing but lost connections has dropped it. O(1).
+   */
+  holdsStale(primary: number, epoch: number, nowMs: number, staleMs: number): boolean {
+    const isFlushed = ((Atomics.load(this.#epochs, primary) ^ epoch) & -FLUSH) !== 0;
+    return !isFlushed && nowMs < this.#trustEnds[primary]! + staleMs;
   }
 
   isTrusted(primary: number, nowMs: number): boolean {
@@ -121,6 +138,11 @@ export class Trust {
 
   /** Drops all near values of a primary, and voids its loads. O(1). */
   raiseEpoch(primary: number): void {
+    Atomics.add(this.#epochs, primary, FLUSH);
+  }
+
+  /** As `raiseEpoch`, but the near values may be served as stale. */
+  loseConnection(primary: number): void {
     Atomics.add(this.#epochs, primary, 1);
   }
 
@@ -132,6 +154,7 @@ export class Trust {
   /** Trusts a primary until this time of the cache's clock; 0: not at all. */
   trustUntil(primary: number, untilMs: number): void {
     this.#trustedUntil[primary] = untilMs;
+    if (untilMs > 0) this.#trustEnds[primary] = untilMs;
   }
 
   /** Records when the last answered beat of a primary was sent. */

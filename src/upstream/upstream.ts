@@ -6,7 +6,7 @@
 //
 // This file loads no client: `start` imports it.
 
-import { ByteBuffer, type Bytes, type Cache } from "../cache/cache.ts";
+import { ByteBuffer, type Bytes, type Cache, MISS } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import { nearPrefixes, readUpstream } from "../config/upstream.ts";
 import type { UpstreamSecrets } from "../security/credentials.ts";
@@ -72,7 +72,7 @@ export class Upstream {
   readonly #key = new ByteBuffer();
   /** By the key, one character a byte. */
   readonly #flights = new Map<string, Flight>();
-  /** By worker, in shared memory: 1 once it is connected. */
+  /** By worker, in shared memory: 1 once it or its predecessor was connected. */
   readonly #connected: Uint8Array;
   readonly #thread: number;
   #engine: Engine | undefined;
@@ -83,7 +83,6 @@ export class Upstream {
     this.#cache = cache;
     this.#thread = thread;
     this.#connected = new Uint8Array(memory.connected);
-    this.#connected[thread] = 0;
     this.trust = new Trust(memory.trust);
     this.stats = new UpstreamStats(memory.stats, thread);
     const prefixes = nearPrefixes(config.nearPrefix);
@@ -112,7 +111,7 @@ export class Upstream {
     this.#engine = engine;
   }
 
-  /** Whether the Tracker has found the upstream, and all workers are connected. */
+  /** Whether the Tracker has found the upstream, and all workers have been connected. */
   get isConnected(): boolean {
     return this.#connected.every((isConnected) => isConnected === 1);
   }
@@ -129,6 +128,13 @@ export class Upstream {
   /** As NearCache.read. */
   read(key: Bytes, nowMs: number, into: ByteBuffer): number {
     return this.#near.read(key, nowMs, into);
+  }
+
+  /** As NearCache.readStale, within --stale-if-error. */
+  readStale(key: Bytes, into: ByteBuffer): number {
+    const staleMs = this.#config.staleIfError * 1000;
+    if (staleMs === 0) return MISS;
+    return this.#near.readStale(key, this.#cache.clock.now(), into, staleMs);
   }
 
   /** As NearCache.invalidate. */

@@ -75,18 +75,26 @@ export class UpstreamCalls {
     return this.answer(args, () => this.upstream.send("read", sliceOf(key), args), respond);
   }
 
-  /** Claims a command with these arguments, sends it, and makes the response of its reply. */
+  /**
+   * Claims a command with these arguments, sends it, and makes the response of its reply. `instead` may have
+   * another response if the upstream cannot be reached.
+   */
   answer<T extends EngineReply>(
     args: readonly Word[],
     send: () => Promise<T>,
     respond: (reply: T) => MaybeLater,
+    instead?: () => MaybeLater | undefined,
   ): MaybeLater {
     const claim = new Claim(this.#budget);
     const done = (response: Response): Response => {
       claim.release();
       return response;
     };
-    const failed = (error: unknown): Response => done(this.reject(errorOf(error)));
+    const failed = (error: unknown): MaybeLater => {
+      const response = error instanceof UnreachableError ? instead?.() : undefined;
+      claim.release();
+      return response ?? this.reject(errorOf(error));
+    };
     if (!claim.tryCommand(sizeOf(args))) return failed(new NoUpstreamRoomError());
     const responding = send().then((reply) => {
       claim.replied(reply);

@@ -20,6 +20,7 @@ import type { MaybeLater } from "../large-responses.ts";
 import type { UpstreamApiParts } from "../upstream-api.ts";
 import { errorOf, leftOut, sliceOf, type UpstreamCalls, wholeMs } from "./calls.ts";
 
+const STALE = { stale: true };
 const CONDITION_WORDS = { absent: ["NX"], present: ["XX"] } as const;
 
 export class UpstreamEntries implements EntryHandlers {
@@ -98,6 +99,7 @@ export class UpstreamEntries implements EntryHandlers {
       [key],
       () => this.#upstream.load(this.#keyBytes, joins),
       (value) => this.#respond(req, key, value),
+      joins ? () => this.#respondStale(req, key) : undefined,
     );
   }
 
@@ -106,6 +108,14 @@ export class UpstreamEntries implements EntryHandlers {
     this.#keyBytes.setText(key);
     this.#found.begin(this.#keyBytes).appendBytes(value);
     return this.#found.end(req, () => this.#respond(req, key, value));
+  }
+
+  /** Returns undefined if no value may be served as stale. */
+  #respondStale(req: Request, key: string): MaybeLater | undefined {
+    this.#keyBytes.setText(key);
+    const into = this.#found.begin(this.#keyBytes);
+    if (this.#upstream.readStale(this.#keyBytes, into) === MISS) return undefined;
+    return this.#found.end(req, this.get, STALE);
   }
 
   #respondAll(req: Request, values: readonly (Buffer | null)[]): MaybeLater {

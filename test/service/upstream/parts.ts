@@ -42,3 +42,9 @@ export async function start(...options: string[]): Promise<Parts> {
     },
   };
 }
+
+/** Returns a metric without labels. */
+export async function figureOf({ url }: ServiceProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^ringcache_${name} (\\d+)$`, "m").exec(text)?.[1]);
+}

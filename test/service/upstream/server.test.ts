@@ -2,20 +2,12 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { startRedis } from "../../lib/redis-server.ts";
 import { connect } from "../../lib/raw.ts";
-import type { ServiceProcess } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
-import { type Parts, start } from "./parts.ts";
+import { figureOf, type Parts, start } from "./parts.ts";
 
 const isMissing = Bun.which("redis-server") === null;
 if (isMissing) console.log("skipped: the tests of --upstream need redis-server");
-
-/** Returns a metric without labels. */
-async function figureOf({ url }: ServiceProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
-  return Number(new RegExp(`^ringcache_${name} (\\d+)$`, "m").exec(text)?.[1]);
-}
 
 function commandText(words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((one) => `$${one.length}\r\n${one}\r\n`).join("")}`;
@@ -363,31 +355,5 @@ describe.skipIf(isMissing)("a node with little room", () => {
     expect([response.status, await response.json()]).toEqual([200, { status: "OK" }]);
     expect((await near.get("put"))?.length).toBe(value.length);
     expect(await figureOf(node, "pending_bytes")).toBe(0);
-  });
-});
-
-describe.skipIf(isMissing)("without its upstream, a node", () => {
-  test("responds with 503, and serves again when the upstream is back", async () => {
-    const parts = await start("--upstream-timeout", "0.5");
-    const { redis, node, near } = parts;
-    await near.set("k", "v");
-    await redis[Symbol.asyncDispose]();
-    await until("the loss is seen", async () => {
-      const response = await fetch(`${node.url}/get?key=k`);
-      return response.status === 503 && response.headers.get("retry-after") === "1";
-    });
-    const uncertain = /the write may or may not have been stored/;
-    expect(near.set("k", "v2")).rejects.toThrow(uncertain);
-    expect(await near.get("k").catch(String)).not.toMatch(uncertain);
-    const ready = await fetch(`${node.url}/readyz`);
-    expect([ready.status, await ready.json()]).toMatchObject([200, { upstream: "degraded" }]);
-    await using again = await startRedis("--port", `${redis.port}`);
-    expect(again.port).toBeGreaterThan(0);
-    await until("the upstream is back", async () => {
-      return (await fetch(`${node.url}/get?key=k`)).status === 404;
-    });
-    near.close();
-    parts.direct.close();
-    await node[Symbol.asyncDispose]();
   });
 });

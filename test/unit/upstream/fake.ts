@@ -15,6 +15,8 @@ export class FakeServer {
   nodes = "";
   /** Answers wait while it is frozen. */
   isFrozen = false;
+  /** It cannot be reached. */
+  isGone = false;
   events: LinkEvents | undefined;
   commands: string[] = [];
   /** The hosts that it names in CLUSTER SLOTS. */
@@ -45,6 +47,7 @@ export class FakeServer {
   /** The value is that of the time when the command was sent. */
   async answer(args: readonly Word[]): Promise<EngineReply> {
     const [name = "", key = "", value = ""] = args.map(String);
+    if (this.isGone) throw new UnreachableError("gone", false);
     this.commands.push(args.map(String).join(" "));
     const reply = this.#run(name, key, value);
     if (this.isFrozen) await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -9,93 +9,10 @@ import { allocateUpstream } from "../../../src/upstream/memory.ts";
 import { NearCache } from "../../../src/upstream/near.ts";
 import { UpstreamStats } from "../../../src/upstream/stats.ts";
 import { Trust } from "../../../src/upstream/trust.ts";
-import { SLOTS } from "../../../src/upstream/slots.ts";
 import { Tracker } from "../../../src/upstream/tracker.ts";
 import { Upstream } from "../../../src/upstream/upstream.ts";
-import { engineOf, FakeServer, settle } from "./fake.ts";
-
-const MAX_STALE_MS = 1000;
-
-/** One worker and a Tracker over two fake servers, with a clock of its own. */
-class Node {
-  nowMs = 1_000_000;
-  readonly servers = [new FakeServer("a"), new FakeServer("b")] as const;
-  readonly cache: Cache;
-  readonly upstream: Upstream;
-  readonly tracker: Tracker;
-  readonly log: string[] = [];
-  /** The server that this worker's client sends to. */
-  current: FakeServer;
-
-  constructor(isCluster: boolean) {
-    const config = readConfig(["--upstream", "a:1,b:2", "--workers", "1"], {});
-    const memory = allocateUpstream(1);
-    this.cache = Cache.create({ memoryBytes: 2 ** 21 });
-    Object.defineProperty(this.cache.clock, "now", { value: () => this.nowMs });
-    this.upstream = new Upstream({ config, cache: this.cache, thread: 0, memory });
-    const [first] = this.servers;
-    this.current = first;
-    this.upstream.useEngine(engineOf(() => this.current));
-    this.listNodes(SLOTS);
-    this.tracker = new Tracker({
-      trust: this.upstream.trust,
-      seeds: [{ host: "a", port: 1 }],
-      maxStaleMs: MAX_STALE_MS,
-      now: () => this.nowMs,
-      open: ({ host }, events) => this.serverAt(host).link(events),
-      probe: async () => ({ isCluster, nodes: first.nodes, hosts: first.hosts }),
-      invalidate: (key) => this.upstream.invalidate({ bytes: key, start: 0, end: key.length }),
-      events: {
-        flushed: (reason) => this.log.push(`flushed ${reason}`),
-        topologyChanged: () => {},
-        trustChanged: (address, isTrusted) =>
-          this.log.push(`${address} ${isTrusted ? "trusted" : "not trusted"}`),
-        unreachable: (reason) => this.log.push(`unreachable ${reason}`),
-      },
-    });
-  }
-
-  /** Returns a node whose primaries are tracked and trusted. */
-  static async ready(isCluster = true): Promise<Node> {
-    const node = new Node(isCluster);
-    node.tracker.tick();
-    await settle();
-    for (const server of node.servers) server.connect();
-    await settle();
-    await node.beat();
-    return node;
-  }
-
-  serverAt(host: string): FakeServer {
-    return host === "a" ? this.servers[0] : this.servers[1];
-  }
-
-  /** Server a gets the slots below `end`, server b the others. */
-  listNodes(end: number): void {
-    const [a, b] = this.servers;
-    const range = (from: number, to: number) => (from < to ? `${from}-${to - 1}` : "");
-    const text =
-      `${a.id} a:1@11 myself,master - 0 0 1 connected ${range(0, end)}\n` +
-      `${b.id} b:2@12 master - 0 0 2 connected ${range(end, SLOTS)}\n`;
-    for (const server of this.servers) server.nodes = text;
-  }
-
-  async beat(): Promise<void> {
-    this.tracker.tick();
-    await settle();
-  }
-
-  near(key: string): string | undefined {
-    const into = new ByteBuffer();
-    const length = this.upstream.read(ByteBuffer.ofText(key), this.nowMs, into);
-    return length === MISS ? undefined : into.toText();
-  }
-
-  async load(key: string, joins = true): Promise<string | null> {
-    const value = await this.upstream.load(ByteBuffer.ofText(key), joins);
-    return value === null ? null : value.toString();
-  }
-}
+import { settle } from "./fake.ts";
+import { MAX_STALE_MS, Node } from "./node.ts";
 
 for (const isCluster of [true, false]) {
   const name = isCluster ? "cluster" : "server";
@@ -361,7 +278,7 @@ test("a command that is always redirected fails, as does one of a slot without a
 });
 
 test("an upstream that nobody finds is reported once, and looked for again", async () => {
-  const node = new Node(true);
+  const node = new Node(true, []);
   let isThere = false;
   const log: string[] = [];
   const tracker = new Tracker({
@@ -391,4 +308,14 @@ test("an upstream that nobody finds is reported once, and looked for again", asy
   tracker.tick();
   await settle();
   expect([log, node.upstream.trust.mode]).toEqual([["a:1: refused", "topology"], "cluster"]);
+});
+
+test("a worker that restarts in an outage does not make its node unready", async () => {
+  const node = new Node(false, []);
+  expect(node.upstream.isConnected).toBe(false);
+  new Uint8Array(node.memory.connected).fill(1);
+  const { cache, memory, config } = node;
+  const successor = new Upstream({ config, cache, thread: 0, memory });
+  expect(successor.isConnected).toBe(true);
+  expect(successor.load(ByteBuffer.ofText("k"), true)).rejects.toThrow("not connected yet");
 });
