@@ -79,6 +79,10 @@ const VARIANTS: readonly (readonly string[])[] = [
     "persistence.storageClassName=fast",
   ],
   ["tls.secretName=tls", "tls.clientCertificates=true", "options.default-ttl=0.5"],
+  [
+    ...["options.upstream=rediss://near@valkey:6379", "upstream.secretName=valkey"],
+    ...["upstream.authority=true", "replicas=2", "persistence.enabled=false"],
+  ],
 ];
 
 describe.skipIf(helm === null)("the chart (helm)", () => {
@@ -104,6 +108,12 @@ describe.skipIf(helm === null)("the chart (helm)", () => {
     const set = [...KUBERNETES, "--set", "options.port=80"];
     const { exitCode, stderr } = await Bun.$`${helm} template x ${CHART} ${set}`.quiet().nothrow();
     expect([exitCode, stderr.toString()]).toEqual([1, expect.stringContaining("options.port")]);
+  });
+
+  test("rejects the password of an upstream that is not named", async () => {
+    const set = [...KUBERNETES, "--set", "upstream.secretName=valkey"];
+    const { exitCode, stderr } = await Bun.$`${helm} template x ${CHART} ${set}`.quiet().nothrow();
+    expect([exitCode, stderr.toString()]).toEqual([1, expect.stringContaining("options.upstream")]);
   });
 });
 
@@ -137,8 +147,10 @@ function checkManifests(objects: readonly Manifest[]): void {
   for (const { name } of container.env ?? []) expect(VARIABLES).toContain(name);
   const memoryBytes = parseBytes(container.resources.limits.memory.replace("Gi", "gb"));
   const machine = { memoryBytes, descriptors: 2 ** 20, cores: 64 };
+  const args = container.args.filter((text) => !text.includes("max-conn"));
+  const hasUpstream = args.some((text) => text.startsWith("--upstream="));
   const { plan, drainSeconds } = readConfig(
-    [...container.args.filter((text) => !text.includes("max-conn")), "--data-dir", "/data"],
+    [...args, ...(hasUpstream ? [] : ["--data-dir", "/data"])],
     {},
     machine,
   );
