@@ -1,6 +1,7 @@
 // The parts of the upstream that need no server: slots, the topology, and the options.
 
 import { expect, test } from "bun:test";
+import { tracingChannel } from "node:diagnostics_channel";
 
 import { ByteBuffer } from "../../../src/cache/cache.ts";
 import { readConfig } from "../../../src/config/config.ts";
@@ -9,6 +10,7 @@ import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budg
 import { Claim, NoUpstreamRoomError } from "../../../src/upstream/claim.ts";
 import { inParts, PART_COMMANDS } from "../../../src/upstream/parts.ts";
 import { slotOf } from "../../../src/upstream/slots.ts";
+import { completeTracingChannels } from "../../../src/upstream/tracing-channels.ts";
 import {
   readClusterNodes,
   readPreferredHosts,
@@ -166,4 +168,16 @@ test("commands of a body are claimed once its own claim has ended", async () => 
   claim.release();
   other.release();
   expect(budget.usedBytes).toBe(0);
+});
+
+test("tracing channels say whether they have subscribers", () => {
+  completeTracingChannels();
+  const channel: { readonly hasSubscribers?: boolean } & ReturnType<typeof tracingChannel> =
+    tracingChannel("ringcache-test");
+  expect(channel.hasSubscribers).toBe(false);
+  const onError = (): void => {};
+  channel.error.subscribe(onError);
+  expect(channel.hasSubscribers).toBe(true);
+  channel.error.unsubscribe(onError);
+  expect(channel.hasSubscribers).toBe(false);
 });
