@@ -1,20 +1,20 @@
 // Counters in shared memory: each thread writes only its own block, and a reader sums all blocks. So
 // threads do not contend, and no count is lost.
 //
-// A count is two 32-bit words, because a 64-bit atomic add goes through BigInt:
-// measured in one run, 33 ns against 2.3 ns for the 32-bit one.
+// A count is a 64-bit float, exact to 2^53. Its only writer adds to it without an atomic operation, and an
+// aligned float is read and written whole. JSC calls a function for Atomics.add on unsigned words: with it
+// a GET in pipelines of 16 takes 1.03 x the time (without sockets).
 
-/** Each counter's low word in a block; its high word is HIGH words further on. */
-const LOW = {
+/** Offset of each counter in a block. */
+const OFFSETS = {
   ...{ hit: 0, miss: 1, lostThread: 2, lockWait: 3, lockWaitMicros: 4 },
   ...{ leaseGranted: 5, leaseWait: 6, staleServed: 7, invalidation: 8 },
 } as const;
-const HIGH = 16;
 /** 128 bytes, cache lines of its own for each thread. */
-const WORDS_PER_THREAD = 32;
-const BYTES_PER_THREAD = WORDS_PER_THREAD * Uint32Array.BYTES_PER_ELEMENT;
+const FLOATS_PER_THREAD = 16;
+const BYTES_PER_THREAD = FLOATS_PER_THREAD * Float64Array.BYTES_PER_ELEMENT;
 
-export type CounterName = keyof typeof LOW;
+export type CounterName = keyof typeof OFFSETS;
 
 /** Zeroed memory for the counters of `threads` threads. */
 export function allocateCounters(threads: number): SharedArrayBuffer {
@@ -23,24 +23,21 @@ export function allocateCounters(threads: number): SharedArrayBuffer {
 
 /** One thread's block. Guard: only that thread may call `add`. */
 export class Counters {
-  readonly #words: Uint32Array;
+  readonly #counts: Float64Array;
 
   constructor(memory: SharedArrayBuffer, thread: number) {
-    this.#words = new Uint32Array(memory, thread * BYTES_PER_THREAD, WORDS_PER_THREAD);
+    this.#counts = new Float64Array(memory, thread * BYTES_PER_THREAD, FLOATS_PER_THREAD);
   }
 
-  /** Adds a whole number of at most 2^31. */
+  /** Adds a whole number. */
   add(name: CounterName, count = 1): void {
-    const low = LOW[name];
-    const before = Atomics.add(this.#words, low, count);
-    if (before + count > 0xffffffff) Atomics.add(this.#words, low + HIGH, 1);
+    this.#counts[OFFSETS[name]]! += count;
   }
 }
 
 /** A counter of one thread; exact while that thread does not count. */
 export function countOf(memory: SharedArrayBuffer, thread: number, name: CounterName): number {
-  const words = new Uint32Array(memory, thread * BYTES_PER_THREAD, WORDS_PER_THREAD);
-  return Atomics.load(words, LOW[name]) + Atomics.load(words, LOW[name] + HIGH) * 2 ** 32;
+  return new Float64Array(memory, thread * BYTES_PER_THREAD, FLOATS_PER_THREAD)[OFFSETS[name]]!;
 }
 
 /** The sum of a counter over all threads; exact while no thread counts. */
