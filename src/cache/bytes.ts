@@ -25,6 +25,8 @@ export interface Bytes {
   readonly shard?: number;
   /** The key's hash in the index; valid together with `shard`. */
   readonly hash?: number;
+  /** Where `Cache.prefetch` has found the key in the index of its shard, or -1; it may be there no more. */
+  readonly slot?: number;
 }
 
 /**
@@ -47,6 +49,7 @@ export function rangeWithin(
 export interface RoutedKey extends Bytes {
   shard: number;
   hash: number;
+  slot: number;
 }
 
 /** A growable buffer that one owner reuses. Its content is a `Bytes`. */

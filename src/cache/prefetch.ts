@@ -19,12 +19,16 @@ const RECORD_LINES_MAX = 16;
 export class Prefetcher {
   readonly #layouts: readonly Layout[];
   readonly #memories: readonly Int32Array[];
+  /** The last word of every shard's memory. */
+  readonly #lastWord: number;
   readonly #ring: HashRing;
   readonly #seed: number;
   readonly #shards = new Int32Array(PREFETCH_MAX);
   readonly #hashes = new Uint32Array(PREFETCH_MAX);
   readonly #numbers = new Uint32Array(PREFETCH_MAX);
-  readonly #ends = new Int32Array(PREFETCH_MAX);
+  readonly #slots = new Int32Array(PREFETCH_MAX);
+  /** Mean words of a record, of one record in each call. */
+  #span = LINE_WORDS;
   /** Uses the results of the reads, so that the compiler keeps them. */
   protected seen = 0;
 
@@ -32,15 +36,17 @@ export class Prefetcher {
   constructor(shards: readonly SharedShard[], ring: HashRing, seed: number) {
     this.#layouts = shards.map(({ layout }) => layout);
     this.#memories = this.#layouts.map(({ words }) => words);
+    this.#lastWord = Math.min(...this.#memories.map(({ length }) => length)) - 1;
     this.#ring = ring;
     this.#seed = seed;
   }
 
   /**
-   * Sets `shard` and `hash` of each key. O(count).
+   * Sets `shard`, `hash` and `slot` of each key. O(count).
    *
    * The loops that only read memory have as few instructions as possible: the processor overlaps the
-   * reads that fit into its window of about 500 instructions.
+   * reads that fit into its window of about 500 instructions. The length of a record is in its first
+   * line, so the loop does not wait for it: it reads as many lines as a record has on average.
    */
   at(keys: readonly RoutedKey[], count: number): void {
     const shards = this.#shards;
@@ -49,6 +55,7 @@ export class Prefetcher {
     const layouts = this.#layouts;
     const memories = this.#memories;
     const ring = this.#ring;
+    const slots = this.#slots;
     let seen = 0;
     for (let n = 0; n < count; n++) {
       const key = keys[n] as RoutedKey;
@@ -59,31 +66,45 @@ export class Prefetcher {
     for (let n = 0; n < count; n++) {
       const shard = ring.shardOf(numbers[n] as number);
       shards[n] = (keys[n] as RoutedKey).shard = shard;
-      numbers[n] = locate.firstWord(layouts[shard] as Layout, hashes[n] as number);
+      const layout = layouts[shard] as Layout;
+      const slot = (slots[n] = locate.home(layout, hashes[n] as number));
+      numbers[n] = layout.slotWord(slot);
     }
     for (let n = 0; n < count; n++) {
       seen ^= (memories[shards[n] as number] as Int32Array)[numbers[n] as number] as number;
     }
     for (let n = 0; n < count; n++) {
-      numbers[n] = locate.recordWord(layouts[shards[n] as number] as Layout, hashes[n] as number);
+      const layout = layouts[shards[n] as number] as Layout;
+      const slot = locate.slotFrom(layout, hashes[n] as number, slots[n] as number);
+      (keys[n] as RoutedKey).slot = slot;
+      numbers[n] = locate.recordWord(layout, slot);
     }
-    for (let n = 0; n < count; n++) {
-      seen ^= (memories[shards[n] as number] as Int32Array)[numbers[n] as number] as number;
-    }
-    const ends = this.#ends;
-    for (let n = 0; n < count; n++) {
-      const word = numbers[n] as number;
-      const end = locate.recordEndWord(layouts[shards[n] as number] as Layout, word);
-      // Without a record, and without the lock, the end may be any number.
-      ends[n] = Math.max(word, Math.min(end - 1, word + RECORD_LINES_MAX * LINE_WORDS));
-    }
+    // A record of mean length often has three lines or fewer.
+    const last = this.#lastWord;
+    const end = (Math.ceil(this.#span) | 0) - 1;
+    const middle = Math.min(LINE_WORDS, end);
     for (let n = 0; n < count; n++) {
       const memory = memories[shards[n] as number] as Int32Array;
-      const last = ends[n] as number;
-      for (let at = (numbers[n] as number) + LINE_WORDS; at < last; at += LINE_WORDS)
-        seen ^= memory[at] as number;
-      seen ^= memory[last] as number;
+      const word = numbers[n] as number;
+      seen ^= memory[word] as number;
+      seen ^= memory[Math.min(word + middle, last)] as number;
+      seen ^= memory[Math.min(word + end, last)] as number;
     }
+    for (let line = 2 * LINE_WORDS; line < end; line += LINE_WORDS) {
+      for (let n = 0; n < count; n++) {
+        const memory = memories[shards[n] as number] as Int32Array;
+        seen ^= memory[Math.min((numbers[n] as number) + line, last)] as number;
+      }
+    }
+    this.#learn(layouts[shards[0] as number] as Layout, numbers[0] as number);
     this.seen = seen;
+  }
+
+  /** Adds the record at this word, 0 for none, to the mean. */
+  #learn(layout: Layout, word: number): void {
+    if (word === 0) return;
+    const words = locate.recordEndWord(layout, word) - word;
+    const most = RECORD_LINES_MAX * LINE_WORDS;
+    this.#span += (Math.max(1, Math.min(words, most)) - this.#span) / 8;
   }
 }

@@ -65,12 +65,15 @@ export class HashRing {
   /** The shard, 0 to `shards - 1`, of a key with this unsigned 32-bit hash. O(1) on average. */
   shardOf(keyHash: number): number {
     const arcs = this.#arcs;
-    const first = (keyHash >>> this.#arcShift) << ARC_WORDS_SHIFT;
     const target = (keyHash & this.#offsetMask) << this.#ownerBits;
-    for (let word = first; word < first + ARC_WORDS; word++) {
-      const point = arcs[word] as number;
-      if (point >= target) return point & this.#ownerMask;
-    }
+    // The first word of the arc that is not less than the target, by a binary search without a branch.
+    let word = (keyHash >>> this.#arcShift) << ARC_WORDS_SHIFT;
+    word += (((arcs[word + 7] as number) - target) >> 31) & 8;
+    word += (((arcs[word + 3] as number) - target) >> 31) & 4;
+    word += (((arcs[word + 1] as number) - target) >> 31) & 2;
+    word += (((arcs[word] as number) - target) >> 31) & 1;
+    const point = arcs[word] as number;
+    if (point >= target) return point & this.#ownerMask;
     return this.#search(keyHash);
   }
 

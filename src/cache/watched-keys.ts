@@ -36,7 +36,7 @@ export class WatchedKeys {
     this.#claimed = bytes;
     if (watchTable.hasOldEntries) cache.exclusively(() => watchTable.takeOutOldEntries());
     const copy = Buffer.from(key.bytes.subarray(key.start, key.end));
-    const routed = { bytes: copy, start: 0, end: copy.length, shard: -1, hash: 0 };
+    const routed = { bytes: copy, start: 0, end: copy.length, shard: -1, hash: 0, slot: -1 };
     cache.route(routed);
     watchTable.listen(1);
     cache.atomically([routed], () => {

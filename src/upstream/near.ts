@@ -140,7 +140,7 @@ export class NearCache {
     const cache = this.#cache;
     const nowMs = cache.clock.now();
     const { bytes, start, end } = key;
-    const routed = { bytes, start, end, shard: -1, hash: 0 };
+    const routed = { bytes, start, end, shard: -1, hash: 0, slot: -1 };
     cache.route(routed);
     for (let attempt = 0; attempt < LOCK_SPINS + LOCK_SLEEPS; attempt++) {
       if (cache.maintenance.tryDelete(routed, nowMs)) return true;

@@ -20,6 +20,7 @@ export class Argument implements RoutedKey {
   end = 0;
   shard = -1;
   hash = 0;
+  slot = -1;
 
   constructor(bytes: Buffer) {
     this.bytes = bytes;

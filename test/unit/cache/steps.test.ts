@@ -36,7 +36,8 @@ test("an extended step may use every key, and the next step may not", () => {
 
 test("a step is not extended while another thread holds a shard, and holds no more after it", () => {
   const [cache, other] = twoThreads();
-  const shardOf = (key: ByteBuffer) => cache.route(Object.assign(key, { shard: -1, hash: 0 }));
+  const shardOf = (key: ByteBuffer) =>
+    cache.route(Object.assign(key, { shard: -1, hash: 0, slot: -1 }));
   const elsewhere = keys.find((key) => shardOf(key) !== shardOf(keys[0] ?? value)) ?? value;
   other.atomically([elsewhere], () => {
     cache.atomically(first, () => expect(cache.tryExtendStep()).toBe(false));
