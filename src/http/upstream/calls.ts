@@ -91,8 +91,8 @@ export class UpstreamCalls {
       return response;
     };
     const failed = (error: unknown): MaybeLater => {
-      const response = error instanceof UnreachableError ? instead?.() : undefined;
       claim.release();
+      const response = error instanceof UnreachableError ? instead?.() : undefined;
       return response ?? this.reject(errorOf(error));
     };
     if (!claim.tryCommand(sizeOf(args))) return failed(new NoUpstreamRoomError());

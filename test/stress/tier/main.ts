@@ -8,6 +8,7 @@ import { type EngineCluster, MISSING, startCluster } from "./engine.ts";
 import { FAULTS, type Fault } from "./faults.ts";
 import { MAX_STALE_MS, type TierNode } from "./nodes.ts";
 import { missingForPartition, PARTITION, staleInPartition } from "./partition.ts";
+import { staleWhileGone } from "./stale.ts";
 import { strike } from "./strike.ts";
 import { checkUnder, complaints, noticeOtherChanges, quiet, raceFlushes } from "./scenarios.ts";
 import { readByteKeys, readInPipelines, staleInCut, startPair } from "./scenarios.ts";
@@ -62,6 +63,12 @@ async function runCluster(): Promise<void> {
     await runStrike(engine, struck, "SIGKILL");
     await runStrike(engine, struck, "SIGSTOP");
   }
+  const { reads, stale, errors, staleAfterWrite } = await staleWhileGone(engine);
+  say(`--stale-if-error: ${stale} of ${reads} reads stale, ${errors} errors`, [
+    ...atMost(errors, 0, "errors for a key that is near"),
+    ...atMost(staleAfterWrite, 0, "stale values after a write through the node"),
+    ...(stale === 0 ? ["no read was stale"] : []),
+  ]);
   const noticed = await noticeOtherChanges(engine, nodes);
   say(`${noticed} changes of other clients`, []);
   const [node] = nodes;
