@@ -222,19 +222,36 @@ function readPrimaries(nodes: string): Primary[] {
 /** Whether all servers answer, and see 3 replicas of a cluster in order. */
 export async function isWhole(servers: readonly EngineServer[]): Promise<boolean> {
   const views = await Promise.all(servers.map(({ port }) => viewOf(port)));
-  return views.every(({ isOk, replicas }) => isOk && replicas === SERVERS - PRIMARIES);
+  const owners = new Set(views.map((view) => view.owners));
+  return (
+    owners.size === 1 &&
+    views.every(({ isOk, replicas }) => isOk && replicas === SERVERS - PRIMARIES)
+  );
 }
 
-async function viewOf(port: number): Promise<{ isOk: boolean; replicas: number; epoch: number }> {
+interface View {
+  readonly isOk: boolean;
+  readonly replicas: number;
+  readonly epoch: number;
+  /** The primaries with their slots. */
+  readonly owners: string;
+}
+
+async function viewOf(port: number): Promise<View> {
   const info = String(await ask(port, "CLUSTER", "INFO").catch(() => ""));
   const nodes = String(await ask(port, "CLUSTER", "NODES").catch(() => ""));
-  const replicas = nodes
-    .split("\n")
-    .filter(
-      (line) => line.includes("slave") && / connected\b/.test(line) && !line.includes("fail"),
-    );
+  const lines = nodes.split("\n");
+  const replicas = lines.filter(
+    (line) => line.includes("slave") && / connected\b/.test(line) && !line.includes("fail"),
+  );
+  // A slot that is moving follows in brackets, in the view of its own server only.
+  const owners = lines.flatMap((line) => {
+    const [, id, slots] = /^(\w+) .*\bmaster\b.* connected ([\d -]+)/.exec(line) ?? [];
+    return id === undefined ? [] : [`${id} ${slots?.trim()}`];
+  });
   return {
-    isOk: info.includes("cluster_state:ok"),
+    isOk: info.includes("cluster_state:ok") && info.includes("cluster_slots_ok:16384"),
+    owners: owners.toSorted().join(),
     replicas: replicas.length,
     epoch: Number(/cluster_current_epoch:(\d+)/.exec(info)?.[1] ?? -1),
   };
