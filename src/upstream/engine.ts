@@ -11,29 +11,36 @@ export type EngineReply = Buffer | string | null | Error | readonly EngineReply[
 /** An error that a server of the upstream has replied; the message begins with its code. */
 export class EngineError extends Error {}
 
+/** Why there is no answer: no server has run the command, its connection was lost, or its time was over. */
+type Reason = "not run" | "lost" | "timeout";
+
 /** The upstream cannot be reached, or did not answer in time. */
 export class UnreachableError extends Error {
-  readonly isTimeout: boolean;
-  /** Whether the command was a write that has been sent: it may or may not have been stored. */
-  readonly isWrite: boolean;
+  readonly reason: Reason;
+  readonly #isWrite: boolean;
 
-  constructor(message: string, isTimeout: boolean, isWrite = false) {
+  constructor(message: string, reason: Reason, isWrite = false) {
     super(message);
-    this.isTimeout = isTimeout;
-    this.isWrite = isWrite;
+    this.reason = reason;
+    this.#isWrite = isWrite;
+  }
+
+  /** Returns this error for a write. */
+  ofWrite(): UnreachableError {
+    return new UnreachableError(this.message, this.reason, true);
   }
 
   /** Returns what the client is told. */
   toText(): string {
-    const outcome = this.isWrite ? "; the write may or may not have been stored" : "";
+    const isUncertain = this.#isWrite && this.reason !== "not run";
+    const outcome = isUncertain ? "; the write may or may not have been stored" : "";
     return `the upstream cannot be reached (${this.message})${outcome}`;
   }
 }
 
-/** Returns the error of a write that has been sent. */
+/** Returns the error of a write. */
 export function ofWrite(error: unknown): unknown {
-  if (!(error instanceof UnreachableError)) return error;
-  return new UnreachableError(error.message, error.isTimeout, true);
+  return error instanceof UnreachableError ? error.ofWrite() : error;
 }
 
 /** A server to which this worker sends. */

@@ -1,6 +1,6 @@
 // A worker's connection to one server of the upstream, by @redis/client. Imported only with --upstream.
 
-import { createClient, ErrorReply } from "@redis/client";
+import { ClientClosedError, ClientOfflineError, createClient, ErrorReply } from "@redis/client";
 
 import type { Seed } from "../config/upstream.ts";
 import { clientOptions, REPLY_OPTIONS, type UpstreamSettings } from "./client-options.ts";
@@ -151,5 +151,7 @@ function clientOf(settings: UpstreamSettings, server: Seed) {
 function failureOf(error: unknown): Error {
   if (error instanceof ErrorReply) return new EngineError(error.message);
   const text = error instanceof Error ? error.message : String(error);
-  return new UnreachableError(text, /timeout/i.test(text));
+  if (error instanceof ClientOfflineError || error instanceof ClientClosedError)
+    return new UnreachableError(text, "not run");
+  return new UnreachableError(text, /timeout/i.test(text) ? "timeout" : "lost");
 }

@@ -202,7 +202,8 @@ export class Upstream {
     if (engine === undefined) throw this.#unreachable();
     const numbers = new Set<number>();
     for (let slot = 0; slot < SLOTS; slot++) numbers.add(this.trust.ownerOf(slot));
-    if (numbers.has(NO_PRIMARY)) throw new UnreachableError("no primary serves some slots", false);
+    if (numbers.has(NO_PRIMARY))
+      throw new UnreachableError("no primary serves some slots", "not run");
     return [...numbers]
       .toSorted((a, b) => a - b)
       .map((number) => {
@@ -316,7 +317,7 @@ export class Upstream {
         this.stats.ended(sending.kind, isRedirect(error) ? "redirect" : outcomeOf(error), startMs);
         sending.ended?.();
         if (isRedirect(error))
-          throw new UnreachableError(`still redirected: ${error.message}`, false);
+          throw new UnreachableError(`still redirected: ${error.message}`, "not run");
         throw sending.kind === "write" ? ofWrite(error) : error;
       },
     );
@@ -336,7 +337,7 @@ export class Upstream {
   }
 
   #unreachable(): UnreachableError {
-    return new UnreachableError(this.#engine === undefined ? NOT_CONNECTED : NO_OWNER, false);
+    return new UnreachableError(this.#engine === undefined ? NOT_CONNECTED : NO_OWNER, "not run");
   }
 }
 
@@ -361,5 +362,5 @@ function valueOf(reply: EngineReply): Buffer | null {
 }
 
 function outcomeOf(error: unknown): "error" | "timeout" {
-  return error instanceof UnreachableError && error.isTimeout ? "timeout" : "error";
+  return error instanceof UnreachableError && error.reason === "timeout" ? "timeout" : "error";
 }

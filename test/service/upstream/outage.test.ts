@@ -41,9 +41,8 @@ describe.skipIf(isMissing)("without its upstream, a node", () => {
       const response = await fetch(`${node.url}/get?key=k`);
       return response.status === 503 && response.headers.get("retry-after") === "1";
     });
-    const uncertain = /the write may or may not have been stored/;
-    expect(near.set("k", "v2")).rejects.toThrow(uncertain);
-    expect(await near.get("k").catch(String)).not.toMatch(uncertain);
+    // No server was there to run it.
+    expect(await near.set("k", "v2").catch(String)).not.toMatch("may or may not have been stored");
     const ready = await fetch(`${node.url}/readyz`);
     expect([ready.status, await ready.json()]).toMatchObject([200, { upstream: "degraded" }]);
     await using again = await startRedis("--port", `${redis.port}`);

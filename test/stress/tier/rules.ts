@@ -14,7 +14,7 @@ const DELAY_MS_MAX = 20;
 
 /** What a rule is taken from: the classes' prototypes for a whole thread, or objects. */
 export interface Parts {
-  readonly trust: Pick<Trust, "staleness" | "raiseEpoch" | "trustUntil">;
+  readonly trust: Pick<Trust, "staleness" | "raiseEpoch" | "loseConnection" | "trustUntil">;
   readonly upstream: Pick<Upstream, "load">;
 }
 
@@ -30,6 +30,7 @@ export const RULES = {
   /** Control 2: near values outlive the connection that reports their changes. */
   "no flush": ({ trust }) => {
     trust.raiseEpoch = () => {};
+    trust.loseConnection = () => {};
   },
   /** Control 3: a load joins any load of the key that is in flight. */
   "join any flight": joinAnyFlight,

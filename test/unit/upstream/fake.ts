@@ -47,7 +47,7 @@ export class FakeServer {
   /** The value is that of the time when the command was sent. */
   async answer(args: readonly Word[]): Promise<EngineReply> {
     const [name = "", key = "", value = ""] = args.map(String);
-    if (this.isGone) throw new UnreachableError("gone", false);
+    if (this.isGone) throw new UnreachableError("gone", "lost");
     this.commands.push(args.map(String).join(" "));
     const reply = this.#run(name, key, value);
     if (this.isFrozen) await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -82,7 +82,7 @@ export class FakeServer {
       id: this.id,
       server: { host: this.id, port: 1 },
       send: (args) => this.answer(args),
-      transact: () => Promise.reject(new UnreachableError("no transactions", false)),
+      transact: () => Promise.reject(new UnreachableError("no transactions", "not run")),
     };
   }
 

@@ -8,6 +8,7 @@ import { readConfig } from "../../../src/config/config.ts";
 import { readUpstream } from "../../../src/config/upstream.ts";
 import { allocateBudget, ByteBudget } from "../../../src/shared-memory/byte-budget.ts";
 import { Claim, NoUpstreamRoomError } from "../../../src/upstream/claim.ts";
+import { UnreachableError } from "../../../src/upstream/engine.ts";
 import { inParts, PART_COMMANDS } from "../../../src/upstream/parts.ts";
 import { slotOf } from "../../../src/upstream/slots.ts";
 import { completeTracingChannels } from "../../../src/upstream/tracing-channels.ts";
@@ -181,3 +182,17 @@ test("tracing channels say whether they have subscribers", () => {
   channel.error.unsubscribe(onError);
   expect(channel.hasSubscribers).toBe(false);
 });
+
+test.each([
+  ["lost", true],
+  ["timeout", true],
+  ["not run", false],
+] as const)(
+  "the error of a command that was %p tells whether a write is stored",
+  (reason, isOpen) => {
+    const error = new UnreachableError("gone", reason);
+    expect(error.toText()).toBe("the upstream cannot be reached (gone)");
+    const tail = isOpen ? "; the write may or may not have been stored" : "";
+    expect(error.ofWrite().toText()).toBe(`the upstream cannot be reached (gone)${tail}`);
+  },
+);
