@@ -36,8 +36,7 @@ const HEADER = {
   freeHint: 12,
   stamp: 13,
   sweepSlot: 14,
-  seed: 15,
-  // Words 16 to 29 are counters.
+  seed: 15, // Words 16 to 29 are counters.
   everUsed: 32,
   smallBytes: 33,
   victim: 34,
@@ -49,6 +48,7 @@ const HEADER = {
   meanBytes: 40,
   ghostClock: 41,
   mainBorn: 42,
+  youngReturns: 44,
   hidden: 43,
 } as const;
 /** Counts that only grow, in 64-bit floats: exact to 2^53. */

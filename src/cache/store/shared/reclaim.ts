@@ -56,8 +56,6 @@ const RESERVED_RATIO = 1 / 16;
 const SCATTERED_RATIO = 1 / 12;
 const SMALL_FIRST: readonly Queue[] = [SMALL, MAIN];
 const MAIN_FIRST: readonly Queue[] = [MAIN, SMALL];
-/** Ratio of the log that the small queue takes. */
-const SMALL_QUEUE_RATIO = 1 / 10;
 
 /** Segments that this write must leave free for RENAME, in a shard without eviction. */
 function reservedSegments(layout: Layout, usesReserve: boolean): number {
@@ -188,7 +186,7 @@ function selectVictim(layout: Layout): number {
 }
 
 function evictionVictim(layout: Layout): number {
-  const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * SMALL_QUEUE_RATIO;
+  const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * ghosts.smallRatio(layout);
   for (const queue of isSmallDue ? SMALL_FIRST : MAIN_FIRST) {
     const run = runs.oldest(layout, queue);
     if (run !== NO_SEGMENT) return run;

@@ -1,6 +1,7 @@
 // A naive model of the rules of eviction runs beside a shard. The model takes from the shard only which
 // entries were at a tail in a put, and which run a record lies in. It predicts everything else: the queue
-// of a new entry, what becomes of each entry at a tail, hits, rounds, the mean, and every ghost.
+// of a new entry, what becomes of each entry at a tail, hits, rounds, the mean, every ghost, and how many keys
+// return soon.
 
 import { expect, test } from "bun:test";
 
@@ -15,7 +16,7 @@ import {
 import { SequenceLock } from "../../../../../src/cache/store/shared/lock.ts";
 import * as runs from "../../../../../src/cache/store/shared/runs.ts";
 import { SharedShard } from "../../../../../src/cache/store/shared/shared-shard.ts";
-import { random } from "../../../../lib/random.ts";
+import { keysThatReturn, mixedKeys } from "./rules-keys.ts";
 
 const SMALL = 0;
 const TURNS_MAX = 8;
@@ -30,6 +31,8 @@ interface Held {
 
 /** An entry as it lies in the shard; `stamp` names its run. */
 interface Seen extends Held {
+  /** Offset of its record. */
+  readonly record: number;
   readonly stamp: number;
   readonly isOpen: boolean;
   /** Its run has dead records: the shard moves the others instead of taking turns, if it has room. */
@@ -41,6 +44,8 @@ class Model {
   mean = 0;
   clock = 0;
   mainBorn = 0;
+  /** Times 2^24. */
+  young = 0;
   slots = 0;
   /** The ghosts of each group, the newest first. */
   ghosts = new Map<number, { print: number; epoch: number }[]>();
@@ -56,10 +61,12 @@ class Model {
     evicted: 0,
     promoted: 0,
     rounds: 0,
+    inPlace: 0,
     forced: 0,
     repeated: 0,
     returned: 0,
     tooLate: 0,
+    smallRatio: 0,
   };
 
   hit(key: string): boolean {
@@ -117,9 +124,13 @@ class Model {
     const ghosts = this.ghosts.get(this.#groupOf(hash)) ?? [];
     const found = ghosts.findIndex(({ print }) => print === (hash % 2048 || 1));
     const [ghost] = found < 0 ? [] : ghosts.splice(found, 1);
+    const epochs = ghost ? (this.#epoch() - ghost.epoch + 32) % 32 : Infinity;
+    const inserts = Math.min(65_536, Math.max(512, 2 * this.held.size));
+    const weight = epochs === 0 ? 2 ** 24 : epochs <= 4 ? -(2 ** 22) : 0;
+    this.young += Math.round((weight - this.young) / inserts);
     if (ghost === undefined) return false;
-    const epochs = (this.#epoch() - ghost.epoch + 32) % 32;
-    const away = (epochs + 0.5) * (this.slots / 8) + this.held.size / 10;
+    const inSmall = this.held.size * Math.min(0.25, 0.1 + (4 * Math.max(0, this.young)) / 2 ** 24);
+    const away = (epochs + 0.5) * (this.slots / 8) + inSmall;
     const isShort = bytes <= this.mean / 64;
     const isInTime = isShort || this.mainBorn === 0 || away <= this.clock - this.mainBorn;
     this.decisions[isInTime ? "returned" : "tooLate"]++;
@@ -158,6 +169,7 @@ function see(layout: Layout): Map<string, Seen> {
         isMain: layout.queueOf(run) === MAIN,
         hits: marks & 3,
         rounds: marks >> 2,
+        record,
         stamp: layout.segment(run, "stamp"),
         isOpen,
         isCleaned,
@@ -191,6 +203,7 @@ function follow(model: Model, layout: Layout, after: Map<string, Seen>): void {
   model.mean = layout.field("meanBytes") >>> 0;
   model.clock = layout.field("ghostClock");
   model.mainBorn = layout.field("mainBorn");
+  model.young = layout.field("youngReturns");
   model.slots = layout.field("slots");
   model.ghosts = ghostsOf(layout);
 }
@@ -224,6 +237,7 @@ function takeTurns(
       continue;
     }
     model.turn(key, held, is === undefined);
+    if (is?.record === was.record) model.decisions.inPlace++;
     // One put may take an entry through several turns.
     for (let turns = 1; is && turns < TURNS_MAX; turns++) {
       const next = model.held.get(key);
@@ -262,20 +276,16 @@ function expectSame(model: Model, after: Map<string, Seen>): void {
   }
 }
 
-/** Gets and puts of favourites that drift, of a loop that is longer than the shard, and of new keys. */
-function run(model: Model, { bytes, steps, isInOrder, lengthOf }: Shape): Model["decisions"] {
-  const { below } = random();
+/** Gets and, on a miss, puts of these keys. */
+function run(model: Model, { bytes, steps, isInOrder, keys, lengthOf }: Shape): Model["decisions"] {
   const shard = new SharedShard(SharedShard.allocate(bytes), new SequenceLock(0));
   const { layout } = shard;
   const into = new ByteBuffer();
   const value = { bytes: Buffer.alloc(2 ** 14), start: 0, end: 0 };
-  let loop = 0;
+  const keyOf = keys();
   let after = see(layout);
   for (let step = 0; step < steps; step++) {
-    const kind = below(10);
-    const drift = Math.floor(step / 40) * 10;
-    const favourite = drift + below(1 + below(900));
-    const n = kind < 6 ? favourite : kind < 8 ? loop++ % 1200 : 100_000 + step;
+    const n = keyOf(step);
     const name = `k${n}`;
     const key = ByteBuffer.ofText(name);
     into.clear();
@@ -306,11 +316,14 @@ function run(model: Model, { bytes, steps, isInOrder, lengthOf }: Shape): Model[
     expectSame(model, after);
     expect(layout.field("meanBytes")).toBe(model.mean);
     expect(layout.field("mainBorn")).toBe(model.mainBorn);
+    expect(layout.field("youngReturns")).toBe(model.young);
     if (!isInOrder) model.ghosts = ghostsOf(layout);
     else if (step % 50 === 0) {
       const groups = [...model.ghosts].filter(([, group]) => group.length > 0);
       expect(ghostsOf(layout)).toEqual(new Map(groups.sort(([a], [b]) => a - b)));
     }
+    const small = layout.field("smallBytes") / layout.field("usedBytes");
+    model.decisions.smallRatio = small;
     model.decisions.checked++;
   }
   shard.check();
@@ -322,20 +335,25 @@ interface Shape {
   readonly steps: number;
   /** Longer records lie in any recent run of their queue, so the order of their turns is not that of the runs. */
   readonly isInOrder: boolean;
+  readonly keys: () => (step: number) => number;
   readonly lengthOf: (n: number) => number;
 }
 
 const SHAPES: Record<string, Shape> = {
   "short records of one length": {
-    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true },
+    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true, keys: mixedKeys },
     lengthOf: () => 40,
   },
   "short records": {
-    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true },
+    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true, keys: mixedKeys },
     lengthOf: (n) => (n % 5 === 0 ? 40 : 0),
   },
+  "keys that return soon": {
+    ...{ bytes: 2 ** 16, steps: 5000, isInOrder: true, keys: keysThatReturn },
+    lengthOf: () => 40,
+  },
   "records of up to 8 KB": {
-    ...{ bytes: 2 ** 18, steps: 4000, isInOrder: false },
+    ...{ bytes: 2 ** 18, steps: 4000, isInOrder: false, keys: mixedKeys },
     lengthOf: (n) => 2 ** (n % 14),
   },
 };
@@ -348,6 +366,8 @@ for (const [name, shape] of Object.entries(SHAPES)) {
     for (const count of [evicted, promoted, returned]) expect(count).toBeGreaterThan(0);
     expect(forced + repeated).toBeLessThan(evicted / 20);
     if (!shape.isInOrder) expect(rounds).toBeGreaterThan(0);
+    if (shape.keys !== keysThatReturn) return;
+    expect(decisions.smallRatio).toBeGreaterThan(0.2);
   }, 60_000);
 }
 
