@@ -1,17 +1,21 @@
 // Reclaims segments of a shard: cleans runs with dead bytes and evicts by S3-FIFO. Each write that
 // needs room does a small step of this work.
 //
-//   small, a tenth of the log: every new entry ── hit? → main │ no: evicted, leaves a ghost
+//   small, a tenth to a quarter of the log (ghosts.ts): every new entry ── hit? → main │ no: evicted, leaves a ghost
 //   main: what was hit, or came back to its ghost ── hit? → round again, one hit fewer │ no: evicted
 //
 //   after a write:    while too few segments are free and the budget lasts: process the victim
-//   process victim:   for each live record of the victim, from its beginning:
+//   process victim:   full, few entries, all go to main, none dead → the run goes to main's end as it is
+//                     else for each live record of the victim, from its beginning:
 //                       not hit → evicted
 //                       hit, the only record of its run → the run goes to main's end as it is
 //                       hit → the record moves to main's end; no room for it → the run goes there
 //                     at the victim's end: its segments are free, the next run is the victim
 //   before a write that finds no room: the same until there is, and compaction (compact.ts) where
 //                     enough is free but scattered
+//
+// Mean of 19 traces with lengths: 0.33 bytes are copied for each byte that is put, 0.52 where only a
+// run with one record is requeued as it is.
 //
 // A write never evicts its own entry: its run (`fresh`) is skipped. With a budget of one run a write,
 // shards with one or two records a run evict entries that were hit: 62,541 of 460,669 evictions on
@@ -35,10 +39,14 @@ import * as rules from "./rules.ts";
 /** Bytes that a write scans for each of its own; and the most that it scans beyond its own, in usual runs. */
 const SCAN_BYTES_PER_BYTE = 32;
 const EXTRA_RUNS_MAX = 8;
-/** Bytes that a run counts as when it is requeued without being scanned. */
+/** Bytes that an entry counts as when it is requeued with its run, not copied. */
 const REQUEUE_BYTES = 128;
 /** Bytes that a write without room scans, for each of its own, before it also evicts entries that were hit. */
 const UNFORCED_BYTES_PER_BYTE = 4;
+/** A run with less in it is packed anew, not requeued as it is: otherwise 64 KiB with mixed lengths hold 1 % less. */
+const FULL_RATIO = 7 / 8;
+/** A run with more entries is not requeued as it is: one put would look all of them up. */
+const WHOLE_ENTRIES_MAX = 64;
 /** While segments are free: with 5, a log in which each append kills a record stays a quarter dead. */
 const IDLE_BYTES_PER_BYTE = 5;
 const IDLE_DEAD_RATIO = 1 / 4;
@@ -172,9 +180,44 @@ function freeUpSegments(
  * evicted too. Returns the bytes scanned; 0 if nothing can be reclaimed.
  */
 function reclaimStep(layout: Layout, budget: number, nowMs: number, isForced: boolean): number {
-  if (layout.field("victim") === NO_SEGMENT) setVictim(layout, selectVictim(layout));
-  if (layout.field("victim") === NO_SEGMENT) return 0;
+  if (layout.field("victim") === NO_SEGMENT) {
+    const run = selectVictim(layout);
+    if (run === NO_SEGMENT) return 0;
+    setVictim(layout, run);
+    const requeued = isForced ? 0 : requeueWhole(layout, run, nowMs);
+    if (requeued > 0) return requeued * REQUEUE_BYTES;
+  }
   return processVictim(layout, budget, nowMs, isForced);
+}
+
+/**
+ * Requeues the victim at the end of main as it is, if it is full, has few entries and no dead bytes, and all
+ * entries go there. Returns their number; 0 if the victim is as before. O(1), at most 2 × 64 look-ups.
+ */
+function requeueWhole(layout: Layout, victim: number, nowMs: number): number {
+  const used = layout.segment(victim, "used");
+  const start = layout.segmentStart(victim);
+  // A run with one record is not copied anyway: another look-up of its key would take 5 % of a put of 2,000 bytes.
+  if (layout.segment(victim, "dead") > 0 || layout.recordBytesAt(start) === used) return 0;
+  if (used < layout.segment(victim, "span") * layout.segmentBytes * FULL_RATIO) return 0;
+  let entries = 0;
+  const end = start + used;
+  const queue = layout.queueOf(victim);
+  for (let record = start; record < end; record += layout.recordBytesAt(record)) {
+    const marks = layout.marksAt(records.slotOf(layout, record));
+    const recordBytes = layout.recordBytesAt(record);
+    const after = rules.marksAfterTail(layout, marks, queue, recordBytes);
+    if (after === rules.EVICTED || meta.isGone(layout, record, nowMs)) return 0;
+    if (++entries > WHOLE_ENTRIES_MAX) return 0;
+  }
+  for (let record = start; record < end; record += layout.recordBytesAt(record)) {
+    const slot = records.slotOf(layout, record);
+    const recordBytes = layout.recordBytesAt(record);
+    layout.setMarks(slot, rules.marksAfterTail(layout, layout.marksAt(slot), queue, recordBytes));
+  }
+  layout.setField("victim", NO_SEGMENT);
+  log.requeue(layout, victim, MAIN);
+  return entries;
 }
 
 function selectVictim(layout: Layout): number {
@@ -186,7 +229,8 @@ function selectVictim(layout: Layout): number {
 }
 
 function evictionVictim(layout: Layout): number {
-  const isSmallDue = layout.field("smallBytes") > layout.field("usedBytes") * ghosts.smallRatio(layout);
+  const isSmallDue =
+    layout.field("smallBytes") > layout.field("usedBytes") * ghosts.smallRatio(layout);
   for (const queue of isSmallDue ? SMALL_FIRST : MAIN_FIRST) {
     const run = runs.oldest(layout, queue);
     if (run !== NO_SEGMENT) return run;

@@ -367,6 +367,7 @@ for (const [name, shape] of Object.entries(SHAPES)) {
     expect(forced + repeated).toBeLessThan(evicted / 20);
     if (!shape.isInOrder) expect(rounds).toBeGreaterThan(0);
     if (shape.keys !== keysThatReturn) return;
+    expect(decisions.inPlace).toBeGreaterThan(promoted / 10);
     expect(decisions.smallRatio).toBeGreaterThan(0.2);
   }, 60_000);
 }
