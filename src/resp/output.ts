@@ -81,17 +81,26 @@ export class Output {
     const { out } = reply;
     // The connection claims the bytes that its socket does not take.
     reply.release();
+    const replied = this.#replied;
+    const ends = this.#ends;
     let start = 0;
-    for (const [index, connection] of this.#replied.entries()) {
-      const end = this.#ends[index] ?? start;
-      this.#write(connection, start, end, index === this.#replied.length - 1);
+    let isAnyClosing = false;
+    // Not `entries`, which makes an array for each connection.
+    for (let index = 0; index < replied.length; index++) {
+      const connection = replied[index] as Connection;
+      const end = ends[index] as number;
+      this.#write(connection, start, end, index === replied.length - 1);
       start = end;
+      if (connection.isClosing) isAnyClosing = true;
     }
+    this.#counters.add("outputBytes", start);
     // A connection may be in the list more than once.
-    for (const { isClosing, unsent, socket } of this.#replied) {
-      if (isClosing && unsent === undefined) socket.end();
+    if (isAnyClosing) {
+      for (const { isClosing, unsent, socket } of replied) {
+        if (isClosing && unsent === undefined) socket.end();
+      }
     }
-    this.#replied.length = this.#ends.length = this.#end = 0;
+    replied.length = ends.length = this.#end = 0;
     out.clear();
     if (out.bytes.length > KEPT_BYTES_MAX) out.replace(WRITE_BYTES);
   };
@@ -100,7 +109,6 @@ export class Output {
   #write(connection: Connection, start: number, end: number, isLast: boolean): void {
     const { socket, unsent } = connection;
     const { out } = this.#reply;
-    this.#counters.add("outputBytes", end - start);
     const written = unsent === undefined ? socket.write(out.bytes, start, end - start) : 0;
     if (written < 0 || written === end - start) return;
     if (unsent === undefined && isLast && out.bytes.length > KEPT_BYTES_MAX) {
