@@ -152,6 +152,15 @@ export class ByteBuffer implements Bytes {
   }
 }
 
+/** A list of values that `getAll` writes. */
+export interface ValueList {
+  readonly out: ByteBuffer;
+  /** Begins a value, and returns the buffer to which its bytes are appended. */
+  beginBulk(): ByteBuffer;
+  /** Ends the value. `length` is the number of its bytes, or MISS. */
+  endBulk(length: number): void;
+}
+
 /** Smaller buffers are left to the garbage collector. */
 const FREED_BYTES_MIN = 4096;
 

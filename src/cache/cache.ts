@@ -16,7 +16,8 @@ import { allocateCache, type CacheMemory } from "./memory.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Prefetcher } from "./prefetch.ts";
 import { HashRing } from "./ring.ts";
-import { type RoutedKey, type ByteBuffer, type Bytes, MISS } from "./bytes.ts";
+import { scanShards } from "./scan.ts";
+import { type RoutedKey, type ByteBuffer, type Bytes, MISS, type ValueList } from "./bytes.ts";
 import { Counters } from "./store/counters.ts";
 import { ShardSet, Steps } from "./steps.ts";
 import { WatchTable } from "./watch-table.ts";
@@ -64,10 +65,8 @@ export { NotHeldError } from "./store/call-guard.ts";
  * sampled at the same key in each round.
  */
 export const SAMPLE_ONE_IN = 127;
-/** Calls on shards after which a scan returns, even with fewer entries than the caller wanted. */
-const SCAN_CALLS_MAX = 16;
 /** Attempts to read several keys without locks, before their shards are locked. */
-const CONSISTENT_ATTEMPTS = 3;
+const READ_ATTEMPTS = 3;
 
 export class Cache {
   readonly #options: CacheOptions;
@@ -156,6 +155,23 @@ export class Cache {
     this.#counters.add(length === MISS ? "miss" : "hit");
     if (--this.#untilSample === 0) this.#sample(key);
     return length;
+  }
+
+  /**
+   * Appends the values of several keys, all as of one moment: each version is read with its value. If another
+   * thread writes meanwhile, all are read again, and after READ_ATTEMPTS with a lock. O(keys + bytes).
+   */
+  getAll(keys: readonly Bytes[], nowMs: number, into: ValueList, attempts = READ_ATTEMPTS): void {
+    const mark = into.out.end;
+    for (let n = 0; n < keys.length; n++) {
+      const key = keys[n] as Bytes;
+      into.endBulk(this.get(key, nowMs, into.beginBulk()));
+      this.#versions[n] = this.#shardOf(key).lastVersion;
+    }
+    if (this.#areUnchanged(keys)) return;
+    into.out.end = mark;
+    if (attempts > 1) this.getAll(keys, nowMs, into, attempts - 1);
+    else this.atomically(keys, () => this.getAll(keys, nowMs, into));
   }
 
   /** Counts a get that was part of another call. */
@@ -285,22 +301,25 @@ export class Cache {
 
   /**
    * Reads several keys as of one moment. If another thread writes meanwhile, `read` is called again;
-   * after CONSISTENT_ATTEMPTS the shards are locked. O(keys) beside `read`.
+   * after READ_ATTEMPTS the shards are locked. O(keys) beside `read`.
    */
   consistently(keys: readonly Bytes[], read: () => void): void {
-    // No other thread writes to shards that this thread has locked.
-    if (this.isInStep) return read();
     const versions = this.#versions;
-    for (let attempt = 0; attempt < CONSISTENT_ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
       for (let n = 0; n < keys.length; n++) versions[n] = this.#shardOf(keys[n] as Bytes).version();
       read();
-      let isUnchanged = true;
-      for (let n = 0; n < keys.length && isUnchanged; n++) {
-        isUnchanged = this.#shardOf(keys[n] as Bytes).isUnchanged(versions[n] as number);
-      }
-      if (isUnchanged) return;
+      if (this.#areUnchanged(keys)) return;
     }
     this.atomically(keys, read);
+  }
+
+  /** Whether no thread has written to the keys' shards since `#versions`; a step of this thread holds them. */
+  #areUnchanged(keys: readonly Bytes[]): boolean {
+    if (this.isInStep) return true;
+    for (let n = 0; n < keys.length; n++) {
+      if (!this.#shardOf(keys[n] as Bytes).isUnchanged(this.#versions[n] as number)) return false;
+    }
+    return true;
   }
 
   /**
@@ -315,25 +334,7 @@ export class Cache {
     count: number,
     visit: (key: Bytes, entry: Entry) => void,
   ): number {
-    let shard = Math.floor(position / SCAN_END);
-    let within = position % SCAN_END;
-    let seen = 0;
-    // Calls may show nothing: they skip expired entries.
-    let calls = 0;
-    const counting = (key: Bytes, entry: Entry): void => {
-      seen++;
-      visit(key, entry);
-    };
-    while (shard < this.#shards.length && seen < count && calls < SCAN_CALLS_MAX) {
-      within = this.#shards[shard]?.scan(nowMs, within, count - seen, counting) ?? SCAN_END;
-      if (within < SCAN_END) {
-        calls++;
-        continue;
-      }
-      within = 0;
-      shard++;
-    }
-    return shard < this.#shards.length ? shard * SCAN_END + within : 0;
+    return scanShards(this.#shards, nowMs, position, count, visit);
   }
 
   /** Positions of a scan are less than this. */

@@ -216,6 +216,7 @@ export class MapShard implements Shard {
     this.#isHeld = false;
     this.#guard.addHeld(-1);
   }
+  readonly lastVersion = 0;
   version(): number {
     return 0;
   }

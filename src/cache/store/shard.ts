@@ -261,6 +261,8 @@ export interface Shard {
 
   /** Returns the version for `isUnchanged`, which checks whether several reads are of one moment. */
   version(): number;
+  /** The version as of the last `get`. */
+  readonly lastVersion: number;
   /** Whether no thread has written since that `version`, or was writing then. */
   isUnchanged(version: number): boolean;
 

@@ -280,8 +280,8 @@ export function wrongSubcommand(context: CommandContext): Failure {
 
 /** Returns the arguments from an index on. O(arguments). */
 export function argumentsFrom(context: CommandContext, index: number): Bytes[] {
-  const found: Bytes[] = [];
-  for (let n = index; n < context.count; n++) found.push(argument(context, n));
+  const found = new Array<Bytes>(context.count - index);
+  for (let n = index; n < context.count; n++) found[n - index] = argument(context, n);
   return found;
 }
 

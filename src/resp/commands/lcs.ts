@@ -4,7 +4,6 @@
 // subsequence. The lengths are kept for one row only. The choices, and so the subsequence, are those of Redis.
 // Typed arrays: indexes are in range by construction.
 
-import { MISS } from "../../cache/cache.ts";
 import { ByteBuffer } from "../../cache/cache.ts";
 import { argument, type Command, type CommandContext } from "./context.ts";
 import { define } from "./define.ts";
@@ -53,7 +52,7 @@ function lcs(context: CommandContext): void | Failure {
   cache.consistently(keys, () => {
     for (const [value, key] of [[a, keys[0]] as const, [b, keys[1]] as const]) {
       value.clear();
-      cache.countGet(cache.get(key, nowMs, value) !== MISS);
+      cache.get(key, nowMs, value);
     }
   });
   if ((a.end + 1) * (b.end + 1) * 4 > TABLE_BYTES_MAX) return TOO_LONG;

@@ -241,22 +241,18 @@ function getex(context: CommandContext): void | Failure {
 function mget(context: CommandContext): void | Failure {
   const { cache, reply, nowMs } = context;
   const count = context.count - 1;
-  const isOneStep = count <= KEYS_PER_STEP;
-  const values = isOneStep ? reply : reply.aside();
-  if (isOneStep) reply.array(count);
-  const getPart = (keys: readonly Bytes[]): void => {
-    const mark = values.out.end;
-    cache.consistently(keys, () => {
-      values.out.end = mark;
-      for (const key of keys) values.endBulk(cache.get(key, nowMs, values.beginBulk()));
-    });
-  };
+  if (count <= KEYS_PER_STEP) {
+    reply.array(count);
+    cache.getAll(argumentsFrom(context, 1), nowMs, reply);
+    return;
+  }
+  const values = reply.aside();
+  const getPart = (keys: readonly Bytes[]): void => cache.getAll(keys, nowMs, values);
   const write = (): void => {
-    if (isOneStep) return;
     reply.array(count);
     reply.append(values);
   };
-  return inParts(context, getPart, write, { asides: isOneStep ? [] : [values] });
+  return inParts(context, getPart, write, { asides: [values] });
 }
 
 function mset(context: CommandContext): void | Failure {

@@ -1,4 +1,4 @@
-// A step that is extended to all shards, beside another thread that holds one.
+// Steps and reads of several keys, beside another thread that holds a shard or writes.
 
 import { expect, test } from "bun:test";
 
@@ -43,4 +43,49 @@ test("a step is not extended while another thread holds a shard, and holds no mo
     cache.atomically(first, () => expect(cache.tryExtendStep()).toBe(false));
   });
   cache.atomically(first, () => expect(cache.tryExtendStep()).toBe(true));
+});
+
+/** A list of values as text; undefined is a miss. `begin` is called with the index of each value before it is read. */
+function textList(begin: (index: number) => void = () => {}) {
+  const out = new ByteBuffer();
+  let values: (string | undefined)[] = [];
+  return {
+    out,
+    beginBulk() {
+      if (out.end === 0) values = [];
+      begin(values.length);
+      return out;
+    },
+    endBulk(length: number) {
+      values.push(length < 0 ? undefined : out.bytes.toString("utf8", out.end - length, out.end));
+    },
+    values: () => values,
+  };
+}
+
+test("the values of several keys are of one moment", () => {
+  const [cache, other] = twoThreads();
+  let round = 0;
+  const putRound = () => {
+    round++;
+    for (const key of keys) other.put(key, ByteBuffer.ofText(`round ${round}`), NEVER, 0);
+  };
+  for (const changes of [0, 1, 3]) {
+    putRound();
+    // In this number of attempts, the other thread writes all keys before the second of them is read.
+    let left = changes;
+    const list = textList((index) => {
+      if (index === 1 && left-- > 0) putRound();
+    });
+    cache.getAll([...keys, ByteBuffer.ofText("none")], 0, list);
+    expect(list.values()).toEqual([...keys.map(() => `round ${round}`), undefined]);
+  }
+});
+
+test("several keys are read inside a step too", () => {
+  const [cache] = twoThreads();
+  const list = textList();
+  for (const key of keys) cache.put(key, value, NEVER, 0);
+  cache.exclusively(() => cache.getAll(keys, 0, list));
+  expect(list.values()).toEqual(keys.map(() => "v"));
 });

@@ -43,6 +43,7 @@ export class SharedShard implements Shard {
   readonly #reader: Reader;
   readonly #shown = scans.newShownEntry();
   readonly #changer: Changer;
+  lastVersion = 0;
 
   static readonly allocate = allocateShard;
   static readonly bytesFor = bytesFor;
@@ -74,7 +75,7 @@ export class SharedShard implements Shard {
   ): number {
     this.#checkCall();
     for (let attempt = this.#isHeld ? READ_ATTEMPTS : 0; attempt < READ_ATTEMPTS; attempt++) {
-      const sequence = this.#lock.readBegin(this.layout.words);
+      const sequence = (this.lastVersion = this.#lock.readBegin(this.layout.words));
       const end = into.end;
       if (this.#lock.isFree(sequence)) {
         const length = this.#reader.value(hash, key, nowMs, into, sequence);
