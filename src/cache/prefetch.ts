@@ -24,8 +24,8 @@ export class Prefetcher {
   readonly #ring: HashRing;
   readonly #seed: number;
   readonly #shards = new Int32Array(PREFETCH_MAX);
-  readonly #hashes = new Uint32Array(PREFETCH_MAX);
-  readonly #numbers = new Uint32Array(PREFETCH_MAX);
+  readonly #hashes = new Int32Array(PREFETCH_MAX);
+  readonly #numbers = new Int32Array(PREFETCH_MAX);
   readonly #slots = new Int32Array(PREFETCH_MAX);
   /** Mean words of a record, of one record in each call. */
   #span = LINE_WORDS;

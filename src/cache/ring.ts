@@ -62,7 +62,7 @@ export class HashRing {
     this.#arcs = this.#arcsOf(2 ** arcBits);
   }
 
-  /** The shard, 0 to `shards - 1`, of a key with this unsigned 32-bit hash. O(1) on average. */
+  /** The shard, 0 to `shards - 1`, of a key with this 32-bit hash, signed or not. O(1) on average. */
   shardOf(keyHash: number): number {
     const arcs = this.#arcs;
     const target = (keyHash & this.#offsetMask) << this.#ownerBits;
@@ -74,7 +74,7 @@ export class HashRing {
     word += (((arcs[word] as number) - target) >> 31) & 1;
     const point = arcs[word] as number;
     if (point >= target) return point & this.#ownerMask;
-    return this.#search(keyHash);
+    return this.#search(keyHash >>> 0);
   }
 
   /** Returns a word of the line that `shardOf` reads for this hash. */

@@ -192,9 +192,9 @@ function insertAt(
   layout.setSlot(slot, hash, record, marks);
 }
 
-/** The home slot of a hash: probing begins there. */
+/** The home slot of a hash, signed or not: probing begins there. */
 export function homeOf(hash: number, slots: number): number {
-  return (hash * slots * 2 ** -32) | 0;
+  return ((hash >>> 0) * slots * 2 ** -32) | 0;
 }
 
 function after(slot: number, slots: number): number {

@@ -119,7 +119,7 @@ export function marksOf(reference: number): number {
 
 /** Offset of the record that a slot's second word names, or 0. */
 export function recordOf(reference: number): number {
-  return (reference >>> 4) * UNIT;
+  return (reference >>> 4) << 3;
 }
 
 /** Bytes that a record of these lengths takes in the log. */
@@ -386,8 +386,8 @@ export class Layout {
 
   /** The record's key where it lies: valid while the record is. */
   keyOf(record: number): Bytes {
-    const start = this.keyStart(record);
-    return { bytes: this.bytes, start, end: start + this.keyLengthOf(record) };
+    const start = this.keyStart(record) | 0; // A float would make the hash of every key slower.
+    return { bytes: this.bytes, start, end: (start + this.keyLengthOf(record)) | 0 };
   }
 
   keyStart(record: number): number {
