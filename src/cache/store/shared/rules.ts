@@ -24,12 +24,12 @@
 //
 //                                                       these rules   size-blind    LRU
 //   ETC: seven traces at 1 and 10 % of their bytes,
-//   lengths of the pool ETC of Facebook                 46.1 / 41.5   44.0 / 42.6   42.7 / 41.3
-//   ETC: eight other traces                             40.9 / 39.7   39.9 / 39.9   30.7 / 30.9
-//   log-normal: two traces, median 10 kB, sigma 1.5     61.4 / 53.2   53.7 / 53.4   52.3 / 52.7
-//   log-normal: seven other traces                      35.4 / 32.8   33.0 / 32.7   22.9 / 22.9
-//   cpio, its own lengths, 1 and 10 %                   21.1 / 6.2    20.0 / 6.1    17.5 / 3.1
-//   adaptsize, its own lengths, 1 and 10 %              34.0 / 34.6   32.8 / 34.6   29.2 / 32.0
+//   lengths of the pool ETC of Facebook                 46.2 / 41.5   44.0 / 42.6   42.7 / 41.3
+//   ETC: eight other traces                             40.7 / 39.6   39.8 / 40.0   30.7 / 30.9
+//   log-normal: two traces, median 10 kB, sigma 1.5     61.6 / 53.5   53.8 / 53.6   52.3 / 52.7
+//   log-normal: seven other traces                      35.1 / 32.9   33.1 / 32.8   22.9 / 22.9
+//   cpio, its own lengths, 1 and 10 %                   21.1 / 6.3    20.0 / 6.1    17.5 / 3.1
+//   adaptsize, its own lengths, 1 and 10 %              34.1 / 34.5   32.8 / 34.7   29.2 / 32.0
 //
 // The mean follows the first 1,024 inserts faster: with a weight of 1/1,024 from the start, a shard with
 // few entries would not know it.
