@@ -7,6 +7,7 @@ import { ByteBuffer, type Bytes, MISS } from "../../../src/cache/bytes.ts";
 import { NOT_ADDED } from "../../../src/cache/store/shared/add.ts";
 import { SequenceLock } from "../../../src/cache/store/shared/lock.ts";
 import { type Entry, type TimedValue, NEVER } from "../../../src/cache/store/shard.ts";
+import * as locate from "../../../src/cache/store/shared/locate.ts";
 import { hashOf } from "../../../src/cache/store/shared/records.ts";
 import { SharedShard } from "../../../src/cache/store/shared/shared-shard.ts";
 
@@ -53,6 +54,16 @@ class NoLock extends SequenceLock {
 
 export function keyOf(kind: "counter" | "value" | "entry", shard: number, number: number): Bytes {
   return ByteBuffer.ofText(`${kind}:${shard}:${number}`);
+}
+
+/** Gives every second key the slot that a prefetch finds: other threads may move or replace the entry then. */
+function prefetched(shard: SharedShard, key: Bytes): Bytes {
+  if (Math.random() < 0.5) return key;
+  const { layout } = shard;
+  const hash = hashOf(layout, key);
+  return Object.assign(key, {
+    slot: locate.slotFrom(layout, hash, locate.home(layout, hash)),
+  });
 }
 
 /** Whether the bytes are those of one put: the last four are the hash of the others. */
@@ -103,20 +114,23 @@ function run(start: HammerStart): HammerTally {
     const any = (count: number) => Math.floor(Math.random() * count);
     const dice = Math.random();
     if (dice < 0.2) {
-      const key = keyOf("counter", number, any(COUNTERS));
+      const key = prefetched(shard, keyOf("counter", number, any(COUNTERS)));
       const hash = hashOf(shard.layout, key);
       const isInPlace = Math.random() < 0.5 && shard.tryAdd(key, 1, 0, hash) !== NOT_ADDED;
       if (!isInPlace) shard.update(key, 0, incremented);
       tally.increments++;
     } else if (dice < 0.6) {
       seen.clear();
-      const length = shard.get(keyOf("value", number, any(VALUES)), 0, seen);
+      const length = shard.get(prefetched(shard, keyOf("value", number, any(VALUES))), 0, seen);
       if (length !== MISS && !valueIsWhole(seen)) tally.torn++;
     } else if (dice < 0.8) {
-      shard.put(keyOf("value", number, any(VALUES)), newValue(), NEVER, 0);
+      shard.put(prefetched(shard, keyOf("value", number, any(VALUES))), newValue(), NEVER, 0);
     } else if (dice < 0.9 && isLocked) {
-      shard.update(keyOf("entry", number, any(ENTRIES)), 0, inserted);
-    } else if (isLocked && shard.delete(keyOf("entry", number, any(ENTRIES)), 0)) {
+      shard.update(prefetched(shard, keyOf("entry", number, any(ENTRIES))), 0, inserted);
+    } else if (
+      isLocked &&
+      shard.delete(prefetched(shard, keyOf("entry", number, any(ENTRIES))), 0)
+    ) {
       tally.deleted++;
     }
   };
