@@ -20,7 +20,7 @@ export function releasePages(memory: Uint8Array): void {
 /**
  * Frees the resident pages of a memory that hold only zeros; they read as zeros afterwards. No other thread may
  * write to the memory meanwhile. The allocator fills a memory with zeros if a part of it was used before: 16 MB
- * of a shard in every fourth start. Does nothing on other systems than Linux. O(bytes): 0.1 ms for 1 GB.
+ * of a shard in every fourth start. Does nothing on other systems than Linux. O(bytes): 6 to 18 ms for 1 GB.
  */
 export function releaseZeroPages(memory: SharedArrayBuffer): void {
   if (process.platform !== "linux") return;

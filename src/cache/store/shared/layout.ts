@@ -48,8 +48,8 @@ const HEADER = {
   meanBytes: 40,
   ghostClock: 41,
   mainBorn: 42,
-  youngReturns: 44,
   hidden: 43,
+  youngReturns: 44,
 } as const;
 /** Counts that only grow, in 64-bit floats: exact to 2^53. */
 const STORE_COUNTERS = {
