@@ -58,12 +58,16 @@ function exampleOf(proxy: Proxy, ports: readonly string[]): Proxy {
   return { ...proxy, config };
 }
 
-describe("the containers of docs/scaling.md", () => {
+describe("the deployments of docs/scaling.md", () => {
   const blocks = [...page.matchAll(/^```yaml\n(.*?)^```/gms)].map(([, block = ""]) => block);
 
   test("are valid YAML, with options that the service accepts", () => {
-    expect(blocks).toHaveLength(2);
-    for (const block of blocks) {
+    const [values = "", ...others] = blocks.toReversed();
+    expect(others).toHaveLength(2);
+    const { options } = Bun.YAML.parse(values) as { options: object };
+    const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+    expect(readConfig(flags, {}).upstream).not.toBe("");
+    for (const block of others) {
       Bun.YAML.parse(block);
       const named = block.matchAll(/(RINGCACHE_\w+)(?:: |, value: )"?([^"\s}]+)/g);
       const env = Object.fromEntries([...named].map(([, name, value]) => [name, value]));
