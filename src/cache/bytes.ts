@@ -175,3 +175,8 @@ export function freeBytes(bytes: Buffer): void {
   if (byteLength < FREED_BYTES_MIN || !(buffer instanceof ArrayBuffer)) return;
   if (buffer.byteLength === byteLength) buffer.transfer(0);
 }
+
+// The first buffer that a thread frees makes JSC drop all of its compiled code that reads arrays. So the
+// first one is freed before anything is compiled. Measured with a young process, five loads in turn: the
+// compilers of JSC take 590 ms of CPU time in the first round, and 895 ms without this line.
+freeBytes(Buffer.allocUnsafeSlow(FREED_BYTES_MIN));
