@@ -7,6 +7,9 @@ export type Handler = (req: Request) => Response | Promise<Response>;
 /** Responds to a request with this body. */
 export type BodyHandler = (body: JsonObject, req: Request) => Response | Promise<Response>;
 
+/** Responds to a body whose text it can read without a parser; returns undefined for any other text. */
+export type TextHandler = (text: string) => Response | undefined;
+
 /** Responds to a request whose body is a JSON array. */
 export type ListHandler = (list: readonly unknown[], req: Request) => Response | Promise<Response>;
 

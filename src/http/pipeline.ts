@@ -111,7 +111,7 @@ export class RequestPipeline {
     const bodies = this.#bodies;
     if ("handleBody" in route) {
       const shape = shapeOf(route.body, this.#context.config.maxBatchEntries);
-      return handlerOfBody(bodies, shape, objectHandler(route.handleBody), record);
+      return handlerOfBody(bodies, shape, objectHandler(route), record);
     }
     if ("handleList" in route) {
       const shape = shapeOfCommands(this.#context.config.maxBatchEntries);

@@ -3,7 +3,7 @@
 import type { AdmissionRule } from "./admission/admission.ts";
 import * as schemas from "./api/schemas.ts";
 import type { HttpError } from "./error.ts";
-import type { BodyHandler, BytesHandler, Handler, ListHandler } from "./handler.ts";
+import type { BodyHandler, BytesHandler, Handler, ListHandler, TextHandler } from "./handler.ts";
 import type { HttpCommand } from "./metrics.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE";
@@ -36,7 +36,12 @@ interface Description extends AdmissionRule {
 /** Handles the request alone, a JSON object or array of this schema, or any bytes. */
 export type RouteHandler =
   | { readonly handle: Handler }
-  | { readonly body: schemas.Schema; readonly handleBody: BodyHandler }
+  | {
+      readonly body: schemas.Schema;
+      readonly handleBody: BodyHandler;
+      /** Is asked first, if the body is small. */
+      readonly handleText?: TextHandler | undefined;
+    }
   | { readonly body: schemas.Schema; readonly handleList: ListHandler }
   | {
       readonly maxBytes: number;

@@ -89,7 +89,7 @@ function entryRoutes(handlers: Handlers): Route[] {
       ...{ access: "write", isSheddable: true },
       summary: "Stores a value under a key.",
       responses: { ...OK, ...BAD, ...VOID, ...CONDITION, ...TOO_LARGE, ...FULL, ...DOWN },
-      ...{ body: schemas.PUT, handleBody: handlers.put },
+      ...{ body: schemas.PUT, handleBody: handlers.put, handleText: handlers.putText },
     }),
     get("/get", "get", {
       ...{ access: "read", isSheddable: true },

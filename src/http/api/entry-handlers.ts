@@ -13,7 +13,7 @@ import type { NewEntry, PutOutcome } from "../../cache/leases.ts";
 import { formatBytes, type Config } from "../../config/config.ts";
 import type { HandlerContext } from "../context.ts";
 import { HttpError, sizeError } from "../error.ts";
-import type { BodyHandler, Handler } from "../handler.ts";
+import type { BodyHandler, Handler, TextHandler } from "../handler.ts";
 import type { MaybeLater } from "../large-responses.ts";
 import {
   type Condition,
@@ -26,6 +26,7 @@ import {
 } from "./decode.ts";
 import { FULL } from "./entry-errors.ts";
 import { hashTagTexts, type LeaseHandlers, leaseVoid } from "./lease-handlers.ts";
+import { PlainPut } from "./plain-put.ts";
 import { FoundResponse, keyNotFound, ok, stored, ValuesResponse } from "./respond.ts";
 
 export const CONDITION_FAILED: Readonly<Record<Condition, HttpError>> = {
@@ -35,7 +36,10 @@ export const CONDITION_FAILED: Readonly<Record<Condition, HttpError>> = {
 
 export interface EntryHandlers extends Readonly<
   Record<"put" | "delete" | "mput" | "mget", BodyHandler> & Record<"get" | "deleteByQuery", Handler>
-> {}
+> {
+  /** Stores the entry of a body that needs no parser. */
+  readonly putText?: TextHandler;
+}
 
 /** Creates the handlers of one worker. */
 export function createEntryHandlers(
@@ -48,7 +52,20 @@ export function createEntryHandlers(
   const valueBytes = new ByteBuffer();
   const foundResponse = new FoundResponse(large);
   const valuesResponse = new ValuesResponse(large);
+  const plainPut = new PlainPut();
 
+  const putText: TextHandler = (text) => {
+    if (!plainPut.read(text)) return undefined;
+    const { key, value } = plainPut;
+    const keyLength = key.end - key.start;
+    const valueLength = value.end - value.start;
+    // The parser's way has the errors.
+    if (keyLength === 0 || keyLength > config.maxKeyLength) return undefined;
+    if (valueLength > config.maxValueLength || valueLength > cache.maxValueBytes) return undefined;
+    const nowMs = cache.clock.now();
+    const isStored = cache.put(key, value, cache.expiresAtMs(undefined, nowMs), nowMs);
+    return isStored ? stored() : reject(FULL);
+  };
   const put = (
     { key, value, ttlMs, caching }: PutRequest,
     nowMs: number,
@@ -119,6 +136,7 @@ export function createEntryHandlers(
       const error = put(entry, cache.clock.now(), entry.condition);
       return error === undefined ? stored() : reject(error);
     },
+    putText,
     get,
     delete: (body) => remove(readDelete(body, config)),
     deleteByQuery: (req) => remove(readQueryKey(req.url, config)),
