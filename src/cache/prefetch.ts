@@ -13,8 +13,13 @@ import type { SharedShard } from "./store/shared/shared-shard.ts";
 export const PREFETCH_MAX = 256;
 /** Words in a line of the processor's cache. */
 const LINE_WORDS = 16;
-/** Lines of one record that are read: beyond them the processor itself prefetches a sequential read. */
-const RECORD_LINES_MAX = 16;
+/**
+ * A record of more lines counts as one of SEEN_LINES: beyond them the processor itself prefetches a sequential
+ * read. GET of 1 KB takes 0.93 x the time of one with 16 lines, GET of 10 KB 0.91 x, GET of 400 bytes with
+ * SEEN_LINES 1.03 x (without sockets).
+ */
+const RECORD_LINES_MAX = 8;
+const SEEN_LINES = 3;
 
 export class Prefetcher {
   readonly #layouts: readonly Layout[];
@@ -104,7 +109,7 @@ export class Prefetcher {
   #learn(layout: Layout, word: number): void {
     if (word === 0) return;
     const words = locate.recordEndWord(layout, word) - word;
-    const most = RECORD_LINES_MAX * LINE_WORDS;
-    this.#span += (Math.max(1, Math.min(words, most)) - this.#span) / 8;
+    const seen = words > RECORD_LINES_MAX * LINE_WORDS ? SEEN_LINES * LINE_WORDS : words;
+    this.#span += (Math.max(1, seen) - this.#span) / 8;
   }
 }

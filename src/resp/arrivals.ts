@@ -1,6 +1,6 @@
-// Small chunks that wait until the event loop has read all readable sockets. Their first commands are parsed
-// together, and the cache prefetches the keys of all of them: so clients without pipelines share the waits
-// for memory, as the commands of one pipeline do.
+// Chunks that are small or one command wait until the event loop has read all readable sockets. Their first
+// commands are parsed together, and the cache prefetches the keys of all of them: so clients without pipelines
+// share the waits for memory, as the commands of one pipeline do.
 //
 //   data, data, data → parse each → prefetch all keys → run each → write all replies
 
@@ -11,12 +11,19 @@ import { type Connection, isBlocked } from "./connection.ts";
 import { commandName, findCommand } from "./commands/table.ts";
 import type { RespEvents } from "./events.ts";
 import type { Output } from "./output.ts";
-import { type Argument, COMMAND, ParsedCommand } from "./protocol/parser.ts";
+import { type Argument, COMMAND, ParsedCommand, Parser } from "./protocol/parser.ts";
+import type { Settings } from "./config-parameters.ts";
 
-/** A longer chunk is read at once: it is a pipeline, which has a prefetch of its own, or a part of a value. */
+/** A longer chunk waits only if it is one command. A pipeline has a prefetch of its own. */
 const SMALL_CHUNK_BYTES = 512;
-/** Maximum number of chunks that wait. */
+/**
+ * A longer chunk is read at once. Measured with sockets: SET of 1 KB takes 0.92 x the CPU time of chunks that
+ * are read at once, SET of 10 KB 0.87 x.
+ */
+const CHUNK_BYTES_MAX = 16 * 1024;
+/** Maximum number of chunks that wait, and of their bytes. */
 const CHUNKS_MAX = 64;
+const BYTES_MAX = 512 * 1024;
 
 /** Reads a chunk. `hasFirst`: the command at index 0 of the queue is its first one, which is parsed already. */
 type ReadChunk = (connection: Connection, chunk: Buffer, hasFirst: boolean) => void;
@@ -24,6 +31,7 @@ type ReadChunk = (connection: Connection, chunk: Buffer, hasFirst: boolean) => v
 interface Parts {
   readonly cache: Cache;
   readonly config: Config;
+  readonly settings: Settings;
   readonly durations: Histogram;
   readonly events: RespEvents;
 }
@@ -36,6 +44,10 @@ export class Arrivals {
   readonly #read: ReadChunk;
   /** Connections with a chunk, in the order of their arrival. */
   readonly #connections: Connection[] = [];
+  /** Number of bytes of these chunks. */
+  #bytes = 0;
+  /** Tells whether a chunk is one command. */
+  readonly #parser: Parser;
   readonly #commands = Array.from({ length: CHUNKS_MAX }, () => new ParsedCommand());
   readonly #isParsed = new Uint8Array(CHUNKS_MAX);
   readonly #keys: Argument[] = [];
@@ -59,6 +71,7 @@ export class Arrivals {
     this.#output = output;
     this.#queue = queue;
     this.#read = read;
+    this.#parser = new Parser(parts.settings);
   }
 
   /** Keeps the chunk for `run`. Returns false if it must be read now. */
@@ -68,16 +81,26 @@ export class Arrivals {
     const isIdle =
       connection.unread === undefined && !connection.isClosing && !isBlocked(connection);
     // Without its token a client may send short commands only.
-    const mayWait = chunk.length <= SMALL_CHUNK_BYTES && isIdle && connection.access !== "open";
-    if (!mayWait) return false;
-    if (this.#connections.length === CHUNKS_MAX) this.run();
+    const mayWait = chunk.length <= CHUNK_BYTES_MAX && isIdle && connection.access !== "open";
+    if (!mayWait || (chunk.length > SMALL_CHUNK_BYTES && !this.#isOneCommand(chunk))) return false;
+    if (this.#connections.length === CHUNKS_MAX || this.#bytes + chunk.length > BYTES_MAX)
+      this.run();
     connection.arrived = chunk;
     this.#connections.push(connection);
+    this.#bytes += chunk.length;
     if (!this.#isScheduled) {
       this.#isScheduled = true;
       setImmediate(this.#runScheduled);
     }
     return true;
+  }
+
+  #isOneCommand(chunk: Buffer): boolean {
+    const parser = this.#parser;
+    parser.rewind(0);
+    if (parser.next(chunk, chunk.length) !== COMMAND) return false;
+    parser.release();
+    return parser.position === chunk.length;
   }
 
   /** Reads the chunk of a connection that closes, before it closes. */
@@ -126,6 +149,7 @@ export class Arrivals {
     for (let n = 0; n < count; n++) this.#readOne(connections[n] as Connection, n);
     this.#endDurations();
     connections.length = 0;
+    this.#bytes = 0;
     this.isRunning = false;
   }
 

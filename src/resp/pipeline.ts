@@ -31,8 +31,8 @@ import type { RespEvents } from "./events.ts";
 const READ_AHEAD_MAX = 32;
 /** Maximum duration of one turn of a connection. Its other commands wait for its next turn. */
 const TURN_MAX_MS = 5;
-/** A chunk of at least this size is freed after it is read. A smaller chunk waits for the garbage collection. */
-const FREED_CHUNK_BYTES_MIN = 16 * 1024;
+/** To free a chunk of 1 KB takes longer (0.5 µs) than it saves (docs/design.md, "Garbage"). */
+const FREED_CHUNK_BYTES_MIN = 4 * 1024;
 const NO_BYTES = Buffer.alloc(0);
 
 export interface PipelineParts {

@@ -47,6 +47,36 @@ test("many clients that write at one moment get their own replies, whatever they
   for (const client of clients) client[Symbol.dispose]();
 });
 
+test("clients that write values of all lengths at one moment read back what they wrote", async () => {
+  const port = freePort();
+  await using _service = await startService(["--workers", "1", "--resp-port", `${port}`]);
+  // Together more bytes than wait for one another; commands whole and cut, and longer ones that do not wait.
+  const lengths = [1, 400, 511, 513, 1024, 4096, 10_240, 16_000, 16_384, 20_000, 70_000];
+  const clients = await Promise.all(Array.from({ length: 66 }, () => connectRaw(port)));
+  const wanted = clients.map(() => "");
+  for (let round = 0; round < 4; round++) {
+    for (const [n, client] of clients.entries()) {
+      const length = lengths[(n + round) % lengths.length] ?? 0;
+      const value = String.fromCharCode(97 + ((n + round) % 26)).repeat(length);
+      const set = commandBytes("SET", `key${n}`, value);
+      const get = commandBytes("GET", `key${n}`);
+      wanted[n] += `+OK\r\n$${length}\r\n${value}\r\n`;
+      if (n % 3 === 0) client.send(Buffer.concat([set, get]));
+      else if (n % 3 === 1) {
+        client.send(set);
+        client.send(get);
+      } else {
+        const half = set.length >> 1;
+        client.send(set.subarray(0, half));
+        client.send(Buffer.concat([set.subarray(half), get]));
+      }
+    }
+    const replies = await Promise.all(clients.map((client, n) => client.until(wanted[n] ?? "")));
+    expect(replies).toEqual(wanted);
+  }
+  for (const client of clients) client[Symbol.dispose]();
+});
+
 test("the command of a client that closes at once runs", async () => {
   const port = freePort();
   await using _service = await startService(["--workers", "1", "--resp-port", `${port}`]);
