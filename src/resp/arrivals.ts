@@ -1,18 +1,19 @@
-// Chunks that are small or one command wait until the event loop has read all readable sockets. Their first
-// commands are parsed together, and the cache prefetches the keys of all of them: so clients without pipelines
-// share the waits for memory, as the commands of one pipeline do.
+// Chunks that are small or one command wait until the event loop has read all readable sockets. The chunks that are
+// one command, as clients without pipelines send them, are then prepared together: so these clients share the
+// waits for memory, as the commands of one pipeline do. Each other chunk is read by itself.
 //
-//   data, data, data → parse each → prefetch all keys → run each → write all replies
+//   data → parse, data → parse → prefetch all keys → run each → write all replies
 
 import type { Cache } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Histogram } from "../shared-memory/histogram.ts";
 import { type Connection, isBlocked } from "./connection.ts";
-import { commandName, findCommand } from "./commands/table.ts";
+import { commandName } from "./commands/table.ts";
+import type { Settings } from "./config-parameters.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type { RespEvents } from "./events.ts";
 import type { Output } from "./output.ts";
-import { type Argument, COMMAND, ParsedCommand, Parser } from "./protocol/parser.ts";
-import type { Settings } from "./config-parameters.ts";
+import { COMMAND, ParsedCommand, Parser } from "./protocol/parser.ts";
 
 /** A longer chunk waits only if it is one command. A pipeline has a prefetch of its own. */
 const SMALL_CHUNK_BYTES = 512;
@@ -22,35 +23,39 @@ const SMALL_CHUNK_BYTES = 512;
  */
 const CHUNK_BYTES_MAX = 16 * 1024;
 /** Maximum number of chunks that wait, and of their bytes. */
-const CHUNKS_MAX = 64;
+export const CHUNKS_MAX = 64;
 const BYTES_MAX = 512 * 1024;
-
-/** Reads a chunk. `hasFirst`: the command at index 0 of the queue is its first one, which is parsed already. */
-type ReadChunk = (connection: Connection, chunk: Buffer, hasFirst: boolean) => void;
 
 interface Parts {
   readonly cache: Cache;
   readonly config: Config;
   readonly settings: Settings;
+  readonly dispatcher: Dispatcher;
   readonly durations: Histogram;
   readonly events: RespEvents;
+}
+
+interface Steps {
+  /** Runs the chunk that is `commands[index]`, which is prepared. */
+  readonly run: (connection: Connection, chunk: Buffer, index: number) => void;
+  /** Reads any other chunk. */
+  readonly read: (connection: Connection, chunk: Buffer) => void;
 }
 
 export class Arrivals {
   readonly #parts: Parts;
   readonly #slowMs: number;
   readonly #output: Output;
-  readonly #queue: ParsedCommand[];
-  readonly #read: ReadChunk;
-  /** Connections with a chunk, in the order of their arrival. */
-  readonly #connections: Connection[] = [];
-  /** Number of bytes of these chunks. */
-  #bytes = 0;
-  /** Tells whether a chunk is one command. */
+  readonly #steps: Steps;
+  /** Parses each chunk by itself: the parser of its connection has nothing before it. */
   readonly #parser: Parser;
-  readonly #commands = Array.from({ length: CHUNKS_MAX }, () => new ParsedCommand());
-  readonly #isParsed = new Uint8Array(CHUNKS_MAX);
-  readonly #keys: Argument[] = [];
+  /** Connections whose chunk is one command, and these commands. */
+  readonly #whole: Connection[] = [];
+  readonly commands = Array.from({ length: CHUNKS_MAX }, () => new ParsedCommand());
+  /** Connections with other chunks. */
+  readonly #others: Connection[] = [];
+  /** Number of bytes of all chunks. */
+  #bytes = 0;
   /** Whether the chunks are being read. */
   isRunning = false;
 
@@ -60,17 +65,15 @@ export class Arrivals {
   /** Number of the last commands, and how many they are, whose duration is not known yet. */
   #ran = -1;
   #ranCount = 0;
-  /** Address of the client of the last of them. */
-  #address = "";
+  /** The client of the last of them. */
+  #client: Connection | undefined;
   #isScheduled = false;
 
-  /** `queue` is that of the commands that run next. */
-  constructor(parts: Parts, queue: ParsedCommand[], output: Output, read: ReadChunk) {
+  constructor(parts: Parts, output: Output, steps: Steps) {
     this.#parts = parts;
     this.#slowMs = parts.config.slowMs === 0 ? Infinity : parts.config.slowMs;
     this.#output = output;
-    this.#queue = queue;
-    this.#read = read;
+    this.#steps = steps;
     this.#parser = new Parser(parts.settings);
   }
 
@@ -82,11 +85,15 @@ export class Arrivals {
       connection.unread === undefined && !connection.isClosing && !isBlocked(connection);
     // Without its token a client may send short commands only.
     const mayWait = chunk.length <= CHUNK_BYTES_MAX && isIdle && connection.access !== "open";
-    if (!mayWait || (chunk.length > SMALL_CHUNK_BYTES && !this.#isOneCommand(chunk))) return false;
-    if (this.#connections.length === CHUNKS_MAX || this.#bytes + chunk.length > BYTES_MAX)
-      this.run();
+    if (!mayWait) return false;
+    const whole = this.#whole;
+    const others = this.#others;
+    const isFull = whole.length + others.length === CHUNKS_MAX;
+    if (isFull || this.#bytes + chunk.length > BYTES_MAX) this.run();
+    if (this.#parse(connection, chunk)) whole.push(connection);
+    else if (chunk.length <= SMALL_CHUNK_BYTES) others.push(connection);
+    else return false;
     connection.arrived = chunk;
-    this.#connections.push(connection);
     this.#bytes += chunk.length;
     if (!this.#isScheduled) {
       this.#isScheduled = true;
@@ -95,12 +102,17 @@ export class Arrivals {
     return true;
   }
 
-  #isOneCommand(chunk: Buffer): boolean {
+  /** Returns whether the chunk is one command, which is then the next of `commands`. */
+  #parse({ database }: Connection, chunk: Buffer): boolean {
+    // A key of another database gets a prefix when its command runs.
+    if (database !== 0) return false;
     const parser = this.#parser;
     parser.rewind(0);
-    if (parser.next(chunk, chunk.length) !== COMMAND) return false;
-    parser.release();
-    return parser.position === chunk.length;
+    const isWhole =
+      parser.next(chunk, chunk.length) === COMMAND && parser.position === chunk.length;
+    const next = this.#whole.length;
+    if (isWhole) this.commands[next] = parser.take(this.commands[next] as ParsedCommand);
+    return isWhole;
   }
 
   /** Reads the chunk of a connection that closes, before it closes. */
@@ -125,31 +137,26 @@ export class Arrivals {
 
   /** Reads all chunks. */
   run(): void {
-    const connections = this.#connections;
-    const count = connections.length;
-    if (count === 0) return;
-    const keys = this.#keys;
-    let found = 0;
+    const whole = this.#whole;
+    const others = this.#others;
+    if (whole.length + others.length === 0) return;
+    const { run, read } = this.#steps;
     this.isRunning = true;
-    for (let n = 0; n < count; n++) {
-      const { parser, arrived, database } = connections[n] as Connection;
-      if (arrived === undefined) continue;
-      parser.isTrusted = true;
-      const isParsed = parser.next(arrived, arrived.length) === COMMAND;
-      this.#isParsed[n] = isParsed ? 1 : 0;
-      if (!isParsed) continue;
-      const command = (this.#commands[n] = parser.take(this.#commands[n] as ParsedCommand));
-      // A key of another database gets a prefix when its command runs.
-      if (database !== 0 || command.count < 2) continue;
-      if (findCommand(command.args[0] as Argument)?.hasOneKey === true)
-        keys[found++] = command.args[1] as Argument;
-    }
-    if (found > 1) this.#parts.cache.prefetch(keys, found);
+    this.#parts.dispatcher.prepare(this.commands, whole.length, 0);
     this.renew();
-    for (let n = 0; n < count; n++) this.#readOne(connections[n] as Connection, n);
+    for (let n = 0; n < whole.length; n++) {
+      const connection = whole[n] as Connection;
+      const { arrived } = connection;
+      connection.arrived = undefined;
+      if (arrived !== undefined) run(connection, arrived, n);
+    }
+    for (const connection of others) {
+      const { arrived } = connection;
+      connection.arrived = undefined;
+      if (arrived !== undefined) read(connection, arrived);
+    }
     this.#endDurations();
-    connections.length = 0;
-    this.#bytes = 0;
+    whole.length = others.length = this.#bytes = 0;
     this.isRunning = false;
   }
 
@@ -165,11 +172,11 @@ export class Arrivals {
    * Counts the duration of a quick command when all of the chunks have been read: they arrived together, and
    * get their replies together. Returns false if the caller has to count it.
    */
-  observe(command: number, { address }: Connection): boolean {
+  observe(command: number, client: Connection): boolean {
     if (!this.isRunning || command < 0) return false;
     if (command !== this.#ran) this.#endDurations();
     this.#ran = command;
-    this.#address = address;
+    this.#client = client;
     this.#ranCount++;
     return true;
   }
@@ -179,22 +186,10 @@ export class Arrivals {
     const { durations, events } = this.#parts;
     const ms = performance.now() - this.startMs;
     durations.observe(this.#ran, ms * 1000, this.#ranCount);
-    if (ms >= this.#slowMs) events.slow(this.#address, commandName(this.#ran), this.#ranCount, ms);
-    this.#ranCount = 0;
-  }
-
-  #readOne(connection: Connection, n: number): void {
-    const { arrived } = connection;
-    const queue = this.#queue;
-    const hasFirst = this.#isParsed[n] === 1;
-    this.#isParsed[n] = 0;
-    if (hasFirst) {
-      const first = this.#commands[n] as ParsedCommand;
-      this.#commands[n] = queue[0] as ParsedCommand;
-      queue[0] = first;
+    if (ms >= this.#slowMs) {
+      const name = commandName(this.#ran);
+      events.slow(this.#client?.address ?? "", name, this.#ranCount, ms);
     }
-    connection.arrived = undefined;
-    if (arrived !== undefined) this.#read(connection, arrived, hasFirst);
-    else if (hasFirst) (queue[0] as ParsedCommand).release();
+    this.#ranCount = 0;
   }
 }

@@ -75,6 +75,8 @@ export class Clients {
   readonly #ids: Int32Array;
   readonly #firstRow: number;
   readonly #free: number[] = [];
+  /** The number of kills after which no client of this thread was left to be closed. */
+  killsDone: number;
   /** End of the rows of this thread that have been in use. */
   #usedEnd: number;
 
@@ -87,6 +89,7 @@ export class Clients {
     this.#ids = new Int32Array(memory, rows * ROW_BYTES, rows);
     this.#firstRow = 1 + thread * ROWS_PER_THREAD;
     this.#usedEnd = this.#firstRow;
+    this.killsDone = this.kills;
     for (let row = this.#firstRow; row < this.#firstRow + ROWS_PER_THREAD; row++) {
       if (this.#floats[row * ROW_FLOATS + ID] !== 0) this.#clear(row);
     }
@@ -190,6 +193,11 @@ export class Clients {
     return Atomics.load(this.#ids, row) === id ? client : undefined;
   }
 
+  /** Number of kills since the start of the service. */
+  get kills(): number {
+    return Atomics.load(this.#words, KILLS);
+  }
+
   /** Marks a client of any thread to be killed. */
   kill({ row, id }: Client): void {
     if (this.#floats[row * ROW_FLOATS + ID] !== id) return;
@@ -217,7 +225,15 @@ export class Clients {
     };
   }
 
-  /** Returns whether a client is marked to be killed. Not atomic: it runs for each read of a socket. */
+  /**
+   * As `isKilled`, for a client of this thread whose connection is open. It runs for each read of a socket, so it is
+   * not atomic and reads one word for all clients while no kill is left to do.
+   */
+  isOwnKilled(row: number): boolean {
+    return this.#words[KILLS] !== this.killsDone && this.isKilled(row);
+  }
+
+  /** Returns whether a client is marked to be killed. */
   isKilled(row: number): boolean {
     return row !== NO_ROW && this.#words[row * ROW_WORDS + KILL] !== 0;
   }

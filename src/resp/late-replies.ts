@@ -34,19 +34,18 @@ export class LateReplies {
    */
   sendFollowing(
     index: number,
-    preparedCount: number,
+    to: number,
     entries: readonly (CommandEntry | undefined)[],
     commands: readonly ParsedCommand[],
   ): void {
     const call = this.#call;
     const { reply, session, pending, isAlone } = call;
     call.isAlone = false;
-    if (isAlone || pending === undefined || session.replies !== "on" || index + 1 >= preparedCount)
-      return;
+    if (isAlone || pending === undefined || session.replies !== "on" || index + 1 >= to) return;
     const numbers: number[] = [];
     const pendings: Pending[] = [pending];
     call.isBatched = true;
-    for (let n = index + 1; n < preparedCount; n++) {
+    for (let n = index + 1; n < to; n++) {
       const entry = entries[n];
       const { args, count } = commands[n] as ParsedCommand;
       if (entry === undefined || call.upstream?.routes[entry.number]?.isSent !== true) break;

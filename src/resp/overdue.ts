@@ -25,7 +25,11 @@ export function closeOverdue(
 
 /** Closes the connections of killed clients. O(connections). */
 export function closeKilled(connections: Iterable<Connection>, clients: Clients): void {
+  const { kills } = clients;
   for (const connection of connections) {
-    if (clients.isKilled(connection.row)) connection.socket.terminate();
+    if (!clients.isKilled(connection.row)) continue;
+    connection.isClosing = true;
+    connection.socket.terminate();
   }
+  clients.killsDone = kills;
 }

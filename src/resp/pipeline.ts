@@ -9,7 +9,7 @@ import { type Cache, freeBytes } from "../cache/cache.ts";
 import type { Config } from "../config/config.ts";
 import type { Histogram } from "../shared-memory/histogram.ts";
 import type { Service } from "../service/service.ts";
-import { type Connection, hasNoReply, isBlocked, readOn } from "./connection.ts";
+import { type Connection, isBlocked, readOn } from "./connection.ts";
 import { Arrivals } from "./arrivals.ts";
 import type { Clients } from "./clients.ts";
 import { commandName } from "./commands/table.ts";
@@ -20,6 +20,7 @@ import { type Excess, Input } from "./input.ts";
 import { Output } from "./output.ts";
 import { COMMAND, ERROR, MORE, type Outcome, ParsedCommand } from "./protocol/parser.ts";
 import type { Reply } from "./protocol/reply.ts";
+import { Runner, TURN_MAX_MS } from "./runner.ts";
 import { PAUSED, PausedConnections } from "./pause.ts";
 import { SizeLimits } from "./size-limits.ts";
 import type { Push } from "./push/push.ts";
@@ -29,8 +30,6 @@ import type { RespEvents } from "./events.ts";
 
 /** Maximum number of commands of a connection that are parsed before the first of them runs. */
 const READ_AHEAD_MAX = 32;
-/** Maximum duration of one turn of a connection. Its other commands wait for its next turn. */
-const TURN_MAX_MS = 5;
 /** To free a chunk of 1 KB takes longer (0.5 µs) than it saves (docs/design.md, "Garbage"). */
 const FREED_CHUNK_BYTES_MIN = 4 * 1024;
 const NO_BYTES = Buffer.alloc(0);
@@ -56,17 +55,10 @@ export class Pipeline {
   readonly arrivals: Arrivals;
   readonly #output: Output;
   readonly #limits: SizeLimits;
+  readonly #runner: Runner;
   readonly #slowMs: number;
-  #hasReportedHttp = false;
   /** Commands that are parsed and have not run. */
   readonly #queue = Array.from({ length: READ_AHEAD_MAX }, () => new ParsedCommand());
-  /** Numbers of the commands of the last batch, for their durations. A pending command has -1. */
-  readonly #ran = new Int32Array(READ_AHEAD_MAX);
-  /** Duration of the current turn of the connection, up to the end of the last batch. */
-  #ranMs = 0;
-  #isTurnOver = false;
-  /** Number of commands behind the last one that share its pending reply. */
-  #joined = 0;
   /** Connections that have more commands to run, in the order of their turns. */
   readonly #turns: Connection[] = [];
   readonly #paused: PausedConnections;
@@ -81,9 +73,16 @@ export class Pipeline {
     this.#input = new Input(settings, this.#inFlight);
     this.#limits = new SizeLimits(parts, this.#inFlight);
     this.#output = new Output(reply, counters, this.#inFlight, this.#limits.closeSlow);
-    this.arrivals = new Arrivals(parts, this.#queue, this.#output, (connection, chunk, hasFirst) =>
-      this.#readChunk(connection, chunk, hasFirst),
-    );
+    this.arrivals = new Arrivals(parts, this.#output, {
+      run: (connection, chunk, index) => this.#runArrived(connection, chunk, index),
+      read: (connection, chunk) => this.#readChunk(connection, chunk),
+    });
+    this.#runner = new Runner(parts, this.arrivals, {
+      wait: (...pending) => this.#waitFor(...pending),
+      park: (connection, bytes) => this.#park(connection, bytes),
+      wrote: (connection) => this.#writeIfFull(connection),
+      exceeded: (connection) => this.#reportOutputLimit(connection),
+    });
   }
 
   /** Writes the replies that wait, before messages are pushed. */
@@ -104,11 +103,37 @@ export class Pipeline {
 
   /** Reads a chunk from a client and runs its commands, now or after all readable sockets have been read. */
   read(connection: Connection, chunk: Buffer): void {
-    if (!this.arrivals.take(connection, chunk)) this.#readChunk(connection, chunk, false);
+    if (!this.arrivals.take(connection, chunk)) this.#readChunk(connection, chunk);
   }
 
-  #readChunk(connection: Connection, chunk: Buffer, hasFirst: boolean): void {
-    this.#guarded(connection, () => this.#read(connection, chunk, hasFirst));
+  #readChunk(connection: Connection, chunk: Buffer): void {
+    this.#guarded(connection, () => this.#read(connection, chunk));
+  }
+
+  /** Runs a chunk that is one command. It is prepared: `arrivals.commands[index]`. */
+  #runArrived(connection: Connection, chunk: Buffer, index: number): void {
+    try {
+      if (connection.isClosing || isBlocked(connection)) this.#read(connection, chunk);
+      else if (!this.#endIfKilled(connection)) this.#runWhole(connection, chunk, index);
+    } catch (error) {
+      this.#fail(connection, error);
+    }
+  }
+
+  /** As `#work`, for one command that the parser of the connection has not read. */
+  #runWhole(connection: Connection, chunk: Buffer, index: number): void {
+    const { commands, startMs, nowMs } = this.arrivals;
+    this.#countInput(connection, chunk);
+    this.#begin(connection, nowMs);
+    this.#runner.run(connection, commands, index, index + 1, startMs);
+    const hasEnded = !this.#runner.mustStop(connection);
+    const isHeld = connection.claimed > 0 || this.#parts.reply.hasLane;
+    if (hasEnded && !isHeld) this.#endCommands(connection, 1);
+    else {
+      if (hasEnded) connection.parser.rewind(chunk.length);
+      this.#endWork(connection, chunk, chunk.length, 1);
+    }
+    freeChunk(connection, chunk);
   }
 
   /** Writes unsent replies when the socket accepts more bytes, and then continues with the commands. */
@@ -134,156 +159,95 @@ export class Pipeline {
     this.#inFlight.forget(connection);
   }
 
-  #read(connection: Connection, chunk: Buffer, hasFirst: boolean): void {
-    this.#parts.counters.add("inputBytes", chunk.length);
-    connection.bytesIn += chunk.length;
-    // A closing connection runs no further commands.
-    if (connection.isClosing) {
-      if (hasFirst) this.#reread(connection);
-      return;
-    }
-    const wasBlocked = isBlocked(connection);
-    if (connection.unread === undefined && !wasBlocked) {
-      this.#work(connection, chunk, chunk.length, hasFirst);
-    } else {
-      if (hasFirst) this.#reread(connection);
-      const { bytes, end } = this.#input.append(connection, chunk);
-      if (!wasBlocked) this.#work(connection, bytes, end, false);
-      else this.#closeIfOver(connection, this.#input.hold(connection));
-    }
-    // A pending command may still read the chunk.
-    if (chunk.length >= FREED_CHUNK_BYTES_MIN && !connection.isWaiting) freeBytes(chunk);
+  #countInput(connection: Connection, { length }: Buffer): void {
+    this.#parts.counters.add("inputBytes", length);
+    connection.bytesIn += length;
   }
 
-  /** Gives the first command of the queue back, unparsed. */
-  #reread({ parser }: Connection): void {
-    parser.reread(this.#queue[0] as ParsedCommand);
-    this.#queue[0]?.release();
+  #read(connection: Connection, chunk: Buffer): void {
+    this.#countInput(connection, chunk);
+    // A closing connection runs no further commands.
+    if (connection.isClosing) return;
+    const wasBlocked = isBlocked(connection);
+    if (connection.unread === undefined && !wasBlocked) {
+      this.#work(connection, chunk, chunk.length);
+    } else {
+      const { bytes, end } = this.#input.append(connection, chunk);
+      if (!wasBlocked) this.#work(connection, bytes, end);
+      else this.#closeIfOver(connection, this.#input.hold(connection));
+    }
+    freeChunk(connection, chunk);
   }
 
   #runUnread(connection: Connection): void {
     const { unread } = connection;
-    this.#work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0, false);
+    this.#work(connection, unread?.bytes ?? NO_BYTES, unread?.end ?? 0);
   }
 
-  /**
-   * Runs the commands in `bytes[0, end)` and keeps the bytes that are left. `hasFirst`: the first command is
-   * parsed already, and in the queue.
-   */
-  #work(connection: Connection, bytes: Buffer, end: number, hasFirst: boolean): void {
-    const { dispatcher, reply, clients, events } = this.#parts;
+  /** CLIENT KILL has replied: no further command of this client may run. */
+  #endIfKilled(connection: Connection): boolean {
+    if (!this.#parts.clients.isOwnKilled(connection.row)) return false;
+    connection.isClosing = true;
+    connection.socket.terminate();
+    return true;
+  }
+
+  /** Runs the commands in `bytes[0, end)` and keeps the bytes that are left. */
+  #work(connection: Connection, bytes: Buffer, end: number): void {
+    if (this.#endIfKilled(connection)) return;
+    const { dispatcher, reply } = this.#parts;
     const { parser } = connection;
-    // CLIENT KILL has replied: no further command of this client may run.
-    if (clients.isKilled(connection.row)) {
-      connection.isClosing = true;
-      connection.socket.terminate();
-      if (hasFirst) this.#reread(connection);
-      return;
-    }
     const isShared = this.arrivals.isRunning;
     const startMs = isShared ? this.arrivals.startMs : performance.now();
     this.#begin(connection, isShared ? this.arrivals.nowMs : undefined);
-    this.#isTurnOver = false;
     let commands = 0;
     let outcome: Outcome = COMMAND;
     while (outcome !== MORE && !connection.isClosing && !isBlocked(connection)) {
       // The limits depend on the client's token, which the next command may send.
       parser.isTrusted = connection.access !== "open";
       const ahead = parser.isTrusted ? READ_AHEAD_MAX : 1;
-      let count = commands === 0 && hasFirst ? 1 : 0;
+      let count = 0;
       do {
         outcome = parser.next(bytes, end);
         if (outcome !== COMMAND) continue;
         this.#queue[count] = parser.take(this.#queue[count] as ParsedCommand);
         count++;
       } while (outcome < MORE && count < ahead);
-      const done = this.#runAll(connection, count, startMs);
+      dispatcher.prepare(this.#queue, count, connection.database);
+      const done = this.#runner.run(connection, this.#queue, 0, count, startMs);
       commands += done;
       if (done < count || connection.isClosing || isBlocked(connection)) break;
       if (outcome === ERROR) {
         reply.error(parser.error);
         connection.isClosing = true;
-      } else if (this.#ranMs > TURN_MAX_MS) this.#isTurnOver = true;
-      if (this.#isTurnOver) break;
+      } else if (this.#runner.ranMs > TURN_MAX_MS) this.#runner.isTurnOver = true;
+      if (this.#runner.isTurnOver) break;
     }
-    if (commands > 0 && this.#ranMs >= this.#slowMs) {
-      const name = commandName(dispatcher.lastCommand);
-      events.slow(connection.address, name, commands, this.#ranMs);
-    }
-    clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
-    if (this.#isTurnOver && parser.position < end && !isBlocked(connection))
+    this.#endWork(connection, bytes, end, commands);
+  }
+
+  /** Keeps the bytes of `bytes[0, end)` that are left after `commands` commands. */
+  #endWork(connection: Connection, bytes: Buffer, end: number, commands: number): void {
+    if (this.#runner.isTurnOver && connection.parser.position < end && !isBlocked(connection))
       this.#queueTurn(connection);
     this.#closeIfOver(connection, this.#input.keep(connection, bytes, end, commands > 0));
+    this.#endCommands(connection, commands);
+  }
+
+  #endCommands(connection: Connection, commands: number): void {
+    const { dispatcher, clients, events } = this.#parts;
+    if (commands > 0 && this.#runner.ranMs >= this.#slowMs) {
+      const name = commandName(dispatcher.lastCommand);
+      events.slow(connection.address, name, commands, this.#runner.ranMs);
+    }
+    clients.used(connection.row, dispatcher.lastCommand, dispatcher.nowMs);
     if (this.#output.hasMore || connection.isClosing) this.#output.add(connection);
     this.#output.writeSoon();
   }
 
-  /** Runs the first `count` commands of the queue. Returns the number that ran; the others have to wait. */
-  #runAll(connection: Connection, count: number, startMs: number): number {
-    const { dispatcher, durations } = this.#parts;
-    if (count > 0) connection.steps++;
-    dispatcher.prepare(this.#queue, count);
-    const ran = this.#ran;
-    let done = 0;
-    this.#joined = 0;
-    for (let mayContinue = true; done < count && mayContinue;) {
-      mayContinue = this.#runOne(connection, done, startMs);
-      // The duration of a pending command is not known yet.
-      ran[done++] = hasNoReply(connection) ? -1 : dispatcher.lastCommand;
-      if (this.#joined > 0) ran.fill(-1, done, (done += this.#joined));
-    }
-    for (let n = done - this.#joined; n < count; n++) (this.#queue[n] as ParsedCommand).release();
-    this.#ranMs = 0;
-    if (done === 1 && dispatcher.wasQuick && this.arrivals.observe(ran[0] as number, connection))
-      return done;
-    this.#ranMs = performance.now() - startMs;
-    this.arrivals.renew();
-    for (let n = 0; n < done;) {
-      const number = ran[n] as number;
-      const first = n++;
-      while (n < done && ran[n] === number) n++;
-      if (number >= 0) durations.observe(number, this.#ranMs * 1000, n - first);
-    }
-    return done;
-  }
-
-  /** Runs the command at this index. Returns false if the following commands must wait or must not run. */
-  #runOne(connection: Connection, index: number, startMs: number): boolean {
-    const { dispatcher, events } = this.#parts;
-    const parsed = this.#queue[index] as ParsedCommand;
-    if (!dispatcher.run(index)) {
-      connection.isClosing = true;
-      if (!this.#hasReportedHttp) events.httpRejected(connection.address);
-      this.#hasReportedHttp = true;
-    }
-    if (dispatcher.lackedBytes !== 0) {
-      connection.socket.pause();
-      if (dispatcher.lackedBytes === PAUSED) this.#paused.hold(connection);
-      else this.#inFlight.park(connection, dispatcher.lackedBytes);
-      connection.parser.reread(parsed);
-      parsed.release();
-      return false;
-    }
-    if (connection.hasLacked) connection.hasLacked = false;
-    if (connection.isClosing && dispatcher.isOverLimit) this.#reportOutputLimit(connection);
-    this.#writeIfFull(connection);
-    const pending = dispatcher.takePending();
-    let last = parsed;
-    if (pending !== undefined) {
-      const commands = [dispatcher.lastCommand, ...dispatcher.late.takeJoined()];
-      this.#joined = commands.length - 1;
-      last = this.#queue[index + this.#joined] as ParsedCommand;
-      this.#waitFor(connection, pending, commands, startMs);
-    }
-    if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MAX_MS) this.#isTurnOver = true;
-    const mustStop = connection.isClosing || this.#isTurnOver || isBlocked(connection);
-    if (mustStop) connection.parser.rewind(last.end);
-    parsed.release();
-    return !mustStop;
-  }
-
   #begin(connection: Connection, nowMs?: number): void {
     const { dispatcher, reply, push } = this.#parts;
+    this.#runner.isTurnOver = false;
     if (push.tracking.isOn) {
       if (this.#output.hasMore) this.#output.add(connection);
       push.tracking.drain();
@@ -296,6 +260,13 @@ export class Pipeline {
     if (!this.#output.isFull) return;
     this.#output.add(connection);
     this.#output.writeAll();
+  }
+
+  /** Pauses the connection until there is room for its next command, or until the end of a pause. */
+  #park(connection: Connection, bytes: number): void {
+    connection.socket.pause();
+    if (bytes === PAUSED) this.#paused.hold(connection);
+    else this.#inFlight.park(connection, bytes);
   }
 
   /** Pauses the connection until its last command has its reply. */
@@ -392,9 +363,18 @@ export class Pipeline {
     try {
       step();
     } catch (error) {
-      this.#output.discard();
-      this.#parts.events.failed(error);
-      connection.socket.terminate();
+      this.#fail(connection, error);
     }
   }
+
+  #fail(connection: Connection, error: unknown): void {
+    this.#output.discard();
+    this.#parts.events.failed(error);
+    connection.socket.terminate();
+  }
+}
+
+/** Frees a chunk that was read. A pending command may still read it. */
+function freeChunk({ isWaiting }: Connection, chunk: Buffer): void {
+  if (chunk.length >= FREED_CHUNK_BYTES_MIN && !isWaiting) freeBytes(chunk);
 }

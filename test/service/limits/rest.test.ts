@@ -6,10 +6,22 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Activity } from "../../../src/service/activity.ts";
 import { LoadShedder } from "../../../src/http/admission/load-shedding.ts";
 import { EventLoopMonitor } from "../../../src/service/event-loop-monitor.ts";
-import { allocateClients, Clients } from "../../../src/resp/clients.ts";
+import { allocateClients, Clients, NO_ROW } from "../../../src/resp/clients.ts";
 import { startService } from "../../lib/service.ts";
 
 const EVERY_MS = 5;
+const DESCRIPTION = {
+  address: "a",
+  localAddress: "b",
+  version: 2,
+  flags: "N",
+  subscriptions: "",
+  redirect: -1,
+  libName: "",
+  libVersion: "",
+  name: "",
+  database: 0,
+} as const;
 
 /** Blocks the event loop for this time. */
 function occupy(ms: number): void {
@@ -90,23 +102,34 @@ test("a client that another thread kills wakes its own thread", async () => {
   const [own, other] = [new Clients(memory, 0), new Clients(memory, 1)];
   const woken = Promise.withResolvers<void>();
   const end = own.onKill(() => woken.resolve());
-  const fields = {
-    address: "a",
-    localAddress: "b",
-    flags: "N",
-    subscriptions: "",
-    redirect: -1,
-    libName: "",
-    libVersion: "",
-  };
-  const row = own.add(own.nextId(), { ...fields, version: 2, name: "", database: 0 }, 0);
+  const row = own.add(own.nextId(), DESCRIPTION, 0);
   for (const listed of other.rows()) {
     const client = other.at(listed, 0);
     if (client !== undefined) other.kill(client);
   }
   await woken.promise;
   expect(own.isKilled(row)).toBeTrue();
+  expect(own.isOwnKilled(row)).toBeTrue();
   end();
+});
+
+test("after a kill that is done, the thread reads the marks of its clients again at the next kill", () => {
+  const memory = allocateClients(2);
+  const [own, other] = [new Clients(memory, 0), new Clients(memory, 1)];
+  const rows = ["a", "b"].map((name) => own.add(own.nextId(), { ...DESCRIPTION, name }, 0));
+  const kill = (row = NO_ROW): void => {
+    const client = other.at(row, 0);
+    if (client !== undefined) other.kill(client);
+  };
+  const killed = () => rows.map((row) => own.isOwnKilled(row));
+  expect(killed()).toEqual([false, false]);
+  kill(rows[0]);
+  expect(killed()).toEqual([true, false]);
+  own.killsDone = own.kills;
+  own.remove(rows[0] ?? NO_ROW);
+  expect(killed()).toEqual([false, false]);
+  kill(rows[1]);
+  expect(killed()).toEqual([false, true]);
 });
 
 describe.skipIf(process.platform !== "linux")("a service without requests", () => {

@@ -19,23 +19,39 @@ test("many clients that write at one moment get their own replies, whatever they
       const set = commandBytes("SET", key, text);
       const get = commandBytes("GET", key);
       const got = `$${text.length}\r\n${text}\r\n`;
-      if (n % 5 === 0) {
+      if (n % 8 === 0) {
         client.send(Buffer.concat([set, get, get]));
         return `+OK\r\n${got}${got}`;
       }
-      if (n % 5 === 1) {
+      if (n % 8 === 1) {
         client.send(set.subarray(0, 9));
         client.send(set.subarray(9));
         client.send(`GET ${key}\r\n`);
         return `+OK\r\n${got}`;
       }
-      if (n % 5 === 2) {
+      if (n % 8 === 2) {
         client.send("\r\n\r\nPING\r\n");
         return "+PONG\r\n";
       }
-      if (n % 5 === 3) {
+      if (n % 8 === 3) {
         client.send(Buffer.concat([commandBytes("SELECT", "3"), set, get]));
         return `+OK\r\n+OK\r\n${got}`;
+      }
+      if (n % 8 === 4) {
+        client.send(round === 2 ? commandBytes("GET") : set);
+        return round === 2 ? "-ERR wrong number of arguments for 'get' command\r\n" : "+OK\r\n";
+      }
+      if (n % 8 === 5) {
+        client.send(get);
+        return "$-1\r\n";
+      }
+      if (n % 8 === 6) {
+        client.send(
+          round % 2 === 0
+            ? commandBytes("CLIENT", "REPLY", "OFF")
+            : commandBytes("CLIENT", "REPLY", "ON"),
+        );
+        return round % 2 === 0 ? "" : "+OK\r\n";
       }
       client.send(Buffer.concat([commandBytes("MULTI"), set, get, commandBytes("EXEC")]));
       return `+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n${got}`;

@@ -140,8 +140,8 @@ export function fuzz(
       if (outcome === COMMAND && !SKIPPED.has(words.args[0]?.toWord() ?? "")) {
         commands++;
         try {
-          dispatcher.prepare([words], 1);
-          dispatcher.run(0);
+          dispatcher.prepare([words], 1, 0);
+          dispatcher.run(0, 1);
         } catch (error) {
           if (!(error instanceof OutputLimitError)) {
             throw new Error(`input ${JSON.stringify(bytes.toString("latin1"))}`, { cause: error });
