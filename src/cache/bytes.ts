@@ -125,7 +125,9 @@ export class ByteBuffer implements Bytes {
     this.byteString = undefined;
     this.reserve(end - start);
     // Measured in one run, 100 bytes: 29 ns, set(subarray()) 76 ns, a loop 56 ns.
-    this.end += bytes.copy(this.bytes, this.end, start, end);
+    bytes.copy(this.bytes, this.end, start, end);
+    // Not the result of the call, which is a float to the compiler.
+    this.end += end - start;
   }
 
   /** Makes room for `count` bytes more; doubles, so that appending n bytes is O(n). */

@@ -46,7 +46,7 @@ export function xxh32(bytes: Uint8Array, start: number, end: number, seed = 0): 
   for (; at < end; at++) {
     hash = Math.imul(rotate((hash + Math.imul(octet(bytes, at), PRIME_5)) | 0, 11), PRIME_1);
   }
-  return avalanche(hash);
+  return avalanche(hash) >>> 0;
 }
 
 /**
@@ -59,7 +59,7 @@ export function fnv1a(bytes: Uint8Array, start: number, end: number): number {
   return hash >>> 0;
 }
 
-/** The keyed digest of the last `xxh32AndKeyed`, unsigned. */
+/** The keyed digest of the last `xxh32AndKeyed`, signed. */
 export let keyedDigest = 0;
 
 /** The key in use, and the constants that it gives the keyed digest in place of XXH32's. */
@@ -91,7 +91,7 @@ function useKey(wanted: number): void {
 useKey(0);
 
 /**
- * A digest of `bytes[start, end)` under a secret key of 32 bits, unsigned: XXH32 with multipliers
+ * A digest of `bytes[start, end)` under a secret key of 32 bits, signed: XXH32 with multipliers
  * that only this process knows. A seed is not enough: keys that collide under one seed of XXH32
  * collide under nearly all others, since a seed is only added. O(end - start), allocates nothing.
  */
@@ -101,8 +101,8 @@ export function keyed(bytes: Uint8Array, start: number, end: number, withKey: nu
 }
 
 /**
- * Returns XXH32 of `bytes[start, end)` and leaves the keyed digest in `keyedDigest`. The words are
- * read once and the two computations overlap.
+ * Returns XXH32 of `bytes[start, end)` and leaves the keyed digest in `keyedDigest`, both signed: half of
+ * all unsigned digests are floats to the compiler. The words are read once and the two computations overlap.
  */
 export function xxh32AndKeyed(
   bytes: Uint8Array,
@@ -190,7 +190,7 @@ function stripes(bytes: Uint8Array, start: number, end: number): number {
 function avalanche(hash: number): number {
   const once = Math.imul(hash ^ (hash >>> 15), PRIME_2);
   const twice = Math.imul(once ^ (once >>> 13), PRIME_3);
-  return (twice ^ (twice >>> 16)) >>> 0;
+  return twice ^ (twice >>> 16);
 }
 
 function round(lane: number, input: number): number {

@@ -74,7 +74,8 @@ export class HashRing {
     word += (((arcs[word] as number) - target) >> 31) & 1;
     const point = arcs[word] as number;
     if (point >= target) return point & this.#ownerMask;
-    return this.#search(keyHash >>> 0);
+    // An integer to the compiler too: the points are floats.
+    return this.#search(keyHash >>> 0) | 0;
   }
 
   /** Returns a word of the line that `shardOf` reads for this hash. */

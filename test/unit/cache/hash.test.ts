@@ -58,7 +58,8 @@ test("both digests at once are the same as each alone, whatever key was used bef
     const [first, second] = [next(), next()];
     const exclusively = keyed(bytes, 0, bytes.length, first);
     keyed(bytes, 0, bytes.length, second);
-    expect(xxh32AndKeyed(bytes, 0, bytes.length, first)).toBe(xxh32(bytes, 0, bytes.length));
+    const both = xxh32AndKeyed(bytes, 0, bytes.length, first);
+    expect(both >>> 0).toBe(xxh32(bytes, 0, bytes.length));
     expect(keyedDigest).toBe(exclusively);
   }
 });

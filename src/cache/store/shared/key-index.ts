@@ -156,7 +156,7 @@ export function resize(layout: Layout, slots: number): void {
   for (let word = 0; word < before * 2; word += 2) {
     const reference = scratch[word + 1] ?? 0;
     const record = recordOf(reference);
-    const hash = (scratch[word] ?? 0) >>> 0;
+    const hash = scratch[word] ?? 0;
     if (record !== 0) insertAt(layout, hash, record, marksOf(reference), slots);
   }
 }

@@ -216,7 +216,7 @@ export class Layout {
   // which two count hits and two rounds; 0 is an empty slot. Groups lie in order from the end of the memory down.
 
   hashAt(slot: number): number {
-    return this.words[this.slotWord(slot)]! >>> 0;
+    return this.words[this.slotWord(slot)]!;
   }
 
   /** Offset of the record that the slot names, or 0. */

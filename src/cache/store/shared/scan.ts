@@ -80,7 +80,7 @@ export function scan(
   const slots = layout.field("slots");
   const show = (slot: number, end: number): void => {
     const record = layout.recordAt(slot);
-    const hash = layout.hashAt(slot);
+    const hash = layout.hashAt(slot) >>> 0;
     if (record === 0 || hash < position || hash >= end) return;
     const entry = entryAt(layout, slot, nowMs, shown);
     if (entry !== undefined) visit(layout.keyOf(record), entry);

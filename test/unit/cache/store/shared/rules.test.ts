@@ -160,7 +160,7 @@ function see(layout: Layout): Map<string, Seen> {
     ) {
       if (layout.isDead(record)) continue;
       const { bytes, start, end } = layout.keyOf(record);
-      const hash = keyed(bytes, start, end, layout.field("seed"));
+      const hash = keyed(bytes, start, end, layout.field("seed")) >>> 0;
       const slot = slotOf(layout, hash, record);
       const marks = layout.marksAt(slot);
       seen.set(bytes.toString("latin1", start, end), {
