@@ -1,12 +1,7 @@
 // The checks of a command before it runs.
 
 import { type Access, mayDo } from "../security/tokens.ts";
-import {
-  type CommandContext,
-  type CommandEntry,
-  type Origin,
-  takesCount,
-} from "./commands/context.ts";
+import type { CommandContext, CommandEntry, Origin } from "./commands/context.ts";
 import { LOADING } from "./commands/failure.ts";
 import {
   DEBUG_NOT_ALLOWED,
@@ -16,39 +11,10 @@ import {
   NO_PERMISSION_IN_SCRIPT,
   NO_TOKEN,
 } from "./commands/rejections.ts";
-import { PREFIX_MARK } from "../cache/databases.ts";
-import type { Argument } from "./protocol/parser.ts";
 import { checkPause, isLoading } from "./pause.ts";
 
 /** A rejection whose error is written already. */
 export const WRITTEN = "";
-
-/**
- * Whether a plain command of this session needs no further check. Only other commands change this.
- * `isLimited`: as `isLimited` in pause.ts.
- */
-export function isPlainSession(
-  { session, push, upstream }: CommandContext,
-  isLimited: boolean,
-): boolean {
-  if (upstream !== undefined) return false;
-  if (session.access !== "write" || session.database !== 0 || session.replies !== "on")
-    return false;
-  const isUsual = session.subscriber === undefined && session.transaction === undefined;
-  return isUsual && !isLimited && !push.monitors.isOn;
-}
-
-/** Whether the command has one key, which needs no prefix, and only its session could stop it. */
-export function isPlainCommand(
-  entry: CommandEntry,
-  args: readonly Argument[],
-  count: number,
-): boolean {
-  if (!entry.hasOneKey || entry.command.run === undefined || !takesCount(entry.command, count))
-    return false;
-  const { bytes, start } = args[1] as Argument;
-  return bytes[start] !== PREFIX_MARK;
-}
 
 /** Returns why the client may not run this command now, or undefined. WRITTEN: the error is written. */
 export function rejectionOf(

@@ -29,9 +29,10 @@ import {
 import { runWatched } from "./commands/tracking.ts";
 import { endTransaction, RUN_AT_ONCE, queue } from "./commands/transactions.ts";
 import { NO_SESSION } from "./commands/no-session.ts";
-import { COMMAND_NAMES, COMMAND_TABLE, findCommand } from "./commands/table.ts";
+import { COMMAND_TABLE, findCommand } from "./commands/table.ts";
 import { type Argument, ParsedCommand } from "./protocol/parser.ts";
-import { isAllowed, isPlainCommand, isPlainSession, rejectionOf, WRITTEN } from "./checks.ts";
+import { isAllowed, rejectionOf, WRITTEN } from "./checks.ts";
+import { isPlainSession, isQuick, runPlain } from "./plain-commands.ts";
 import { isLimited } from "./pause.ts";
 import { NoRoomError, OutputLimitError, type Reply } from "./protocol/reply.ts";
 import { LateReplies } from "./late-replies.ts";
@@ -39,14 +40,8 @@ import { Slices } from "./slices.ts";
 
 /** First words of lines in a web browser's request. */
 const HTTP_WORDS: ReadonlySet<string> = new Set(["post", "host:"]);
-/** Commands that handle a few values only. The clock is not read after each of them. */
-const QUICK: ReadonlySet<string> = new Set([
-  ...["get", "set", "setnx", "setex", "psetex", "getset", "getdel", "incr", "decr", "incrby"],
-  ...["decrby", "ping", "echo", "ttl", "pttl", "expire", "pexpire", "strlen", "append", "multi"],
-]);
 /** Commands of a transaction whose arguments are kept from the search for their shards until they run. */
 const QUEUED_MAX = 32;
-const QUICK_BY_NUMBER = Uint8Array.from(COMMAND_NAMES, (name) => (QUICK.has(name) ? 1 : 0));
 
 export class Dispatcher {
   /** Number of commands that ran. */
@@ -108,7 +103,7 @@ export class Dispatcher {
 
   /** Whether the last command is one of the quick commands. */
   get wasQuick(): boolean {
-    return QUICK_BY_NUMBER[this.lastCommand] === 1;
+    return isQuick(this.lastCommand);
   }
 
   /** Sets the connection of the next commands, and their time if the caller has read the cache's clock. */
@@ -156,7 +151,21 @@ export class Dispatcher {
   }
 
   /**
-   * Runs the prepared command at this index; those up to `to` are of the same client. Returns false for HTTP, which gets no reply. Sets
+   * Runs the prepared commands from the index `from` to `to` while they are plain, and writes their numbers to `ran`.
+   * Returns the index of the first one that `run` must run.
+   */
+  runPlain(from: number, to: number, ran: Int32Array): number {
+    if (!this.#isPlain) return from;
+    const bounds = { from, to };
+    const end = runPlain(this.#call, this.#commands, this.#entries, bounds, ran);
+    if (end > from) this.lastCommand = ran[end - 1] as number;
+    this.calls += end - from;
+    return end;
+  }
+
+  /**
+   * Runs the prepared command at this index; those up to `to` are of the same client. Returns false for
+   * HTTP, which gets no reply. Sets
    * `lackedBytes` or `isOverLimit` if the reply did not fit.
    */
   run(index: number, to: number): boolean {
@@ -176,12 +185,6 @@ export class Dispatcher {
       reply.error(unknownCommand(call));
     } else {
       try {
-        if (this.#isPlain && isPlainCommand(entry, args, count)) {
-          call.name = entry.name;
-          reply.hasFailed = false;
-          this.lastCommand = this.#runChecked(entry, false, undefined);
-          return true;
-        }
         // The command may change the session, and throw.
         this.#isPlain = false;
         this.lastCommand = this.#runEntry(entry, undefined);

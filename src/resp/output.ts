@@ -7,7 +7,7 @@ import type { Reply } from "./protocol/reply.ts";
 import type { RespCounters } from "./counters.ts";
 
 /** Replies are written when the buffer has this size, or when no commands are left. */
-const WRITE_BYTES = 128 * 1024;
+export const WRITE_BYTES = 128 * 1024;
 /** A buffer that a long reply has made larger than this is replaced. */
 const KEPT_BYTES_MAX = 2 ** 21;
 

@@ -67,12 +67,15 @@ export class Runner {
     let next = from;
     this.#joined = 0;
     for (let mayContinue = true; next < to && mayContinue;) {
+      const plain = dispatcher.runPlain(next, to, ran);
+      if (plain > next) this.#endRun(connection);
+      if ((next = plain) === to) break;
       mayContinue = this.#runOne(connection, commands, next, to, startMs);
       // The duration of a pending command is not known yet.
       ran[next++] = hasNoReply(connection) ? -1 : dispatcher.lastCommand;
       if (this.#joined > 0) ran.fill(-1, next, (next += this.#joined));
     }
-    for (let n = next - this.#joined; n < to; n++) (commands[n] as ParsedCommand).release();
+    for (let n = from; n < to; n++) (commands[n] as ParsedCommand).release();
     const done = next - from;
     this.ranMs = 0;
     if (
@@ -83,12 +86,7 @@ export class Runner {
       return done;
     this.ranMs = performance.now() - startMs;
     this.#arrivals.renew();
-    for (let n = from; n < next;) {
-      const number = ran[n] as number;
-      const first = n++;
-      while (n < next && ran[n] === number) n++;
-      if (number >= 0) durations.observe(number, this.ranMs * 1000, n - first);
-    }
+    durations.observeAll(ran, from, next, this.ranMs * 1000);
     return done;
   }
 
@@ -110,12 +108,10 @@ export class Runner {
     if (dispatcher.lackedBytes !== 0) {
       this.#steps.park(connection, dispatcher.lackedBytes);
       connection.parser.reread(parsed);
-      parsed.release();
       return false;
     }
-    if (connection.hasLacked) connection.hasLacked = false;
     if (connection.isClosing && dispatcher.isOverLimit) this.#steps.exceeded(connection);
-    this.#steps.wrote(connection);
+    this.#endRun(connection);
     const pending = dispatcher.takePending();
     let last = parsed;
     if (pending !== undefined) {
@@ -127,8 +123,13 @@ export class Runner {
     if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MAX_MS) this.isTurnOver = true;
     const mustStop = this.mustStop(connection);
     if (mustStop) connection.parser.rewind(last.end);
-    parsed.release();
     return !mustStop;
+  }
+
+  /** After commands have run. */
+  #endRun(connection: Connection): void {
+    if (connection.hasLacked) connection.hasLacked = false;
+    this.#steps.wrote(connection);
   }
 
   /** Whether no further command of the client may run now. */
