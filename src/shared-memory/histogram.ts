@@ -27,8 +27,8 @@ export function allocateHistogram(threads: number, kinds: number): SharedArrayBu
 }
 
 export function bucketOf(micros: number): number {
-  const whole = Math.min(micros, MICROS_END - 1) | 0;
-  if (whole < 4) return Math.max(0, whole);
+  const whole = Math.max(0, Math.min(micros, MICROS_END - 1)) | 0;
+  if (whole < 4) return whole;
   const exponent = 31 - Math.clz32(whole);
   return (exponent - 1) * 4 + ((whole >> (exponent - 2)) & 3);
 }

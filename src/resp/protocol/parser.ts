@@ -200,8 +200,10 @@ export class Parser {
         this.#length = length;
       }
       if (this.#offset + this.#length + 2 > end) return MORE;
-      const arg = command.args[command.count] ?? command.argument(command.count);
-      command.count++;
+      // Within the bounds of the array: a read behind its end makes the compiler begin anew.
+      const index = command.count++;
+      const arg =
+        index < command.args.length ? (command.args[index] as Argument) : command.argument(index);
       arg.start = this.#offset;
       arg.end = this.#offset + this.#length;
       this.#offset = arg.end + 2;

@@ -321,7 +321,8 @@ export class Reply {
   #writeHead(sign: number, value: number, digits: number, start: number): void {
     const { bytes } = this.out;
     bytes[start] = sign;
-    for (let offset = start + digits, rest = value; offset > start; offset--) {
+    // An integer to the compiler, which otherwise takes the quotient for one and exits at the first fraction.
+    for (let offset = start + digits, rest = value | 0; offset > start; offset--) {
       const tens = (rest / 10) | 0;
       bytes[offset] = ZERO + rest - tens * 10;
       rest = tens;

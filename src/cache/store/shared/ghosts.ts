@@ -106,7 +106,7 @@ function countReturn(layout: Layout, epochs: number): void {
   const inserts = Math.max(YOUNG_INSERTS_MIN, 2 * layout.field("entries"));
   layout.setField(
     "youngReturns",
-    young + Math.round((weight - young) / Math.min(YOUNG_INSERTS_MAX, inserts)),
+    (young + Math.round((weight - young) / Math.min(YOUNG_INSERTS_MAX, inserts))) | 0,
   );
 }
 

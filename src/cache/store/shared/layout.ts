@@ -175,14 +175,14 @@ export class Layout {
     const wanted = Math.max(total / RUNS, Math.min(TINY_RUN_BYTES, total / TINY_RUNS));
     const runBytes = 2 ** Math.floor(Math.log2(Math.min(RUN_BYTES_MAX, wanted)));
     const least = Math.min(runBytes, SEGMENT_BYTES_MIN);
-    this.segmentBytes = Math.max(least, runBytes / RUN_SEGMENTS_MAX);
-    this.runSegments = runBytes / this.segmentBytes;
-    this.longBytes = Math.max(runBytes, LONG_SEGMENTS * this.segmentBytes);
+    this.segmentBytes = Math.max(least, runBytes / RUN_SEGMENTS_MAX) | 0;
+    this.runSegments = (runBytes / this.segmentBytes) | 0;
+    this.longBytes = Math.max(runBytes, LONG_SEGMENTS * this.segmentBytes) | 0;
     const room = total - HEADER_BYTES - UNIT;
     this.segments = Math.floor(room / (this.segmentBytes + SEGMENT_ROW_BYTES));
     const tableEnd = HEADER_BYTES + this.segments * SEGMENT_ROW_BYTES;
-    this.logStart = Math.ceil(tableEnd / UNIT) * UNIT;
-    this.#indexEnd = total / 4;
+    this.logStart = (Math.ceil(tableEnd / UNIT) * UNIT) | 0;
+    this.#indexEnd = total >> 2;
     this.maxSlots = wholeGroups((total * INDEX_RATIO_MAX) / BYTES_PER_SLOT - GROUP);
   }
 
@@ -298,7 +298,7 @@ export class Layout {
 
   /** The run that a record belongs to, by its first segment. */
   segmentOf(record: number): number {
-    const index = Math.floor((record - this.logStart) / this.segmentBytes);
+    const index = ((record - this.logStart) / this.segmentBytes) | 0;
     const span = this.segment(index, "span");
     return span < 0 ? index + span : index;
   }

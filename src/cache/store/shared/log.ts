@@ -63,7 +63,7 @@ export function reset(layout: Layout): void {
 
 /** Segments that `recordBytes` bytes need. */
 export function spanOf(layout: Layout, recordBytes: number): number {
-  return Math.ceil(recordBytes / layout.segmentBytes);
+  return Math.ceil(recordBytes / layout.segmentBytes) | 0;
 }
 
 /** Segments of a run that is opened for records of this length. */

@@ -68,7 +68,7 @@ const MAIN_FIRST: readonly Queue[] = [MAIN, SMALL];
 /** Segments that this write must leave free for RENAME, in a shard without eviction. */
 function reservedSegments(layout: Layout, usesReserve: boolean): number {
   if (usesReserve || layout.field("evicts") !== 0) return 0;
-  return Math.floor(layout.segments * RESERVED_RATIO);
+  return (layout.segments * RESERVED_RATIO) | 0;
 }
 
 /** Returns the offset where the caller writes a new record at once; 0 if the shard is full and does not evict. */

@@ -65,7 +65,7 @@ export function countInsert(layout: Layout, recordBytes: number): void {
   const change = recordBytes * MEAN_SCALE - mean;
   if (change === 0) return;
   const inserts = Math.min(MEAN_INSERTS_MAX, layout.field("entries") + 1);
-  layout.setField("meanBytes", mean + Math.round(change / inserts));
+  layout.setField("meanBytes", (mean + Math.round(change / inserts)) | 0);
 }
 
 /** The marks with which an entry at the tail of the queue goes to the end of main, or EVICTED. */
@@ -91,5 +91,5 @@ function freeRounds(means: number): number {
 
 /** Bytes; 0 before the first insert. */
 function meanOf(layout: Layout): number {
-  return (layout.field("meanBytes") >>> 0) / MEAN_SCALE;
+  return (layout.field("meanBytes") >>> 0) * (1 / MEAN_SCALE);
 }
