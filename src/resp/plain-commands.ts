@@ -4,6 +4,7 @@ import { PREFIX_MARK } from "../cache/databases.ts";
 import { type CommandContext, type CommandEntry, takesCount } from "./commands/context.ts";
 import { COMMAND_NAMES } from "./commands/table.ts";
 import { WRITE_BYTES } from "./output.ts";
+import type { PreparedCommands } from "./prepared-commands.ts";
 import type { Argument, ParsedCommand } from "./protocol/parser.ts";
 import { NoRoomError, OutputLimitError } from "./protocol/reply.ts";
 
@@ -49,16 +50,18 @@ function isPlainCommand(entry: CommandEntry, args: readonly Argument[], count: n
  */
 export function runPlain(
   call: CommandContext,
-  commands: readonly ParsedCommand[],
-  entries: readonly (CommandEntry | undefined)[],
+  prepared: PreparedCommands,
   bounds: { readonly from: number; readonly to: number },
   ran: Int32Array,
 ): number {
   const { reply, counters } = call;
+  prepared.reach(bounds.from);
+  const { commands, entries } = prepared;
+  const to = Math.min(bounds.to, prepared.end);
   let index = bounds.from;
   let mark = 0;
   try {
-    for (; index < bounds.to; index++) {
+    for (; index < to; index++) {
       const entry = entries[index];
       const { args, count } = commands[index] as ParsedCommand;
       mark = reply.out.end;
