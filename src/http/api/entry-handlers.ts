@@ -60,7 +60,7 @@ export function createEntryHandlers(
     const keyLength = key.end - key.start;
     const valueLength = value.end - value.start;
     // The parser's way has the errors.
-    if (keyLength === 0 || keyLength > config.maxKeyLength) return undefined;
+    if (keyLength > config.maxKeyLength) return undefined;
     if (valueLength > config.maxValueLength || valueLength > cache.maxValueBytes) return undefined;
     const nowMs = cache.clock.now();
     const isStored = cache.put(key, value, cache.expiresAtMs(undefined, nowMs), nowMs);

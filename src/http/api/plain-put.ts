@@ -4,22 +4,23 @@
 //
 // Exactly these members in this order, without spaces, as JSON.stringify writes them. JSON.parse reads
 // the same two texts. A body in any other form is left to JSON.parse.
-//
-// Typed arrays: indexes are in range by construction.
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
-import { PlainText } from "./plain-text.ts";
 
-const START = Buffer.from('{"key":"');
-const MIDDLE = Buffer.from('","value":"');
-const END = Buffer.from('"}');
-const QUOTE = 0x22;
-const LENGTH_MIN = START.length + MIDDLE.length + END.length;
+/** ASCII but for controls, quotes and backslashes. No class has a quote, so a test takes O(length). */
+const FORM = /^\{"key":"[ !#-[\]-\x7f]+","value":"[ !#-[\]-\x7f]*"\}$/;
+const KEY_START = '{"key":"'.length;
+const MIDDLE_LENGTH = '","value":"'.length;
+const END_LENGTH = '"}'.length;
+/**
+ * Beyond this length JSON.parse may be faster. Measured in one run, with values of 100, 600, 1,000 and 10,000
+ * bytes: 206, 597, 797 and 7,950 ns; JSON.parse, its checks and two texts 560, 690, 757 and 4,613 ns.
+ */
+const LENGTH_MAX = 512;
 
 /** Reads one body after another: `key` and `value` are valid until the next one. */
 export class PlainPut {
-  readonly #body = new ByteBuffer();
-  readonly #text = new PlainText();
+  readonly #body = new ByteBuffer(LENGTH_MAX * 3);
   #key: Bytes = this.#body;
   #value: Bytes = this.#body;
 
@@ -31,29 +32,15 @@ export class PlainPut {
     return this.#value;
   }
 
-  /** Returns false if the text has another form. O(length). */
+  /** Returns false if the text has another form. O(1): the length is bounded. */
   read(text: string): boolean {
-    if (text.length < LENGTH_MIN) return false;
+    if (text.length > LENGTH_MAX || !FORM.test(text)) return false;
     const body = this.#body;
     body.setText(text);
     const { bytes } = body;
-    // Text that is no ASCII has more bytes than characters.
-    if (body.end !== text.length || !hasAt(bytes, 0, START)) return false;
-    const keyEnd = bytes.indexOf(QUOTE, START.length);
-    const valueStart = keyEnd + MIDDLE.length;
-    const valueEnd = body.end - END.length;
-    if (keyEnd < 0 || valueStart > valueEnd) return false;
-    if (!hasAt(bytes, keyEnd, MIDDLE) || !hasAt(bytes, valueEnd, END)) return false;
-    if (!this.#text.isPlain(bytes, START.length, keyEnd)) return false;
-    if (!this.#text.isPlain(bytes, valueStart, valueEnd)) return false;
-    this.#key = { bytes, start: START.length, end: keyEnd };
-    this.#value = { bytes, start: valueStart, end: valueEnd };
+    const keyEnd = text.indexOf('"', KEY_START);
+    this.#key = { bytes, start: KEY_START, end: keyEnd };
+    this.#value = { bytes, start: keyEnd + MIDDLE_LENGTH, end: body.end - END_LENGTH };
     return true;
   }
-}
-
-/** Whether `bytes` has these bytes from `at` on. */
-function hasAt(bytes: Buffer, at: number, wanted: Buffer): boolean {
-  for (let n = 0; n < wanted.length; n++) if (bytes[at + n] !== wanted[n]) return false;
-  return true;
 }

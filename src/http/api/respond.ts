@@ -2,12 +2,11 @@
 //
 // Typed arrays: indexes are in range by construction.
 
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 
 import { ByteBuffer, type Bytes } from "../../cache/cache.ts";
 import { COMMON_HEADERS, JSON_HEADERS } from "../headers.ts";
 import type { LargeResponses, MaybeLater, Remake } from "../large-responses.ts";
-import { PlainText } from "./plain-text.ts";
 
 // Made once: measured in one run, a Response from a Headers object costs 215 ns, with a
 // status beside it 275 ns, from a plain object 480 ns, Response.json 285 ns.
@@ -82,7 +81,6 @@ const COMMA = Buffer.from(",");
  */
 export class FoundResponse {
   readonly #large: LargeResponses;
-  readonly #text = new PlainText();
   #body = bufferStartingWith(FOUND_START);
   #keyEnd = 0;
 
@@ -106,11 +104,7 @@ export class FoundResponse {
     const keyStart = FOUND_START.length;
     const keyEnd = this.#keyEnd;
     const valueStart = keyEnd + VALUE_START.length;
-    const text = this.#text;
-    if (
-      text.isPlain(body.bytes, keyStart, keyEnd) &&
-      text.isPlain(body.bytes, valueStart, body.end)
-    ) {
+    if (isPlain(body.bytes, keyStart, keyEnd) && isPlain(body.bytes, valueStart, body.end)) {
       body.appendRun(FOUND_END, 0, FOUND_END.length);
       if (more !== undefined) replaceEnd(body, more);
       if (this.#large.isSmall(body.end)) {
@@ -146,7 +140,6 @@ function bufferStartingWith(bytes: Buffer): ByteBuffer {
 /** 200 with the values of several keys, put together from bytes in the same way. */
 export class ValuesResponse {
   readonly #large: LargeResponses;
-  readonly #text = new PlainText();
   #body = bufferStartingWith(VALUES_START);
   #isFirst = true;
   #valueStart = 0;
@@ -180,7 +173,7 @@ export class ValuesResponse {
   endValue(isFound: boolean): void {
     const body = this.#body;
     const start = this.#valueStart;
-    if (isFound && this.#text.isPlain(body.bytes, start, body.end)) {
+    if (isFound && isPlain(body.bytes, start, body.end)) {
       body.appendRun(QUOTE, 0, 1);
       return;
     }
@@ -216,4 +209,43 @@ export function valueOf(bytes: Buffer, start: number, end: number): string | Enc
   const text = bytes.toString("utf8", start, end);
   if (!text.includes("\ufffd") || isUtf8(bytes.subarray(start, end))) return text;
   return { value: bytes.toString("base64", start, end), encoding: "base64" };
+}
+
+/** From this length on the runtime's functions are faster than a loop: 10,000 bytes take 1.7 µs instead of 10. */
+const LOOP_BYTES_MAX = 512;
+
+/** Whether JSON needs no escapes for these bytes: ASCII without quotes, backslashes and controls. O(end - start). */
+function isPlain(bytes: Buffer<ArrayBuffer>, start: number, end: number): boolean {
+  if (end - start <= LOOP_BYTES_MAX) return isShortPlain(bytes, start, end);
+  if (!isAscii(bytes.subarray(start, end))) return false;
+  return JSON.stringify(bytes.toString("latin1", start, end)).length === end - start + 2;
+}
+
+/** The memory of the last buffer in words. */
+let words = new DataView(new ArrayBuffer(0));
+
+/**
+ * Four bytes at a time, by Mycroft's test for a byte below n (H. S. Warren, "Hacker's Delight", section 6-1).
+ * Measured in one run: 100 bytes take 0.5 × the time of a loop over bytes.
+ */
+function isShortPlain({ buffer, byteOffset }: Buffer<ArrayBuffer>, start: number, end: number) {
+  if (words.buffer !== buffer) words = new DataView(buffer);
+  const last = byteOffset + end;
+  let special = 0;
+  let at = byteOffset + start;
+  for (; at + 4 <= last; at += 4) special |= specialIn(words.getInt32(at, true));
+  for (; at < last; at++) special |= specialIn(words.getUint8(at) | 0x20202000);
+  return (special & 0x80808080) === 0;
+}
+
+/** Returns a word with a high bit set if one of the four bytes is no ASCII, a control, a quote or a backslash. */
+function specialIn(word: number): number {
+  const quotes = word ^ 0x22222222;
+  const backslashes = word ^ 0x5c5c5c5c;
+  return (
+    word |
+    (((word - 0x20202020) | 0) & ~word) |
+    (((quotes - 0x01010101) | 0) & ~quotes) |
+    (((backslashes - 0x01010101) | 0) & ~backslashes)
+  );
 }

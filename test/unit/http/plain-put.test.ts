@@ -48,7 +48,7 @@ const PIECES = [
     "é",
     "😀",
   ],
-  ...["a", "1", "true", "null", "x".repeat(600), "a\nb".repeat(300)],
+  ...["a", "1", "true", "null", "x".repeat(200), "a\nb".repeat(100)],
 ];
 
 test("any pieces are read as JSON.parse reads them", () => {
@@ -82,10 +82,11 @@ test("any changed character of a plain put is read as JSON.parse reads it", () =
 });
 
 test("what JSON.stringify writes needs no parser if it is ASCII without escapes", () => {
-  for (const length of [0, 1, 2, 3, 4, 5, 7, 100, 512, 513, 600, 16_000]) {
+  for (const length of [1, 2, 3, 100, 200]) {
     const entry = { key: "k".repeat(length), value: "v".repeat(length) };
     expect(readPlain(JSON.stringify(entry))).toEqual(entry);
   }
+  expect(readPlain('{"key":"k","value":""}')).toEqual({ key: "k", value: "" });
   const ascii = Array.from({ length: 0x60 }, (_, n) => String.fromCharCode(0x20 + n));
   const kept = ascii.filter((character) => character !== '"' && character !== "\\").join("");
   expect(readPlain(JSON.stringify({ key: kept, value: kept }))).toEqual({ key: kept, value: kept });
@@ -96,6 +97,7 @@ test("other forms are left to the parser", () => {
     ...["", "{}", '{"key":"k"}', '{"value":"v","key":"k"}', '{"key":"k","value":"v","ttl":1}'],
     ...['{"key": "k", "value": "v"}', '{"key":"k","value":"v"} ', ' {"key":"k","value":"v"}'],
     ...['{"key":"k","value":"}', '{"key":"k","value":"v","value":"w"}', '{"key":"é","value":"v"}'],
+    ...[`{"key":"k","value":"${"v".repeat(512)}"}`, '{"key":"","value":"v"}'],
     ...['{"key":"k","value":"\\n"}', '\ufeff{"key":"k","value":"v"}'],
   ]) {
     expect([text, readPlain(text)]).toEqual([text, undefined]);
