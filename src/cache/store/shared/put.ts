@@ -127,14 +127,15 @@ function overwrite(
   slackBytes: number,
 ): boolean {
   const old = layout.recordAt(slot);
-  if (records.replaceValue(layout, old, value, recordBytes)) {
+  const isLive = layout.expiresAtOf(old) > nowMs;
+  if (isLive && records.replaceValue(layout, old, value, expiresAtMs, recordBytes)) {
     layout.markHit(slot, old);
     layout.addToCounter("overwritten", 1);
     return true;
   }
   if (meta.isHidden(layout, old)) rules.countInsert(layout, recordBytes);
   else layout.markHit(slot, old);
-  const reason = layout.expiresAtOf(old) > nowMs ? "overwritten" : "expired";
+  const reason = isLive ? "overwritten" : "expired";
   records.count(layout, old, -1);
   if (layout.recordBytesAt(old) === recordBytes || log.refit(layout, old, recordBytes)) {
     records.write(layout, old, key, value, expiresAtMs);

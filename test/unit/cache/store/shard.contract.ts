@@ -75,6 +75,27 @@ export function describeShard(name: string, create: () => Shard): void {
       expect(get(shard, "k", 5000)?.toString()).toBe("w");
     });
 
+    test("a put of an equally long value has its own deadline, or none", () => {
+      for (const length of [4, 1024, 10_240]) {
+        const shard = create();
+        const value = (letter: string) => letter.repeat(length);
+        put(shard, "k", value("a"), 1000);
+        put(shard, "k", value("b"), 2000);
+        expect(get(shard, "k", 1999)?.toString()).toBe(value("b"));
+        expect(get(shard, "k", 2000)).toBeUndefined();
+        put(shard, "k", value("c"), 3000, 2000);
+        expect(shard.stats()).toMatchObject({ entries: 1, overwritten: 1, expired: 1 });
+        put(shard, "k", value("d"), NEVER, 2000);
+        put(shard, "k", value("e"), NEVER, 2000);
+        expect(get(shard, "k", 5000)?.toString()).toBe(value("e"));
+        put(shard, "k", value("f"), 6000, 5000);
+        expect(get(shard, "k", 6000)).toBeUndefined();
+        shard.sweep(6000, 10);
+        expect(shard.stats()).toMatchObject({ entries: 0, bytes: 0, overwritten: 4, expired: 2 });
+        shard.check();
+      }
+    });
+
     test("an expired entry cannot be deleted, updated or scanned", () => {
       const shard = create();
       put(shard, "a", "v", 10);
