@@ -88,6 +88,7 @@ const AUTH: readonly string[] = ["--auth-token", TOKEN];
 export const RESP_LOADS: readonly MemoryLoad[] = [
   loop("SET 1 MB, 50 clients", 50, () => command("SET", `k${random(100)}`, value(1_000_000))),
   loop("SET 1 MB, 5 clients", 5, () => command("SET", `k${random(100)}`, value(1_000_000))),
+  loop("SET 16 KB, 500 clients", 500, () => command("SET", `k${random(5000)}`, value(16_000))),
   loop("MSET 10,000 x 100 B, 1 client", 1, ofMany(MSETS_10K)),
   loop("MSET 10,000 x 100 B, 4 clients", 4, ofMany(MSETS_10K)),
   loop("MSET 1,000 x 100 B, 4 clients", 4, ofMany(MSETS_1K)),
