@@ -212,6 +212,19 @@ test("EXEC runs commands on many keys, of any length and in any number", async (
   for (const key of keys) expect(reply).toContain(` ${key.repeat(200)} `);
 });
 
+test("EXEC without a key runs long commands to their end", async () => {
+  await using service = serveRedis([]);
+  using client = await converse(service.port);
+  const names = Array<string>(5000).fill("get");
+  const patterns = Array.from({ length: 800 }, (_, n) => `no-parameter-${n}-*`);
+  await client.say("MULTI");
+  await client.say(["COMMAND", "INFO", ...names]);
+  await client.say(["CONFIG", "GET", ...patterns]);
+  const reply = await client.say("EXEC");
+  expect(reply).toStartWith("*2 *5000 *10 $3 get ");
+  expect(reply).toEndWith(" *0");
+});
+
 test("a transaction that is too long is refused before it runs", async () => {
   await using service = serveRedis(["--resp-query-limit", "1mb", "--max-pending-bytes", "8mb"]);
   using client = await converse(service.port);
