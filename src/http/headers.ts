@@ -1,4 +1,4 @@
-// Headers that each response has, but for the constant one of a write (api/respond.ts).
+// Headers that each response has.
 
 /**
  * `nosniff`: no browser takes a response for anything but JSON. `no-store`: without it, a shared cache

@@ -81,14 +81,8 @@ test("each response of the API forbids caches to keep it", async () => {
     const { headers } = await fetch(server.url + path);
     expect([path, headers.get("cache-control")]).toEqual([path, "no-store"]);
   }
-  const put = (value: unknown) =>
-    fetch(`${server.url}/put`, { method: "POST", body: JSON.stringify({ key: "k", value }) });
-  expect((await put(1)).headers.get("cache-control")).toBe("no-store");
-  // No cache stores the response to a POST without a lifetime.
-  const stored = await put("v");
-  expect(stored.headers.get("cache-control")).toBeNull();
-  expect(stored.headers.get("content-type")).toBe("application/json");
-  expect(await stored.text()).toBe('{"status":"OK"}');
+  const put = { method: "POST", body: '{"key":"k","value":"v"}' };
+  expect((await fetch(`${server.url}/put`, put)).headers.get("cache-control")).toBe("no-store");
   expect((await fetch(`${server.url}/get?key=k`)).headers.get("cache-control")).toBe("no-store");
   expect((await fetch(server.url)).headers.get("cache-control")).toBe("no-cache");
 });
