@@ -81,8 +81,8 @@ export class Arrivals {
   take(connection: Connection, chunk: Buffer): boolean {
     // The chunk before it comes first.
     if (connection.arrived !== undefined) this.run();
-    const isIdle =
-      connection.unread === undefined && !connection.isClosing && !isBlocked(connection);
+    const isBetween = connection.unread === undefined && !connection.parser.isInside;
+    const isIdle = isBetween && !connection.isClosing && !isBlocked(connection);
     // Without its token a client may send short commands only.
     const mayWait = chunk.length <= CHUNK_BYTES_MAX && isIdle && connection.access !== "open";
     if (!mayWait) return false;
@@ -112,6 +112,8 @@ export class Arrivals {
       parser.next(chunk, chunk.length) === COMMAND && parser.position === chunk.length;
     const next = this.#whole.length;
     if (isWhole) this.commands[next] = parser.take(this.commands[next] as ParsedCommand);
+    // Otherwise it would keep the chunk.
+    else parser.release();
     return isWhole;
   }
 
@@ -149,6 +151,8 @@ export class Arrivals {
       const { arrived } = connection;
       connection.arrived = undefined;
       if (arrived !== undefined) run(connection, arrived, n);
+      // It has not run if the connection could not go on.
+      (this.commands[n] as ParsedCommand).release();
     }
     for (const connection of others) {
       const { arrived } = connection;

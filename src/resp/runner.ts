@@ -68,8 +68,12 @@ export class Runner {
     this.#joined = 0;
     for (let mayContinue = true; next < to && mayContinue;) {
       const plain = dispatcher.runPlain(next, to, ran);
-      if (plain > next) this.#endRun(connection);
-      if ((next = plain) === to) break;
+      if (plain > next) {
+        next = plain;
+        this.#endRun(connection);
+        mayContinue = this.#mayContinue(connection, commands[next - 1] as ParsedCommand);
+        continue;
+      }
       mayContinue = this.#runOne(connection, commands, next, to, startMs);
       // The duration of a pending command is not known yet.
       ran[next++] = hasNoReply(connection) ? -1 : dispatcher.lastCommand;
@@ -121,9 +125,14 @@ export class Runner {
       this.#steps.wait(connection, pending, numbers, startMs);
     }
     if (!dispatcher.wasQuick && performance.now() - startMs > TURN_MAX_MS) this.isTurnOver = true;
-    const mustStop = this.mustStop(connection);
-    if (mustStop) connection.parser.rewind(last.end);
-    return !mustStop;
+    return this.#mayContinue(connection, last);
+  }
+
+  /** Whether the commands behind `last` may run. Otherwise the parser moves back to the first of them. */
+  #mayContinue(connection: Connection, last: ParsedCommand): boolean {
+    if (!this.mustStop(connection)) return true;
+    connection.parser.rewind(last.end);
+    return false;
   }
 
   /** After commands have run. */

@@ -265,6 +265,11 @@ export class Parser {
     return this.#missing === 1 && this.#length !== UNFINISHED;
   }
 
+  /** Whether the head of a command was read and its arguments were not, or not all. */
+  get isInside(): boolean {
+    return this.#missing > 0;
+  }
+
   /** Memory of the argument objects of an incomplete command, in bytes. */
   get argumentBytes(): number {
     return this.#missing === 0 ? 0 : this.#command.count * ARGUMENT_BYTES;

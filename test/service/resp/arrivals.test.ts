@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 
-import { freePort, startService } from "../../lib/service.ts";
+import { freePort, serveRedis, startService } from "../../lib/service.ts";
 import { until } from "../../lib/until.ts";
 import { commandBytes, connectRaw } from "./raw-client.ts";
 
@@ -91,6 +91,50 @@ test("clients that write values of all lengths at one moment read back what they
     expect(replies).toEqual(wanted);
   }
   for (const client of clients) client[Symbol.dispose]();
+});
+
+test("a command may be cut at any two places", async () => {
+  await using service = serveRedis();
+  using other = await connectRaw(service.port);
+  let pings = "";
+  // The service has read what was sent before.
+  const isRead = async () => {
+    other.send("PING\r\n");
+    await other.until((pings += "+PONG\r\n"));
+  };
+  const command = commandBytes("ECHO", "hi");
+  using client = await connectRaw(service.port);
+  let wanted = "";
+  for (let first = 1; first < command.length - 1; first++) {
+    for (let second = first + 1; second < command.length; second++) {
+      client.send(command.subarray(0, first));
+      await isRead();
+      client.send(command.subarray(first, second));
+      await isRead();
+      client.send(command.subarray(second));
+      expect(await client.until((wanted += "$2\r\nhi\r\n"))).toBe(wanted);
+    }
+  }
+});
+
+test("a command whose reply fills the socket runs once", async () => {
+  await using service = serveRedis();
+  using other = await connectRaw(service.port);
+  const value = "v".repeat(1_000_000);
+  other.send(commandBytes("SET", "list", value));
+  let seen = "+OK\r\n";
+  await other.until(seen);
+  using client = await connectRaw(service.port);
+  client.pause();
+  for (let n = 0; n < 30; n++) {
+    client.send(commandBytes("GET", "list"));
+    other.send("PING\r\n");
+    await other.until((seen += "+PONG\r\n"));
+  }
+  client.send(commandBytes("INCR", "count"));
+  client.resume();
+  const replies = await client.until(":1\r\n");
+  expect(replies.length).toBe(30 * (value.length + "$1000000\r\n\r\n".length) + ":1\r\n".length);
 });
 
 test("the command of a client that closes at once runs", async () => {
