@@ -68,6 +68,8 @@ export class Steps {
   over<T>(shards: ShardSet, work: () => T): T {
     this.#guard.checkNotShowing();
     if (this.isRunning) return work();
+    // A step that holds no shard would be none: commands of a transaction without a key would wait in it.
+    if (shards.numbers.length === 0) shards.add(0);
     shards.sort();
     const { numbers } = shards;
     let held = 0;

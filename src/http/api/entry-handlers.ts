@@ -55,8 +55,9 @@ export function createEntryHandlers(
   const plainPut = new PlainPut();
 
   const putText: TextHandler = (text) => {
-    if (!plainPut.read(text)) return undefined;
-    const { key, value } = plainPut;
+    const entry = plainPut.read(text);
+    if (entry === undefined) return undefined;
+    const { key, value } = entry;
     const keyLength = key.end - key.start;
     const valueLength = value.end - value.start;
     // The parser's way has the errors.

@@ -18,29 +18,23 @@ const END_LENGTH = '"}'.length;
  */
 const LENGTH_MAX = 512;
 
-/** Reads one body after another: `key` and `value` are valid until the next one. */
+export interface PlainEntry {
+  readonly key: Bytes;
+  readonly value: Bytes;
+}
+
+/** Reads one body after another into one buffer. */
 export class PlainPut {
   readonly #body = new ByteBuffer(LENGTH_MAX * 3);
-  #key: Bytes = this.#body;
-  #value: Bytes = this.#body;
 
-  get key(): Bytes {
-    return this.#key;
-  }
-
-  get value(): Bytes {
-    return this.#value;
-  }
-
-  /** Returns false if the text has another form. O(1): the length is bounded. */
-  read(text: string): boolean {
-    if (text.length > LENGTH_MAX || !FORM.test(text)) return false;
+  /** Returns the entry, valid until the next call; undefined for a text of another form. O(LENGTH_MAX). */
+  read(text: string): PlainEntry | undefined {
+    if (text.length > LENGTH_MAX || !FORM.test(text)) return undefined;
     const body = this.#body;
     body.setText(text);
     const { bytes } = body;
     const keyEnd = text.indexOf('"', KEY_START);
-    this.#key = { bytes, start: KEY_START, end: keyEnd };
-    this.#value = { bytes, start: keyEnd + MIDDLE_LENGTH, end: body.end - END_LENGTH };
-    return true;
+    const key = { bytes, start: KEY_START, end: keyEnd };
+    return { key, value: { bytes, start: keyEnd + MIDDLE_LENGTH, end: body.end - END_LENGTH } };
   }
 }

@@ -169,8 +169,6 @@ function exec(context: CommandContext): void | Failure {
   transaction.unload();
   watched?.addShardsTo(shards);
   addShards(context, transaction);
-  // A step that holds no shard would be none: a long command would wait in it for its next slice.
-  if (shards.numbers.length === 0) shards.add(0);
   const outcome = cache.atomicallyOver(shards, () => {
     const isRun = watched === undefined || watched.areUnchanged(context.nowMs);
     const run = isRun ? runQueued(context, transaction) : undefined;

@@ -9,8 +9,9 @@ const plainPut = new PlainPut();
 
 /** Returns what is read without a parser. */
 function readPlain(text: string): unknown {
-  if (!plainPut.read(text)) return undefined;
-  const [key, value] = [plainPut.key, plainPut.value].map(({ bytes, start, end }) =>
+  const entry = plainPut.read(text);
+  if (entry === undefined) return undefined;
+  const [key, value] = [entry.key, entry.value].map(({ bytes, start, end }) =>
     bytes.toString("utf8", start, end),
   );
   return { key, value };
